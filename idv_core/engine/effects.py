@@ -1,0 +1,50 @@
+"""What the logic asks of a driver: send a request, hold a lock, let time pass, run something that blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from typing import Any, TypeAlias, TypeVar
+
+import attrs
+
+from ..wire import Request
+from .account import AccountSession
+
+T = TypeVar("T")
+
+
+@attrs.frozen
+class Send:
+    """Send `request` to the account's vendor within `seconds`; the answer is a `Response`, a fault an httpx error."""
+
+    session: AccountSession
+    request: Request
+    seconds: float
+
+
+@attrs.frozen
+class Locked:
+    """Run further steps while no other caller of this account runs its locked steps; the answer is what they return."""
+
+    session: AccountSession
+    steps: Callable[[], Steps[Any]]
+
+
+@attrs.frozen
+class Pause:
+    """Let `seconds` pass, or less if somebody wakes one of the `keys`. `cancelled` is asked now and then."""
+
+    seconds: float
+    keys: tuple[object, ...]
+    cancelled: Callable[[], bool] | None = None
+
+
+@attrs.frozen
+class Blocking:
+    """Run something that blocks (reading a file); the answer is what it returns."""
+
+    function: Callable[[], Any]
+
+
+Effect: TypeAlias = Send | Locked | Pause | Blocking
+Steps: TypeAlias = Generator[Effect, Any, T]

@@ -1,0 +1,38 @@
+"""The one hook that a plugin's distribution implements, found by the entry point group `idv_core.plugins`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import attrs
+import pluggy
+
+from .protocols import CONTRACT_VERSION
+
+PROJECT = "idv_core"
+ENTRY_POINT_GROUP = "idv_core.plugins"
+
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+
+@attrs.frozen(kw_only=True)
+class Plugin:
+    """A vendor. `settings` is the attrs class of an account's settings, `create` makes an adapter of such settings.
+
+    `adapters` are the classes that `create` may return (one per API family), so that capabilities can be listed without
+    an account.
+    """
+
+    name: str
+    summary: str
+    settings: type[Any]
+    create: Callable[[Any], Any]
+    adapters: tuple[type[Any], ...] = ()
+    contract: int = CONTRACT_VERSION
+
+
+@hookspec
+def idv_plugin() -> Plugin:  # type: ignore[empty-body]
+    """Return the plugin. Called once, when the plugin is first needed."""

@@ -1,0 +1,64 @@
+"""A result: what the vendor reports, and what our policy makes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+import attrs
+
+from .evidence import Check, CheckKind, CheckOutcome, DocumentEvidence, VendorVerdict
+from .flow import Flow, FlowStatus
+from .values import as_tuple, is_aware, plain_mapping
+
+
+class Decision(StrEnum):
+    APPROVED = "approved"
+    DECLINED = "declined"
+    REVIEW = "review"
+    UNDECIDED = "undecided"
+
+
+@attrs.frozen
+class Reason:
+    """Why a decision is what it is: a stable `code`, a sentence, and the name of the check it points at."""
+
+    code: str
+    text: str
+    check: str | None = None
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@attrs.frozen(kw_only=True)
+class Result:
+    """Evidence (`checks`, `documents`, `verdict`) and, once a policy has looked at it, `decision` with `reasons`.
+
+    `raw` is the vendor's answer with masked numbers and without signed links; personal data, dark in `repr`.
+    """
+
+    flow: Flow
+    checks: tuple[Check, ...] = attrs.field(default=(), converter=as_tuple)
+    documents: tuple[DocumentEvidence, ...] = attrs.field(default=(), converter=as_tuple)
+    verdict: VendorVerdict | None = None
+    vendor_word: str | None = None
+    notes: tuple[str, ...] = attrs.field(default=(), converter=as_tuple)
+    decision: Decision = Decision.UNDECIDED
+    reasons: tuple[Reason, ...] = attrs.field(default=(), converter=as_tuple)
+    received_at: datetime | None = attrs.field(default=None, validator=is_aware)
+    raw: Mapping[str, Any] = attrs.field(factory=dict, converter=plain_mapping, repr=False, hash=False)
+
+    @property
+    def status(self) -> FlowStatus:
+        return self.flow.status
+
+    def checks_of(self, kind: CheckKind) -> tuple[Check, ...]:
+        """All checks of one kind."""
+        return tuple(check for check in self.checks if check.kind is kind)
+
+    def failed_checks(self) -> tuple[Check, ...]:
+        """All checks that failed."""
+        return tuple(check for check in self.checks if check.outcome is CheckOutcome.FAILED)

@@ -1,0 +1,53 @@
+"""A text that must not be seen: tokens, keys, signed links, whole document numbers."""
+
+from __future__ import annotations
+
+import hmac
+from typing import Any, NoReturn, final
+
+
+@final
+class Secret:
+    """A text that `repr`, `str`, `format`, `pickle` and error messages never show.
+
+    Read it by name with `reveal()`. Two secrets are compared in constant time.
+
+    >>> Secret("s3cr3t")
+    Secret(***)
+    """
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        if not isinstance(text, str) or not text:
+            raise ValueError("a secret is a text that is not empty")
+        self._text = text
+
+    def reveal(self) -> str:
+        """Return the text itself. Ask for it at the last moment and keep it nowhere."""
+        return self._text
+
+    def __repr__(self) -> str:
+        return "Secret(***)"
+
+    __str__ = __repr__
+
+    def __format__(self, spec: str) -> str:
+        return "Secret(***)"
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Secret):
+            return NotImplemented
+        return hmac.compare_digest(self._text.encode(), other._text.encode())
+
+    def __hash__(self) -> int:
+        return hash((Secret, self._text))
+
+    def __copy__(self) -> Secret:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Secret:
+        return self
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a Secret is not pickled; use dump(..., secrets=True) and encrypt what it gives")

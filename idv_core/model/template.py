@@ -1,0 +1,29 @@
+"""A template: the steps of a flow, kept at the vendor."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+
+from .values import is_text, plain_mapping
+
+
+@attrs.frozen(kw_only=True)
+class Template:
+    """What is to exist at the vendor. `settings` are the vendor's own, typed by the plugin where it can."""
+
+    name: str = attrs.field(validator=is_text)
+    settings: Mapping[str, Any] = attrs.field(factory=dict, converter=plain_mapping, hash=False)
+    callback_url: str | None = attrs.field(default=None, repr=False)
+
+
+@attrs.frozen(kw_only=True)
+class ProvisionedTemplate:
+    """What exists at the vendor now: give `id` as `FlowOrder.template` or in the account's settings."""
+
+    id: str
+    name: str
+    created: bool
+    details: Mapping[str, str] = attrs.field(factory=dict, converter=plain_mapping, hash=False)

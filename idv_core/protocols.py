@@ -1,0 +1,178 @@
+"""The contract: what a plugin implements. A capability is a protocol that is there, never a flag that could lie.
+
+A plugin's adapter always implements `AdapterProtocol`, `FlowProtocol` and `ResultProtocol`; the others where the vendor
+offers the thing. Operations are generators over `Request` and `Response` (see `idv_core.wire`): no socket, no clock, no
+thread, no environment, no retry.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any, Protocol, runtime_checkable
+
+import attrs
+
+from .errors import Refusal
+from .model import Document, Flow, FlowOrder, ProvisionedTemplate, Result, Secret, Template
+from .model.values import is_aware, plain_mapping
+from .wire import Exchange, Request, Response
+
+CONTRACT_VERSION = 1
+"""Raised when a plugin written for an earlier one would no longer work."""
+
+
+@attrs.frozen(kw_only=True)
+class Grant:
+    """What a token endpoint gave: the token, how long it lives, how long before its end it should be renewed."""
+
+    access_token: Secret
+    expires_in: timedelta | None = None
+    expires_at: datetime | None = attrs.field(default=None, validator=is_aware)
+    renew_before: timedelta = timedelta(seconds=60)
+    refresh_token: Secret | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Polling:
+    """When to look: first after `first`, then with growing pauses up to `ceiling`."""
+
+    first: timedelta = timedelta(seconds=2)
+    ceiling: timedelta = timedelta(minutes=1)
+
+
+@attrs.frozen(kw_only=True)
+class InboundCall:
+    """A call that came in at one of the addresses we handed out, already proved to come from somebody who knows it.
+
+    `purpose` is the last word of the address. `headers` have lower-case names. `application_id` is what the address was
+    made for, None for an address of the whole account.
+    """
+
+    purpose: str
+    method: str
+    application_id: str | None = None
+    headers: Mapping[str, str] = attrs.field(factory=dict, converter=plain_mapping, repr=False, hash=False)
+    query: Mapping[str, str] = attrs.field(factory=dict, converter=plain_mapping, repr=False, hash=False)
+    body: bytes = attrs.field(default=b"", repr=False)
+
+
+@attrs.frozen(kw_only=True)
+class CallbackReading:
+    """What a plugin makes of an inbound call. It is a hint where to look, never evidence.
+
+    `flow_id` is the vendor's id if the call names one, `document_ids` ours if it only names documents. `fetch` says that
+    the result is worth fetching now. `presented` is the credential the vendor showed, which the core checks.
+    `wants_token` means that the vendor asks for a token to present later: the core makes one and answers as RFC 6749 5.1.
+    """
+
+    event: str
+    flow_id: str | None = None
+    document_ids: tuple[str, ...] = ()
+    fetch: bool = True
+    presented: Secret | None = attrs.field(default=None, repr=False)
+    wants_token: bool = False
+
+
+@runtime_checkable
+class AdapterProtocol(Protocol):
+    """What every adapter has: where the vendor is, how a call is signed, how an error is read."""
+
+    @property
+    def base_url(self) -> str:
+        """Scheme, host and perhaps a prefix, without a trailing slash."""
+        ...
+
+    def authorize(self, request: Request, token: Secret | None, now: datetime) -> Request:
+        """Put the credentials on. Called anew for every attempt; `token` is the one of `TokenProtocol`, if any."""
+        ...
+
+    def read_error(self, request: Request, response: Response) -> Refusal:
+        """Read an answer outside 2xx that `request.accept` does not name. Must not raise, whatever the body is."""
+        ...
+
+
+@runtime_checkable
+class TokenProtocol(Protocol):
+    """For vendors whose calls need a token that has to be fetched or renewed. The core decides when, and does it once."""
+
+    def obtain_token(self, previous: Grant | None) -> Exchange[Grant]:
+        """A first token, or a new one in place of `previous` (which may have been refused)."""
+        ...
+
+
+@runtime_checkable
+class FlowProtocol(Protocol):
+    """Opening a flow and asking how far it is."""
+
+    def open_flow(self, order: FlowOrder) -> Exchange[Flow]: ...
+
+    def status(self, flow: Flow) -> Exchange[Flow]: ...
+
+
+@runtime_checkable
+class UploadProtocol(Protocol):
+    """Handing in documents through the API. `content` and `back_content` are bytes here, `path` is never set."""
+
+    def upload(self, flow: Flow, documents: tuple[Document, ...]) -> Exchange[Flow]: ...
+
+
+@runtime_checkable
+class SubmitProtocol(Protocol):
+    """For vendors that want to be told that everything has been handed in."""
+
+    def submit(self, flow: Flow) -> Exchange[Flow]: ...
+
+
+@runtime_checkable
+class ResultProtocol(Protocol):
+    """Evidence. A flow that is not finished gives a result whose flow says so."""
+
+    def result(self, flow: Flow) -> Exchange[Result]: ...
+
+
+@runtime_checkable
+class CallbackProtocol(Protocol):
+    """For vendors that call back, or send the applicant's browser back."""
+
+    def read_callback(self, call: InboundCall) -> CallbackReading:
+        """Raises CallbackRejected when the call makes no sense."""
+        ...
+
+
+@runtime_checkable
+class TemplateProtocol(Protocol):
+    """For vendors that keep templates. Doing it twice leaves one."""
+
+    def provision(self, template: Template) -> Exchange[ProvisionedTemplate]: ...
+
+
+@runtime_checkable
+class LinkProtocol(Protocol):
+    """For vendors whose link can be made anew."""
+
+    def renew_link(self, flow: Flow) -> Exchange[Flow]: ...
+
+
+CAPABILITIES: Mapping[str, type] = {
+    "flow": FlowProtocol,
+    "upload": UploadProtocol,
+    "submit": SubmitProtocol,
+    "result": ResultProtocol,
+    "callback": CallbackProtocol,
+    "template": TemplateProtocol,
+    "link": LinkProtocol,
+    "token": TokenProtocol,
+}
+
+
+def capabilities(adapter: Any) -> tuple[str, ...]:
+    """The names of the protocols that an adapter (or its class) implements."""
+    if isinstance(adapter, type):
+        return tuple(name for name, protocol in CAPABILITIES.items() if _has_all(adapter, protocol))
+    return tuple(name for name, protocol in CAPABILITIES.items() if isinstance(adapter, protocol))
+
+
+def _has_all(cls: type, protocol: type) -> bool:
+    methods = [name for name in vars(protocol) if not name.startswith("_")]
+    return all(callable(getattr(cls, name, None)) for name in methods)

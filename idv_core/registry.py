@@ -1,0 +1,118 @@
+"""Finds plugins by entry points. A broken one is reported and does not disturb the others."""
+
+from __future__ import annotations
+
+import difflib
+import traceback
+from collections.abc import Iterable, Mapping
+from importlib import metadata
+
+import attrs
+import pluggy
+
+from . import hookspecs
+from .errors import PluginError
+from .hookspecs import ENTRY_POINT_GROUP, PROJECT, Plugin
+from .protocols import CONTRACT_VERSION
+
+
+@attrs.frozen(kw_only=True)
+class Found:
+    """A plugin that works, with the distribution it came from."""
+
+    plugin: Plugin
+    distribution: str
+    version: str
+
+
+@attrs.frozen(kw_only=True)
+class Broken:
+    """An entry point that gave no usable plugin, and why."""
+
+    name: str
+    distribution: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"plugin {self.name!r} of {self.distribution} could not be loaded: {self.reason}"
+
+
+@attrs.frozen
+class Registry:
+    """The plugins of this environment."""
+
+    found: Mapping[str, Found]
+    broken: tuple[Broken, ...] = ()
+
+    def plugin(self, name: str) -> Plugin:
+        """The plugin of that name. Raises PluginError that says what there is, and why a broken one is broken."""
+        if name in self.found:
+            return self.found[name].plugin
+        for broken in self.broken:
+            if broken.name == name:
+                raise PluginError(str(broken))
+        near = difflib.get_close_matches(name, self.found, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        known = ", ".join(sorted(self.found)) or "none"
+        raise PluginError(f"there is no plugin {name!r}{hint} (installed: {known}; try: pip install idv-{name})")
+
+
+def discover(entry_points: Iterable[metadata.EntryPoint] | None = None) -> Registry:
+    """Load every plugin of the group `idv_core.plugins`.
+
+    A plugin that fails to import, has another contract version or returns nonsense becomes a `Broken`. Two plugins of one
+    name raise PluginError that names both distributions.
+    """
+    points = metadata.entry_points(group=ENTRY_POINT_GROUP) if entry_points is None else entry_points
+    found: dict[str, Found] = {}
+    broken: list[Broken] = []
+    for point in _once(points):
+        distribution, version = _distribution(point)
+        try:
+            plugin = _load(point)
+        except Exception as error:
+            broken.append(Broken(name=point.name, distribution=distribution, reason=_summary(error)))
+            continue
+        if plugin.name in found:
+            raise PluginError(
+                f"two plugins are called {plugin.name!r}: one of {found[plugin.name].distribution}, "
+                f"one of {distribution}; uninstall one of them"
+            )
+        found[plugin.name] = Found(plugin=plugin, distribution=distribution, version=version)
+    return Registry(found, tuple(broken))
+
+
+def registry_of(*plugins: Plugin) -> Registry:
+    """A registry of just these plugins, for tests and for programs that bring their own."""
+    return Registry({plugin.name: Found(plugin=plugin, distribution="given", version="") for plugin in plugins})
+
+
+def _load(point: metadata.EntryPoint) -> Plugin:
+    manager = pluggy.PluginManager(PROJECT)
+    manager.add_hookspecs(hookspecs)
+    manager.register(point.load(), name=point.name)
+    given = manager.hook.idv_plugin()
+    if len(given) != 1 or not isinstance(given[0], Plugin):
+        raise TypeError("its hook idv_plugin() must return one idv_core.hookspecs.Plugin")
+    plugin = given[0]
+    if plugin.contract != CONTRACT_VERSION:
+        raise TypeError(
+            f"it is written for contract version {plugin.contract}, this idv-core has {CONTRACT_VERSION}: "
+            f"{'upgrade idv-core' if plugin.contract > CONTRACT_VERSION else 'upgrade the plugin'}"
+        )
+    return plugin
+
+
+def _once(points: Iterable[metadata.EntryPoint]) -> list[metadata.EntryPoint]:
+    """The same entry point twice (a checkout and its installed metadata, say) is one."""
+    return list({(point.name, point.value, _distribution(point)[0]): point for point in points}.values())
+
+
+def _distribution(point: metadata.EntryPoint) -> tuple[str, str]:
+    return (point.dist.name, point.dist.version) if point.dist is not None else ("unknown distribution", "")
+
+
+def _summary(error: Exception) -> str:
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
+    return f"{type(error).__name__}: {error}{where}"

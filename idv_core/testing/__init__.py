@@ -1,0 +1,25 @@
+"""For plugin authors: a fake clock, the emulator kit, specimens, and the conformance suite. Needs the extra `testing`."""
+
+from .asgi import AsgiTransport, Served, serve
+from .clock import FakeClock
+from .emulator import Call, Emulator, Refused, Reply
+from .files import FileShelf
+from .specimens import PEOPLE, Person, Specimen, is_picture, make_specimen, read_specimen
+
+__all__ = [
+    "PEOPLE",
+    "AsgiTransport",
+    "Call",
+    "Emulator",
+    "FakeClock",
+    "FileShelf",
+    "Person",
+    "Refused",
+    "Reply",
+    "Served",
+    "Specimen",
+    "is_picture",
+    "make_specimen",
+    "read_specimen",
+    "serve",
+]

@@ -1,0 +1,202 @@
+"""The kit that emulators of vendors are built with: calls and replies as values, faults on request, calls going out.
+
+An emulator is a class with handlers `(Call) -> Reply` over plain state; `Emulator.app` serves them by ASGI.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, Protocol
+
+import attrs
+import httpx
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import UploadFile
+from starlette.requests import Request as StarletteRequest
+from starlette.responses import Response as StarletteResponse
+from starlette.routing import Route
+
+log = logging.getLogger("idv_core.testing")
+
+
+class HasNow(Protocol):
+    def now(self) -> datetime: ...
+
+
+@attrs.frozen(kw_only=True)
+class Call:
+    """One call to the emulator. Header names are in lower case; `form` holds texts, and bytes for files."""
+
+    method: str
+    path: str
+    target: str
+    params: Mapping[str, str]
+    headers: Mapping[str, str]
+    query: Mapping[str, str]
+    query_lists: Mapping[str, list[str]]
+    body: bytes
+    form: Mapping[str, str | bytes]
+    base_url: str
+
+    def json(self) -> dict[str, Any]:
+        """The body as an object; an empty one if it is anything else."""
+        try:
+            data = json.loads(self.body)
+        except ValueError:
+            return {}
+        return data if isinstance(data, dict) else {}
+
+
+@attrs.frozen
+class Reply:
+    """What the emulator answers: JSON data, or `text`/`content` with its type."""
+
+    status: int = 200
+    data: Any = None
+    headers: Mapping[str, str] = attrs.field(factory=dict)
+    content: bytes | None = None
+    type: str = "application/json"
+
+
+def html(text: str, status: int = 200) -> Reply:
+    return Reply(status, content=text.encode(), type="text/html; charset=utf-8")
+
+
+def redirect(url: str) -> Reply:
+    return Reply(303, headers={"location": url}, content=b"")
+
+
+class Refused(Exception):
+    """Raised in a handler to answer with an error."""
+
+    def __init__(self, reply: Reply) -> None:
+        super().__init__(reply.status)
+        self.reply = reply
+
+
+@attrs.define
+class Fault:
+    """A scripted answer in place of the real one, for the next `times` calls whose `METHOD /path` starts with `match`."""
+
+    match: str
+    reply: Reply
+    times: int = 1
+
+
+@attrs.frozen
+class Outgoing:
+    """A call that the emulator makes when `due` has come."""
+
+    due: datetime
+    send: Callable[[httpx.Client], Outgoing | None]
+
+
+Handler = Callable[[Call], Reply]
+
+
+class Emulator:
+    """State, clock, faults and outgoing calls of one emulated vendor. Subclasses give `routes`.
+
+    `client` makes the client for calls that go out (callbacks, fetching of documents). `calls` lists `METHOD /path` of all
+    that came in. `tick()` sends what is due; call it as time passes.
+    """
+
+    def __init__(self, clock: HasNow, client: Callable[[], httpx.Client] | None = None) -> None:
+        self.clock = clock
+        self.calls: list[str] = []
+        self._client = client or (lambda: httpx.Client(timeout=5))
+        self._faults: list[Fault] = []
+        self._outgoing: list[Outgoing] = []
+        self._lock = threading.RLock()
+        self.app = Starlette(
+            routes=[Route(path, self._endpoint(run), methods=[method]) for method, path, run in self.routes()]
+        )
+
+    def routes(self) -> list[tuple[str, str, Handler]]:
+        """Method, Starlette path and handler of each call."""
+        raise NotImplementedError
+
+    def fault(self, match: str, reply: Reply, times: int = 1) -> None:
+        """Answer the next `times` calls that match with `reply`, without doing anything."""
+        self._faults.append(Fault(match, reply, times))
+
+    def on_error(self, reply: Reply) -> Reply:
+        """A last look at every reply; a place for the variants that a vendor's pages leave open."""
+        return reply
+
+    def later(self, due: datetime, send: Callable[[httpx.Client], Outgoing | None]) -> None:
+        """Make a call when `due` has come; `send` may return the next try."""
+        self._outgoing.append(Outgoing(due, send))
+
+    def tick(self) -> None:
+        """Make the calls that are due."""
+        while True:
+            with self._lock:
+                due = [item for item in self._outgoing if item.due <= self.clock.now()]
+                self._outgoing = [item for item in self._outgoing if item not in due]
+            if not due:
+                return
+            with self._client() as client:
+                for item in due:
+                    again = item.send(client)
+                    if again is not None:
+                        self._outgoing.append(again)
+
+    def fetch(self, url: str) -> bytes | None:
+        """What lies at the address, or None."""
+        try:
+            with self._client() as client:
+                response = client.get(url)
+        except (httpx.HTTPError, httpx.InvalidURL):
+            return None
+        return response.content if response.status_code == 200 else None
+
+    def _endpoint(self, handler: Handler) -> Any:
+        async def endpoint(request: StarletteRequest) -> StarletteResponse:
+            reply = await run_in_threadpool(self._reply, handler, await _call(request))
+            content = reply.content if reply.content is not None else json.dumps(reply.data).encode()
+            if reply.status == 204:
+                return StarletteResponse(status_code=204)
+            return StarletteResponse(content, reply.status, dict(reply.headers), media_type=reply.type)
+
+        return endpoint
+
+    def _reply(self, handler: Handler, call: Call) -> Reply:
+        with self._lock:
+            self.calls.append(f"{call.method} {call.path}")
+            for fault in self._faults:
+                if fault.times > 0 and f"{call.method} {call.path}".startswith(fault.match):
+                    fault.times -= 1
+                    return fault.reply
+            try:
+                return handler(call)
+            except Refused as refused:
+                return self.on_error(refused.reply)
+
+
+async def _call(request: StarletteRequest) -> Call:
+    body = await request.body()
+    form: dict[str, str | bytes] = {}
+    if request.headers.get("content-type", "").startswith(("multipart/form-data", "application/x-www-form-urlencoded")):
+        async with request.form() as fields:
+            for name, value in fields.items():
+                form[name] = await value.read() if isinstance(value, UploadFile) else value
+    raw_path = request.scope.get("raw_path", request.url.path.encode()).decode().split("?")[0]
+    query = request.scope["query_string"].decode()
+    return Call(
+        method=request.method,
+        path=request.url.path,
+        target=f"{raw_path}?{query}" if query else raw_path,
+        params=request.path_params,
+        headers={name.lower(): value for name, value in request.headers.items()},
+        query=dict(request.query_params),
+        query_lists={name: request.query_params.getlist(name) for name in request.query_params},
+        body=body,
+        form=form,
+        base_url=str(request.base_url).rstrip("/"),
+    )

@@ -1,0 +1,160 @@
+"""What a plugin yields and is sent: `Request` and `Response` values. Nobody here opens a socket.
+
+An operation is a generator: it yields a `Request`, is sent the `Response`, and returns a model::
+
+    def status(self, flow: Flow) -> Exchange[Flow]:
+        reply = yield Request.get("/flow/{}/result", flow.id)
+        ...
+        return attrs.evolve(flow, status=FlowStatus.FINISHED)
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Generator, Mapping
+from datetime import datetime
+from typing import Any, TypeAlias, TypeVar
+from urllib.parse import quote, urlencode
+
+import attrs
+import cattrs
+
+from .errors import InvalidOrder, UnexpectedResponse
+from .model.secret import Secret
+from .model.strict import register_strict_scalars
+from .model.values import is_aware, plain_mapping
+
+T = TypeVar("T")
+
+Exchange: TypeAlias = Generator["Request", "Response", T]
+"""What an operation of a plugin is: requests out, responses in, a model at the end."""
+
+Query: TypeAlias = tuple[tuple[str, str], ...]
+
+_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
+_DEEPEST = 64
+
+
+def fill_path(template: str, *segments: str) -> str:
+    """Put each segment, percent-encoded (RFC 3986 section 3.3), where `{}` stands in `template`.
+
+    A value stays one segment whatever it holds; an empty one, `.` and `..` would change the path and raise InvalidOrder.
+    """
+    for segment in segments:
+        if segment in ("", ".", ".."):
+            raise InvalidOrder("an id that goes into a path is empty or a dot segment", fields=("id",))
+    return template.format(*(quote(segment, safe="") for segment in segments))
+
+
+def _query(query: Mapping[str, str] | Query) -> Query:
+    return tuple(query.items()) if isinstance(query, Mapping) else tuple(query)
+
+
+@attrs.frozen(kw_only=True)
+class Request:
+    """One call to the vendor, relative to the account's base URL.
+
+    `json` is the body. `accept` names statuses outside 2xx that the operation wants to read itself instead of having
+    them raised. `repeatable` says that making the call twice does no harm (true for GET, PUT and DELETE). With `signed`
+    false the account's own credentials are left off. `headers` may hold secrets.
+    """
+
+    method: str
+    path: str
+    query: Query = attrs.field(default=(), converter=_query, repr=False)
+    headers: Mapping[str, str | Secret] = attrs.field(factory=dict, converter=plain_mapping, repr=False, hash=False)
+    json: Any = attrs.field(default=None, repr=False, hash=False)
+    accept: frozenset[int] = attrs.field(default=frozenset(), converter=frozenset)
+    repeatable: bool = attrs.field()
+    signed: bool = True
+
+    @repeatable.default
+    def _by_method(self) -> bool:
+        return self.method in _SAFE_METHODS
+
+    @classmethod
+    def get(cls, path: str, *segments: str, **more: Any) -> Request:
+        return cls(method="GET", path=fill_path(path, *segments), **more)
+
+    @classmethod
+    def post(cls, path: str, *segments: str, **more: Any) -> Request:
+        return cls(method="POST", path=fill_path(path, *segments), **more)
+
+    @classmethod
+    def put(cls, path: str, *segments: str, **more: Any) -> Request:
+        return cls(method="PUT", path=fill_path(path, *segments), **more)
+
+    @classmethod
+    def delete(cls, path: str, *segments: str, **more: Any) -> Request:
+        return cls(method="DELETE", path=fill_path(path, *segments), **more)
+
+    @property
+    def target(self) -> str:
+        """Path and query exactly as sent (the request target of RFC 9112 section 3.2.1, below the base URL)."""
+        return f"{self.path}?{urlencode(self.query, quote_via=quote)}" if self.query else self.path
+
+    def with_headers(self, headers: Mapping[str, str | Secret]) -> Request:
+        """The same request with further headers."""
+        return attrs.evolve(self, headers={**self.headers, **headers})
+
+
+@attrs.frozen(kw_only=True)
+class Response:
+    """The vendor's answer: `status`, `headers` (names in lower case), bounded `content`. `received_at` is aware, UTC."""
+
+    status: int
+    headers: Mapping[str, str] = attrs.field(factory=dict, converter=plain_mapping, repr=False, hash=False)
+    content: bytes = attrs.field(default=b"", repr=False)
+    received_at: datetime = attrs.field(validator=is_aware)
+
+    @property
+    def is_success(self) -> bool:
+        return 200 <= self.status < 300
+
+    def json(self) -> Any:
+        """The body as JSON data. Raises UnexpectedResponse when it is anything else, or nested more than 64 deep."""
+        try:
+            data = json.loads(self.content)
+        except (ValueError, RecursionError):
+            kind = self.headers.get("content-type", "no content type").split(";")[0]
+            raise UnexpectedResponse(f"the answer is not JSON ({kind})", status=self.status) from None
+        if _deeper_than(data, _DEEPEST):
+            raise UnexpectedResponse("the answer is nested too deep", status=self.status)
+        return data
+
+    def structure(self, cls: type[T]) -> T:
+        """The body as an attrs class of the plugin. Unknown keys are ignored; UnexpectedResponse names what does not fit."""
+        return structure(self.json(), cls, status=self.status)
+
+
+def structure(data: Any, cls: type[T], *, status: int | None = None) -> T:
+    """JSON data as an attrs class: no coercion, unknown keys ignored. Raises UnexpectedResponse, which shows no value."""
+    try:
+        return _converter.structure(data, cls)
+    except Exception as error:
+        places = "; ".join(cattrs.transform_error(error, format_exception=_describe))
+        raise UnexpectedResponse(f"the answer is no {cls.__name__}: {places}", status=status) from None
+
+
+def _describe(error: BaseException, kind: type | None) -> str:
+    if isinstance(error, KeyError):
+        return f"required field {error.args[0]!r} missing"
+    return f"{getattr(kind, '__name__', kind)} expected"
+
+
+def _deeper_than(data: Any, depth: int) -> bool:
+    layer = [data]
+    for _ in range(depth):
+        layer = [
+            item
+            for holder in layer
+            if isinstance(holder, (dict, list))
+            for item in (holder.values() if isinstance(holder, dict) else holder)
+        ]
+        if not layer:
+            return False
+    return True
+
+
+_converter = cattrs.Converter()
+register_strict_scalars(_converter)
