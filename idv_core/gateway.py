@@ -14,7 +14,7 @@ from .callbacks.desk import Inbound, Received
 from .clock import Clock, SystemClock
 from .config import Account, Callbacks, load_configuration
 from .engine.drivers import AsyncDriver, SyncDriver
-from .model import Document, Flow, FlowOrder, ProvisionedTemplate, Result, Template
+from .model import Document, Flow, FlowOrder, ProvisionedTemplate, Result, Secret, Template
 from .operations import Operations, Progress
 from .policy import DEFAULT_POLICY, Policy
 from .registry import Registry, discover
@@ -34,6 +34,10 @@ class _Base:
     def accounts(self) -> tuple[str, ...]:
         """The names of the accounts."""
         return tuple(self._operations.sessions)
+
+    def callback_url(self, account: str, purpose: str) -> Secret:
+        """The address for the whole account, for vendors that want to be told once; the vendor's page names the purposes."""
+        return self._operations.callback_url(account, purpose)
 
     def receive(self, account: str, inbound: Inbound) -> Received:
         """Take an inbound call: authenticate, bound, deduplicate and read it, and wake whoever waits for its flow.

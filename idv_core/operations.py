@@ -30,7 +30,7 @@ from .errors import (
     VendorUnavailable,
     WaitCancelled,
 )
-from .model import Document, Flow, FlowOrder, FlowRef, FlowStatus, ProvisionedTemplate, Result, Template
+from .model import Document, Flow, FlowOrder, FlowRef, FlowStatus, ProvisionedTemplate, Result, Secret, Template
 from .policy import Policy
 from .protocols import CallbackProtocol, LinkProtocol, SubmitProtocol, TemplateProtocol, UploadProtocol
 from .registry import Registry
@@ -191,12 +191,14 @@ class Operations:
         session = self.session(account)
         return (yield from self._perform(session, name, lambda: call(session.adapter)))
 
+    def callback_url(self, account: str, purpose: str) -> Secret:
+        return Secret(self._callback_desk().urls(self.session(account).name, None).url(purpose))
+
     def receive(self, account: str, inbound: Inbound) -> Received:
-        if self.desk is None:
-            raise ConfigError("to receive callbacks give the gateway Callbacks(url, key), or [callbacks] in idv.toml")
+        desk = self._callback_desk()
         if account not in self.sessions:
             raise CallbackRejected("no such address", status=404)
-        received = self.desk.receive(self.sessions[account], inbound)
+        received = desk.receive(self.sessions[account], inbound)
         if received.fetch:
             self.wakers.wake(("application", account, received.application_id))
             self.wakers.wake(("flow", received.flow_ref))
@@ -205,6 +207,11 @@ class Operations:
     def forget(self, received: Received) -> None:
         if self.desk is not None:
             self.desk.forget(received)
+
+    def _callback_desk(self) -> CallbackDesk:
+        if self.desk is None:
+            raise ConfigError("for callbacks give the gateway Callbacks(url, key), or [callbacks] in idv.toml")
+        return self.desk
 
     def _perform(self, session: AccountSession, operation: str, start: Callable[[], Exchange[T]]) -> Steps[T]:
         return perform(session, operation, start, self.clock)

@@ -127,6 +127,15 @@ class Response:
         return structure(self.json(), cls, status=self.status)
 
 
+class NotAccepted(Exception):
+    """Raise it for an answer that `Request.accept` let through and that turns out to be an error: the core makes it one."""
+
+    def __init__(self, request: Request, response: Response) -> None:
+        super().__init__(response.status)
+        self.request = request
+        self.response = response
+
+
 def structure(data: Any, cls: type[T], *, status: int | None = None) -> T:
     """JSON data as an attrs class: no coercion, unknown keys ignored. Raises UnexpectedResponse, which shows no value."""
     try:

@@ -25,7 +25,7 @@ from ..errors import (
     bounded,
     kind_of_status,
 )
-from ..wire import Exchange, Request, Response
+from ..wire import Exchange, NotAccepted, Request, Response
 from .account import AccountSession, LiveToken
 from .effects import Locked, Send, Steps
 from .redaction import redact
@@ -68,8 +68,11 @@ def _converse(session: AccountSession, exchange: Exchange[T], clock: Clock, dead
     except StopIteration as stop:
         value: T = stop.value
         return value
+    except NotAccepted as refused:
+        request, response = refused.request, refused.response
     finally:
         exchange.close()
+    raise _error(session.adapter.read_error(request, response), request, response)
 
 
 def _call(session: AccountSession, request: Request, clock: Clock, deadline: float) -> Steps[Response]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date, datetime
-from enum import Enum
+from enum import StrEnum
 from functools import cache
 from typing import Any, TypeVar
 
@@ -41,7 +41,7 @@ def load(cls: type[T], data: Any) -> T:
 def _converter(secrets: bool) -> cattrs.Converter:
     converter = cattrs.Converter(forbid_extra_keys=True)
     register_strict_scalars(converter)
-    converter.register_unstructure_hook_func(_is_enum, lambda member: member.value)
+    converter.register_unstructure_hook(StrEnum, lambda member: member.value)
     converter.register_unstructure_hook(Secret, lambda secret: secret.reveal() if secrets else None)
     converter.register_structure_hook(Secret, lambda text, _: Secret(text))
     for moment in (datetime, date):
@@ -52,10 +52,6 @@ def _converter(secrets: bool) -> cattrs.Converter:
     converter.register_unstructure_hook_factory(attrs.has, lambda cls: _unstructure(cls, converter, secrets))
     converter.register_structure_hook_factory(attrs.has, lambda cls: make_dict_structure_fn(cls, converter))
     return converter
-
-
-def _is_enum(cls: Any) -> bool:
-    return isinstance(cls, type) and issubclass(cls, Enum)
 
 
 def _unstructure(cls: type[Any], converter: cattrs.Converter, secrets: bool) -> Any:

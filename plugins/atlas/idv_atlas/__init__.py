@@ -1,0 +1,37 @@
+"""Atlas (India) for idv-core: documents by URL, extraction, cross-checks. Four API families, one setting between them."""
+
+from idv_core.hookspecs import Plugin, hookimpl
+
+from .account import AddressMatch, AtlasAccount
+from .batch import AtlasBatch
+from .onboarding import AtlasOnboarding, CoApplicants
+from .settings import AtlasSettings, Family
+from .verification import AtlasVerification
+
+__all__ = [
+    "AddressMatch",
+    "AtlasBatch",
+    "AtlasOnboarding",
+    "AtlasSettings",
+    "AtlasVerification",
+    "CoApplicants",
+    "Family",
+]
+
+_ADAPTERS: dict[Family, type[AtlasAccount]] = {
+    Family.VERIFICATION: AtlasVerification,
+    Family.ONBOARDING: AtlasOnboarding,
+    Family.IDP: AtlasBatch,
+    Family.BULK: AtlasBatch,
+}
+
+
+@hookimpl
+def idv_plugin() -> Plugin:
+    return Plugin(
+        name="atlas",
+        summary="Atlas, India: documents by URL, extraction and cross-checks, no verdict",
+        settings=AtlasSettings,
+        create=lambda settings: _ADAPTERS[settings.family](settings),
+        adapters=(AtlasVerification, AtlasOnboarding, AtlasBatch),
+    )

@@ -1,0 +1,119 @@
+"""IDP ("docstream", the sandbox) and bulk: extraction only, no flow at the vendor, a batch id (sections 3.13 and 3.14).
+
+Nothing is called to open a flow: its id is `pending:{application_id}` until the documents are handed in, and
+`{batch_id}:{number of documents}` from then on, so that the reference alone tells when the batch is complete.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+
+from idv_core.errors import InvalidOrder, UnexpectedResponse
+from idv_core.model import Document, Flow, FlowOrder, FlowStatus, Result, Upload
+from idv_core.protocols import CallbackReading, InboundCall
+from idv_core.wire import Exchange, Request
+
+from .account import AtlasAccount, file_urls, read_body, read_uploads
+from .mapping import public, read_documents
+from .payloads import Page
+from .settings import Family
+
+_PENDING = "pending"
+_MOST_PAGES = 200
+_PER_PAGE = 50
+
+
+@attrs.frozen
+class AtlasBatch(AtlasAccount):
+    """Families `idp` and `bulk`."""
+
+    def _path(self, call: str) -> str:
+        family = "docstream" if self.settings.family is Family.IDP else "bulk"
+        return f"/{self.settings.api_version}/{family}/{call}"
+
+    def open_flow(self, order: FlowOrder) -> Exchange[Flow]:
+        product = self.product_type(order)
+        yield from ()
+        return Flow(id=f"{_PENDING}:{order.application_id}", status=FlowStatus.OPEN, details={"product_type": product})
+
+    def upload(self, flow: Flow, documents: tuple[Document, ...]) -> Exchange[Flow]:
+        """All documents of the batch at once. Their ids are made unique in the account (section 4.3)."""
+        kind, _, application_id = flow.id.partition(":")
+        if kind != _PENDING:
+            raise InvalidOrder("a batch takes its documents once; open another flow for more", fields=("documents",))
+        product = flow.details.get("product_type") or self.settings.product_type
+        if not product:
+            raise InvalidOrder("Atlas needs its product_type: set it in the account", fields=("template",))
+        sent = tuple(attrs.evolve(document, id=f"{application_id}/{document.id}") for document in documents)
+        body = {"product_type": product, "file_urls": file_urls(sent)}
+        reply = yield Request.post(self._path("multiupload"), json=body)
+        taken = read_uploads(reply, sent)
+        batches = {upload.vendor_ids.get("batch_id") for upload in taken if upload.accepted}
+        batch = batches.pop() if len(batches) == 1 else None
+        if batch is None:
+            raise UnexpectedResponse("the answer names no batch, or several", status=reply.status)
+        uploads = tuple(
+            Upload(
+                document_id=document.id,
+                accepted=upload.accepted,
+                vendor_ids={**upload.vendor_ids, "document_id": upload.document_id},
+            )
+            for document, upload in zip(documents, taken, strict=True)
+        )
+        return attrs.evolve(flow, id=f"{batch}:{len(documents)}", status=FlowStatus.PROCESSING, uploads=uploads)
+
+    def status(self, flow: Flow) -> Exchange[Flow]:
+        return (yield from self.result(flow)).flow
+
+    def result(self, flow: Flow) -> Exchange[Result]:
+        """Finished when every document of the batch has an entry (section 3.14, assumed there)."""
+        if flow.id.startswith(f"{_PENDING}:"):
+            return Result(flow=flow)
+        batch, colon, number = flow.id.rpartition(":")
+        if not colon or not number.isdigit():
+            raise InvalidOrder("an Atlas batch is named 'batch_id:number of documents'", fields=("flow",))
+        entries = yield from self._entries(batch)
+        ours = {upload.vendor_ids.get("document_id", ""): upload.document_id for upload in flow.uploads}
+        named = [{**entry, "document_id": _our_id(entry.get("document_id"), ours)} for entry in entries]
+        documents, checks = read_documents(named, "file_data")
+        complete = len({entry["document_id"] for entry in named if entry["document_id"]}) >= int(number)
+        status = FlowStatus.FINISHED if complete else FlowStatus.PROCESSING
+        flow = attrs.evolve(flow, status=status)
+        return Result(flow=flow, documents=documents, checks=checks, raw=public({"data": entries}))
+
+    def _entries(self, batch: str) -> Exchange[list[dict[str, Any]]]:
+        """All pages: bounded, and ended by a page that brings nothing new; totals are not believed (row 34)."""
+        entries: list[dict[str, Any]] = []
+        for number in range(1, _MOST_PAGES + 1):
+            query = {"batch_id": batch, "page": str(number), "per_page": str(_PER_PAGE)}
+            reply = yield Request.get(self._path("extracts"), query=query)
+            page = reply.structure(Page)
+            new = [entry for entry in page.data if entry not in entries]
+            entries += new
+            if not page.has_next or not new:
+                break
+        return entries
+
+    def read_callback(self, call: InboundCall) -> CallbackReading:
+        """An account-wide callback names neither batch nor flow, only documents (section 4.3)."""
+        reading = super().read_callback(call)
+        if reading.event != "results":
+            return reading
+        data = read_body(call).get("data")
+        named = (
+            [entry.get("document_id") for entry in data if isinstance(entry, dict)] if isinstance(data, list) else []
+        )
+        ids = tuple(id.rpartition("/")[2] for id in named if isinstance(id, str) and id)
+        return attrs.evolve(reading, document_ids=ids)
+
+    def flow_of(self, body: Mapping[str, Any]) -> str | None:
+        return None
+
+
+def _our_id(theirs: object, ours: Mapping[str, str]) -> str | None:
+    if not isinstance(theirs, str) or not theirs:
+        return None
+    return ours.get(theirs) or theirs.partition("/")[2] or theirs

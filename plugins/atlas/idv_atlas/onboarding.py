@@ -1,0 +1,167 @@
+"""Onboarding v2 (and its older v1): applicants and co-applicants, checklist, chat, submit (sections 3.5 to 3.12).
+
+One of our flows is one applicant's, so its id is `flow_id:external_reference_id`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import attrs
+
+from idv_core.errors import InvalidOrder, UnexpectedResponse
+from idv_core.model import Applicant, CheckOutcome, Document, Flow, FlowOrder, FlowStatus, Result
+from idv_core.wire import Exchange, Request
+
+from .account import AtlasAccount, file_urls, read_uploads
+from .mapping import document_check, public, read_documents, read_master_status
+from .payloads import ChatReply, CoApplicantsAdded, FlowCreated, OnboardingStatus, Page, Submitted
+
+
+@attrs.frozen(kw_only=True)
+class CoApplicants:
+    """A flow for each co-applicant that was made, and the references of those that were not."""
+
+    created: tuple[Flow, ...]
+    failed: tuple[str, ...]
+
+
+@attrs.frozen
+class AtlasOnboarding(AtlasAccount):
+    """Family `onboarding`."""
+
+    def _path(self, call: str) -> str:
+        return f"/{self.settings.api_version}/verification/{call}"
+
+    def open_flow(self, order: FlowOrder) -> Exchange[Flow]:
+        options = order.vendor_options.get("atlas", {})
+        name = order.applicant.full_name
+        if not name:
+            raise InvalidOrder("Atlas onboarding needs the applicant's name", fields=("applicant.name",))
+        old = self.settings.api_version == "v1"
+        body: dict[str, Any] = {
+            "product_type": self.product_type(order),
+            "application_id": order.application_id,
+            "external_reference_id": order.applicant.reference,
+            "username": name,
+        }
+        if order.callbacks is not None:
+            body["callback_url"] = order.callbacks.url("results")
+            body["chat_notification_url"] = order.callbacks.url("chat")
+        if not old:
+            body |= {"user_docs": list(order.documents)} if order.documents else {}
+            body |= {"auth_token_url": order.callbacks.url("auth")} if order.callbacks else {}
+            body |= {"flow_params": dict(options["flow_params"])} if options.get("flow_params") else {}
+        reply = yield Request.post("/v1/flow/init" if old else self._path("flow/init"), json=body)
+        id = reply.structure(FlowCreated).id
+        if not id:
+            raise UnexpectedResponse("the answer has no flow_id", status=reply.status)
+        return Flow(id=f"{id}:{order.applicant.reference}", status=FlowStatus.OPEN)
+
+    def upload(self, flow: Flow, documents: tuple[Document, ...]) -> Exchange[Flow]:
+        key = "flow_uuid" if self.settings.api_version == "v1" else "flow_id"
+        body = {key: _ids(flow)["flow_id"], "file_urls": file_urls(documents, submission_mode="upload")}
+        reply = yield Request.post(self._path("multiupload"), json=body)
+        uploads = flow.uploads + read_uploads(reply, documents)
+        return attrs.evolve(flow, status=FlowStatus.PROCESSING, uploads=uploads)
+
+    def status(self, flow: Flow) -> Exchange[Flow]:
+        status = yield from self._status(flow)
+        return attrs.evolve(flow, status=read_master_status(status.master_status))
+
+    def submit(self, flow: Flow) -> Exchange[Flow]:
+        """Close the flow: no more documents (section 3.11)."""
+        yield self._submission(flow, "yes")
+        return attrs.evolve(flow, status=FlowStatus.PROCESSING)
+
+    def result(self, flow: Flow) -> Exchange[Result]:
+        """Read with `submit` and `close_flow=no`, for there is no other way (section 1.5 row 29)."""
+        status = yield from self._status(flow)
+        flow = attrs.evolve(flow, status=read_master_status(status.master_status))
+        if not flow.status.is_final:
+            return Result(flow=flow)
+        reply = yield self._submission(flow, "no")
+        submitted = reply.structure(Submitted)
+        ids = _ids(flow)
+        if submitted.flow_id not in (None, ids["flow_id"]):
+            raise UnexpectedResponse("the answer is of another flow", status=reply.status)
+        sent = {upload.document_id for upload in flow.uploads}
+        mine = [entry for entry in submitted.data if _is_of(entry, ids["external_reference_id"], sent)]
+        documents, checks = read_documents(mine, "data", sorted(sent))
+        known = {check.document_id for check in checks}
+        failed = [
+            document_check(file.document_id, None, CheckOutcome.FAILED, ("FAILED",))
+            for file in status.file_statuses
+            if file.status == "FAILED" and file.document_id not in known
+        ]
+        return Result(flow=flow, documents=documents, checks=(*checks, *failed), raw=public({"data": mine}))
+
+    def checklist(self, flow: Flow) -> Exchange[Mapping[str, bool]]:
+        """Document type to whether it is there (section 3.8)."""
+        reply = yield Request.get(self._path("docs"), query=_ids(flow))
+        return reply.structure(dict[str, bool])
+
+    def add_coapplicants(
+        self, flow: Flow, people: Sequence[Applicant], documents: Sequence[str] = ()
+    ) -> Exchange[CoApplicants]:
+        """Further applicants of the same case (section 3.9). Some may fail while others are made."""
+        nameless = [person.reference for person in people if not person.full_name]
+        if nameless or not people:
+            raise InvalidOrder("each co-applicant needs a name", fields=tuple(nameless) or ("people",))
+        more = {"user_docs": list(documents)} if documents else {}
+        listed = [{"external_reference_id": p.reference, "username": p.full_name, **more} for p in people]
+        flow_id = _ids(flow)["flow_id"]
+        reply = yield Request.post(self._path("flow/coapplicant"), json={"flow_id": flow_id, "co_applicants": listed})
+        added = reply.structure(CoApplicantsAdded)
+        made = {created.external_reference_id for created in added.created}
+        return CoApplicants(
+            created=tuple(
+                attrs.evolve(flow, id=f"{flow_id}:{person.reference}", status=FlowStatus.OPEN, uploads=())
+                for person in people
+                if person.reference in made
+            ),
+            failed=tuple(person.reference for person in people if person.reference not in made),
+        )
+
+    def delete_coapplicant(self, flow: Flow) -> Exchange[None]:
+        """Take a co-applicant out of the case; one who is gone already is fine (section 3.10)."""
+        yield Request.delete(self._path("flow/coapplicant"), json=_ids(flow), accept={410})
+
+    def chat(self, flow: Flow, message: str) -> Exchange[ChatReply]:
+        """Say something to the onboarding chat and get its answer (section 3.12)."""
+        body = {"message": message, "flow_id": _ids(flow)["flow_id"]}
+        reply = yield Request.post(self._path("chat"), json=body)
+        return reply.structure(ChatReply)
+
+    def chat_history(self, flow: Flow, *, page: int = 1, per_page: int = 10) -> Exchange[Page]:
+        """One page of the chat, as the vendor gives it."""
+        query = {"flow_id": _ids(flow)["flow_id"], "page": str(page), "per_page": str(per_page)}
+        reply = yield Request.get(self._path("chat-history"), query=query)
+        return reply.structure(Page)
+
+    def flow_of(self, body: Mapping[str, Any]) -> str | None:
+        """A callback of a case names no applicant for certain, so the address it came to must do."""
+        return None
+
+    def _status(self, flow: Flow) -> Exchange[OnboardingStatus]:
+        reply = yield Request.get(self._path("status"), query=_ids(flow))
+        return reply.structure(OnboardingStatus)
+
+    def _submission(self, flow: Flow, close: str) -> Request:
+        """Query and body say the same (section 1.5 row 30). Doing it twice does no harm."""
+        asked = {"flow_id": _ids(flow)["flow_id"], "close_flow": close}
+        return Request.post(self._path("flow/submit"), query=asked, json=asked, repeatable=True)
+
+
+def _ids(flow: Flow) -> dict[str, str]:
+    flow_id, colon, reference = flow.id.partition(":")
+    if not colon or not flow_id or not reference:
+        raise InvalidOrder("an Atlas onboarding flow is named 'flow_id:external_reference_id'", fields=("flow",))
+    return {"flow_id": flow_id, "external_reference_id": reference}
+
+
+def _is_of(entry: Mapping[str, Any], reference: str, sent: set[str]) -> bool:
+    """An entry without an applicant is ours if we sent that document, or if we do not know what was sent."""
+    named = entry.get("external_reference_id")
+    return named == reference or (not named and (not sent or entry.get("document_id") in sent))

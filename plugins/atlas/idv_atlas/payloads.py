@@ -1,0 +1,133 @@
+"""What Atlas answers, as far as its shape is fixed (fact sheet section 3). Unknown keys are ignored."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+
+
+@attrs.frozen(kw_only=True)
+class TokenGranted:
+    access_token: str
+    expires_in: int
+    refresh_token: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class FlowCreated:
+    """The case id has three names (section 1.5 row 1)."""
+
+    flow_uuid: str | None = None
+    flow_id: str | None = None
+    session_id: str | None = None
+
+    @property
+    def id(self) -> str | None:
+        return self.flow_uuid or self.flow_id or self.session_id
+
+
+@attrs.frozen(kw_only=True)
+class FileTaken:
+    """One file of a `multiupload`."""
+
+    document_id: str
+    batch_id: str | None = None
+    file_uuid: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class BatchTaken:
+    """The other answer of a `multiupload` (section 1.5 row 12)."""
+
+    batch_id: str
+
+
+@attrs.frozen(kw_only=True)
+class VerificationStatus:
+    """Section 3.3. Only `master_status` is needed; the others are for display."""
+
+    master_status: Any = None
+    upload_status: Any = None
+    processing_status: Any = None
+    crossheck_status: Any = None
+    crosscheck_status: Any = None
+
+
+@attrs.frozen(kw_only=True)
+class FileStatus:
+    document_id: str | None = None
+    status: Any = None
+
+
+@attrs.frozen(kw_only=True)
+class OnboardingStatus:
+    """Section 3.7."""
+
+    master_status: Any = None
+    file_statuses: list[FileStatus] = attrs.field(factory=list)
+
+
+@attrs.frozen(kw_only=True)
+class Extracts:
+    """Section 3.4. Entries are read one by one, so that a strange one does not hide the others."""
+
+    flow_uuid: str | None = None
+    ocr_data: list[dict[str, Any]] = attrs.field(factory=list)
+    cross_checks: list[dict[str, Any]] | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Page:
+    """A page of a batch or of the chat (section 3.0). The totals are not to be trusted (section 1.5 row 34)."""
+
+    data: list[dict[str, Any]]
+    has_next: bool | None = False
+
+
+@attrs.frozen(kw_only=True)
+class Submitted:
+    """Section 3.11."""
+
+    flow_id: str | None = None
+    data: list[dict[str, Any]]
+
+
+@attrs.frozen(kw_only=True)
+class CoApplicantCreated:
+    external_reference_id: str
+    co_applicant_id: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class CoApplicantsAdded:
+    """Section 3.9. The items of `failed` have no documented shape."""
+
+    created: list[CoApplicantCreated]
+    failed: list[Any] = attrs.field(factory=list)
+
+
+@attrs.frozen(kw_only=True)
+class ChatReply:
+    """Section 3.12."""
+
+    message: str
+    message_id: str | None = None
+    created_at: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class AddressTarget:
+    """Section 3.15."""
+
+    index: int | None = None
+    target_address: str | None = None
+    similarity_score: float | None = None
+    same_person_score: float | None = None
+    error_code: str | None = None
+    error_message: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class AddressesMatched:
+    match_data: list[AddressTarget]

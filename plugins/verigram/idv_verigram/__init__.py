@@ -1,0 +1,19 @@
+"""Verigram (Kazakhstan) for idv-core: a hosted flow behind a `vlink`, or a liveness session for its SDK; pass or fail."""
+
+from idv_core.hookspecs import Plugin, hookimpl
+
+from .plugin import Verigram
+from .settings import VerigramSettings
+
+__all__ = ["Verigram", "VerigramSettings"]
+
+
+@hookimpl
+def idv_plugin() -> Plugin:
+    return Plugin(
+        name="verigram",
+        summary="Verigram, Kazakhstan: hosted page or liveness SDK, verdict pass/fail",
+        settings=VerigramSettings,
+        create=Verigram,
+        adapters=(Verigram,),
+    )

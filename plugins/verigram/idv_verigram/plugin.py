@@ -1,0 +1,193 @@
+"""The adapter. Sections in comments are those of the fact sheet `shared/vendors/verigram.md`."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from fnmatch import fnmatchcase
+from typing import Any
+from urllib.parse import urlsplit
+
+import attrs
+
+from idv_core.errors import CallbackRejected, FlowNotFound, InvalidOrder, Refusal, UnexpectedResponse, VendorUnavailable
+from idv_core.model import Flow, FlowOrder, FlowStatus, Link, Result, Secret
+from idv_core.protocols import CallbackReading, InboundCall, Polling
+from idv_core.wire import Exchange, Request, Response
+
+from .mapping import Reading, read_answer
+from .settings import Journey, VerigramSettings
+
+_PERSON_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+# A flow may be unknown to the result call for as long as this after it was made (section 5.2).
+_SETTLING = timedelta(minutes=1)
+
+
+@attrs.frozen(kw_only=True)
+class FlowCreated:
+    """Answer of `POST /flow` (section 3.1)."""
+
+    flow_id: str
+    vlink: str
+
+
+@attrs.frozen(kw_only=True)
+class SessionCreated:
+    """Answer of `POST /liveness2/session` (section 3.4)."""
+
+    session_id: str
+    access_token: str
+    flow_id: str
+
+
+@attrs.frozen
+class Verigram:
+    """Flow, result and the browser's return. Uploads happen on the hosted page; there is no template kept at the vendor."""
+
+    settings: VerigramSettings
+    polling = Polling(first=timedelta(seconds=10), ceiling=timedelta(minutes=5))
+
+    @property
+    def base_url(self) -> str:
+        return self.settings.base_url
+
+    def authorize(self, request: Request, token: Secret | None, now: datetime) -> Request:
+        """Key and version on every call; with a secret also a signature over time and path (section 2.3)."""
+        headers: dict[str, str | Secret] = {
+            "X-Verigram-Api-Key": self.settings.api_key,
+            "X-Verigram-Api-Version": self.settings.api_version,
+        }
+        if self.settings.secret is not None:
+            prefix = urlsplit(self.base_url).path if self.settings.sign_path_prefix else ""
+            timestamp = str(int(now.timestamp()))
+            headers["X-Verigram-Ts"] = timestamp
+            headers["X-Verigram-Hmac-SHA256"] = sign(self.settings.secret, timestamp, prefix + request.target)
+        return request.with_headers(headers)
+
+    def read_error(self, request: Request, response: Response) -> Refusal:
+        """Decided by status alone; the body only gives words for the log (section 3.9)."""
+        try:
+            body = response.json()
+        except UnexpectedResponse:
+            body = None
+        if not isinstance(body, dict):
+            return Refusal()
+        detail = body.get("detail")
+        fields = tuple(
+            str(item["loc"][-1])
+            for item in (detail if isinstance(detail, list) else ())
+            if isinstance(item, dict) and isinstance(item.get("loc"), list) and item["loc"]
+        )
+        return Refusal(
+            code=_first_text(body, "error_code", "code", "error"),
+            message=_first_text(body, "error_message", "message", "detail", "errors"),
+            fields=fields,
+        )
+
+    def open_flow(self, order: FlowOrder) -> Exchange[Flow]:
+        person = order.applicant.reference
+        if not _PERSON_ID.fullmatch(person):
+            raise InvalidOrder(
+                "the applicant's reference must be 1 to 64 letters, digits, '-' or '_' for Verigram",
+                fields=("applicant.reference",),
+            )
+        options = order.vendor_options.get("verigram", {})
+        if options.get("journey", self.settings.journey) == Journey.SDK:
+            return (yield from self._open_session(person))
+        body: dict[str, Any] = {"person_id": person, "locale": order.applicant.locale}
+        if order.callbacks is not None:
+            body["callback_url"] = order.callbacks.url("return")
+        elif order.return_url is not None:
+            body["callback_url"] = order.return_url
+        template = options.get("template") or order.template or self.settings.template
+        input_data = options.get("input_data") or self.settings.input_data
+        body |= {key: value for key, value in (("template", template), ("input_data", input_data)) if value}
+        reply = yield Request.post("/flow", json=body)
+        created = reply.structure(FlowCreated)
+        if not created.flow_id:
+            raise UnexpectedResponse("the answer has an empty flow_id", status=reply.status)
+        return Flow(
+            id=created.flow_id,
+            status=FlowStatus.AWAITING_APPLICANT,
+            link=Link(self._trusted(created.vlink)),
+            details={"person_id": person},
+        )
+
+    def _open_session(self, person: str) -> Exchange[Flow]:
+        """Journey B: the caller's app runs the SDK with session, token, person and flow (section 1.4)."""
+        reply = yield Request.post("/liveness2/session", json={"person_id": person})
+        created = reply.structure(SessionCreated)
+        if not (created.flow_id and created.access_token and created.session_id):
+            raise UnexpectedResponse("the answer has an empty id or token", status=reply.status)
+        return Flow(
+            id=created.flow_id,
+            status=FlowStatus.AWAITING_APPLICANT,
+            details={"person_id": person},
+            secrets={"access_token": Secret(created.access_token), "session_id": Secret(created.session_id)},
+        )
+
+    def status(self, flow: Flow) -> Exchange[Flow]:
+        return (yield from self.result(flow)).flow
+
+    def result(self, flow: Flow) -> Exchange[Result]:
+        reply = yield Request.get("/flow/{}/result", flow.id, accept={404, 409, 422, 425})
+        if not reply.is_success:
+            return Result(flow=self._unfinished(flow, reply))
+        reading = self._reading(flow, reply)
+        return Result(
+            flow=attrs.evolve(flow, status=reading.status),
+            checks=reading.checks,
+            verdict=reading.verdict,
+            vendor_word=reading.word,
+            notes=reading.notes,
+            raw=reading.raw,
+        )
+
+    def read_callback(self, call: InboundCall) -> CallbackReading:
+        """The browser's return, or one integrator's POST: nothing in it is read (section 4)."""
+        if call.purpose != "return":
+            raise CallbackRejected("no such address", status=404)
+        return CallbackReading(event="return")
+
+    def _unfinished(self, flow: Flow, reply: Response) -> Flow:
+        """The answers that mean "not yet", and the 404 that means "lost" (section 5.2)."""
+        if reply.status != 404:
+            return attrs.evolve(flow, status=FlowStatus.AWAITING_APPLICANT)
+        if flow.opened_at is None:
+            raise FlowNotFound("Verigram does not know this flow (for this key)", status=404)
+        young = reply.received_at - flow.opened_at < _SETTLING
+        return attrs.evolve(flow, status=FlowStatus.AWAITING_APPLICANT if young else FlowStatus.FAILED)
+
+    def _reading(self, flow: Flow, reply: Response) -> Reading:
+        try:
+            answer = reply.json()
+        except UnexpectedResponse:
+            answer = None
+        if not isinstance(answer, dict):
+            raise VendorUnavailable("the result is not a JSON object", status=reply.status, safe_to_repeat=True)
+        ours = {"flow_id": flow.id, "person_id": flow.details.get("person_id")}
+        for name, mine in ours.items():
+            if mine is not None and answer.get(name) not in (None, mine):
+                raise UnexpectedResponse(f"the result is of another flow: its {name} is not ours", status=reply.status)
+        return read_answer(answer)
+
+    def _trusted(self, vlink: str) -> str:
+        """A browser is sent only by HTTPS and only to hosts of the account's list; HTTP only to this very machine."""
+        parts, own = urlsplit(vlink), urlsplit(self.base_url)
+        host = parts.hostname or ""
+        known = host == own.hostname or any(fnmatchcase(host, pattern) for pattern in self.settings.link_hosts)
+        if not known or parts.scheme not in ("https", own.scheme):
+            raise UnexpectedResponse("the vlink leads to a host that is not in link_hosts")
+        return vlink
+
+
+def sign(secret: Secret, timestamp: str, path: str) -> str:
+    """HMAC-SHA256 over timestamp and path with query, lower-case hex (section 2.3)."""
+    return hmac.new(secret.reveal().encode(), f"{timestamp}{path}".encode(), hashlib.sha256).hexdigest()
+
+
+def _first_text(body: Mapping[str, Any], *names: str) -> str | None:
+    return next((body[name] for name in names if isinstance(body.get(name), str) and body[name]), None)

@@ -1,0 +1,40 @@
+"""Settings of a Verigram account (fact sheet sections 1.2, 2 and 3.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any
+
+import attrs
+
+from idv_core.model import Secret
+from idv_core.model.values import as_tuple, is_base_url, without_slash
+
+
+class Journey(StrEnum):
+    """`hosted`: the applicant follows a link. `sdk`: your app runs Verigram's liveness SDK with the flow's secrets."""
+
+    HOSTED = "hosted"
+    SDK = "sdk"
+
+
+@attrs.frozen(kw_only=True)
+class VerigramSettings:
+    """`secret` turns signing on (production keys); without it only key and version are sent (test keys).
+
+    `sign_path_prefix` is false where a path prefix of `base_url` belongs to a proxy of yours. `link_hosts` are the hosts
+    that an applicant may be sent to, `*` for one or more labels; the host of `base_url` always may.
+    """
+
+    base_url: str = attrs.field(converter=without_slash, validator=is_base_url)
+    api_key: Secret
+    secret: Secret | None = None
+    api_version: str = "2.0"
+    journey: Journey = Journey.HOSTED
+    template: Mapping[str, Any] | None = None
+    input_data: Mapping[str, Any] | None = None
+    sign_path_prefix: bool = True
+    link_hosts: tuple[str, ...] = attrs.field(
+        default=("*.verigram.kz", "*.verigram.ai", "*.verigram.cloud"), converter=as_tuple
+    )
