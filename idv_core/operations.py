@@ -92,7 +92,9 @@ class Operations:
         if self.desk is not None and order.callbacks is None and isinstance(session.adapter, CallbackProtocol):
             urls = self.desk.urls(session.name, order.application_id, order.return_url)
             order = attrs.evolve(order, callbacks=urls)
-        flow: Flow = yield from self._perform(session, "open", lambda: session.adapter.open_flow(order))
+        flow: Flow = yield from perform(
+            session, "open", lambda: session.adapter.open_flow(order), self.clock, order.applicant.personal_texts()
+        )
         return attrs.evolve(flow, account=session.name, application_id=order.application_id, opened_at=self.clock.now())
 
     def upload(self, flow: Flow | str, documents: Sequence[Document]) -> Steps[Flow]:

@@ -11,7 +11,7 @@ An operation is a generator: it yields a `Request`, is sent the `Response`, and 
 from __future__ import annotations
 
 import json
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from datetime import datetime
 from typing import Any, TypeAlias, TypeVar
 from urllib.parse import quote, urlencode
@@ -50,6 +50,10 @@ def _query(query: Mapping[str, str] | Query) -> Query:
     return tuple(query.items()) if isinstance(query, Mapping) else tuple(query)
 
 
+def _statuses(statuses: Iterable[int]) -> frozenset[int]:
+    return frozenset(statuses)
+
+
 @attrs.frozen(kw_only=True)
 class Request:
     """One call to the vendor, relative to the account's base URL.
@@ -64,7 +68,7 @@ class Request:
     query: Query = attrs.field(default=(), converter=_query, repr=False)
     headers: Mapping[str, str | Secret] = attrs.field(factory=dict, converter=plain_mapping, repr=False, hash=False)
     json: Any = attrs.field(default=None, repr=False, hash=False)
-    accept: frozenset[int] = attrs.field(default=frozenset(), converter=frozenset)
+    accept: frozenset[int] = attrs.field(default=frozenset(), converter=_statuses)
     repeatable: bool = attrs.field()
     signed: bool = True
 

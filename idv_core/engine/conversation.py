@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import TypeVar
 
+import attrs
 import httpx
 
 from ..clock import Clock
@@ -38,12 +39,31 @@ _NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, http
 _REQUEST_ID_HEADERS = ("x-request-id", "request-id", "x-amzn-requestid", "x-correlation-id")
 
 
-def perform(session: AccountSession, operation: str, start: Callable[[], Exchange[T]], clock: Clock) -> Steps[T]:
-    """Run one operation of the account's adapter. Whatever happens, what comes out is its model or an `IdvError`."""
-    deadline = clock.monotonic() + session.limits.operation
+@attrs.frozen
+class _Run:
+    """One operation under way: whose, until when (monotonic), and which personal words no error may repeat."""
+
+    session: AccountSession
+    clock: Clock
+    deadline: float
+    personal: tuple[str, ...]
+
+
+def perform(
+    session: AccountSession,
+    operation: str,
+    start: Callable[[], Exchange[T]],
+    clock: Clock,
+    personal: tuple[str, ...] = (),
+) -> Steps[T]:
+    """Run one operation of the account's adapter. Whatever happens, what comes out is its model or an `IdvError`.
+
+    `personal` are texts about the applicant that a vendor's message might repeat.
+    """
+    run = _Run(session, clock, clock.monotonic() + session.limits.operation, personal)
     broken: str | None = None
     try:
-        return (yield from _converse(session, start(), clock, deadline))
+        return (yield from _converse(run, start()))
     except IdvError as error:
         error.account = error.account or session.name
         error.operation = error.operation or operation
@@ -59,11 +79,11 @@ def perform(session: AccountSession, operation: str, start: Callable[[], Exchang
     )
 
 
-def _converse(session: AccountSession, exchange: Exchange[T], clock: Clock, deadline: float) -> Steps[T]:
+def _converse(run: _Run, exchange: Exchange[T]) -> Steps[T]:
     try:
         request = next(exchange)
         while True:
-            response = yield from _call(session, request, clock, deadline)
+            response = yield from _call(run, request)
             request = exchange.send(response)
     except StopIteration as stop:
         value: T = stop.value
@@ -72,79 +92,75 @@ def _converse(session: AccountSession, exchange: Exchange[T], clock: Clock, dead
         request, response = refused.request, refused.response
     finally:
         exchange.close()
-    raise _error(session.adapter.read_error(request, response), request, response)
+    raise _error(run, request, response)
 
 
-def _call(session: AccountSession, request: Request, clock: Clock, deadline: float) -> Steps[Response]:
+def _call(run: _Run, request: Request) -> Steps[Response]:
     """One request with the account's token; a refused token is renewed and the call made again, once."""
-    if not (request.signed and session.has_token):
-        return (yield from _accepted(session, request, None, clock, deadline))
-    token = yield from _token(session, clock, deadline)
+    if not (request.signed and run.session.has_token):
+        return (yield from _accepted(run, request, None))
+    token = yield from _token(run)
     try:
-        return (yield from _accepted(session, request, token, clock, deadline))
+        return (yield from _accepted(run, request, token))
     except AuthenticationFailed:
         pass
-    token = yield Locked(session, lambda: _renew(session, token, clock, deadline))
-    return (yield from _accepted(session, request, token, clock, deadline))
+    token = yield Locked(run.session, lambda: _renew(run, token))
+    return (yield from _accepted(run, request, token))
 
 
-def _token(session: AccountSession, clock: Clock, deadline: float) -> Steps[LiveToken]:
-    token = session.token
-    if token is not None and not token.is_due(clock.now()):
+def _token(run: _Run) -> Steps[LiveToken]:
+    token = run.session.token
+    if token is not None and not token.is_due(run.clock.now()):
         return token
     try:
-        renewed: LiveToken = yield Locked(session, lambda: _renew(session, token, clock, deadline))
+        renewed: LiveToken = yield Locked(run.session, lambda: _renew(run, token))
         return renewed
     except VendorError:
-        if token is None or token.is_over(clock.now()):
+        if token is None or token.is_over(run.clock.now()):
             raise
-    log.warning("token not renewed, going on with the old one while it lasts", extra={"idv_account": session.name})
+    log.warning("token not renewed, going on with the old one while it lasts", extra={"idv_account": run.session.name})
     return token
 
 
-def _renew(session: AccountSession, seen: LiveToken | None, clock: Clock, deadline: float) -> Steps[LiveToken]:
+def _renew(run: _Run, seen: LiveToken | None) -> Steps[LiveToken]:
     """Get a new token in place of the one `seen`, unless another caller did while this one waited for the lock."""
-    current = session.token
-    if current is not None and current is not seen and not current.is_due(clock.now()):
+    current = run.session.token
+    if current is not None and current is not seen and not current.is_due(run.clock.now()):
         return current
-    exchange = session.adapter.obtain_token(seen.grant if seen else None)
+    exchange = run.session.adapter.obtain_token(seen.grant if seen else None)
     try:
         request = next(exchange)
         while True:
-            response = yield from _accepted(session, request, None, clock, deadline)
+            response = yield from _accepted(run, request, None)
             request = exchange.send(response)
     except StopIteration as stop:
-        session.token = LiveToken.of(stop.value, clock.now())
-        return session.token
+        run.session.token = LiveToken.of(stop.value, run.clock.now())
+        return run.session.token
     finally:
         exchange.close()
 
 
-def _accepted(
-    session: AccountSession, request: Request, token: LiveToken | None, clock: Clock, deadline: float
-) -> Steps[Response]:
+def _accepted(run: _Run, request: Request, token: LiveToken | None) -> Steps[Response]:
     """The answer to one request, if its status is one that the operation reads; else the error that it means."""
-    response = yield from _send(session, request, token, clock, deadline)
+    response = yield from _send(run, request, token)
     if response.is_success or response.status in request.accept:
         return response
-    raise _error(session.adapter.read_error(request, response), request, response)
+    raise _error(run, request, response)
 
 
-def _send(
-    session: AccountSession, request: Request, token: LiveToken | None, clock: Clock, deadline: float
-) -> Steps[Response]:
+def _send(run: _Run, request: Request, token: LiveToken | None) -> Steps[Response]:
     if not isinstance(request, Request):
-        raise PluginError(f"plugin {session.plugin!r} yielded a {type(request).__name__} instead of a Request")
+        raise PluginError(f"plugin {run.session.plugin!r} yielded a {type(request).__name__} instead of a Request")
     outgoing = request
     if request.signed:
-        outgoing = session.adapter.authorize(request, token and token.grant.access_token, clock.now())
-    started = clock.monotonic()
-    if started >= deadline:
+        outgoing = run.session.adapter.authorize(request, token and token.grant.access_token, run.clock.now())
+    started = run.clock.monotonic()
+    if started >= run.deadline:
         raise DeadlineExceeded("the time for the whole operation was up before the next call could be made")
     fault: Exception | None = None
     response: Response | None = None
     try:
-        response = yield Send(session, outgoing, deadline - started)
+        response = yield Send(run.session, outgoing, run.deadline - started)
         return response
     except (httpx.TransportError, httpx.DecodingError) as error:
         fault = error
@@ -152,14 +168,14 @@ def _send(
         log.debug(
             "vendor call",
             extra={
-                "idv_account": session.name,
+                "idv_account": run.session.name,
                 "idv_method": request.method,
                 "idv_status": response.status if response else None,
                 "idv_fault": type(fault).__name__ if fault else None,
-                "idv_seconds": round(clock.monotonic() - started, 3),
+                "idv_seconds": round(run.clock.monotonic() - started, 3),
             },
         )
-    raise _fault(fault, request, clock.monotonic() >= deadline)
+    raise _fault(fault, request, run.clock.monotonic() >= run.deadline)
 
 
 def _fault(fault: Exception, request: Request, too_late: bool) -> IdvError:
@@ -190,14 +206,15 @@ _MEANINGS = {
 }
 
 
-def _error(refusal: Refusal, request: Request, response: Response) -> VendorError:
+def _error(run: _Run, request: Request, response: Response) -> VendorError:
+    refusal: Refusal = run.session.adapter.read_error(request, response)
     kind = refusal.kind or kind_of_status(response.status)
     refused_unseen = response.status in (401, 403, 429)
     return kind(
         _MEANINGS.get(kind.__name__, "the call failed"),
         status=response.status,
-        code=redact(refusal.code, request),
-        vendor_message=redact(refusal.message, request),
+        code=redact(refusal.code, request, run.personal),
+        vendor_message=redact(refusal.message, request, run.personal),
         fields=tuple(bounded(field, 60) for field in refusal.fields[:20]),
         request_id=next((bounded(response.headers[h], 80) for h in _REQUEST_ID_HEADERS if h in response.headers), None),
         safe_to_repeat=refused_unseen or (request.repeatable and response.status >= 500),

@@ -18,11 +18,12 @@ _PATTERNS = (
 _SHORTEST = 3
 
 
-def redact(text: str | None, request: Request) -> str | None:
-    """`text` bounded, without addresses, mail, long numbers, token-like words, and without any value that we sent."""
+def redact(text: str | None, request: Request, personal: tuple[str, ...] = ()) -> str | None:
+    """`text` bounded, without addresses, mail, long numbers, token-like words, values that we sent, or `personal` texts."""
     if not text:
         return None
-    for value in sorted(set(_values(request.json)), key=len, reverse=True):
+    values = {*_values(request.json), *(word for value in personal for word in (value, *value.split()))}
+    for value in sorted((value for value in values if len(value) >= _SHORTEST), key=len, reverse=True):
         text = re.sub(re.escape(value), "***", text, flags=re.IGNORECASE)
     for pattern in _PATTERNS:
         text = pattern.sub("***", text)
@@ -36,5 +37,5 @@ def _values(data: Any) -> Iterator[str]:
     elif isinstance(data, (list, tuple)):
         for value in data:
             yield from _values(value)
-    elif isinstance(data, str) and _SHORTEST <= len(data) <= 500:
+    elif isinstance(data, str) and len(data) <= 500:
         yield data

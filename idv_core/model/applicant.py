@@ -36,3 +36,9 @@ class Applicant:
     def full_name(self) -> str | None:
         """`name`, or given and family name joined by a blank."""
         return self.name or " ".join(part for part in (self.given_name, self.family_name) if part) or None
+
+    def personal_texts(self) -> tuple[str, ...]:
+        """Every text that tells who this is, for those who must keep them out of logs and errors."""
+        born = self.birthdate.isoformat() if self.birthdate else None
+        texts = (self.name, self.given_name, self.family_name, self.email, self.phone_number, born)
+        return tuple(text for text in texts if text)

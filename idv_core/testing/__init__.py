@@ -4,6 +4,7 @@ from .asgi import AsgiTransport, Served, serve
 from .clock import FakeClock
 from .emulator import Call, Emulator, Refused, Reply
 from .files import FileShelf
+from .platform import Network, by_content
 from .specimens import PEOPLE, Person, Specimen, is_picture, make_specimen, read_specimen
 
 __all__ = [
@@ -13,11 +14,13 @@ __all__ = [
     "Emulator",
     "FakeClock",
     "FileShelf",
+    "Network",
     "Person",
     "Refused",
     "Reply",
     "Served",
     "Specimen",
+    "by_content",
     "is_picture",
     "make_specimen",
     "read_specimen",

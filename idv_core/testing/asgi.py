@@ -20,7 +20,13 @@ class AsgiTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
     """Both kinds of transport, in process. `apps` maps `host` or `host:port` to an app; an unknown host cannot be reached."""
 
     def __init__(self, apps: Mapping[str, Any]) -> None:
-        self._apps = {host: httpx.ASGITransport(app, raise_app_exceptions=True) for host, app in apps.items()}
+        self._apps: dict[str, httpx.ASGITransport] = {}
+        for host, app in apps.items():
+            self.add(host, app)
+
+    def add(self, host: str, app: Any) -> None:
+        """One more host."""
+        self._apps[host] = httpx.ASGITransport(app)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         async def call() -> tuple[httpx.Response, bytes]:

@@ -125,6 +125,10 @@ class Emulator:
         """Answer the next `times` calls that match with `reply`, without doing anything."""
         self._faults.append(Fault(match, reply, times))
 
+    def clear_faults(self) -> None:
+        """Answer as usual again."""
+        self._faults.clear()
+
     def on_error(self, reply: Reply) -> Reply:
         """A last look at every reply; a place for the variants that a vendor's pages leave open."""
         return reply

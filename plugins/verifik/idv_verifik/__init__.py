@@ -1,0 +1,32 @@
+"""Verifik Smart Enroll (Latin America) for idv-core: project flows, registrations, hosted or step by step."""
+
+from idv_core.hookspecs import Plugin, hookimpl
+
+from .plugin import Verifik
+from .settings import Device, VerifikSettings
+from .templates import Documents, DocumentType, Liveness, SearchMode, SignUpForm, SmartEnroll, Step, Steps
+
+__all__ = [
+    "Device",
+    "DocumentType",
+    "Documents",
+    "Liveness",
+    "SearchMode",
+    "SignUpForm",
+    "SmartEnroll",
+    "Step",
+    "Steps",
+    "Verifik",
+    "VerifikSettings",
+]
+
+
+@hookimpl
+def idv_plugin() -> Plugin:
+    return Plugin(
+        name="verifik",
+        summary="Verifik Smart Enroll, Latin America: hosted or step by step, documents, liveness, screening",
+        settings=VerifikSettings,
+        create=Verifik,
+        adapters=(Verifik,),
+    )

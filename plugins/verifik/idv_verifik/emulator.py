@@ -1,0 +1,858 @@
+"""An emulator of Verifik Smart Enroll after its fact sheet (its checklist is section 8). Decodes the pictures it is sent.
+
+Points that the vendor's pages leave open are `Variants`.
+"""
+
+from __future__ import annotations
+
+import base64
+import difflib
+import hashlib
+import hmac
+import json
+import secrets
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+import attrs
+import httpx
+
+from idv_core.testing.emulator import Call, Emulator, Handler, HasNow, Outgoing, Refused, Reply, html, redirect
+from idv_core.testing.pages import consent_field, file_field, form, page, paragraph, text_field
+from idv_core.testing.specimens import is_picture, read_specimen
+
+_VENDOR = "Verifik"
+_TYPES = {"CEDULA": ("CC", "IDv2", "Colombia"), "PASSPORT": ("PA", "Passport", None)}
+_SUPPORTED = ("CCPA", "CC", "DRCC", "CL")
+_ENDED = ("COMPLETED", "COMPLETED_WITHOUT_KYC", "FAILED")
+_POPULATED = {
+    "project": "projects",
+    "projectFlow": "project_flows",
+    "emailValidation": "email_validations",
+    "phoneValidation": "phone_validations",
+    "documentValidation": "documents",
+    "biometricValidation": "biometrics",
+    "informationValidation": "informations",
+    "compareFaceVerification": "comparisons",
+}
+_PAGES = ("signUpForm", "code", "document", "liveness")
+
+Record = dict[str, Any]
+
+
+@attrs.define(kw_only=True)
+class Variants:
+    """What the vendor's pages contradict or leave open (fact sheet section 1.7 and 8)."""
+
+    renew_by: Literal["GET", "POST"] = "GET"
+    duplicate_status: int = 409
+    expired_status: Literal[401, 403] = 403
+    document_answer: Literal["nested", "flat"] = "nested"
+    biometric_answer: Literal["id", "object"] = "id"
+    wrapped: bool = True
+    webhook_body: Literal["typed", "bare"] = "typed"
+    webhook_times: int = 1
+    compare_says_passed: bool = True
+    email_check_by: Literal["PUT", "POST"] = "PUT"
+    reading: timedelta = timedelta(0)
+    otp: str = "123456"
+
+
+class VerifikEmulator(Emulator):
+    """One client of Verifik with one project. `token` is the account token that the emulator handed out."""
+
+    def __init__(
+        self,
+        clock: HasNow,
+        *,
+        project: str = "6b1f0a2c9d3e4f5061728394",
+        client: Callable[[], httpx.Client] | None = None,
+        variants: Variants | None = None,
+    ) -> None:
+        self.project = project
+        self.variants = variants or Variants()
+        self._key = secrets.token_bytes(32)
+        self._client_id = _id()
+        self.project_flows: dict[str, Record] = {}
+        self.registrations: dict[str, Record] = {}
+        self.email_validations: dict[str, Record] = {}
+        self.phone_validations: dict[str, Record] = {}
+        self.documents: dict[str, Record] = {}
+        self.biometrics: dict[str, Record] = {}
+        self.informations: dict[str, Record] = {}
+        self.comparisons: dict[str, Record] = {}
+        self.webhooks: dict[str, Record] = {}
+        self.deliveries: list[tuple[str, int]] = []
+        self._faces: dict[str, str | None] = {}
+        super().__init__(clock, client)
+        self.token = self.issue_token()
+        self.projects = {project: {"_id": project, "name": "Emulated project", "status": "active"}}
+
+    def routes(self) -> list[tuple[str, str, Handler]]:
+        return [
+            ("GET", "/v2/auth/session", self._renew),
+            ("POST", "/v2/auth/session", self._renew),
+            ("POST", "/v2/project-flows", self._create_flow),
+            ("GET", "/v2/project-flows", self._list_flows),
+            ("GET", "/v3/project-flows/{id}", self._get_flow),
+            ("GET", "/v2/project-flows/{id}", self._get_flow),
+            ("PUT", "/v3/project-flows/{id}", self._update_flow),
+            ("POST", "/v2/app-registrations", self._register),
+            ("GET", "/v2/app-registrations", self._list_registrations),
+            ("GET", "/v2/app-registrations/{id}", self._get_registration),
+            ("PUT", "/v2/app-registrations/{id}/sync", self._sync),
+            ("POST", "/v2/app-registrations/{id}/resend-link", self._resend_link),
+            ("POST", "/v2/email-validations/app-registration", self._send_email_code),
+            ("PUT", "/v2/email-validations/{id}", self._check_email_code),
+            ("POST", "/v2/email-validations/validate", self._check_email_code),
+            ("POST", "/v2/phone-validations/app-registration", self._send_phone_code),
+            ("PUT", "/v2/phone-validations", self._check_phone_code),
+            ("POST", "/v2/phone-validations/validate", self._check_phone_code),
+            ("POST", "/v2/document-validations/app-registration", self._create_document),
+            ("GET", "/v2/document-validations/{id}", self._get_document),
+            ("PUT", "/v2/document-validations/{id}/validate", self._check_source),
+            ("PUT", "/v2/information-validations/{id}/background-check", self._check_background),
+            ("POST", "/v2/biometric-validations/app-registration", self._create_biometric),
+            ("POST", "/v2/face-recognition/compare/app-registration", self._compare),
+            ("POST", "/v2/webhooks", self._create_webhook),
+            ("GET", "/v2/webhooks", self._list_webhooks),
+            ("PUT", "/v2/webhooks/{id}", self._update_webhook),
+            ("GET", "/sign-up/{project}", self._show),
+            ("POST", "/sign-up/{project}", self._advance),
+        ]
+
+    # What tests and the demo set by hand
+
+    def issue_token(self, lifetime: timedelta = timedelta(days=30)) -> str:
+        """A fresh account token."""
+        return self._jwt({"clientId": self._client_id}, lifetime)
+
+    def add_project_flow(self, **settings: Any) -> str:
+        """An active project flow for onboarding; its id."""
+        flow = self._stored(self.project_flows, {**_flow_defaults(self.project), **settings})
+        return str(flow["_id"])
+
+    def override(self, registration: str, status: str) -> None:
+        """What Verifik's staff do after a manual review."""
+        self.registrations[registration]["status"] = status
+        self._announce(f"app_registration_{status.lower()}", self.registrations[registration])
+
+    # Account token (section 2)
+
+    def _renew(self, call: Call) -> Reply:
+        if call.method != self.variants.renew_by:
+            raise _said(405, "MethodNotAllowed", "method not allowed")
+        if "authorization" not in call.headers:
+            raise _said(409, "MissingParameter", "missing Authorization header")
+        self._as_client(call)
+        return Reply(200, {"accessToken": self.issue_token(), "tokenType": "bearer"})
+
+    def _as_client(self, call: Call) -> None:
+        claims = self._claims(call)
+        if "appRegistrationId" in claims:
+            raise _said(403, "Forbidden", "Access forbidden")
+
+    def _as_applicant(self, call: Call) -> Record:
+        id = self._claims(call).get("appRegistrationId", "")
+        registration = self.registrations.get(id)
+        if registration is None or registration["status"] in _ENDED:
+            raise _coded(404, "appRegistration_not_found")
+        return registration
+
+    def _claims(self, call: Call) -> Record:
+        scheme, _, token = call.headers.get("authorization", "").rpartition(" ")
+        if scheme.lower() not in ("bearer", "jwt", ""):
+            token = ""
+        claims = self._read_jwt(token)
+        if claims is None:
+            raise _said(401, "Unauthorized", "Invalid or expired token.")
+        if claims["exp"] <= self.clock.now().timestamp():
+            if self.variants.expired_status == 403:
+                raise _said(403, "FORBIDDEN", "token_expired")
+            raise _said(401, "Unauthorized", "Invalid or expired token.")
+        return claims
+
+    def _jwt(self, claims: Record, lifetime: timedelta) -> str:
+        body = {**claims, "exp": int((self.clock.now() + lifetime).timestamp()), "jti": secrets.token_hex(4)}
+        head, payload = (_encode(json.dumps(part).encode()) for part in ({"alg": "HS256", "typ": "JWT"}, body))
+        return f"{head}.{payload}.{self._mac(head, payload)}"
+
+    def _mac(self, head: str, payload: str) -> str:
+        return _encode(hmac.new(self._key, f"{head}.{payload}".encode(), hashlib.sha256).digest())
+
+    def _read_jwt(self, token: str) -> Record | None:
+        head, _, rest = token.partition(".")
+        payload, _, mac = rest.partition(".")
+        if not hmac.compare_digest(mac, self._mac(head, payload)):
+            return None
+        claims: Record = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+        return claims
+
+    # Project flows (section 3.2)
+
+    def _create_flow(self, call: Call) -> Reply:
+        self._as_client(call)
+        body = _required(call, "project", "type", "name", "target", "status")
+        if body["project"] != self.project:
+            raise _said(400, "BadRequest", "Invalid project ID format")
+        return self._data(self._stored(self.project_flows, {**body, "version": 1}))
+
+    def _list_flows(self, call: Call) -> Reply:
+        self._as_client(call)
+        return _listed(self.project_flows, call, "project", "type", "status")
+
+    def _get_flow(self, call: Call) -> Reply:
+        self._as_client(call)
+        return self._data(_found(self.project_flows, call, "ProjectFlow_not_found"))
+
+    def _update_flow(self, call: Call) -> Reply:
+        self._as_client(call)
+        flow = _found(self.project_flows, call, "ProjectFlow_not_found")
+        flow.update({key: value for key, value in call.json().items() if key != "_id"}, version=3)
+        return self._data(self._touched(flow))
+
+    # Registrations (section 3.3)
+
+    def _register(self, call: Call) -> Reply:
+        if "authorization" in call.headers:
+            self._as_client(call)
+        body = _required(call, "project", "projectFlow")
+        email = str(body.get("email", "")).lower() or None
+        if not email and not body.get("phone"):
+            raise _said(409, "MissingParameter", "Needs an email or a phone at least", status=True)
+        if body.get("phone") and not body.get("countryCode"):
+            raise _said(409, "MissingParameter", "missing countryCode", status=True)
+        flow = self.project_flows.get(body["projectFlow"])
+        if flow is None:
+            raise _coded(404, "projectFlow_not_found")
+        if flow["status"] != "active":
+            raise _coded(409, "Project_not_active")
+        for other in self.registrations.values():
+            same = [
+                name
+                for name, value in (("email", email), ("phone", body.get("phone")))
+                if value and other.get(name) == value
+            ]
+            if same and other["status"] != "EXPIRED":
+                raise _said(self.variants.duplicate_status, "Conflict", f"{same[0]}_is_registered_already", status=True)
+        return self._data(self._new_registration(body, email))
+
+    def _new_registration(self, body: Mapping[str, Any], email: str | None) -> Record:
+        names = {key: body[key] for key in ("firstName", "lastName") if body.get(key)}
+        full = body.get("fullName") or " ".join(names.values())
+        information = self._stored(self.informations, {"fullName": full, **names, "status": "ASSESSING"})
+        registration = self._stored(
+            self.registrations,
+            {
+                "client": self._client_id,
+                "project": body["project"],
+                "projectFlow": body["projectFlow"],
+                "status": "STARTED",
+                "email": email,
+                "phone": body.get("phone"),
+                "countryCode": body.get("countryCode"),
+                "currentStep": "1",
+                "language": body.get("language", "en"),
+                "informationValidation": information["_id"],
+                "redFlags": 0,
+                "failedDocumentValidations": [],
+                "failedBiometricValidations": [],
+            },
+        )
+        information["appRegistration"] = registration["_id"]
+        self._announce("app_registration_created", registration)
+        token = self._applicant_token(registration, timedelta(minutes=120))
+        public = {key: information[key] for key in ("_id", "fullName", "firstName", "lastName") if key in information}
+        return {"appRegistration": registration, "informationValidation": public, "token": token}
+
+    def _applicant_token(self, registration: Record, lifetime: timedelta) -> str:
+        return self._jwt({"appRegistrationId": registration["_id"]}, lifetime)
+
+    def _list_registrations(self, call: Call) -> Reply:
+        self._as_client(call)
+        return _listed(self.registrations, call, "email", "status", "project", "projectFlow")
+
+    def _get_registration(self, call: Call) -> Reply:
+        self._as_client(call)
+        registration = self._expired(_found(self.registrations, call, "AppRegistration_not_found"))
+        shown = dict(registration)
+        for name in call.query_lists.get("populates[]", []):
+            if name in _POPULATED and name in shown:
+                stored: dict[str, Record] = getattr(self, _POPULATED[name])
+                shown[name] = stored.get(str(shown[name]))
+        if isinstance(shown.get("documentValidation"), dict):
+            shown["documentValidation"] = self._read_yet(shown["documentValidation"])
+        return self._data(shown)
+
+    def _expired(self, registration: Record) -> Record:
+        idle = self.clock.now() - datetime.fromisoformat(registration["updatedAt"])
+        if registration["status"] in ("STARTED", "ONGOING") and idle > timedelta(hours=24):
+            registration["status"] = "EXPIRED"
+        return registration
+
+    def _resend_link(self, call: Call) -> Reply:
+        if "appRegistrationId" in self._claims(call):
+            raise _coded(403, "access_denied")
+        registration = _found(self.registrations, call, "AppRegistration_not_found")
+        if registration["status"] in _ENDED:
+            raise _coded(409, "cannot_resend_link_for_this_status")
+        token = self._applicant_token(registration, timedelta(minutes=30))
+        return self._data(
+            {
+                "token": token,
+                "link": f"{call.base_url}/sign-up/{self.project}?token={token}",
+                "appRegistrationId": registration["_id"],
+                "status": registration["status"],
+                "expiresAt": f"{self.clock.now() + timedelta(minutes=30):%Y-%m-%d %H:%M:%S}",
+                "accessType": "app_registration_initiated",
+                "emailSent": None,
+            }
+        )
+
+    def _sync(self, call: Call) -> Reply:
+        registration = self._as_applicant(call)
+        if registration["_id"] != call.params["id"]:
+            raise _coded(404, "AppRegistration_not_found")
+        return self._data(self._synced(registration, str(call.json().get("step")), str(call.json().get("status"))))
+
+    def _synced(self, registration: Record, step: str, wish: str) -> Record:
+        steps = self._steps(registration)
+        match step:
+            case "signUpForm":
+                if not self._form_is_done(registration):
+                    raise _said(409, "Conflict", "signUpForm_validation_not_passed")
+                registration["status"] = "ONGOING"
+            case "instructions" | "basicInformation" | "form":
+                registration["status"] = "ONGOING"
+            case "document" | "liveness":
+                if steps.get(step) == "mandatory" and not self._is_done(registration, step):
+                    raise _said(409, "Conflict", f"{step}_validation_not_passed")
+                registration["status"] = "ONGOING"
+            case "skipKYC":
+                if "mandatory" in [steps.get(name) for name in ("basicInformation", "document", "form", "liveness")]:
+                    raise _said(409, "Conflict", "skipKYC_validation_not_passed")
+                registration["status"] = "COMPLETED_WITHOUT_KYC"
+            case "end":
+                registration["status"] = self._end(registration, wish)
+            case _:
+                raise _coded(500, "step_not_supported")
+        registration["currentStep"] = step
+        self._touched(registration)
+        ended = registration["status"] != "ONGOING"
+        self._announce(
+            f"app_registration_{registration['status'].lower()}" if ended else f"app_registration_sync_{_snake(step)}",
+            registration,
+        )
+        token = (
+            self._jwt({"final": registration["_id"]}, timedelta(hours=1))
+            if ended
+            else self._applicant_token(registration, timedelta(minutes=120))
+        )
+        return {
+            "token": token,
+            "step": step,
+            "steps": steps,
+            "appRegistrationId": registration["_id"],
+            "status": registration["status"],
+        }
+
+    def _end(self, registration: Record, wish: str) -> str:
+        """The server decides by completeness (section 3.3.4)."""
+        if wish in ("FAILED", "NEEDS_MANUAL_VERIFICATION", "ONGOING"):
+            return wish
+        steps = self._steps(registration)
+        for step in ("document", "liveness"):
+            if steps.get(step) == "mandatory" and not self._is_done(registration, step):
+                used_up = self._attempts_left(registration, step) <= 0
+                return "FAILED" if used_up else "NEEDS_MANUAL_VERIFICATION"
+        comparison = self.comparisons.get(registration.get("compareFaceVerification", ""))
+        both = self._is_done(registration, "document") and self._is_done(registration, "liveness")
+        if both and (comparison is None or comparison["status"] != "success"):
+            return "NEEDS_MANUAL_VERIFICATION"
+        return "COMPLETED"
+
+    def _form_is_done(self, registration: Record) -> bool:
+        asked = self._settings(registration).get("signUpForm", {})
+        for kind, gateway, stored in (
+            ("email", "emailGateway", self.email_validations),
+            ("phone", "phoneGateway", self.phone_validations),
+        ):
+            if asked.get(kind) and asked.get(gateway, "none") != "none":
+                validation = stored.get(registration.get(f"{kind}Validation", ""))
+                if validation is None or validation["status"] != "validated":
+                    return False
+        return True
+
+    def _is_done(self, registration: Record, step: str) -> bool:
+        if step == "document":
+            document = self.documents.get(registration.get("documentValidation", ""))
+            return document is not None and self._read_yet(document)["status"] in ("ACTIVE", "ASSESSING")
+        biometric = self.biometrics.get(registration.get("biometricValidation", ""))
+        return biometric is not None and biometric["status"] == "validated"
+
+    def _steps(self, registration: Record) -> Mapping[str, str]:
+        defaults = {
+            "signUpForm": "mandatory",
+            "basicInformation": "skip",
+            "document": "optional",
+            "liveness": "optional",
+            "form": "skip",
+        }
+        return {**defaults, **self._settings(registration).get("steps", {})}
+
+    def _settings(self, registration: Record) -> Record:
+        return self.project_flows[registration["projectFlow"]]
+
+    def _attempts_left(self, registration: Record, step: str) -> int:
+        settings, key = {"document": ("documents", "Document"), "liveness": ("liveness", "Biometric")}[step]
+        limit = self._settings(registration).get(settings, {}).get("attemptLimit", 3)
+        return int(limit) - len(registration[f"failed{key}Validations"])
+
+    # Codes (sections 3.4 and 3.5)
+
+    def _send_email_code(self, call: Call) -> Reply:
+        registration = self._as_applicant(call)
+        body = _required(call, "project", "validationMethod", "email", "type")
+        return self._data(
+            self._send_code(self.email_validations, registration, "email", {"email": body["email"].lower()})
+        )
+
+    def _send_phone_code(self, call: Call) -> Reply:
+        registration = self._as_applicant(call)
+        body = _required(call, "project", "validationMethod", "phone", "countryCode", "type")
+        contact = {"phone": body["phone"], "countryCode": body["countryCode"]}
+        return self._data(self._send_code(self.phone_validations, registration, "phone", contact))
+
+    def _send_code(self, stored: dict[str, Record], registration: Record, kind: str, contact: Record) -> Record:
+        expires_at = (self.clock.now() + timedelta(minutes=10)).isoformat()
+        more = {"status": "sent", "type": "onboarding", "otp": "$2b$10$hash", "expiresAt": expires_at}
+        validation = self._stored(stored, {**contact, **more, "appRegistration": registration["_id"]})
+        registration[f"{kind}Validation"] = validation["_id"]
+        self._announce(f"{kind}_validation_created", validation)
+        return validation
+
+    def _check_email_code(self, call: Call) -> Reply:
+        if call.method != self.variants.email_check_by:
+            raise _said(405, "MethodNotAllowed", "method not allowed")
+        return self._check_code(call, self.email_validations, "email")
+
+    def _check_phone_code(self, call: Call) -> Reply:
+        return self._check_code(call, self.phone_validations, "phone")
+
+    def _check_code(self, call: Call, stored: dict[str, Record], kind: str) -> Reply:
+        registration = self._as_applicant(call)
+        body = call.json()
+        if not body.get(kind) or not body.get("otp"):
+            raise _said(409, "MissingParameter", f"missing_{kind}_and_otp")
+        id = call.params.get("id", registration.get(f"{kind}Validation", ""))
+        validation = stored.get(id)
+        if validation is None or validation[kind] != body[kind]:
+            raise _coded(404, f"{kind}_validation_not_found")
+        self._validate_code(validation, kind, str(body["otp"]))
+        return self._data({"_id": id, "status": "validated", kind: validation[kind], "type": "onboarding"})
+
+    def _validate_code(self, validation: Record, kind: str, otp: str) -> None:
+        if self.clock.now() > datetime.fromisoformat(validation["expiresAt"]):
+            raise _said(412, "PreconditionFailed", f"{kind}Validation_has_expired")
+        if otp != self.variants.otp:
+            raise _coded(403, "otp_does_not_match")
+        validation["status"] = "validated"
+        self._announce(f"{kind}_validation_validated", validation)
+
+    # Documents (section 3.6)
+
+    def _create_document(self, call: Call) -> Reply:
+        registration = self._as_applicant(call)
+        body = call.json()
+        if not body.get("image") and not body.get("backImage"):
+            raise _said(422, "MissingParameter", "missing image")
+        document = self._new_document(
+            registration, _decoded(body.get("image") or body["backImage"]), body.get("force") is True
+        )
+        shown = self._read_yet(document)
+        return self._data({"documentValidation": shown} if self.variants.document_answer == "nested" else shown)
+
+    def _new_document(self, registration: Record, content: bytes | None, force: bool) -> Record:
+        if registration.get("documentValidation") and not force:
+            raise _coded(409, "already_exists")
+        if self._attempts_left(registration, "document") <= 0:
+            raise _coded(409, "attempts_limit_reached")
+        if content is None or not is_picture(content):
+            raise _said(412, "ERROR", "only_images_in_base64")
+        specimen = read_specimen(content)
+        if specimen is None or specimen.type == "SELFIE":
+            registration["failedDocumentValidations"].append(self._failed(self.documents, "document_type_not_detected"))
+            raise _coded(409, "document_type_not_detected")
+        type_, category, country = _TYPES.get(specimen.type, ("CUSTOM", "ID", None))
+        status = {None: "ACTIVE", "expired": "EXPIRED"}.get(specimen.flaw, "FAILED")
+        read = {key: value for key, value in specimen.fields.items() if key != "mrz"}
+        full = read.get("fullName") or read.get("name") or ""
+        name = self.informations[registration["informationValidation"]]["fullName"]
+        percentage = _alike(full, name)
+        document = self._stored(
+            self.documents,
+            {
+                "appRegistration": registration["_id"],
+                "documentType": type_,
+                "documentCategory": category,
+                "documentNumber": read.get("documentNumber") or read.get("passport_number"),
+                "country": country,
+                "status": status,
+                "failedReason": specimen.flaw,
+                "validationMethod": "SCAN_PROMPT",
+                "inputMethod": "FILE_UPLOAD",
+                "imageValidated": specimen.flaw is None,
+                "OCRExtraction": read,
+                "namesMatch": percentage >= 90,
+                "fullNameMatchPercentage": percentage,
+                "url": f"https://cdn.example/{_id()}.png?signature={secrets.token_hex(8)}",
+                "type": "validation",
+            },
+        )
+        self._faces[document["_id"]] = specimen.face
+        registration["documentValidation"] = document["_id"]
+        self._touched(registration)
+        self._announce("document_validation_created", document)
+        return document
+
+    def _read_yet(self, document: Record) -> Record:
+        age = self.clock.now() - datetime.fromisoformat(document["createdAt"])
+        return document if age >= self.variants.reading else {**document, "status": "ASSESSING"}
+
+    def _get_document(self, call: Call) -> Reply:
+        self._as_client(call)
+        return self._data(self._read_yet(_found(self.documents, call, "DocumentValidation_not_found")))
+
+    def _check_source(self, call: Call) -> Reply:
+        self._as_applicant(call)
+        document = _found(self.documents, call, "document_validation_not_found")
+        if document["documentType"] not in _SUPPORTED:
+            document.update(infoValidationSupported=False, infoValidationSupportedReason="document_not_supported")
+            data = {key: document[key] for key in ("documentType", "infoValidationSupported")}
+            return self._data(
+                {
+                    "isSupported": False,
+                    "notSupportedData": data,
+                    "infoValidationSupportedReason": "document_not_supported",
+                }
+            )
+        document.update(infoValidationSupported=True)
+        self._announce("document_validation_source_lookup", document)
+        return self._data(self._touched(document))
+
+    def _check_background(self, call: Call) -> Reply:
+        registration = self._as_applicant(call)
+        information = _found(self.informations, call, "InformationValidation_not_found")
+        if information["_id"] != registration["informationValidation"]:
+            raise _said(403, "Forbidden", "Access forbidden")
+        found = ["world_api_interpol"] if "wanted" in information["fullName"].lower() else []
+        sources = {name: {"status": "done"} for name in ("world_api_interpol", "world_api_fbi", "world_api_ofac")}
+        information.update(
+            status="ACTIVE", criminalData={"requestedAt": self.clock.now().isoformat(), "foundKeys": found, **sources}
+        )
+        self._announce("information_validation_background_check", information)
+        return self._data(self._touched(information))
+
+    # Selfie (sections 3.7 and 3.8)
+
+    def _create_biometric(self, call: Call) -> Reply:
+        registration = self._as_applicant(call)
+        body = _required(call, "image", "os")
+        if registration.get("biometricValidation") and body.get("force") is not True:
+            raise _coded(409, "person_already_set")
+        biometric = self._new_biometric(registration, _decoded(body["image"]))
+        shown = dict(registration)
+        if self.variants.biometric_answer == "object":
+            shown["biometricValidation"] = biometric
+        return self._data(shown)
+
+    def _new_biometric(self, registration: Record, content: bytes | None) -> Record:
+        if self._attempts_left(registration, "liveness") <= 0:
+            raise _coded(409, "attempts_limit_reached")
+        if content is None or not is_picture(content):
+            raise _said(412, "ERROR", "only_images_in_base64")
+        specimen = read_specimen(content)
+        if specimen is None or specimen.face is None:
+            raise _coded(409, "liveness_failed", "ERR_NO_FACE_DETECTED")
+        least = self._settings(registration).get("liveness", {}).get("minScore", 0.65)
+        score = 0.31 if specimen.flaw else 0.93 if specimen.type == "SELFIE" else 0.42
+        if score <= least:
+            registration["failedBiometricValidations"].append(self._failed(self.biometrics, f"score {score}"))
+            self._announce("biometric_validation_liveness_failed", registration)
+            raise _coded(409, "liveness_failed", str(score))
+        more = {
+            "appRegistration": registration["_id"],
+            "status": "validated",
+            "livenessScore": score,
+            "type": "onboarding",
+        }
+        biometric = self._stored(self.biometrics, more)
+        self._faces[biometric["_id"]] = specimen.face
+        registration.update(biometricValidation=biometric["_id"], person=_id(), status="ONGOING")
+        self._announce("biometric_validation_validated", self._touched(registration))
+        return biometric
+
+    def _compare(self, call: Call) -> Reply:
+        registration = self._as_applicant(call)
+        return self._data(
+            {"appRegistration": registration["_id"], "compareFaceVerification": self._compared(registration)}
+        )
+
+    def _compared(self, registration: Record) -> Record:
+        ids = [registration.get(f"{kind}Validation") for kind in ("document", "biometric")]
+        if not all(ids):
+            raise _said(409, "Conflict", "document_and_biometric_needed")
+        same = self._faces[str(ids[0])] == self._faces[str(ids[1])]
+        score = 0.91 if same else 0.22
+        result: Record = {"score": score, "compare_min_score": 0.85, "faces": []}
+        if self.variants.compare_says_passed:
+            result["passed"] = same
+        status = "success" if same else "failed"
+        comparison = self._stored(
+            self.comparisons,
+            {"type": "compare", "status": status, "gallery": ["aW1n"], "probe": ["aW1n"], "result": result},
+        )
+        registration["compareFaceVerification"] = comparison["_id"]
+        self._announce("face_verification_compare", {**registration, "compareResult": {"score": score, "passed": same}})
+        return comparison
+
+    # Webhooks (section 4)
+
+    def _create_webhook(self, call: Call) -> Reply:
+        self._as_client(call)
+        body = call.json()
+        missing = [name for name in ("url", "name", "isActive") if body.get(name) is None]
+        if missing:
+            raise _said(409, "MissingParameter", "".join(f"missing {name}\n" for name in missing))
+        link = list(body.pop("link", []))
+        return self._data(self._stored(self.webhooks, {**body, "projectFlow": link, "client": self._client_id}))
+
+    def _list_webhooks(self, call: Call) -> Reply:
+        self._as_client(call)
+        return _listed(self.webhooks, call, "url")
+
+    def _update_webhook(self, call: Call) -> Reply:
+        self._as_client(call)
+        webhook = _found(self.webhooks, call, "Record not found.")
+        body = call.json()
+        linked = [id for id in webhook["projectFlow"] if id not in body.get("unlink", [])]
+        webhook["projectFlow"] = linked + [id for id in body.get("link", []) if id not in linked]
+        return self._data(self._touched(webhook))
+
+    def _announce(self, suffix: str, entity: Record) -> None:
+        registration = self.registrations.get(str(entity.get("appRegistration") or entity.get("_id")), entity)
+        shown = {key: value for key, value in entity.items() if key != "otp"}
+        body = {"type": f"onboarding_{suffix}", "object": shown} if self.variants.webhook_body == "typed" else shown
+        for webhook in self.webhooks.values():
+            if webhook["isActive"] and registration.get("projectFlow") in webhook["projectFlow"]:
+                for _ in range(self.variants.webhook_times):
+                    self._deliver(suffix, webhook["url"], json.loads(json.dumps(body)), 3)
+
+    def _deliver(self, suffix: str, url: str, body: Record, tries: int) -> None:
+        def attempt(client: httpx.Client, left: int = tries) -> Outgoing | None:
+            try:
+                status = client.post(url, json=body).status_code
+            except httpx.HTTPError:
+                status = 0
+            self.deliveries.append((suffix, status))
+            if left <= 1 or 0 < status < 500:
+                return None
+            return Outgoing(self.clock.now() + timedelta(seconds=5), lambda again: attempt(again, left - 1))
+
+        self.later(self.clock.now(), attempt)
+
+    # The hosted page
+
+    def _show(self, call: Call) -> Reply:
+        registration = self._visitor(call)
+        return html(self._page(registration))
+
+    def _advance(self, call: Call) -> Reply:
+        registration = self._visitor(call)
+        if registration is None:
+            return html(self._page(None, "Please use the link that was sent to you."), 400)
+        try:
+            done = self._take_page(registration, call)
+        except Refused as refused:
+            data = refused.reply.data if isinstance(refused.reply.data, dict) else {}
+            text = str(data.get("message", "refused")).removeprefix(f"{refused.reply.status}:").partition("@")[0]
+            return html(self._page(registration, f"{text.replace('_', ' ').capitalize()}. Please try again."))
+        return done or redirect(f"{call.path}?token={call.query.get('token', '')}")
+
+    def _visitor(self, call: Call) -> Record | None:
+        claims = self._read_jwt(call.query.get("token", "..")) or {}
+        valid = claims.get("exp", 0) > self.clock.now().timestamp()
+        return self.registrations.get(str(claims.get("appRegistrationId"))) if valid else None
+
+    def _take_page(self, registration: Record, call: Call) -> Reply | None:
+        current = self._current_page(registration)
+        match current:
+            case "signUpForm":
+                if call.form.get("terms") != "yes":
+                    raise _said(409, "Conflict", "please_agree_to_the_terms")
+                registration["pageConsent"] = True
+                if self._wants_code(registration):
+                    self._send_code(self.email_validations, registration, "email", {"email": registration["email"]})
+                else:
+                    self._synced(registration, "signUpForm", "ONGOING")
+            case "code":
+                validation = self.email_validations[registration["emailValidation"]]
+                self._validate_code(validation, "email", str(call.form.get("code", "")))
+                self._synced(registration, "signUpForm", "ONGOING")
+            case "document":
+                again = bool(registration.get("documentValidation"))
+                self._new_document(registration, _bytes(call.form.get("document")), again)
+                self._synced(registration, "document", "ONGOING")
+            case "liveness":
+                self._new_biometric(registration, _bytes(call.form.get("selfie")))
+                self._synced(registration, "liveness", "ONGOING")
+                self._compared(registration)
+                return self._finish(registration)
+        return None
+
+    def _finish(self, registration: Record) -> Reply | None:
+        synced = self._synced(registration, "end", "COMPLETED")
+        url = self._settings(registration).get("integrations", {}).get("redirectUrl")
+        return redirect(f"{url}{'&' if '?' in url else '?'}type=onboarding&token={synced['token']}") if url else None
+
+    def _wants_code(self, registration: Record) -> bool:
+        asked = self._settings(registration).get("signUpForm", {})
+        return bool(asked.get("email") and asked.get("emailGateway", "none") != "none")
+
+    def _current_page(self, registration: Record) -> str:
+        if registration["status"] not in ("STARTED", "ONGOING"):
+            return "end"
+        if not registration.get("pageConsent"):
+            return "signUpForm"
+        if not self._form_is_done(registration):
+            return "code"
+        return "document" if not self._is_done(registration, "document") else "liveness"
+
+    def _page(self, registration: Record | None, error: str = "") -> str:
+        current = self._current_page(registration) if registration else "signUpForm"
+        if current == "end":
+            return page(_VENDOR, "Thank you", paragraph("You are done and can close this page."))
+        step = f"Step {_PAGES.index(current) + 1} of {len(_PAGES)}"
+        match current:
+            case "signUpForm":
+                email = text_field("email", "E-mail", kind="email", value=str((registration or {}).get("email") or ""))
+                fields = [email, consent_field("terms", "I agree to the terms and the privacy notice.")]
+                return page(_VENDOR, "Sign up", form(fields, "Continue"), step=step, error=error)
+            case "code":
+                hint = paragraph(f"We sent a code to your mailbox. (This emulator always sends {self.variants.otp}.)")
+                body = hint + form([text_field("code", "Code")], "Continue")
+                return page(_VENDOR, "Confirm your e-mail", body, step=step, error=error)
+            case "document":
+                body = form([file_field("document", "Picture of your identity document")], "Continue")
+                return page(_VENDOR, "Your document", body, step=step, error=error)
+            case _:
+                body = form([file_field("selfie", "Picture of your face")], "Finish")
+                return page(_VENDOR, "Your face", body, step=step, error=error)
+
+    # Storing and answering
+
+    def _stored(self, place: dict[str, Record], data: Mapping[str, Any]) -> Record:
+        now = self.clock.now().isoformat()
+        record = {"_id": _id(), **data, "createdAt": now, "updatedAt": now, "__v": 0}
+        place[record["_id"]] = record
+        return record
+
+    def _touched(self, record: Record) -> Record:
+        record["updatedAt"] = self.clock.now().isoformat()
+        return record
+
+    def _failed(self, place: dict[str, Record], reason: str) -> str:
+        return str(self._stored(place, {"status": "FAILED", "failedReason": reason})["_id"])
+
+    def _data(self, data: Record) -> Reply:
+        shown = {key: value for key, value in data.items() if key != "pageConsent"}
+        return Reply(200, {"data": shown} if self.variants.wrapped else shown)
+
+
+def _flow_defaults(project: str) -> Record:
+    return {
+        "project": project,
+        "type": "onboarding",
+        "name": "Smart Enroll",
+        "target": "personal",
+        "status": "active",
+        "version": 1,
+        "signUpForm": {"email": True, "emailGateway": "none", "phone": False, "phoneGateway": "none"},
+        "documents": {
+            "attemptLimit": 3,
+            "informationVerification": True,
+            "criminalHistoryVerification": True,
+            "screening": True,
+        },
+        "liveness": {"attemptLimit": 3, "minScore": 0.65, "searchMinScore": 0.8, "searchMode": "FAST"},
+        "steps": {"document": "mandatory", "liveness": "mandatory"},
+    }
+
+
+def _required(call: Call, *names: str) -> Record:
+    body = call.json()
+    missing = [name for name in names if not body.get(name)]
+    if missing:
+        raise _said(409, "MissingParameter", "\n. ".join(f"missing {name}" for name in missing))
+    return body
+
+
+def _found(place: dict[str, Record], call: Call, token: str) -> Record:
+    record = place.get(call.params["id"])
+    if record is None:
+        raise _said(404, "NotFound", token)
+    return record
+
+
+def _listed(place: dict[str, Record], call: Call, *filters: str) -> Reply:
+    wanted = {name: call.query.get(f"where_{name}", call.query.get(name)) for name in filters}
+    found = [
+        record
+        for record in reversed(place.values())
+        if all(value is None or record.get(name) == value for name, value in wanted.items())
+    ]
+    page_number, limit = int(call.query.get("page", "1")), int(call.query.get("limit", "10"))
+    shown = found[(page_number - 1) * limit : page_number * limit]
+    pages = max(1, -(-len(found) // limit))
+    return Reply(200, {"data": shown, "total": len(found), "limit": limit, "page": page_number, "pages": pages})
+
+
+def _decoded(text: object) -> bytes | None:
+    """Plain base64 or a data URI."""
+    if not isinstance(text, str):
+        return None
+    try:
+        return base64.b64decode(text.rpartition(",")[2], validate=True)
+    except ValueError:
+        return None
+
+
+def _bytes(value: str | bytes | None) -> bytes | None:
+    return value if isinstance(value, bytes) else None
+
+
+def _alike(left: str, right: str) -> int:
+    return round(difflib.SequenceMatcher(None, left.casefold(), right.casefold()).ratio() * 100)
+
+
+def _snake(step: str) -> str:
+    return "".join(f"_{char.lower()}" if char.isupper() else char for char in step).replace("_k_y_c", "_kyc")
+
+
+def _id() -> str:
+    return secrets.token_hex(12)
+
+
+def _encode(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def _said(http: int, code: str, message: str, *, status: bool = False) -> Refused:
+    """Error shapes 1 and 3 (section 3.0.1)."""
+    return Refused(Reply(http, {"message": message, "code": code} | ({"status": http} if status else {})))
+
+
+def _coded(http: int, token: str, detail: str = "") -> Refused:
+    """Error shape 2."""
+    return Refused(Reply(http, {"code": token, "message": f"{http}:{token}" + (f"@{detail}" if detail else "")}))

@@ -1,0 +1,358 @@
+"""Verifik's words in our vocabulary: sections 5 and 6 of the fact sheet. An unknown word is never positive."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import attrs
+
+from idv_core.model import (
+    Check,
+    CheckKind,
+    CheckOutcome,
+    DocumentEvidence,
+    ExtractedField,
+    Flow,
+    FlowStatus,
+    Score,
+    Secret,
+    VendorVerdict,
+)
+
+from .countries import country_code
+from .payloads import Said, reference_id
+
+_REGISTRATION = {
+    "STARTED": (FlowStatus.AWAITING_APPLICANT, None),
+    "ONGOING": (FlowStatus.AWAITING_APPLICANT, None),
+    "COMPLETED": (FlowStatus.FINISHED, VendorVerdict.POSITIVE),
+    "COMPLETED_WITHOUT_KYC": (FlowStatus.FINISHED, VendorVerdict.DOUBTFUL),
+    "FAILED": (FlowStatus.FINISHED, VendorVerdict.NEGATIVE),
+    "NEEDS_MANUAL_VERIFICATION": (FlowStatus.FINISHED, VendorVerdict.DOUBTFUL),
+    "EXPIRED": (FlowStatus.EXPIRED, None),
+}
+_DOCUMENT = {
+    "ASSESSING": CheckOutcome.NOT_DONE,
+    "NEW": CheckOutcome.NOT_DONE,
+    "PENDING": CheckOutcome.NOT_DONE,
+    "ACTIVE": CheckOutcome.PASSED,
+    "VALIDATED": CheckOutcome.PASSED,
+    "COMPLETED": CheckOutcome.PASSED,
+    "FAILED": CheckOutcome.FAILED,
+    "NOT_FOUND": CheckOutcome.FAILED,
+    "EXPIRED": CheckOutcome.FAILED,
+}
+_VALIDATION = {
+    "NEW": CheckOutcome.NOT_DONE,
+    "SENT": CheckOutcome.NOT_DONE,
+    "PENDING": CheckOutcome.NOT_DONE,
+    "VALIDATED": CheckOutcome.PASSED,
+    "COMPLETED": CheckOutcome.PASSED,
+    "SUCCESS": CheckOutcome.PASSED,
+    "FAILED": CheckOutcome.FAILED,
+    "EXPIRED": CheckOutcome.FAILED,
+}
+_IDENTITY = frozenset({CheckKind.DOCUMENT, CheckKind.LIVENESS, CheckKind.FACE_MATCH})
+_DOCUMENT_FIELDS = ("documentNumber", "nationality", "gender", "age", "country")
+_NEVER_KEPT = frozenset(
+    {"base64", "gallery", "probe", "otp", "token", "url", "backUrl", "frontUrl", "images", "zelfKey"}
+)
+_DEEPEST = 8
+
+
+@attrs.frozen(kw_only=True)
+class Reading:
+    """What a registration says."""
+
+    status: FlowStatus
+    verdict: VendorVerdict | None
+    word: str | None
+    checks: tuple[Check, ...]
+    documents: tuple[DocumentEvidence, ...]
+    notes: tuple[str, ...]
+
+
+def read_registration(data: Mapping[str, Any], flow: Flow) -> Reading:
+    """Read a registration with its references populated. COMPLETED counts only with the checks behind it (section 6.4)."""
+    word = _word(data.get("status"))
+    status, verdict = _REGISTRATION.get(word or "", (FlowStatus.PROCESSING, None))
+    settings = _object(data.get("projectFlow"))
+    checks = tuple(_checks(data, settings, flow))
+    notes = list(_notes(data))
+    if word and word not in _REGISTRATION:
+        notes.append(f"unknown status {word[:40]!r}")
+    if word == "ONGOING" and _word(_object(data.get("documentValidation")).get("status")) == "ASSESSING":
+        status = FlowStatus.PROCESSING
+    if status is FlowStatus.FINISHED:
+        missing = tuple(_missing(data, settings, checks, skipped=word == "COMPLETED_WITHOUT_KYC"))
+        if missing and verdict is VendorVerdict.POSITIVE:
+            verdict = VendorVerdict.DOUBTFUL
+            notes.append("COMPLETED, but not every mandatory step has a passed check")
+        checks += missing
+    return Reading(
+        status=status,
+        verdict=verdict,
+        word=word,
+        checks=checks,
+        documents=tuple(_documents(data, flow)),
+        notes=tuple(notes),
+    )
+
+
+def read_status(word: object) -> FlowStatus:
+    """The flow status that a registration's word alone means."""
+    return _REGISTRATION.get(_word(word) or "", (FlowStatus.PROCESSING, None))[0]
+
+
+def read_comparison(data: Mapping[str, Any]) -> Check:
+    """Selfie against document. The outcome is the server's `passed`, never computed from the score (section 5.4)."""
+    result = _object(data.get("result"))
+    passed, word = result.get("passed"), _word(data.get("status"))
+    if passed is False or word == "FAILED":
+        outcome = CheckOutcome.FAILED
+    else:
+        outcome = CheckOutcome.PASSED if passed is True and word == "SUCCESS" else CheckOutcome.INCONCLUSIVE
+    return Check(
+        kind=CheckKind.FACE_MATCH,
+        name="face_match",
+        outcome=outcome,
+        score=Score.read(result.get("score")),
+        vendor_word=word,
+    )
+
+
+def read_refused_selfie(said: Said, document_id: str) -> Check:
+    """A 409 that speaks of the person is evidence; one about the picture asks for another (section 3.7)."""
+    score = Score.read(said.body.get("livenessScore")) or Score.read(said.detail)
+    low = (
+        said.names("liveness_failed")
+        and (score is not None or not said.detail)
+        and said.body.get("failureKind") != "quality"
+    )
+    reason = said.body.get("failureReason")
+    words = (said.token, None if score else said.detail, reason if isinstance(reason, str) else None)
+    return Check(
+        kind=CheckKind.LIVENESS,
+        name="liveness",
+        outcome=CheckOutcome.FAILED if low else CheckOutcome.INCONCLUSIVE,
+        score=score,
+        reasons=tuple(word[:80] for word in words if word),
+        document_id=document_id,
+        vendor_word=said.code or None,
+    )
+
+
+def read_refused_document(said: Said, document_id: str) -> Check:
+    """A picture that could not be read is inconclusive; a number that is somebody else's has failed (section 3.6.1)."""
+    foreign = said.names("existing_document_validation_with_document_number")
+    return Check(
+        kind=CheckKind.DOCUMENT,
+        name="document",
+        outcome=CheckOutcome.FAILED if foreign else CheckOutcome.INCONCLUSIVE,
+        reasons=(said.token[:80] or said.code[:80] or "refused",),
+        document_id=document_id,
+        vendor_word=said.code or None,
+    )
+
+
+def read_document(data: Mapping[str, Any], document_id: str | None) -> Check:
+    """One document validation (section 5.3)."""
+    word = _word(data.get("status"))
+    reasons = [
+        str(data[key])[:80] for key in ("failedReason", "manualVerificationReason") if isinstance(data.get(key), str)
+    ]
+    if word in ("EXPIRED", "NOT_FOUND"):
+        reasons.append(word.lower())
+    return Check(
+        kind=CheckKind.DOCUMENT,
+        name=_text(data.get("documentType")) or "document",
+        outcome=_DOCUMENT.get(word or "", CheckOutcome.INCONCLUSIVE),
+        reasons=tuple(reasons),
+        document_id=document_id,
+        vendor_word=word,
+    )
+
+
+def read_liveness(data: Mapping[str, Any], document_id: str | None) -> Check:
+    """One biometric validation (section 5.4)."""
+    word = _word(data.get("status"))
+    return Check(
+        kind=CheckKind.LIVENESS,
+        name="liveness",
+        outcome=_VALIDATION.get(word or "", CheckOutcome.INCONCLUSIVE),
+        score=Score.read(data.get("livenessScore")),
+        reasons=("expired",) if word == "EXPIRED" else (),
+        document_id=document_id,
+        vendor_word=word,
+    )
+
+
+def document_settings(project_flow: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Which checks of the document a project flow asks for."""
+    return _section(project_flow, "documents")
+
+
+def public(data: Any, depth: int = 0) -> Any:
+    """The vendor's answer without pictures, links, codes and tokens."""
+    if depth > _DEEPEST:
+        return None
+    if isinstance(data, list):
+        return [public(item, depth + 1) for item in data]
+    if isinstance(data, dict):
+        return {key: public(value, depth + 1) for key, value in data.items() if key not in _NEVER_KEPT}
+    return data
+
+
+def _checks(data: Mapping[str, Any], settings: Mapping[str, Any], flow: Flow) -> Iterator[Check]:
+    document = _object(data.get("documentValidation"))
+    if document:
+        yield read_document(document, _ours(flow, "document_validation", document))
+        yield from _names(document, settings)
+    elif data.get("failedDocumentValidations"):
+        yield _failed_earlier(CheckKind.DOCUMENT, "document")
+    liveness = _object(data.get("biometricValidation"))
+    if liveness:
+        yield read_liveness(liveness, _ours(flow, "biometric_validation", liveness))
+    elif data.get("failedBiometricValidations"):
+        yield _failed_earlier(CheckKind.LIVENESS, "liveness")
+    comparison = _object(data.get("compareFaceVerification"))
+    if comparison:
+        yield read_comparison(comparison)
+    for key, kind in (("emailValidation", CheckKind.EMAIL), ("phoneValidation", CheckKind.PHONE)):
+        validation = _object(data.get(key))
+        if validation:
+            word = _word(validation.get("status"))
+            outcome = _VALIDATION.get(word or "", CheckOutcome.INCONCLUSIVE)
+            yield Check(kind=kind, name=kind.value, outcome=outcome, vendor_word=word)
+    yield from _screening(_object(data.get("informationValidation")), settings)
+
+
+def _names(document: Mapping[str, Any], settings: Mapping[str, Any]) -> Iterator[Check]:
+    """Names against the source, if the flow asks for that. Not supported is no failure of the person (section 3.6.4)."""
+    if _section(settings, "documents").get("informationVerification") is not True:
+        return
+    supported, match = document.get("infoValidationSupported"), document.get("namesMatch")
+    if supported is True:
+        outcome = {True: CheckOutcome.PASSED, False: CheckOutcome.FAILED}.get(match is True)
+    else:
+        outcome = CheckOutcome.INCONCLUSIVE if supported is False else CheckOutcome.NOT_DONE
+    reason = document.get("infoValidationSupportedReason")
+    yield Check(
+        kind=CheckKind.NAME_MATCH,
+        name="names",
+        outcome=outcome,
+        score=Score.read(document.get("fullNameMatchPercentage"), 0, 100),
+        reasons=(reason[:80],) if isinstance(reason, str) and reason else (),
+    )
+
+
+def _screening(information: Mapping[str, Any], settings: Mapping[str, Any]) -> Iterator[Check]:
+    """A hit is a name match, so it goes to a person: inconclusive, not failed (section 3.9)."""
+    wanted = any(
+        _section(settings, "documents").get(key) is True for key in ("criminalHistoryVerification", "screening")
+    )
+    criminal = _object(information.get("criminalData"))
+    if not criminal:
+        if wanted:
+            yield Check(kind=CheckKind.SCREENING, name="background", outcome=CheckOutcome.NOT_DONE)
+        return
+    found, word = criminal.get("foundKeys"), _word(information.get("status"))
+    clear = found == [] and word == "ACTIVE"
+    hits = tuple(str(key)[:40] for key in found) if isinstance(found, list) else ()
+    outcome = CheckOutcome.PASSED if clear else CheckOutcome.INCONCLUSIVE
+    yield Check(kind=CheckKind.SCREENING, name="background", outcome=outcome, reasons=hits, vendor_word=word)
+
+
+def _missing(
+    data: Mapping[str, Any], settings: Mapping[str, Any], checks: tuple[Check, ...], *, skipped: bool
+) -> Iterator[Check]:
+    """Checks that should have passed and did not: mandatory steps, and a verification of identity at all.
+
+    Where the steps cannot be read, document and liveness count as mandatory.
+    """
+    steps = _section(settings, "steps") or {"document": "mandatory", "liveness": "mandatory"}
+    kinds = {check.kind for check in checks}
+    passed = {check.kind for check in checks if check.outcome is CheckOutcome.PASSED}
+    wanted: list[CheckKind] = []
+    if steps.get("document") == "mandatory":
+        wanted.append(CheckKind.DOCUMENT)
+    if steps.get("liveness") == "mandatory":
+        wanted.append(CheckKind.LIVENESS)
+    form = _section(settings, "signUpForm")
+    if steps.get("signUpForm") == "mandatory":
+        gates = (("email", "emailGateway", CheckKind.EMAIL), ("phone", "phoneGateway", CheckKind.PHONE))
+        wanted += [
+            kind for asked, gate, kind in gates if form.get(asked) is True and form.get(gate) not in (None, "none")
+        ]
+    if {CheckKind.DOCUMENT, CheckKind.LIVENESS} <= kinds | set(wanted):
+        wanted.append(CheckKind.FACE_MATCH)
+    for kind in wanted:
+        if kind not in kinds:
+            yield Check(kind=kind, name=kind.value, outcome=CheckOutcome.NOT_DONE, reasons=("mandatory",))
+    if skipped or (not passed & _IDENTITY and not set(wanted) - kinds):
+        yield Check(
+            kind=CheckKind.OTHER, name="identity", outcome=CheckOutcome.NOT_DONE, reasons=("nothing was verified",)
+        )
+
+
+def _failed_earlier(kind: CheckKind, name: str) -> Check:
+    return Check(kind=kind, name=name, outcome=CheckOutcome.FAILED, reasons=("every attempt failed",))
+
+
+def _notes(data: Mapping[str, Any]) -> Iterator[str]:
+    flags = data.get("redFlags")
+    if isinstance(flags, (int, float)) and not isinstance(flags, bool) and flags > 0:
+        yield f"{flags:g} red flags"
+    for key in ("Document", "Biometric", "Email", "Phone"):
+        attempts = data.get(f"failed{key}Validations")
+        if isinstance(attempts, list) and attempts:
+            yield f"{len(attempts)} failed {key.lower()} attempts"
+
+
+def _documents(data: Mapping[str, Any], flow: Flow) -> Iterator[DocumentEvidence]:
+    document = _object(data.get("documentValidation"))
+    if not document:
+        return
+    read = {**{key: document.get(key) for key in _DOCUMENT_FIELDS}, **_object(document.get("OCRExtraction"))}
+    links = {name: document[key] for key, name in (("url", "front"), ("backUrl", "back")) if _text(document.get(key))}
+    yield DocumentEvidence(
+        document_id=_ours(flow, "document_validation", document),
+        type=_text(document.get("documentType")),
+        country=country_code(document.get("country")),
+        fields=tuple(ExtractedField(name=name, value=value) for name, value in read.items() if value not in (None, "")),
+        images={name: Secret(url) for name, url in links.items()},
+    )
+
+
+def _ours(flow: Flow, kind: str, theirs: Mapping[str, Any]) -> str | None:
+    """Our id of what the vendor calls `theirs`."""
+    id = reference_id(dict(theirs))
+    return next((upload.document_id for upload in flow.uploads if id and upload.vendor_ids.get(kind) == id), None)
+
+
+def _section(settings: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """A part of a project flow, in the new shape or under `onboardingSettings` (section 1.7 row 12)."""
+    old = _object(settings.get("onboardingSettings"))
+    if name == "documents" and not settings.get(name) and old:
+        document = _object(old.get("document"))
+        return {
+            "informationVerification": document.get("verifyNames"),
+            "criminalHistoryVerification": document.get("verifyCriminalHistory"),
+        }
+    return _object(settings.get(name)) or _object(old.get(name))
+
+
+def _object(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def _word(value: object) -> str | None:
+    """A status word in upper case; what is no text is an unknown word, what is absent is None."""
+    if value is None:
+        return None
+    return value.strip().upper() if isinstance(value, str) else "?"

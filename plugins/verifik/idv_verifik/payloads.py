@@ -1,0 +1,128 @@
+"""What Verifik answers, as far as its shape is fixed (fact sheet section 3). Unknown keys are ignored."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+
+from idv_core.errors import UnexpectedResponse
+from idv_core.wire import Exchange, Request, Response, structure
+
+ACCOUNT_TOKENS = (
+    "PaymentRequired",
+    "insufficient_credits",
+    "ClientSmartEnrollPlan_not_found",
+    "plan_not_found",
+    "Project_not_found_or_featured_disabled",
+    "Project_not_active",
+    "collection_not_set",
+    "Feature_not_available",
+    "document_settings_not_set",
+)
+CALLER_TOKENS = ("MissingParameter", "PreconditionFailed", "BadRequest", "already_exists", "person_already_set")
+_STATUS_PREFIX = re.compile(r"^\d{3}:")
+
+
+@attrs.frozen(kw_only=True)
+class Said:
+    """The words of an error body, whatever its shape (section 3.0.1): token, what stood behind `@`, code."""
+
+    token: str = ""
+    detail: str = ""
+    code: str = ""
+    body: Mapping[str, Any] = attrs.field(factory=dict)
+
+    def names(self, *tokens: str) -> bool:
+        """Whether token or code is one of these."""
+        return self.token in tokens or self.code in tokens
+
+
+def read_said(response: Response) -> Said:
+    """Never raises: other types, an empty body or HTML give empty words."""
+    try:
+        body = response.json()
+    except UnexpectedResponse:
+        body = None
+    if not isinstance(body, dict):
+        return Said()
+    text = next((body[name] for name in ("message", "error") if isinstance(body.get(name), str)), "")
+    token, _, detail = _STATUS_PREFIX.sub("", text.strip()).partition("@")
+    code = body.get("code")
+    return Said(token=token.strip(), detail=detail.strip(), code=code if isinstance(code, str) else "", body=body)
+
+
+def unwrap(response: Response) -> Any:
+    """What stands in `data`, or the body itself where there is no wrapper (section 1.7 rows 5 and 6)."""
+    body = response.json()
+    return body["data"] if isinstance(body, dict) and isinstance(body.get("data"), (dict, list)) else body
+
+
+def read_object(response: Response) -> dict[str, Any]:
+    """`unwrap`, but an object for certain."""
+    return structure(unwrap(response), dict[str, Any], status=response.status)
+
+
+def read_id(data: Mapping[str, Any], status: int | None = None) -> str:
+    """`_id`, else `id` (section 1.7 row 7)."""
+    id = data.get("_id") or data.get("id")
+    if not isinstance(id, str) or not id:
+        raise UnexpectedResponse("the answer has no _id", status=status)
+    return id
+
+
+def reference_id(value: object) -> str | None:
+    """The id of a reference, which is a text or, populated, an object."""
+    if isinstance(value, dict):
+        value = value.get("_id") or value.get("id")
+    return value if isinstance(value, str) and value else None
+
+
+def read_list(path: str, query: Mapping[str, str]) -> Exchange[list[dict[str, Any]]]:
+    """All pages; ended by a page that is short or brings nothing new (section 1.7 row 27)."""
+    items: list[dict[str, Any]] = []
+    for page in range(1, 101):
+        paging = {"page": str(page), "limit": "100", "perPage": "100"}
+        reply = yield Request.get(path, query={**query, **paging})
+        data = unwrap(reply)
+        new = [item for item in data if isinstance(item, dict) and item not in items] if isinstance(data, list) else []
+        items += new
+        if len(new) < 100:
+            break
+    return items
+
+
+@attrs.frozen(kw_only=True)
+class SessionToken:
+    """Answer of renewal, and of revoke-and-renew (section 2.4)."""
+
+    accessToken: str | None = None
+    token: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class RegistrationCreated:
+    """Section 3.3.1."""
+
+    appRegistration: dict[str, Any]
+    token: str
+    informationValidation: dict[str, Any] | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Synced:
+    """Section 3.3.4."""
+
+    status: str
+    token: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class LinkResent:
+    """Section 3.3.5."""
+
+    token: str
+    status: str | None = None
+    expiresAt: str | None = None

@@ -1,0 +1,167 @@
+"""The adapter for Smart Enroll. Sections in comments are those of the fact sheet `shared/vendors/verifik.md`.
+
+A registration is our flow. Both ways work: hosted (send the applicant to `flow.link`), and step by step (`upload`, then
+`submit`), which uses the registration's own token; without that token a fresh one is asked for. What only Verifik has is
+reached by `idv.vendor(lambda verifik: verifik.steps.send_email_code(flow, address))`, and likewise `project_flows`
+and `registrations`.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import attrs
+
+from idv_core.errors import (
+    AuthenticationFailed,
+    CallbackRejected,
+    DuplicateFlow,
+    InvalidOrder,
+    PermissionDenied,
+    Refusal,
+    UnexpectedResponse,
+)
+from idv_core.model import Document, Flow, FlowOrder, ProvisionedTemplate, Result, Secret, Template
+from idv_core.protocols import CallbackReading, Grant, InboundCall, Polling
+from idv_core.wire import Exchange, Request, Response, structure
+
+from . import mapping
+from .credentials import bearer, grant
+from .payloads import ACCOUNT_TOKENS, CALLER_TOKENS, Said, SessionToken, read_said, reference_id, unwrap
+from .project_flows import ProjectFlows
+from .registrations import Registrations
+from .settings import VerifikSettings
+from .steps import Steps
+
+_DUPLICATES = ("email_is_registered_already", "phone_is_registered_already")
+
+
+@attrs.frozen
+class Verifik:
+    """Registrations under a project flow, uploads, result, webhooks, project flows."""
+
+    settings: VerifikSettings
+    polling = Polling(first=timedelta(seconds=5), ceiling=timedelta(minutes=2))
+
+    @property
+    def base_url(self) -> str:
+        return self.settings.base_url
+
+    @property
+    def registrations(self) -> Registrations:
+        return Registrations(self.settings)
+
+    @property
+    def steps(self) -> Steps:
+        return Steps(self.registrations)
+
+    @property
+    def project_flows(self) -> ProjectFlows:
+        return ProjectFlows(self.settings)
+
+    def open_flow(self, order: FlowOrder) -> Exchange[Flow]:
+        return self.registrations.open(order)
+
+    def upload(self, flow: Flow, documents: tuple[Document, ...]) -> Exchange[Flow]:
+        return self.steps.upload(flow, documents)
+
+    def submit(self, flow: Flow) -> Exchange[Flow]:
+        return self.steps.submit(flow)
+
+    def renew_link(self, flow: Flow) -> Exchange[Flow]:
+        return self.registrations.renew_link(flow)
+
+    def provision(self, template: Template) -> Exchange[ProvisionedTemplate]:
+        return self.project_flows.provision(template)
+
+    def status(self, flow: Flow) -> Exchange[Flow]:
+        return (yield from self.result(flow)).flow
+
+    def result(self, flow: Flow) -> Exchange[Result]:
+        registration = yield from self.registrations.retrieve(flow)
+        reading = mapping.read_registration(registration, flow)
+        return Result(
+            flow=attrs.evolve(flow, status=reading.status),
+            checks=reading.checks,
+            documents=reading.documents,
+            verdict=reading.verdict,
+            vendor_word=reading.word,
+            notes=reading.notes,
+            raw=mapping.public(registration),
+        )
+
+    def read_callback(self, call: InboundCall) -> CallbackReading:
+        """`{type, object}`, or the object itself as older texts have it; only a hint which registration to fetch (4.2)."""
+        if call.purpose != "events" or call.method != "POST":
+            raise CallbackRejected("no such address", status=404)
+        try:
+            body = Response(status=200, content=call.body, received_at=_EPOCH).json()
+        except UnexpectedResponse:
+            body = None
+        if not isinstance(body, dict):
+            raise CallbackRejected("the body is not a JSON object", status=400)
+        kind, entity = body.get("type"), body.get("object")
+        if not isinstance(entity, dict):
+            kind, entity = None, body
+        event = kind.removeprefix("onboarding_")[:80] if isinstance(kind, str) else "unnamed"
+        own = event.startswith(("app_registration", "face_verification")) or "currentStep" in entity
+        id = reference_id(entity.get("appRegistration")) or (reference_id(entity) if own else None)
+        return CallbackReading(event=event, flow_id=id, fetch=id is not None)
+
+    def authorize(self, request: Request, token: Secret | None, now: datetime) -> Request:
+        return request.with_headers(bearer(self.settings, token)) if token is not None else request
+
+    def obtain_token(self, previous: Grant | None) -> Exchange[Grant]:
+        """The configured token first; afterwards renewal of the one in use, as long as it lives (section 2.4)."""
+        if previous is None:
+            return grant(self.settings.token)
+        asked: dict[str, Any] = {"query": {"origin": "refresh"}, "signed": False}
+        asked["headers"] = bearer(self.settings, previous.access_token)
+        reply = yield Request.get("/v2/auth/session", accept={404, 405}, **asked)
+        if not reply.is_success:
+            reply = yield Request.post("/v2/auth/session", repeatable=True, **asked)
+        renewed = structure(unwrap(reply), SessionToken, status=reply.status)
+        token = renewed.accessToken or renewed.token
+        if not token:
+            raise UnexpectedResponse("the renewal has no accessToken", status=reply.status)
+        return grant(Secret(token))
+
+    def read_error(self, request: Request, response: Response) -> Refusal:
+        """Decided by the token in the words first, then by the status (section 1.7 rows 10, 11, 36 and 37)."""
+        said = read_said(response)
+        refusal = Refusal(code=said.code or None, message=said.token or None, fields=_missing_fields(said))
+        if said.names(*_DUPLICATES):
+            return attrs.evolve(refusal, kind=DuplicateFlow)
+        if said.names(*ACCOUNT_TOKENS):
+            return attrs.evolve(refusal, kind=PermissionDenied)
+        if response.status == 403 and said.names("token_expired"):
+            return attrs.evolve(refusal, kind=AuthenticationFailed)
+        if response.status == 429:
+            return attrs.evolve(refusal, retry_after=_reset(response))
+        if response.status == 409 or said.names("step_not_supported", *CALLER_TOKENS):
+            return attrs.evolve(refusal, kind=InvalidOrder)
+        return refusal
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def _missing_fields(said: Said) -> tuple[str, ...]:
+    """`missing project\\n. missing email`, or the `details` of v3."""
+    details = said.body.get("details")
+    named = [item.get("field") for item in details if isinstance(item, dict)] if isinstance(details, list) else []
+    parts = [part.strip(" .\n") for part in said.token.split("\n")]
+    named += [part.removeprefix("missing ").strip() for part in parts if part.startswith("missing ")]
+    return tuple(name for name in named if isinstance(name, str) and name)
+
+
+def _reset(response: Response) -> timedelta | None:
+    """`X-RateLimit-Reset` is seconds or Unix time (section 7 row 3); `Retry-After` is the core's affair."""
+    text = response.headers.get("x-ratelimit-reset", "")
+    if "retry-after" in response.headers or not (text.isascii() and text.isdigit() and len(text) < 12):
+        return None
+    seconds = int(text)
+    if seconds > 10**9:
+        seconds = max(0, seconds - int(response.received_at.timestamp()))
+    return timedelta(seconds=seconds)

@@ -1,0 +1,216 @@
+"""The step-by-step way: codes, documents, selfie, comparison, end, all with the registration's own token (3.3.4 to 3.9)."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import attrs
+
+from idv_core.errors import InvalidOrder
+from idv_core.model import Check, Document, Flow, Secret, Upload, UploadKind
+from idv_core.wire import Exchange, NotAccepted, Request, Response, structure
+
+from . import mapping
+from .countries import country_name
+from .payloads import ACCOUNT_TOKENS, CALLER_TOKENS, Said, Synced, read_id, read_object, read_said, reference_id, unwrap
+from .registrations import Registrations, phone
+from .settings import VerifikSettings
+
+_UNREADABLE = frozenset({400, 409, 412, 422})
+
+
+@attrs.frozen
+class Steps:
+    """What the applicant's page would do, done by us."""
+
+    registrations: Registrations
+
+    @property
+    def settings(self) -> VerifikSettings:
+        return self.registrations.settings
+
+    def upload(self, flow: Flow, documents: tuple[Document, ...]) -> Exchange[Flow]:
+        """Documents (front and back) and selfies as base64. A refusal about the person or the picture is evidence."""
+        without = [document.id for document in documents if document.content is None]
+        if without:
+            raise InvalidOrder(
+                "Verifik takes the picture itself: give path or content, not a URL", fields=tuple(without)
+            )
+        for document in documents:
+            if document.kind is UploadKind.SELFIE:
+                flow = yield from self._upload_selfie(flow, document)
+            else:
+                flow = yield from self._upload_document(flow, document)
+        return flow
+
+    def submit(self, flow: Flow) -> Exchange[Flow]:
+        """Do what the flow still asks for and end it. The status that we send is a wish; the server's answer counts."""
+        registration = yield from self.registrations.retrieve(flow)
+        settings = registration.get("projectFlow")
+        wants = mapping.document_settings(settings if isinstance(settings, dict) else {})
+        document = reference_id(registration.get("documentValidation"))
+        selfie = reference_id(registration.get("biometricValidation"))
+        information = reference_id(registration.get("informationValidation"))
+        flow = yield from self.sync(flow, "signUpForm")
+        if document:
+            flow = yield from self.sync(flow, "document")
+            if wants.get("informationVerification") is True:
+                flow = yield from self.check_source(flow, document)
+            if information and (wants.get("criminalHistoryVerification") is True or wants.get("screening") is True):
+                flow = yield from self.check_background(flow, information)
+        if selfie:
+            flow = yield from self.sync(flow, "liveness")
+            if document:
+                flow, _ = yield from self.compare(flow)
+        return (yield from self.sync(flow, "end", "COMPLETED"))
+
+    def sync(self, flow: Flow, step: str, status: str = "ONGOING") -> Exchange[Flow]:
+        """Say that a step is done: `signUpForm`, `instructions`, `basicInformation`, `form`, `document`, `liveness`,
+        `skipKYC`, `end`. Raises InvalidOrder when the server finds that it is not."""
+        flow, reply = yield from self.registrations.as_applicant(
+            flow, lambda: Request.put("/v2/app-registrations/{}/sync", flow.id, json={"step": step, "status": status})
+        )
+        synced = structure(unwrap(reply), Synced, status=reply.status)
+        secrets = (
+            {**flow.secrets, "final_token": Secret(synced.token)}
+            if step in ("end", "skipKYC") and synced.token
+            else None
+        )
+        return attrs.evolve(flow, status=mapping.read_status(synced.status), secrets=secrets or flow.secrets)
+
+    def send_email_code(self, flow: Flow, email: str) -> Exchange[Flow]:
+        """Have a one-time code sent to the applicant's mailbox (section 3.4)."""
+        body = {
+            "project": self.settings.project,
+            "validationMethod": "verificationCode",
+            "email": email,
+            "type": "onboarding",
+        }
+        flow, reply = yield from self.registrations.as_applicant(
+            flow, lambda: Request.post("/v2/email-validations/app-registration", json=body)
+        )
+        return _with_detail(flow, "email_validation", read_id(read_object(reply), reply.status))
+
+    def check_email_code(self, flow: Flow, email: str, code: str) -> Exchange[Flow]:
+        """Hand in the code. Raises PermissionDenied for a wrong one, InvalidOrder for one that is too old."""
+        body = {"email": email, "otp": _code(code)}
+        id = flow.details.get("email_validation")
+        if id:
+            request = Request.put("/v2/email-validations/{}", id, json=body, accept={404, 405})
+            flow, reply = yield from self.registrations.as_applicant(flow, lambda: request)
+            if reply.is_success:
+                return flow
+            if not (reply.status == 405 or not read_said(reply).names("email_validation_not_found")):
+                raise NotAccepted(request, reply)
+        flow, _ = yield from self.registrations.as_applicant(
+            flow, lambda: Request.post("/v2/email-validations/validate", json=body)
+        )
+        return flow
+
+    def send_phone_code(self, flow: Flow, phone_number: str) -> Exchange[Flow]:
+        """Have a one-time code sent to the applicant's phone, E.164 (section 3.5)."""
+        body = {
+            "project": self.settings.project,
+            "validationMethod": "verificationCode",
+            "type": "onboarding",
+            **phone(phone_number),
+        }
+        flow, reply = yield from self.registrations.as_applicant(
+            flow, lambda: Request.post("/v2/phone-validations/app-registration", json=body)
+        )
+        return _with_detail(flow, "phone_validation", read_id(read_object(reply), reply.status))
+
+    def check_phone_code(self, flow: Flow, phone_number: str, code: str) -> Exchange[Flow]:
+        """Hand in the code. Raises PermissionDenied for a wrong one, InvalidOrder for one that is too old."""
+        body = {**phone(phone_number), "otp": _code(code), "project": self.settings.project}
+        flow, _ = yield from self.registrations.as_applicant(
+            flow, lambda: Request.put("/v2/phone-validations", json=body)
+        )
+        return flow
+
+    def check_source(self, flow: Flow, document_validation: str) -> Exchange[Flow]:
+        """Compare the names with a government source; "not supported" is no failure (section 3.6.4)."""
+        flow, _ = yield from self.registrations.as_applicant(
+            flow, lambda: Request.put("/v2/document-validations/{}/validate", document_validation)
+        )
+        return flow
+
+    def check_background(self, flow: Flow, information_validation: str) -> Exchange[Flow]:
+        """Criminal records and lists. Charged for each source (section 3.9)."""
+        flow, _ = yield from self.registrations.as_applicant(
+            flow,
+            lambda: Request.put(
+                "/v2/information-validations/{}/background-check", information_validation, json={}, repeatable=False
+            ),
+        )
+        return flow
+
+    def compare(self, flow: Flow) -> Exchange[tuple[Flow, Check]]:
+        """Selfie against the portrait on the document (section 3.8)."""
+        flow, reply = yield from self.registrations.as_applicant(
+            flow, lambda: Request.post("/v2/face-recognition/compare/app-registration", json={})
+        )
+        compared = read_object(reply).get("compareFaceVerification")
+        return flow, mapping.read_comparison(compared if isinstance(compared, dict) else {})
+
+    def _upload_document(self, flow: Flow, document: Document) -> Exchange[Flow]:
+        body: dict[str, Any] = {"image": _base64(document.content), "inputMethod": "FILE_UPLOAD"}
+        body |= {"backImage": _base64(document.back_content)} if document.back_content is not None else {}
+        body |= {"category": document.type} if document.type else {}
+        body |= {"country": country_name(document.country)} if document.country else {}
+        body |= {"force": True} if _was_refused(flow, "document") else {}
+        request = Request.post("/v2/document-validations/app-registration", json=body, accept=_UNREADABLE)
+        flow, reply = yield from self.registrations.as_applicant(flow, lambda: request)
+        if not reply.is_success:
+            refused = mapping.read_refused_document(self._about_person(request, reply), document.id)
+            return _with_upload(flow, Upload(document_id=document.id, accepted=False, check=refused))
+        data = read_object(reply)
+        nested = data.get("documentValidation")
+        validation = nested if isinstance(nested, dict) else data
+        check = mapping.read_document(validation, document.id)
+        ids = {"document_validation": read_id(validation, reply.status)}
+        return _with_upload(flow, Upload(document_id=document.id, vendor_ids=ids, check=check))
+
+    def _upload_selfie(self, flow: Flow, document: Document) -> Exchange[Flow]:
+        body = {"image": f"data:image/jpeg;base64,{_base64(document.content)}", "os": str(self.settings.device)}
+        request = Request.post("/v2/biometric-validations/app-registration", json=body, accept={409})
+        flow, reply = yield from self.registrations.as_applicant(flow, lambda: request)
+        if not reply.is_success:
+            refused = mapping.read_refused_selfie(self._about_person(request, reply), document.id)
+            return _with_upload(flow, Upload(document_id=document.id, accepted=False, check=refused))
+        id = reference_id(read_object(reply).get("biometricValidation"))
+        ids = {"biometric_validation": id} if id else {}
+        return _with_upload(flow, Upload(document_id=document.id, vendor_ids=ids))
+
+    def _about_person(self, request: Request, reply: Response) -> Said:
+        """What was said, if it is about person or picture; else the error it is (sections 3.0.1 and 7 row 8)."""
+        said = read_said(reply)
+        if said.names(*ACCOUNT_TOKENS, *CALLER_TOKENS):
+            raise NotAccepted(request, reply)
+        return said
+
+
+def _code(code: str) -> int:
+    if not (code.isascii() and code.isdigit()):
+        raise InvalidOrder("a one-time code has digits only", fields=("code",))
+    return int(code)
+
+
+def _base64(content: object) -> str:
+    return base64.b64encode(content).decode() if isinstance(content, bytes) else ""
+
+
+def _with_upload(flow: Flow, upload: Upload) -> Flow:
+    return attrs.evolve(flow, uploads=(*flow.uploads, upload))
+
+
+def _with_detail(flow: Flow, name: str, value: str) -> Flow:
+    return attrs.evolve(flow, details={**flow.details, name: value})
+
+
+def _was_refused(flow: Flow, kind: str) -> bool:
+    """Whether an earlier document of this flow was refused, so that another one takes its place."""
+    return any(
+        upload.check is not None and upload.check.kind == kind and not upload.accepted for upload in flow.uploads
+    )
