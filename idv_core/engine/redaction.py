@@ -13,9 +13,24 @@ _PATTERNS = (
     re.compile(r"[a-z][a-z0-9+.-]*://\S+", re.IGNORECASE),
     re.compile(r"[^\s@]+@[^\s@]+\.[^\s@]+"),
     re.compile(r"\+?\d(?:[\s-]?\d){5,}"),
-    re.compile(r"[A-Za-z0-9_\-+/=.]{24,}"),
+    re.compile(r"\b(?=(?:\w*\d){3})\w{6,}\b"),
+    re.compile(r"(?=[^\s\d]*\d)[A-Za-z0-9_\-+/=.]{20,}"),
 )
 _SHORTEST = 3
+# A word with a capital letter may be somebody's name, so only words known to be technical are shown.
+_CAPITALISED = re.compile(r"\b[A-Z][\w'’-]*")
+_FOREIGN = re.compile(r"[^\x00-\x7f]+")
+_WORDS = """
+a access account already an and api applicant authentication authorization authorized bad base batch body call
+cannot client code conflict credentials data database denied did document duplicate email entity error exists
+expired failed field file flow forbidden found gateway gone header http id image internal invalid is it json key
+length limit link malformed method missing must need needs no not of on or page parameter parameters payload
+permission person phone please product project quota rate record request requests required resource response secret
+server service session signature status step template temporarily the this timeout token too type unable
+unauthorized unavailable unexpected unknown unprocessable unrecognised unsupported upload url user validation value
+version with wrong you your
+"""
+_TECHNICAL = frozenset(_WORDS.split())
 
 
 def redact(text: str | None, request: Request, personal: tuple[str, ...] = ()) -> str | None:
@@ -27,7 +42,18 @@ def redact(text: str | None, request: Request, personal: tuple[str, ...] = ()) -
         text = re.sub(re.escape(value), "***", text, flags=re.IGNORECASE)
     for pattern in _PATTERNS:
         text = pattern.sub("***", text)
-    return bounded(text)
+    text = _CAPITALISED.sub(_known, text)
+    return bounded(_FOREIGN.sub("***", text))
+
+
+def _known(word: re.Match[str]) -> str:
+    text = word.group()
+    return text if "_" in text or text.lower() in _TECHNICAL or _is_camel_case(text) else "***"
+
+
+def _is_camel_case(text: str) -> bool:
+    """A code such as MissingParameter: capitals inside, but not only."""
+    return any(char.isupper() for char in text[1:]) and any(char.islower() for char in text)
 
 
 def _values(data: Any) -> Iterator[str]:

@@ -10,8 +10,8 @@ from verigram_bench import AIGERIM, DANIYAR, HOST, order, refused, walker
 from idv_core import AuthenticationFailed, InvalidOrder, PermissionDenied, Secret
 from idv_core.callbacks import Inbound
 from idv_core.errors import RateLimited, VendorUnavailable
-from idv_core.testing import FakeClock, Network, Reply
-from idv_core.testing.conformance import Bench, DocumentedError, UnknownWord
+from idv_core.testing import FakeClock, Network
+from idv_core.testing.conformance import Bench, DocumentedError, UnknownWord, answers
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ def bench(clock: FakeClock, network: Network, emulator: VerigramEmulator, settin
             DocumentedError("result", "GET /flow/", refused(429, "TOO_MANY_REQUESTS"), RateLimited),
             DocumentedError("status", "GET /flow/", refused(500, "INTERNAL_ERROR"), VendorUnavailable),
         ),
-        unknown_words=tuple(UnknownWord("GET /flow/", Reply(200, result)) for result in results),
+        unknown_words=tuple(UnknownWord("GET /flow/", answers(result)) for result in results),
         personal=(AIGERIM.name, "aigerim@example.org"),
         callback=lambda path: Inbound(method="GET", path=f"{path}/return"),
     )

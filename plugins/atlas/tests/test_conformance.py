@@ -1,0 +1,93 @@
+import attrs
+import pytest
+from atlas_bench import refused
+
+from idv_core import AuthenticationFailed, Decision, DuplicateFlow, FlowNotFound, InvalidOrder
+from idv_core.testing.conformance import Bench, DocumentedError, Driver, PluginConformance, UnknownWord, answers
+
+V2 = "/v2/verification"
+
+
+class TestVerification(PluginConformance):
+    """Atlas, family verification."""
+
+
+class ExtractionOnly(PluginConformance):
+    """Families that compare nothing: good evidence is extraction, and extraction alone approves nobody."""
+
+    def test_good_evidence_approves(self, bench: Bench, idv: Driver) -> None:
+        result = idv.wait(bench.finish(idv, idv.open(bench.order)))
+        assert result.documents
+        assert result.checks == ()
+        assert result.verdict is None
+        assert result.decision is Decision.REVIEW
+
+    def test_bad_evidence_declines(self, bench: Bench, idv: Driver) -> None:
+        flow = idv.open(bench.order)
+        bad = [attrs.evolve(document, url="https://files.example/files/none") for document in bench.documents]
+        result = idv.wait(idv.upload(flow, bad[:1] + list(bench.documents[1:])))
+        assert result.failed_checks()
+        assert result.decision is Decision.DECLINED
+
+
+class TestOnboarding(ExtractionOnly):
+    """Atlas, family onboarding."""
+
+    @pytest.fixture
+    def bench(self, bench: Bench) -> Bench:
+        return attrs.evolve(
+            bench,
+            settings={**bench.settings, "family": "onboarding", "refresh": True},
+            errors=(
+                DocumentedError("open", f"POST {V2}/flow/init", refused(409, "exists"), DuplicateFlow),
+                DocumentedError("open", f"POST {V2}/flow/init", refused(400, "['username']"), InvalidOrder),
+                DocumentedError("status", f"GET {V2}/status", refused(409, "no applicant"), FlowNotFound),
+                DocumentedError("status", f"GET {V2}/status", refused(410, "deleted"), FlowNotFound),
+                DocumentedError("result", f"GET {V2}/status", refused(401), AuthenticationFailed),
+                DocumentedError("submit", f"POST {V2}/flow/submit", refused(400), InvalidOrder),
+            ),
+            unknown_words=(
+                UnknownWord(f"GET {V2}/status", answers({"master_status": "APPROVED", "file_statuses": []})),
+                UnknownWord(f"POST {V2}/flow/submit", answers({"data": []})),
+            ),
+        )
+
+
+class Batch(ExtractionOnly):
+    path: str
+
+    def batch_bench(self, bench: Bench, family: str, path: str) -> Bench:
+        return attrs.evolve(
+            bench,
+            settings={**bench.settings, "family": family},
+            errors=(
+                DocumentedError("upload", f"POST {path}/multiupload", refused(400, "['file_urls']"), InvalidOrder),
+                DocumentedError("upload", f"POST {path}/multiupload", refused(401), AuthenticationFailed),
+            ),
+            unknown_words=(UnknownWord(f"GET {path}/extracts", answers({"data": [{"document_id": "?"}]})),),
+        )
+
+    def test_a_token_is_fetched_once_and_renewed(self, bench: Bench, idv: Driver) -> None:
+        """A batch that was not handed in yet is nothing to the vendor, so the document goes first."""
+        flow = bench.finish(idv, idv.open(bench.order))
+        idv.status(flow)
+        assert bench.expire_tokens is not None
+        bench.expire_tokens()
+        assert idv.status(flow).ref == flow.ref
+        assert len([call for call in bench.emulator.calls if call.endswith("authtoken")]) == 2
+
+
+class TestIdp(Batch):
+    """Atlas, family idp."""
+
+    @pytest.fixture
+    def bench(self, bench: Bench) -> Bench:
+        return self.batch_bench(bench, "idp", "/v1/docstream")
+
+
+class TestBulk(Batch):
+    """Atlas, family bulk."""
+
+    @pytest.fixture
+    def bench(self, bench: Bench) -> Bench:
+        return self.batch_bench(bench, "bulk", "/v1/bulk")
