@@ -22,7 +22,8 @@ class Plugin:
     """A vendor. `settings` is the attrs class of an account's settings, `create` makes an adapter of such settings.
 
     `adapters` are the classes that `create` may return (one per API family), so that capabilities can be listed without
-    an account.
+    an account. `emulation` names, as `module:Class`, what `idv demo` and `idv emulate` run (`idv_core.testing.emulation`); it
+    is imported only then.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Plugin:
     settings: type[Any]
     create: Callable[[Any], Any]
     adapters: tuple[type[Any], ...] = ()
+    emulation: str | None = None
     contract: int = CONTRACT_VERSION
 
 

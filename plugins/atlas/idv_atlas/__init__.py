@@ -33,5 +33,6 @@ def idv_plugin() -> Plugin:
         summary="Atlas, India: documents by URL, extraction and cross-checks, no verdict",
         settings=AtlasSettings,
         create=lambda settings: _ADAPTERS[settings.family](settings),
+        emulation="idv_atlas.emulation:AtlasEmulation",
         adapters=(AtlasVerification, AtlasOnboarding, AtlasBatch),
     )

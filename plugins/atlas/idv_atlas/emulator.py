@@ -470,7 +470,7 @@ class AtlasEmulator(Emulator):
             }
 
     def _schedule_callback(self, case: EmulatedCase, url: str, auth_url: str | None) -> None:
-        uploaded_at = self.clock.now()
+        uploaded_at = case.uploaded_at or self.clock.now()
 
         def attempt(client: httpx.Client, retries: tuple[int, ...] = _RETRIES) -> Outgoing | None:
             if case.uploaded_at != uploaded_at:

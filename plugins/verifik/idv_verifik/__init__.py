@@ -28,5 +28,6 @@ def idv_plugin() -> Plugin:
         summary="Verifik Smart Enroll, Latin America: hosted or step by step, documents, liveness, screening",
         settings=VerifikSettings,
         create=Verifik,
+        emulation="idv_verifik.emulation:VerifikEmulation",
         adapters=(Verifik,),
     )

@@ -36,6 +36,7 @@ _POPULATED = {
     "informationValidation": "informations",
     "compareFaceVerification": "comparisons",
 }
+_VALIDATIONS = {"document": "documentValidation", "liveness": "biometricValidation"}
 _PAGES = ("signUpForm", "code", "document", "liveness")
 
 Record = dict[str, Any]
@@ -326,7 +327,7 @@ class VerifikEmulator(Emulator):
             case "instructions" | "basicInformation" | "form":
                 registration["status"] = "ONGOING"
             case "document" | "liveness":
-                if steps.get(step) == "mandatory" and not self._is_done(registration, step):
+                if steps.get(step) == "mandatory" and not registration.get(_VALIDATIONS[step]):
                     raise _said(409, "Conflict", f"{step}_validation_not_passed")
                 registration["status"] = "ONGOING"
             case "skipKYC":
@@ -387,7 +388,7 @@ class VerifikEmulator(Emulator):
     def _is_done(self, registration: Record, step: str) -> bool:
         if step == "document":
             document = self.documents.get(registration.get("documentValidation", ""))
-            return document is not None and self._read_yet(document)["status"] in ("ACTIVE", "ASSESSING")
+            return document is not None and self._read_yet(document)["status"] == "ACTIVE"
         biometric = self.biometrics.get(registration.get("biometricValidation", ""))
         return biometric is not None and biometric["status"] == "validated"
 

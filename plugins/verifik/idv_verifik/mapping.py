@@ -54,6 +54,11 @@ _VALIDATION = {
     "EXPIRED": CheckOutcome.FAILED,
 }
 _IDENTITY = frozenset({CheckKind.DOCUMENT, CheckKind.LIVENESS, CheckKind.FACE_MATCH})
+_STEPS = {"document": CheckKind.DOCUMENT, "liveness": CheckKind.LIVENESS}
+_GATEWAYS = (("email", "emailGateway", CheckKind.EMAIL), ("phone", "phoneGateway", CheckKind.PHONE))
+_NOTHING_VERIFIED = Check(
+    kind=CheckKind.OTHER, name="identity", outcome=CheckOutcome.NOT_DONE, reasons=("nothing was verified",)
+)
 _DOCUMENT_FIELDS = ("documentNumber", "nationality", "gender", "age", "country")
 _NEVER_KEPT = frozenset(
     {"base64", "gallery", "probe", "otp", "token", "url", "backUrl", "frontUrl", "images", "zelfKey"}
@@ -85,11 +90,14 @@ def read_registration(data: Mapping[str, Any], flow: Flow) -> Reading:
     if word == "ONGOING" and _word(_object(data.get("documentValidation")).get("status")) == "ASSESSING":
         status = FlowStatus.PROCESSING
     if status is FlowStatus.FINISHED:
-        missing = tuple(_missing(data, settings, checks, skipped=word == "COMPLETED_WITHOUT_KYC"))
-        if missing and verdict is VendorVerdict.POSITIVE:
+        wanted = _wanted(settings, checks)
+        passed = {check.kind for check in checks if check.outcome is CheckOutcome.PASSED}
+        if verdict is VendorVerdict.POSITIVE and not (wanted <= passed and passed & _IDENTITY):
             verdict = VendorVerdict.DOUBTFUL
             notes.append("COMPLETED, but not every mandatory step has a passed check")
-        checks += missing
+        checks += tuple(_missing(wanted, checks))
+        if word == "COMPLETED_WITHOUT_KYC" or not passed & _IDENTITY:
+            checks += (_NOTHING_VERIFIED,)
     return Reading(
         status=status,
         verdict=verdict,
@@ -264,36 +272,29 @@ def _screening(information: Mapping[str, Any], settings: Mapping[str, Any]) -> I
     yield Check(kind=CheckKind.SCREENING, name="background", outcome=outcome, reasons=hits, vendor_word=word)
 
 
-def _missing(
-    data: Mapping[str, Any], settings: Mapping[str, Any], checks: tuple[Check, ...], *, skipped: bool
-) -> Iterator[Check]:
-    """Checks that should have passed and did not: mandatory steps, and a verification of identity at all.
+def _wanted(settings: Mapping[str, Any], checks: tuple[Check, ...]) -> set[CheckKind]:
+    """The checks that must have passed. Where the steps cannot be read, document and liveness count as mandatory.
 
-    Where the steps cannot be read, document and liveness count as mandatory.
+    The comparison is no step of its own, but a selfie proves nothing about a document without it.
     """
     steps = _section(settings, "steps") or {"document": "mandatory", "liveness": "mandatory"}
-    kinds = {check.kind for check in checks}
-    passed = {check.kind for check in checks if check.outcome is CheckOutcome.PASSED}
-    wanted: list[CheckKind] = []
-    if steps.get("document") == "mandatory":
-        wanted.append(CheckKind.DOCUMENT)
-    if steps.get("liveness") == "mandatory":
-        wanted.append(CheckKind.LIVENESS)
     form = _section(settings, "signUpForm")
+    wanted = {kind for step, kind in _STEPS.items() if steps.get(step) == "mandatory"}
     if steps.get("signUpForm") == "mandatory":
-        gates = (("email", "emailGateway", CheckKind.EMAIL), ("phone", "phoneGateway", CheckKind.PHONE))
-        wanted += [
-            kind for asked, gate, kind in gates if form.get(asked) is True and form.get(gate) not in (None, "none")
-        ]
-    if {CheckKind.DOCUMENT, CheckKind.LIVENESS} <= kinds | set(wanted):
-        wanted.append(CheckKind.FACE_MATCH)
-    for kind in wanted:
-        if kind not in kinds:
-            yield Check(kind=kind, name=kind.value, outcome=CheckOutcome.NOT_DONE, reasons=("mandatory",))
-    if skipped or (not passed & _IDENTITY and not set(wanted) - kinds):
-        yield Check(
-            kind=CheckKind.OTHER, name="identity", outcome=CheckOutcome.NOT_DONE, reasons=("nothing was verified",)
-        )
+        wanted |= {
+            kind
+            for asked, gateway, kind in _GATEWAYS
+            if form.get(asked) is True and form.get(gateway) not in (None, "none")
+        }
+    if set(_STEPS.values()) <= wanted | {check.kind for check in checks}:
+        wanted.add(CheckKind.FACE_MATCH)
+    return wanted
+
+
+def _missing(wanted: set[CheckKind], checks: tuple[Check, ...]) -> Iterator[Check]:
+    there = {check.kind for check in checks}
+    for kind in sorted(wanted - there):
+        yield Check(kind=kind, name=kind.value, outcome=CheckOutcome.NOT_DONE, reasons=("mandatory",))
 
 
 def _failed_earlier(kind: CheckKind, name: str) -> Check:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import base64
+from datetime import timedelta
 from typing import Any
 
 import attrs
 
-from idv_core.errors import InvalidOrder
-from idv_core.model import Check, Document, Flow, Secret, Upload, UploadKind
+from idv_core.errors import InvalidOrder, VendorUnavailable
+from idv_core.model import Check, Document, Flow, FlowStatus, Secret, Upload, UploadKind
 from idv_core.wire import Exchange, NotAccepted, Request, Response, structure
 
 from . import mapping
@@ -17,6 +18,7 @@ from .payloads import ACCOUNT_TOKENS, CALLER_TOKENS, Said, Synced, read_id, read
 from .registrations import Registrations, phone
 from .settings import VerifikSettings
 
+_READING = timedelta(seconds=5)
 _UNREADABLE = frozenset({400, 409, 412, 422})
 
 
@@ -45,10 +47,17 @@ class Steps:
         return flow
 
     def submit(self, flow: Flow) -> Exchange[Flow]:
-        """Do what the flow still asks for and end it. The status that we send is a wish; the server's answer counts."""
+        """Do what the flow still asks for and end it. The status that we send is a wish; the server's answer counts.
+
+        Raises VendorUnavailable (safe to repeat) while Verifik is still reading the document.
+        """
         registration = yield from self.registrations.retrieve(flow)
         settings = registration.get("projectFlow")
         wants = mapping.document_settings(settings if isinstance(settings, dict) else {})
+        if mapping.read_registration(registration, flow).status is FlowStatus.PROCESSING:
+            raise VendorUnavailable(
+                "Verifik is still reading the document; submit again", safe_to_repeat=True, retry_after=_READING
+            )
         document = reference_id(registration.get("documentValidation"))
         selfie = reference_id(registration.get("biometricValidation"))
         information = reference_id(registration.get("informationValidation"))

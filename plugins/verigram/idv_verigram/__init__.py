@@ -15,5 +15,6 @@ def idv_plugin() -> Plugin:
         summary="Verigram, Kazakhstan: hosted page or liveness SDK, verdict pass/fail",
         settings=VerigramSettings,
         create=Verigram,
+        emulation="idv_verigram.emulation:VerigramEmulation",
         adapters=(Verigram,),
     )

@@ -1,0 +1,246 @@
+"""The commands."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ..gateway import Gateway
+from ..model import Applicant, Document, FlowOrder, Result, Secret
+from ..protocols import capabilities
+from ..registry import discover
+from .output import EXIT_CODES, USAGE, as_json, console, reported, show_flow, show_result, table
+
+app = typer.Typer(
+    name="idv",
+    help="One API in front of every identity-verification vendor.",
+    epilog=EXIT_CODES,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_show_locals=False,
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Config = Annotated[Path, typer.Option("--config", "-c", help="The accounts.", envvar="IDV_CONFIG")]
+ShowLink = Annotated[bool, typer.Option("--show-link", help="Show the applicant's link, which is a secret.")]
+Ref = Annotated[str, typer.Argument(help="The flow's reference, account/vendor-id.")]
+_CONFIG = Path("idv.toml")
+
+
+@app.command()
+def demo(
+    two_people: Annotated[bool, typer.Option("--two-people", help="Mix the papers of two people.")] = False,
+    stop: Annotated[str | None, typer.Option(help="Stop this vendor's emulator half-way.")] = None,
+    json: Json = False,
+) -> None:
+    """Take an applicant through every vendor's emulator and show the results side by side."""
+    with reported():
+        from .demo import run_demo
+
+        code = run_demo(two_people=two_people, stop=stop, json_wanted=json)
+    raise typer.Exit(code)
+
+
+@app.command()
+def emulate(
+    vendors: Annotated[list[str] | None, typer.Argument(help="Plugins; all if none is named.")] = None,
+    port: Annotated[int, typer.Option(help="First port; 0 for free ones.")] = 0,
+    pace: Annotated[float, typer.Option(help="Seconds that a vendor takes for a stage of its work.")] = 1.0,
+    json: Json = False,
+) -> None:
+    """Run emulators until Ctrl-C, and print account settings for them."""
+    with reported():
+        from .stage import raise_emulators
+
+        raised = raise_emulators(vendors or (), timedelta(seconds=pace), port)
+    settings = {vendor.name: vendor.emulation.settings(vendor.served.url) for vendor in raised}
+    if json:
+        as_json({name: {key: _shown(value) for key, value in given.items()} for name, given in settings.items()})
+    else:
+        typer.echo(_as_toml(settings))
+    try:
+        threading.Event().wait()
+    except KeyboardInterrupt:
+        pass
+    finally:
+        for vendor in raised:
+            vendor.served.stop()
+
+
+@app.command()
+def plugins(json: Json = False) -> None:
+    """List the installed plugins and what they can do."""
+    with reported():
+        registry = discover()
+    rows = [
+        {
+            "name": name,
+            "version": found.version,
+            "distribution": found.distribution,
+            "summary": found.plugin.summary,
+            "capabilities": {adapter.__name__: capabilities(adapter) for adapter in found.plugin.adapters},
+        }
+        for name, found in sorted(registry.found.items())
+    ]
+    if json:
+        as_json({"plugins": rows, "broken": [str(broken) for broken in registry.broken]})
+    else:
+        shown = table("plugin", "version", "what it is", "capabilities")
+        for row in rows:
+            able: dict[str, tuple[str, ...]] = row["capabilities"]  # type: ignore[assignment]
+            lines = "\n".join(f"{adapter}: {', '.join(names)}" for adapter, names in able.items())
+            shown.add_row(str(row["name"]), str(row["version"]), str(row["summary"]), lines)
+        console().print(shown)
+    for broken in registry.broken:
+        typer.echo(f"idv: {broken}", err=True)
+    if registry.broken:
+        raise typer.Exit(USAGE)
+
+
+@app.command(name="open")
+def open_flow(
+    product: Annotated[str, typer.Option(help="Your product.")],
+    application_id: Annotated[str, typer.Option(help="Your id of the application.")],
+    reference: Annotated[str, typer.Option(help="Your id of the applicant.")],
+    account: Annotated[str | None, typer.Option(help="Which account; not needed if there is one.")] = None,
+    name: str | None = None,
+    given_name: str | None = None,
+    family_name: str | None = None,
+    email: str | None = None,
+    phone_number: Annotated[str | None, typer.Option(help="E.164, such as +573005550101.")] = None,
+    country: Annotated[str | None, typer.Option(help="ISO 3166-1 alpha-2, such as IN.")] = None,
+    locale: str = "en",
+    template: Annotated[str | None, typer.Option(help="The vendor's template, if not the account's.")] = None,
+    return_url: str | None = None,
+    config: Config = _CONFIG,
+    show_link: ShowLink = False,
+    json: Json = False,
+) -> None:
+    """Open a flow."""
+    with reported(), Gateway.load(config) as idv:
+        applicant = Applicant(
+            reference=reference,
+            name=name,
+            given_name=given_name,
+            family_name=family_name,
+            email=email,
+            phone_number=phone_number,
+            country=country,
+            locale=locale,
+        )
+        order = FlowOrder(
+            product=product,
+            application_id=application_id,
+            applicant=applicant,
+            template=template,
+            return_url=return_url,
+        )
+        show_flow(idv.open(order, account=account), json_wanted=json, link=show_link)
+
+
+@app.command()
+def upload(
+    ref: Ref,
+    documents: Annotated[list[str], typer.Argument(help="id=path or id=https://...")],
+    selfie: Annotated[Path | None, typer.Option(help="A picture of the applicant's face.")] = None,
+    submit: Annotated[bool, typer.Option("--submit", help="Say that this is all.")] = False,
+    config: Config = _CONFIG,
+    json: Json = False,
+) -> None:
+    """Hand documents in."""
+    with reported(), Gateway.load(config) as idv:
+        handed_in = [_document(text) for text in documents] + ([Document.selfie(path=selfie)] if selfie else [])
+        flow = idv.upload(ref, handed_in)
+        show_flow(idv.submit(flow) if submit else flow, json_wanted=json, link=False)
+
+
+@app.command()
+def status(ref: Ref, config: Config = _CONFIG, json: Json = False) -> None:
+    """Ask how far a flow is."""
+    with reported(), Gateway.load(config) as idv:
+        show_flow(idv.status(ref), json_wanted=json, link=False)
+
+
+@app.command()
+def link(ref: Ref, config: Config = _CONFIG, json: Json = False, show_link: ShowLink = False) -> None:
+    """Get a fresh link for the applicant."""
+    with reported(), Gateway.load(config) as idv:
+        show_flow(idv.renew_link(ref), json_wanted=json, link=show_link)
+
+
+@app.command()
+def result(ref: Ref, config: Config = _CONFIG, json: Json = False) -> None:
+    """Show the evidence as it stands, and the decision."""
+    with reported(), Gateway.load(config) as idv:
+        show_result(idv.result(ref), json_wanted=json)
+
+
+@app.command()
+def wait(
+    ref: Ref,
+    deadline: Annotated[float, typer.Option(help="Seconds to wait at the most.")] = 600.0,
+    config: Config = _CONFIG,
+    json: Json = False,
+) -> None:
+    """Wait for a flow to end and show the result."""
+
+    def progress(seen: Result) -> None:
+        typer.echo(f"{seen.flow.ref}: {seen.status.value}", err=True)
+
+    with reported(), Gateway.load(config) as idv:
+        show_result(idv.wait(ref, deadline=timedelta(seconds=deadline), progress=progress), json_wanted=json)
+
+
+@app.command()
+def specimen(
+    kind: Annotated[
+        str, typer.Argument(help="pan, aadhaar, passport, cedula, kz-id, invoice, delivery-order, selfie.")
+    ],
+    person: Annotated[str, typer.Argument(help="meera, rohan, ana, luis, aigerim, daniyar; all are invented.")],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="The file; {kind}-{person}.png if not given.")
+    ] = None,
+    flaw: Annotated[str | None, typer.Option(help="What an emulator is to find wrong with it.")] = None,
+) -> None:
+    """Make an invented document, marked SPECIMEN, that the emulators can read."""
+    with reported():
+        from ..testing.specimens import KINDS, PEOPLE, make_specimen
+
+        if kind not in KINDS or person not in PEOPLE:
+            raise ValueError(f"there are the kinds {', '.join(KINDS)} and the people {', '.join(PEOPLE)}")
+        file = output or Path(f"{kind}-{person}.png")
+        file.write_bytes(make_specimen(kind, PEOPLE[person], flaw=flaw))
+        typer.echo(f"{file}: {kind} of {PEOPLE[person].name}, who does not exist")
+
+
+def _document(text: str) -> Document:
+    id, equals, place = text.partition("=")
+    if not equals or not id or not place:
+        raise ValueError(f"{text!r}: a document is given as id=path or id=https://...")
+    return Document(id, url=place) if place.startswith(("http://", "https://")) else Document(id, path=place)
+
+
+def _shown(value: Any) -> Any:
+    return value.reveal() if isinstance(value, Secret) else value
+
+
+def _as_toml(settings: dict[str, dict[str, Any]]) -> str:
+    """Account settings as they go into idv.toml, and the environment that they refer to. Emulators' secrets are no secrets."""
+    exports, lines = [f"export IDV_CALLBACK_KEY={secrets.token_hex(32)}"], []
+    for name, given in settings.items():
+        lines += [f"[accounts.{name}]", f'plugin = "{name}"']
+        for key, value in given.items():
+            if isinstance(value, Secret):
+                variable = f"{name}_{key}".upper().replace("-", "_")
+                exports.append(f"export {variable}={value.reveal()}")
+                lines.append(f'{key} = {{ env = "{variable}" }}')
+            else:
+                lines.append(f'{key} = "{value}"')
+        lines.append("")
+    callbacks = ["[callbacks]", 'url = "http://127.0.0.1:8000/idv"', 'key = { env = "IDV_CALLBACK_KEY" }']
+    return "\n".join(["# environment", *exports, "", "# idv.toml", *lines, *callbacks])

@@ -1,0 +1,162 @@
+"""`idv demo`: every installed vendor's emulator, one applicant each, one table at the end. All over real HTTP."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import attrs
+from starlette.applications import Starlette
+
+from ..callbacks import CallbackApp, Received
+from ..config import Account, Callbacks
+from ..errors import IdvError
+from ..gateway import Gateway
+from ..model import Result, Secret, dump
+from ..policy import Policy, Threshold
+from ..testing.asgi import Served, serve
+from ..testing.emulation import Scene
+from ..testing.files import FileShelf
+from .output import FAILED, OK, as_json, console, result_rows, table
+from .stage import OnStage, raise_emulators
+
+# Atlas-like vendors only score; these are the bounds that their own advice suggests.
+_POLICY = Policy(scores={"*": Threshold(approve_at=0.8, decline_below=0.6)})
+_PACE = timedelta(seconds=0.25)
+_DEADLINE = timedelta(seconds=60)
+
+
+@attrs.frozen
+class Ending:
+    """How it went with one vendor."""
+
+    name: str
+    result: Result | None
+    ended_by: str = ""
+    error: str = ""
+
+
+@attrs.define
+class Demo:
+    """One run of the demo."""
+
+    two_people: bool
+    stop: str | None
+    quiet: bool
+    called_back: set[str] = attrs.field(factory=set)
+    lock: threading.Lock = attrs.field(factory=threading.Lock)
+
+    def run(self) -> list[Ending]:
+        shelf = FileShelf()
+        raised = raise_emulators((), _PACE)
+        if self.stop is not None and self.stop not in [vendor.name for vendor in raised]:
+            names = ", ".join(vendor.name for vendor in raised)
+            for vendor in raised:
+                vendor.served.stop()
+            raise ValueError(f"--stop: there is no vendor {self.stop!r} (there are: {names})")
+        try:
+            with serve(shelf.app) as files, _CallbackServer() as platform, self._gateway(raised, platform) as idv:
+                with ThreadPoolExecutor(len(raised)) as pool:
+                    return list(pool.map(lambda vendor: self._play(idv, vendor, shelf, files), raised))
+        finally:
+            for vendor in raised:
+                vendor.served.stop()
+
+    def _gateway(self, raised: list[OnStage], platform: _CallbackServer) -> Gateway:
+        accounts = [
+            Account(
+                vendor.name,
+                vendor.name,
+                vendor.emulation.settings(vendor.served.url),
+                polling=vendor.emulation.polling,
+            )
+            for vendor in raised
+        ]
+        callbacks = Callbacks(f"{platform.served.url}/idv", Secret(secrets.token_hex(32)))
+        idv = Gateway(accounts, callbacks=callbacks, policy=_POLICY)
+        platform.app.mount("/idv", CallbackApp(idv, self._on_received))
+        return idv
+
+    def _on_received(self, received: Received) -> None:
+        self.called_back.add(received.account)
+        self._say(received.account, f"calls back: {received.event}")
+
+    def _play(self, idv: Gateway, vendor: OnStage, shelf: FileShelf, files: Served) -> Ending:
+        name = vendor.name
+        scene = Scene(
+            two_people=self.two_people,
+            put_file=lambda content: files.url + shelf.put(content),
+            say=lambda text: self._say(name, text),
+        )
+        try:
+            flow = idv.open(vendor.emulation.order(f"APP-{name}"), account=name)
+            self._say(name, f"flow opened, {flow.status.value}")
+            flow = vendor.emulation.play(idv, flow, scene)
+            if self.stop == name:
+                vendor.served.stop()
+                self._say(name, "emulator stopped")
+            seen: list[str] = []
+
+            def progress(result: Result) -> None:
+                if result.status.value not in seen:
+                    seen.append(result.status.value)
+                    self._say(name, result.status.value)
+
+            result = idv.wait(flow, deadline=_DEADLINE, progress=progress)
+        except IdvError as error:
+            self._say(name, "unavailable")
+            return Ending(name, None, error=str(error))
+        return Ending(name, result, "callback" if name in self.called_back else "polling")
+
+    def _say(self, name: str, text: str) -> None:
+        if not self.quiet:
+            with self.lock:
+                console().print(f"{name:>10}  {text}")
+
+
+class _CallbackServer:
+    """Where the vendors call back to; the gateway is mounted once its address is known."""
+
+    def __init__(self) -> None:
+        self.app = Starlette()
+        self.served = Served(self.app)
+
+    def __enter__(self) -> _CallbackServer:
+        self.served.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.served.stop()
+
+
+def run_demo(*, two_people: bool, stop: str | None, json_wanted: bool) -> int:
+    """Run it and print the table; the exit code."""
+    endings = Demo(two_people, stop, json_wanted).run()
+    results = [ending.result for ending in endings if ending.result is not None]
+    if json_wanted:
+        as_json(
+            [
+                {"vendor": ending.name, "ended_by": ending.ended_by, "result": dump(ending.result)}
+                if ending.result
+                else {"vendor": ending.name, "error": ending.error}
+                for ending in endings
+            ]
+        )
+    else:
+        _print_table(endings)
+        console().print(f"demo: {len(endings)} vendors, {len(results)} results")
+    return OK if len(results) == len(endings) else FAILED
+
+
+def _print_table(endings: list[Ending]) -> None:
+    shown = table("", *(ending.name for ending in endings), title="One vocabulary for every vendor")
+    columns = [
+        dict(result_rows(ending.result)) if ending.result else {"status": "UNAVAILABLE", "why": ending.error}
+        for ending in endings
+    ]
+    shown.add_row("ended by", *(ending.ended_by for ending in endings))
+    for name in ("status", "checks", "documents", "vendor verdict", "decision", "why"):
+        shown.add_row(name, *(column.get(name, "") for column in columns))
+    console().print(shown)

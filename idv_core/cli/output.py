@@ -1,0 +1,127 @@
+"""How the command speaks: tables for people, JSON for programs, and the exit codes."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import typer
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from ..errors import (
+    ConfigError,
+    DeadlineExceeded,
+    IdvError,
+    OutcomeUnknown,
+    PluginError,
+    RateLimited,
+    VendorUnavailable,
+)
+from ..model import Check, DocumentEvidence, Flow, Result, dump
+
+OK, FAILED, USAGE, NOT_FINISHED, TRY_LATER, UNKNOWN = 0, 1, 2, 3, 4, 5
+
+EXIT_CODES = """Exit codes: 0 done; 1 the vendor refused; 2 wrong usage or configuration; 3 not finished in time;
+4 the vendor is unavailable, try later; 5 outcome unknown, find out before you repeat it."""
+
+
+def console() -> Console:
+    """Colours on a terminal; plain and wide elsewhere."""
+    return Console() if sys.stdout.isatty() else Console(width=180, no_color=True, highlight=False)
+
+
+def table(*columns: str, title: str | None = None) -> Table:
+    style = box.ROUNDED if sys.stdout.isatty() else box.ASCII
+    made = Table(title=title, box=style, show_lines=True)
+    for column in columns:
+        made.add_column(column, overflow="fold")
+    return made
+
+
+def as_json(data: Any) -> None:
+    typer.echo(json.dumps(data, ensure_ascii=False, indent=2))
+
+
+@contextmanager
+def reported() -> Iterator[None]:
+    """An error of ours becomes one clear line and an exit code."""
+    try:
+        yield
+    except IdvError as error:
+        typer.echo(f"idv: {error}", err=True)
+        raise typer.Exit(exit_code(error)) from None
+    except (ValueError, OSError) as error:
+        typer.echo(f"idv: {error}", err=True)
+        raise typer.Exit(USAGE) from None
+
+
+def exit_code(error: IdvError) -> int:
+    match error:
+        case ConfigError() | PluginError():
+            return USAGE
+        case DeadlineExceeded():
+            return NOT_FINISHED
+        case VendorUnavailable() | RateLimited():
+            return TRY_LATER
+        case OutcomeUnknown():
+            return UNKNOWN
+        case _:
+            return FAILED
+
+
+def show_flow(flow: Flow, *, json_wanted: bool, link: bool) -> None:
+    if json_wanted:
+        data = {"ref": flow.ref, **dump(flow)}
+        as_json({**data, "link": flow.link.url.reveal()} if link and flow.link else data)
+        return
+    shown = table("flow", flow.ref)
+    shown.add_row("status", flow.status.value)
+    for upload in flow.uploads:
+        shown.add_row(
+            f"upload {upload.document_id}", "taken" if upload.accepted else f"refused: {_check(upload.check)}"
+        )
+    if flow.link is not None:
+        shown.add_row("link", flow.link.url.reveal() if link else "hidden; show it with --show-link")
+    console().print(shown)
+
+
+def show_result(result: Result, *, json_wanted: bool) -> None:
+    if json_wanted:
+        as_json({"ref": result.flow.ref, **dump(result)})
+        return
+    shown = table("flow", result.flow.ref)
+    for name, text in result_rows(result):
+        shown.add_row(name, text)
+    console().print(shown)
+
+
+def result_rows(result: Result) -> list[tuple[str, str]]:
+    """The same rows for every vendor. No extracted value is shown."""
+    return [
+        ("status", result.status.value),
+        ("checks", "\n".join(_check(check) for check in result.checks) or "none"),
+        ("documents", "\n".join(_document(document) for document in result.documents) or "none"),
+        ("vendor verdict", result.verdict.value if result.verdict else "none"),
+        ("decision", result.decision.value.upper()),
+        ("why", "\n".join(str(reason) for reason in result.reasons)),
+    ]
+
+
+def _check(check: Check | None) -> str:
+    if check is None:
+        return ""
+    score = f" {check.score.value:.2f}" if check.score else ""
+    outcome = check.outcome.value if check.outcome else "no outcome"
+    name = check.name if check.kind.value in check.name else f"{check.kind.value} {check.name}"
+    return f"{name}: {outcome}{score}"
+
+
+def _document(document: DocumentEvidence) -> str:
+    return (
+        f"{document.document_id or '(unattributed)'}: {document.type or 'unknown type'}, {len(document.fields)} fields"
+    )

@@ -1,0 +1,52 @@
+"""What a plugin offers to `idv demo` and `idv emulate`: its emulator, settings for it, and an applicant to play."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any, Protocol
+
+import attrs
+
+from ..clock import Clock
+from ..gateway import Gateway
+from ..hookspecs import Plugin
+from ..model import Flow, FlowOrder
+from ..protocols import Polling
+from .emulator import Emulator
+
+
+@attrs.frozen(kw_only=True)
+class Scene:
+    """How to play: `two_people` hands in one person's papers with another person's; `put_file` gives a file an address."""
+
+    two_people: bool
+    put_file: Callable[[bytes], str]
+    say: Callable[[str], object]
+
+
+class Emulation(Protocol):
+    """Made as `Class(clock, pace)`: `pace` is how long the vendor takes for one stage of its work."""
+
+    emulator: Emulator
+    polling: Polling | None
+
+    def settings(self, base_url: str) -> dict[str, Any]:
+        """Settings of an account at the emulator; secrets as `Secret`."""
+        ...
+
+    def order(self, application_id: str) -> FlowOrder: ...
+
+    def play(self, idv: Gateway, flow: Flow, scene: Scene) -> Flow:
+        """Do what platform and applicant do until only waiting is left."""
+        ...
+
+
+def load_emulation(plugin: Plugin, clock: Clock, pace: timedelta) -> Emulation | None:
+    """The plugin's emulation, or None if it has none."""
+    if plugin.emulation is None:
+        return None
+    module, _, name = plugin.emulation.partition(":")
+    made: Emulation = getattr(importlib.import_module(module), name)(clock, pace)
+    return made

@@ -1,0 +1,92 @@
+"""The sessions. `nox -s demo` runs the main job, `nox -s tests` the tests; the others must hold in CI too."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+
+import nox
+
+nox.options.default_venv_backend = "virtualenv"
+nox.options.sessions = ["tests", "lint", "types", "architecture", "docs"]
+
+PYTHONS = ["3.11", "3.12", "3.13"]
+PLUGINS = ["atlas", "verifik", "verigram"]
+PACKAGES = ["idv_core", *(f"plugins/{name}/idv_{name}" for name in PLUGINS)]
+PROJECT = nox.project.load_toml("pyproject.toml")
+
+
+def install(session: nox.Session, *groups: str) -> None:
+    """The workspace, and what the session needs besides, in one resolution."""
+    wanted = nox.project.dependency_groups(PROJECT, *groups) if groups else ()
+    workspace = [part for name in PLUGINS for part in ("-e", f"plugins/{name}")]
+    session.install("-q", "-e", ".[cli,testing]", *workspace, *wanted)
+
+
+def ensure_chromium(session: nox.Session) -> None:
+    """The hosted pages are walked in Debian's Chromium; install it where that is possible."""
+    if shutil.which("chromium") or not (shutil.which("apt-get") and os.geteuid() == 0):
+        return
+    session.log("installing chromium for the browser tests")
+    for command in (["apt-get", "update", "-q"], ["apt-get", "install", "-y", "-q", "chromium"]):
+        subprocess.run(command, check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+@nox.session(python=PYTHONS[0])
+def demo(session: nox.Session) -> None:
+    """Every vendor's emulator, one applicant each, one table."""
+    install(session)
+    session.run("idv", "demo", *session.posargs)
+
+
+@nox.session(python=PYTHONS)
+def tests(session: nox.Session) -> None:
+    """All tests, in any order, in parallel, with branch coverage."""
+    ensure_chromium(session)
+    install(session, "test")
+    more = session.posargs or ["--cov", "--cov-report=term"]
+    session.run("pytest", "-q", "-n", "auto", *more, env={"COVERAGE_FILE": f".coverage.{session.python}"})
+
+
+@nox.session(python=PYTHONS[0])
+def lint(session: nox.Session) -> None:
+    """ruff: rules and format."""
+    session.install("-q", *nox.project.dependency_groups(PROJECT, "lint"))
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+
+
+@nox.session(python=PYTHONS[0])
+def types(session: nox.Session) -> None:
+    """mypy, strict, over everything that is shipped."""
+    install(session, "types")
+    session.run("mypy", *PACKAGES)
+
+
+@nox.session(python=PYTHONS[0])
+def architecture(session: nox.Session) -> None:
+    """import-linter: the rooms stay apart."""
+    install(session, "architecture")
+    session.run("lint-imports")
+
+
+@nox.session(python=PYTHONS[0])
+def docs(session: nox.Session) -> None:
+    """The site, with warnings as errors."""
+    session.install("-q", *nox.project.dependency_groups(PROJECT, "docs"))
+    session.run("mkdocs", "build", "--strict", "-q", "-d", session.create_tmp())
+
+
+@nox.session(python=PYTHONS[0])
+def bench(session: nox.Session) -> None:
+    """Benchmarks, as ratios against a peer in the same run. Writes docs/benchmarks.md."""
+    install(session)
+    session.run("python", "tests/bench.py", *session.posargs)
+
+
+@nox.session(python=PYTHONS[0])
+def mutation(session: nox.Session) -> None:
+    """mutmut over the code that maps words to statuses and evidence to decisions. Takes its time."""
+    install(session, "mutation")
+    session.run("python", "tests/mutation.py", *session.posargs)
