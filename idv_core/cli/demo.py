@@ -57,9 +57,13 @@ class Demo:
                 vendor.served.stop()
             raise ValueError(f"--stop: there is no vendor {self.stop!r} (there are: {names})")
         try:
-            with serve(shelf.app) as files, _CallbackServer() as platform, self._gateway(raised, platform) as idv:
-                with ThreadPoolExecutor(len(raised)) as pool:
-                    return list(pool.map(lambda vendor: self._play(idv, vendor, shelf, files), raised))
+            with (
+                serve(shelf.app) as files,
+                _CallbackServer() as platform,
+                self._gateway(raised, platform) as idv,
+                ThreadPoolExecutor(len(raised)) as pool,
+            ):
+                return list(pool.map(lambda vendor: self._play(idv, vendor, shelf, files), raised))
         finally:
             for vendor in raised:
                 vendor.served.stop()

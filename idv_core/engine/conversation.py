@@ -97,6 +97,8 @@ def _converse(run: _Run, exchange: Exchange[T]) -> Steps[T]:
 
 def _call(run: _Run, request: Request) -> Steps[Response]:
     """One request with the account's token; a refused token is renewed and the call made again, once."""
+    if not isinstance(request, Request):
+        raise PluginError(f"plugin {run.session.plugin!r} yielded a {type(request).__name__} instead of a Request")
     if not (request.signed and run.session.has_token):
         return (yield from _accepted(run, request, None))
     token = yield from _token(run)
@@ -149,8 +151,6 @@ def _accepted(run: _Run, request: Request, token: LiveToken | None) -> Steps[Res
 
 
 def _send(run: _Run, request: Request, token: LiveToken | None) -> Steps[Response]:
-    if not isinstance(request, Request):
-        raise PluginError(f"plugin {run.session.plugin!r} yielded a {type(request).__name__} instead of a Request")
     outgoing = request
     if request.signed:
         outgoing = run.session.adapter.authorize(request, token and token.grant.access_token, run.clock.now())

@@ -13,8 +13,8 @@ _PATTERNS = (
     re.compile(r"[a-z][a-z0-9+.-]*://\S+", re.IGNORECASE),
     re.compile(r"[^\s@]+@[^\s@]+\.[^\s@]+"),
     re.compile(r"\+?\d(?:[\s-]?\d){5,}"),
-    re.compile(r"\b(?=(?:\w*\d){3})\w{6,}\b"),
     re.compile(r"(?=[^\s\d]*\d)[A-Za-z0-9_\-+/=.]{20,}"),
+    re.compile(r"\b(?=(?:\w*\d){3})\w{6,}\b"),
 )
 _SHORTEST = 3
 # A word with a capital letter may be somebody's name, so only words known to be technical are shown.

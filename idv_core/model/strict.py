@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import operator
-from functools import partial
+from enum import StrEnum
 from typing import Any
 
 import cattrs
@@ -11,10 +10,12 @@ import cattrs
 
 def register_strict_scalars(converter: cattrs.Converter) -> None:
     """Make `converter` refuse a JSON scalar of another type instead of converting it (`None` is not the text "None")."""
-    hooks = {str: _exactly(str), bool: _exactly(bool), int: _number(int), float: _number(float)}
-    for kind, hook in hooks.items():
-        # by identity, because a hook for `str` would also catch every StrEnum
-        converter.register_structure_hook_func(partial(operator.is_, kind), hook)
+    converter.register_structure_hook(str, _exactly(str))
+    converter.register_structure_hook(bool, _exactly(bool))
+    converter.register_structure_hook(int, _number(int))
+    converter.register_structure_hook(float, _number(float))
+    # a hook for `str` would otherwise catch every StrEnum
+    converter.register_structure_hook(StrEnum, lambda value, cls: cls(value))
 
 
 def _exactly(kind: type) -> Any:

@@ -1,0 +1,277 @@
+"""The vocabulary: values that go through JSON unharmed and show nothing that must stay dark."""
+
+from __future__ import annotations
+
+import copy
+import json
+import pickle
+from datetime import UTC, date, datetime
+
+import attrs
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from idv_core import Applicant, Check, CheckKind, CheckOutcome, Document, Flow, FlowOrder, FlowStatus, Result, Secret
+from idv_core.model import (
+    CallbackUrls,
+    Decision,
+    DocumentEvidence,
+    ExtractedField,
+    FieldPair,
+    FlowRef,
+    Link,
+    Reason,
+    Score,
+    Upload,
+    UploadKind,
+    VendorVerdict,
+    dump,
+    load,
+)
+from idv_core.testing.strategies import json_values
+
+words = st.text(st.characters(codec="utf-8"), min_size=1, max_size=12).filter(str.strip)
+secrets = st.builds(Secret, words)
+moments = st.datetimes(timezones=st.just(UTC))
+scores = st.builds(lambda raw: Score.read(raw, 0, 100), st.floats(0, 100))
+checks = st.builds(
+    Check,
+    kind=st.sampled_from(CheckKind),
+    name=words,
+    outcome=st.none() | st.sampled_from(CheckOutcome),
+    score=st.none() | scores,
+    reasons=st.lists(words, max_size=2).map(tuple),
+    document_id=st.none() | words,
+    pair=st.none()
+    | st.builds(FieldPair, source_document=words, source_field=words, target_document=words, target_field=words),
+    vendor_word=st.none() | words,
+)
+flows = st.builds(
+    Flow,
+    id=words,
+    status=st.sampled_from(FlowStatus),
+    account=words,
+    application_id=st.none() | words,
+    link=st.none() | st.builds(Link, secrets, st.none() | moments),
+    uploads=st.lists(
+        st.builds(
+            Upload,
+            document_id=words,
+            accepted=st.booleans(),
+            vendor_ids=st.dictionaries(words, words, max_size=2),
+            check=st.none() | checks,
+        ),
+        max_size=2,
+    ),
+    details=st.dictionaries(words, words, max_size=2),
+    secrets=st.dictionaries(words, secrets, max_size=2),
+    opened_at=st.none() | moments,
+)
+fields = st.builds(
+    ExtractedField,
+    name=words,
+    value=json_values,
+    confidence=st.none() | st.floats(0, 1),
+    whole=st.none() | secrets,
+)
+results = st.builds(
+    Result,
+    flow=flows,
+    checks=st.lists(checks, max_size=2),
+    documents=st.lists(
+        st.builds(
+            DocumentEvidence,
+            document_id=st.none() | words,
+            type=st.none() | words,
+            country=st.none() | st.sampled_from(["IN", "CO", "KZ"]),
+            fields=st.lists(fields, max_size=2),
+            images=st.dictionaries(words, secrets, max_size=1),
+        ),
+        max_size=2,
+    ),
+    verdict=st.none() | st.sampled_from(VendorVerdict),
+    decision=st.sampled_from(Decision),
+    reasons=st.lists(st.builds(Reason, words, words, st.none() | words), max_size=2),
+    received_at=st.none() | moments,
+    raw=st.dictionaries(words, json_values, max_size=2),
+)
+
+
+@given(flows)
+def test_a_flow_goes_through_json_and_back(flow: Flow) -> None:
+    assert load(Flow, json.loads(json.dumps(dump(flow, secrets=True)))) == flow
+
+
+@given(results)
+def test_a_result_goes_through_json_and_back(result: Result) -> None:
+    assert load(Result, json.loads(json.dumps(dump(result, secrets=True)))) == result
+
+
+@given(results)
+def test_without_being_asked_a_dump_holds_no_secret_and_still_loads(result: Result) -> None:
+    loaded = load(Result, json.loads(json.dumps(dump(result))))
+    assert loaded.flow.link is None
+    assert loaded.flow.secrets == {}
+    assert all(field.whole is None for document in loaded.documents for field in document.fields)
+    assert attrs.evolve(loaded, flow=result.flow, documents=result.documents) == result
+
+
+def test_an_order_goes_through_json_and_back() -> None:
+    person = Applicant(
+        reference="C", name="A B", birthdate=date(1990, 1, 2), phone_number="+573005550101", country="CO"
+    )
+    order = FlowOrder(product="p", application_id="a", applicant=person, documents=["PAN"], metadata={"branch": "x"})
+    assert load(FlowOrder, json.loads(json.dumps(dump(order)))) == order
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"id": 3, "status": "open"},
+        {"id": "a", "status": "weird"},
+        {"id": "a", "status": "open", "unknown": 1},
+        {"status": "open"},
+        {"id": "a", "status": "open", "opened_at": "2026-03-02T10:00:00"},
+        [],
+        None,
+    ],
+)
+def test_what_is_no_flow_is_not_loaded(data: object) -> None:
+    with pytest.raises(ValueError, match="this is no Flow"):
+        load(Flow, data)
+
+
+def test_documents_are_not_stored() -> None:
+    with pytest.raises(TypeError, match="handed in, not stored"):
+        dump(Document("pan", content=b"x"))
+
+
+class TestSecret:
+    def test_it_shows_nothing(self) -> None:
+        secret = Secret("s3cr3t")
+        for text in (repr(secret), str(secret), f"{secret}", f"{secret:>20}", repr([secret])):
+            assert "s3cr3t" not in text
+        assert secret.reveal() == "s3cr3t"
+
+    def test_it_is_not_pickled_but_may_be_copied(self) -> None:
+        secret = Secret("s3cr3t")
+        with pytest.raises(TypeError, match="not pickled"):
+            pickle.dumps(secret)
+        assert copy.deepcopy([secret]) == [secret]
+        assert copy.copy(secret) == secret
+
+    def test_it_compares_with_secrets_only(self) -> None:
+        assert Secret("a") == Secret("a")
+        assert Secret("a") != Secret("b")
+        assert Secret("a") != "a"
+        assert len({Secret("a"), Secret("a")}) == 1
+
+    @pytest.mark.parametrize("nothing", ["", None, 7])
+    def test_there_is_no_empty_secret(self, nothing: object) -> None:
+        with pytest.raises(ValueError, match="not empty"):
+            Secret(nothing)  # type: ignore[arg-type]
+
+
+def test_personal_data_does_not_show() -> None:
+    person = Applicant(
+        reference="CUST-1",
+        name="Meera Iyer",
+        given_name="Meera",
+        family_name="Iyer",
+        birthdate=date(1991, 4, 12),
+        email="meera@example.org",
+        phone_number="+915550100101",
+        country="IN",
+    )
+    assert repr(person) == "Applicant(reference='CUST-1', country='IN', locale='en')"
+    assert "Meera" in person.personal_texts()
+    field = ExtractedField(name="aadhaar_number", value="XXXX XXXX 2223", whole=Secret("0000 1111 2223"))
+    assert "2223" not in repr(field)
+    assert field.reveal() == "0000 1111 2223"
+    assert ExtractedField(name="name", value="Meera").reveal() == "Meera"
+    pair = FieldPair(
+        source_document="A", source_field="name", source_value="Meera", target_document="B", target_field="n"
+    )
+    assert "Meera" not in repr(pair)
+    assert "t0k" not in repr(CallbackUrls(Secret("https://x/t0k")))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"reference": " "},
+        {"reference": "r", "country": "India"},
+        {"reference": "r", "country": "in"},
+        {"reference": "r", "phone_number": "3005550101"},
+        {"reference": "r", "phone_number": "+12ab5678"},
+    ],
+)
+def test_an_applicant_is_checked_at_once(wrong: dict[str, str]) -> None:
+    with pytest.raises(ValueError, match="needed"):
+        Applicant(**wrong)
+
+
+def test_a_full_name_is_put_together() -> None:
+    assert Applicant(reference="r", given_name="Ana", family_name="Ruiz").full_name == "Ana Ruiz"
+    assert Applicant(reference="r").full_name is None
+
+
+@pytest.mark.parametrize(
+    ("given_", "problem"),
+    [
+        ({}, "exactly one of"),
+        ({"url": "https://x", "content": b"x"}, "exactly one of"),
+        ({"content": b"x", "back_path": "a", "back_content": b"b"}, "not both"),
+        ({"content": b"x", "country": "Colombia"}, "ISO 3166"),
+    ],
+)
+def test_a_document_is_one_picture(given_: dict[str, object], problem: str) -> None:
+    with pytest.raises(ValueError, match=problem):
+        Document("pan", **given_)
+
+
+def test_a_document_is_dark_and_a_selfie_is_a_document() -> None:
+    assert "sig=1" not in repr(Document("pan", url="https://x/?sig=1"))
+    assert Document.selfie(content=b"x").kind is UploadKind.SELFIE
+
+
+@pytest.mark.parametrize(
+    ("raw", "low", "high", "value"),
+    [(90, 0, 100, 0.9), ("72", 0, 100, 0.72), (0.5, 0, 1, 0.5), (9, 0, 10, 0.9), (0, 0, 1, 0.0), (100, 0, 100, 1.0)],
+)
+def test_scores_are_read_on_the_vendors_scale(raw: object, low: float, high: float, value: float) -> None:
+    score = Score.read(raw, low, high)
+    assert score is not None
+    assert score.value == pytest.approx(value)
+    assert score.scale == (low, high)
+
+
+@pytest.mark.parametrize("raw", [None, True, "high", "nan", float("inf"), -1, 101, [], "9" * 400, 10**400])
+def test_what_is_no_score_is_none(raw: object) -> None:
+    assert Score.read(raw, 0, 100) is None
+
+
+def test_a_reference_names_account_and_vendors_id() -> None:
+    flow = Flow(id="LOS-1/2", status="open", account="atlas-india")
+    assert flow.ref == "atlas-india/LOS-1/2"
+    assert FlowRef.parse(flow.ref) == FlowRef(account="atlas-india", id="LOS-1/2")
+    for wrong in ("", "atlas", "/x", "atlas/"):
+        with pytest.raises(ValueError, match="looks like"):
+            FlowRef.parse(wrong)
+
+
+def test_a_time_without_zone_is_refused() -> None:
+    with pytest.raises(ValueError, match="time zone"):
+        Flow(id="a", status="open", opened_at=datetime(2026, 1, 1))  # noqa: DTZ001
+
+
+def test_evidence_can_be_asked() -> None:
+    check = Check(kind="liveness", name="l", outcome=CheckOutcome.FAILED)
+    result = Result(flow=Flow(id="a", status="finished"), checks=[check])
+    assert result.checks_of(CheckKind.LIVENESS) == (check,)
+    assert result.failed_checks() == (check,)
+    document = DocumentEvidence(document_id="d", fields=[ExtractedField(name="n", value=1)])
+    assert document.field("n") == document.fields[0]
+    assert document.field("x") is None
+    assert str(Reason("code", "because")) == "because"

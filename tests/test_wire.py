@@ -1,0 +1,109 @@
+"""Requests and responses: what goes on the wire is encoded by us, what comes from it is structured or refused."""
+
+from __future__ import annotations
+
+import json
+from urllib.parse import unquote
+
+import attrs
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from idv_core.errors import InvalidOrder, UnexpectedResponse
+from idv_core.testing.exchange import reply, run_exchange
+from idv_core.wire import Request, fill_path
+
+
+@given(st.text(min_size=1).filter(lambda text: text not in (".", "..")).filter(lambda t: t.isprintable()))
+def test_a_segment_stays_one_segment(segment: str) -> None:
+    path = fill_path("/flow/{}/result", segment)
+    assert path.count("/") == 3
+    assert unquote(path.split("/")[2]) == segment
+    assert httpx.URL("https://x.example" + path).raw_path.decode() == path
+
+
+@pytest.mark.parametrize("segment", ["", ".", ".."])
+def test_a_segment_that_would_change_the_path_is_refused(segment: str) -> None:
+    with pytest.raises(InvalidOrder):
+        Request.get("/flow/{}", segment)
+
+
+def test_the_target_is_what_is_sent() -> None:
+    request = Request.get("/a", query=(("populates[]", "x y"), ("populates[]", "&")))
+    assert request.target == "/a?populates%5B%5D=x%20y&populates%5B%5D=%26"
+    assert httpx.URL("https://x.example" + request.target).raw_path.decode() == request.target
+    assert Request.get("/a").target == "/a"
+
+
+def test_only_a_post_is_not_repeatable() -> None:
+    assert [make("/a").repeatable for make in (Request.get, Request.put, Request.delete, Request.post)] == [
+        True
+    ] * 3 + [False]
+    assert Request.post("/a", repeatable=True).repeatable
+
+
+def test_a_request_shows_no_header_query_or_body() -> None:
+    request = Request.post("/a", query={"q": "dark"}, json={"name": "dark"}, headers={"Token": "dark"})
+    assert "dark" not in repr(request)
+
+
+@attrs.frozen
+class Thing:
+    id: str
+    size: float = 0.0
+    tags: list[str] = attrs.field(factory=list)
+
+
+@pytest.mark.parametrize(
+    ("data", "problem"),
+    [
+        ({}, "required field 'id' missing"),
+        ({"id": None}, "str expected"),
+        ({"id": 7}, "str expected"),
+        ({"id": "a", "size": "big"}, "float expected"),
+        ({"id": "a", "tags": [1]}, "str expected"),
+        ({"id": "a", "size": True}, "float expected"),
+        ([], "Thing"),
+        (None, "Thing"),
+    ],
+)
+def test_what_does_not_fit_is_named_without_its_value(data: object, problem: str) -> None:
+    with pytest.raises(UnexpectedResponse, match=problem) as caught:
+        reply(data).structure(Thing)
+    assert "big" not in str(caught.value)
+
+
+def test_what_fits_is_structured_and_more_is_ignored() -> None:
+    assert reply({"id": "a", "size": 3, "unknown": {}}).structure(Thing) == Thing("a", 3.0)
+
+
+@pytest.mark.parametrize("content", [b"", b"<html>", b"\xff\xfe", b"{", b"[" * 2000])
+def test_what_is_no_json_is_refused(content: bytes) -> None:
+    with pytest.raises(UnexpectedResponse):
+        reply(content, content_type="text/html").json()
+
+
+def test_json_is_not_nested_without_end() -> None:
+    assert reply(json.loads("[" * 60 + "]" * 60)).json()
+    with pytest.raises(UnexpectedResponse, match="too deep"):
+        reply(json.loads("[" * 70 + "]" * 70)).json()
+
+
+def test_an_exchange_can_be_run_by_hand() -> None:
+    def exchange():
+        first = yield Request.get("/a")
+        second = yield Request.get("/b")
+        return first.json() + second.json()
+
+    ran = run_exchange(exchange(), [reply(1), reply(2)])
+    assert ran.value == 3
+    assert [request.path for request in ran.requests] == ["/a", "/b"]
+
+    def endless():
+        while True:
+            yield Request.get("/a")
+
+    with pytest.raises(AssertionError, match="on and on"):
+        run_exchange(endless(), [reply(1)])
