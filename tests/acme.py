@@ -151,12 +151,12 @@ class Vendor:
         for match, answer in self.answers.items():
             if call.startswith(match):
                 return answer(request)
-        if request.url.path == "/token":
+        if request.url.path.endswith("/token"):
             self.tokens += 1
             return httpx.Response(200, json={"token": f"token-{self.tokens}", "lives": 600})
         if request.headers.get("Authorization") in self.refused_tokens:
             return httpx.Response(401, json={"code": "expired"})
-        if request.method == "POST" and request.url.path == "/flows":
+        if request.method == "POST" and request.url.path.endswith("/flows"):
             return httpx.Response(201, json={"id": "f-1", "link": "https://acme.example/go?t=secret-in-link"})
         return httpx.Response(200, json={"status": self.status})
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,6 +18,8 @@ from ..model.values import is_base_url, is_text, without_slash
 from ..protocols import Polling
 from ..registry import Registry
 
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
 
 @attrs.frozen
 class Account:
@@ -25,11 +28,16 @@ class Account:
     `settings` are a mapping or a value of the plugin's own settings class. `polling` overrides the vendor's advice.
     """
 
-    name: str = attrs.field(validator=[is_text, attrs.validators.matches_re(r"[A-Za-z0-9][A-Za-z0-9._-]*")])
+    name: str = attrs.field()
     plugin: str = attrs.field(validator=is_text)
     settings: Any = attrs.field(factory=dict, repr=False, hash=False)
     limits: Limits = attrs.field(factory=Limits)
     polling: Polling | None = None
+
+    @name.validator
+    def _check_name(self, _: object, name: str) -> None:
+        if not isinstance(name, str) or not _NAME.fullmatch(name):
+            raise ValueError("an account's name has letters, digits, '.', '_' and '-' only, for it stands in addresses")
 
 
 @attrs.frozen
@@ -96,9 +104,7 @@ def _unknown(name: str, fields: Mapping[str, Any], path: str) -> str:
 
 
 def _says(error: Exception, name: str) -> str:
-    if isinstance(error, ValueError) and not isinstance(error, cattrs.BaseValidationError):
-        return str(error).removeprefix(f"{name}: ")
-    return "; ".join(cattrs.transform_error(error)).replace(" @ $", "")
+    return str(error).removeprefix(f"{name}: ")
 
 
 def _secret(value: Any, _: type) -> Secret:

@@ -42,6 +42,17 @@ def load_configuration(path: str | Path) -> Configuration:
     return _Reading(str(path)).configuration(data)
 
 
+@attrs.frozen(kw_only=True)
+class _Rhythm:
+    """`[accounts.x.polling]`, in seconds."""
+
+    first: float = attrs.field(default=2.0, validator=attrs.validators.gt(0))
+    ceiling: float = attrs.field(default=60.0, validator=attrs.validators.gt(0))
+
+    def polling(self) -> Polling:
+        return Polling(first=timedelta(seconds=self.first), ceiling=timedelta(seconds=max(self.first, self.ceiling)))
+
+
 @attrs.define
 class _Reading:
     source: str
@@ -69,14 +80,14 @@ class _Reading:
             raise ConfigError("", problems=(f"{path}.plugin: is missing; it names the vendor's plugin",))
         rest = {key: value for key, value in table.items() if key not in ("plugin", "limits", "polling")}
         limits = read_settings(Limits, table.get("limits", {}), f"{path}.limits")
-        polling = {key: _seconds(value, f"{path}.polling.{key}") for key, value in table.get("polling", {}).items()}
+        rhythm = read_settings(_Rhythm, table["polling"], f"{path}.polling") if "polling" in table else None
         try:
             return Account(
                 name,
                 table["plugin"],
                 {key: self._resolved(value, f"{path}.{key}") for key, value in rest.items()},
                 limits,
-                Polling(**polling) if polling else None,
+                rhythm.polling() if rhythm else None,
             )
         except (TypeError, ValueError) as error:
             raise ConfigError("", problems=(f"{path}: {error}",)) from None
@@ -120,9 +131,3 @@ def _dereference(reference: Mapping[str, Any], path: str) -> Secret:
         return Secret(Path(str(name)).read_text(encoding="utf-8").strip())
     except (OSError, ValueError) as error:
         raise ConfigError("", problems=(f"{path}: the file {name} gives no secret ({type(error).__name__})",)) from None
-
-
-def _seconds(value: Any, path: str) -> timedelta:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or value <= 0:
-        raise ConfigError("", problems=(f"{path}: a number of seconds above 0 is needed",))
-    return timedelta(seconds=value)

@@ -1,0 +1,286 @@
+"""The gateway, blocking and async: the life of a flow, waiting, documents, and what is refused."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import io
+import itertools
+import threading
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import attrs
+import httpx
+import pytest
+from acme import ACCOUNT, PLUGIN, AcmeSettings, Vendor, async_gateway, gateway, order
+
+from idv_core import (
+    Account,
+    AsyncGateway,
+    ConfigError,
+    DeadlineExceeded,
+    Decision,
+    Document,
+    FlowStatus,
+    Gateway,
+    InvalidOrder,
+    Result,
+    Secret,
+    Template,
+    UnsupportedOperation,
+    VendorUnavailable,
+    WaitCancelled,
+)
+from idv_core.engine.account import Limits
+from idv_core.protocols import Polling
+from idv_core.registry import registry_of
+from idv_core.testing import FakeClock
+
+BARE = Account("bare-1", "bare", {"key": Secret("key-of-bare-0001")})
+
+
+def test_both_gateways_have_the_same_names_and_arguments() -> None:
+    def methods(cls: type) -> dict[str, Any]:
+        return {name: inspect.signature(method) for name, method in inspect.getmembers(cls, callable) if name[0] != "_"}
+
+    assert methods(Gateway) == methods(AsyncGateway)
+    own = [name for name in methods(Gateway) if name in vars(Gateway) and name not in ("load",)]
+    assert all(inspect.iscoroutinefunction(getattr(AsyncGateway, name)) for name in own)
+
+
+def test_a_flow_from_opening_to_result(vendor: Vendor, clock: FakeClock) -> None:
+    with gateway(vendor, clock) as idv:
+        flow = idv.open(order())
+        assert flow.ref == "acme-1/f-1"
+        assert flow.application_id == "APP-1"
+        assert flow.opened_at == clock.now()
+        assert flow.link is not None
+        assert "secret-in-link" not in repr(flow)
+        assert idv.accounts == ("acme-1",)
+        flow = idv.upload(flow, [Document("pan", content=b"x")])
+        assert idv.submit(flow) == flow
+        assert idv.renew_link(flow).link != flow.link
+        vendor.status = "good"
+        result = idv.result(flow)
+        assert result.decision is Decision.APPROVED
+        assert result.received_at == clock.now()
+        assert idv.flow(flow.ref).status is FlowStatus.FINISHED
+        assert idv.provision(Template(name="t")).id == "t-1"
+
+
+async def test_the_same_with_tasks(vendor: Vendor, clock: FakeClock) -> None:
+    async with async_gateway(vendor, clock) as idv:
+        flow = await idv.upload(await idv.open(order()), [Document("pan", content=io.BytesIO(b"x"))])
+        assert (await idv.submit(flow)) == flow
+        assert (await idv.renew_link(flow)).link != flow.link
+        vendor.status = "good"
+        assert (await idv.result(flow)).decision is Decision.APPROVED
+        assert (await idv.flow(flow.ref)).status is FlowStatus.FINISHED
+        assert (await idv.provision(Template(name="t"))).id == "t-1"
+        assert await idv.vendor(lambda acme: acme.submit(flow)) == flow
+
+
+class TestWaiting:
+    def test_it_looks_with_growing_pauses(self, vendor: Vendor, clock: FakeClock) -> None:
+        seen: list[float] = []
+
+        def progress(result: Result) -> None:
+            seen.append(clock.monotonic())
+            if len(seen) == 6:
+                vendor.status = "good"
+
+        idv = gateway(vendor, clock)
+        assert idv.wait(idv.open(order()), progress=progress).status is FlowStatus.FINISHED
+        pauses = [later - earlier for earlier, later in itertools.pairwise(seen)]
+        assert seen[0] == 0
+        assert 1.8 <= pauses[0] <= 2.2
+        assert pauses[1] > pauses[0]
+        assert max(pauses) <= 8.8
+
+    def test_the_deadline_ends_it_and_loses_nothing(self, vendor: Vendor, clock: FakeClock) -> None:
+        idv = gateway(vendor, clock)
+        with pytest.raises(DeadlineExceeded, match="the flow is processing") as caught:
+            idv.wait("acme-1/f-1", deadline=timedelta(seconds=20))
+        assert (caught.value.account, caught.value.operation) == ("acme-1", "wait")
+        assert clock.monotonic() == pytest.approx(20, abs=0.1)
+        vendor.status = "good"
+        assert idv.wait("acme-1/f-1").decision is Decision.APPROVED
+
+    async def test_the_deadline_ends_it_for_tasks_too(self, vendor: Vendor, clock: FakeClock) -> None:
+        with pytest.raises(DeadlineExceeded):
+            await async_gateway(vendor, clock).wait("acme-1/f-1", deadline=timedelta(seconds=20))
+        assert clock.monotonic() == pytest.approx(20, abs=0.1)
+
+    @pytest.mark.parametrize("kind", ["sync", "async"])
+    def test_it_can_be_cancelled(self, vendor: Vendor, clock: FakeClock, kind: str) -> None:
+        late = {"cancelled": lambda: clock.monotonic() > 9}
+        run = {
+            "sync": lambda: gateway(vendor, clock).wait("acme-1/f-1", **late),
+            "async": lambda: asyncio.run(async_gateway(vendor, clock).wait("acme-1/f-1", **late)),
+        }
+        with pytest.raises(WaitCancelled):
+            run[kind]()
+        assert 9 < clock.monotonic() < 10
+
+    async def test_a_cancelled_task_stops(self, vendor: Vendor) -> None:
+        from idv_core.clock import SystemClock
+
+        task = asyncio.create_task(async_gateway(vendor, SystemClock()).wait("acme-1/f-1"))
+        while len(vendor.requests) < 2:
+            await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    def test_a_vendor_that_is_away_for_a_while_is_waited_for(self, vendor: Vendor, clock: FakeClock) -> None:
+        answers = iter([httpx.Response(503), httpx.Response(429, headers={"retry-after": "30"})])
+
+        def away(_: httpx.Request) -> httpx.Response:
+            return next(answers, httpx.Response(200, json={"status": "good"}))
+
+        vendor.answers["GET /flows"] = away
+        assert gateway(vendor, clock).wait("acme-1/f-1").decision is Decision.APPROVED
+        assert clock.monotonic() > 30
+
+    def test_a_vendor_that_stays_away_is_reported(self, vendor: Vendor, clock: FakeClock) -> None:
+        vendor.answers["GET /flows"] = lambda _: httpx.Response(503)
+        with pytest.raises(VendorUnavailable):
+            gateway(vendor, clock).wait("acme-1/f-1", deadline=timedelta(hours=1))
+        assert vendor.paths().count("/flows/f-1") == 5
+
+    def test_operations_may_choose_the_rhythm(self, vendor: Vendor, clock: FakeClock) -> None:
+        slow = attrs.evolve(ACCOUNT, polling=Polling(first=timedelta(seconds=60), ceiling=timedelta(seconds=60)))
+        with pytest.raises(DeadlineExceeded):
+            gateway(vendor, clock, account=slow).wait("acme-1/f-1", deadline=timedelta(seconds=100))
+        assert vendor.paths().count("/flows/f-1") == 3
+
+
+class TestDocuments:
+    def test_they_are_read_from_anywhere(self, vendor: Vendor, tmp_path: Path) -> None:
+        path = tmp_path / "pan.png"
+        path.write_bytes(b"picture")
+        idv = gateway(vendor)
+        handed_in = [
+            Document("a", path=path, back_path=str(path)),
+            Document("b", content=io.BytesIO(b"x")),
+            Document("c", url="https://files.example/c"),
+        ]
+        flow = idv.upload("acme-1/f-1", handed_in)
+        assert [upload.document_id for upload in flow.uploads] == ["a", "b", "c"]
+
+    @pytest.mark.parametrize(
+        ("document", "problem"),
+        [
+            (Document("a", path="/no/such/file"), "cannot be read"),
+            (Document("a", content=b""), "is empty"),
+            (Document("a", content=b"x" * 101), "larger than 100 bytes"),
+            (Document("a", content=io.BytesIO(b"x" * 101)), "larger than 100 bytes"),
+            (Document("a", content=io.StringIO("text")), "binary mode"),
+        ],
+    )
+    def test_what_is_wrong_with_a_file_is_said(self, vendor: Vendor, document: Document, problem: str) -> None:
+        account = attrs.evolve(ACCOUNT, limits=Limits(max_upload=100))
+        with pytest.raises(InvalidOrder, match=problem) as caught:
+            gateway(vendor, account=account).upload("acme-1/f-1", [document])
+        assert caught.value.fields == ("a",)
+        assert vendor.requests == []
+
+    def test_ids_are_unique_in_a_flow(self, vendor: Vendor) -> None:
+        idv = gateway(vendor)
+        one = Document("a", content=b"x")
+        with pytest.raises(InvalidOrder, match="must be unique"):
+            idv.upload("acme-1/f-1", [one, one])
+        flow = idv.upload("acme-1/f-1", [one])
+        with pytest.raises(InvalidOrder, match="'a' is not"):
+            idv.upload(flow, [one])
+        with pytest.raises(InvalidOrder, match="no documents"):
+            idv.upload(flow, [])
+
+
+class TestAccounts:
+    def test_one_of_several_must_be_named(self, vendor: Vendor) -> None:
+        accounts = [ACCOUNT, attrs.evolve(ACCOUNT, name="acme-2")]
+        idv = Gateway(accounts, transport=httpx.MockTransport(vendor), clock=FakeClock(), registry=registry_of(PLUGIN))
+        with pytest.raises(ConfigError, match="say which one: acme-1, acme-2"):
+            idv.open(order())
+        with pytest.raises(ConfigError, match="no account 'acme-3'"):
+            idv.open(order(), account="acme-3")
+        assert idv.open(order(), account="acme-2").ref == "acme-2/f-1"
+
+    def test_all_that_is_wrong_is_said_at_once(self) -> None:
+        accounts = [
+            ACCOUNT,
+            ACCOUNT,
+            Account("b", "acme", {"kee": Secret("x"), "retries": "many"}),
+            Account("c", "acmee"),
+            Account("d", "acme", {"key": "literal"}),
+            Account("e", "acme", {"key": Secret("x"), "base_url": "http://acme.example"}),
+            Account("f", "acme", 7),
+        ]
+        with pytest.raises(ConfigError) as caught:
+            Gateway(accounts, registry=registry_of(PLUGIN))
+        assert list(caught.value.problems) == [
+            "accounts.acme-1: is there twice",
+            "accounts.b.kee: there is no such setting; did you mean 'key'?",
+            "accounts.b.key: is missing",
+            "accounts.b.retries: int expected",
+            "accounts.c.plugin: there is no plugin 'acmee'; did you mean 'acme'? (installed: acme; try: pip install idv-acmee)",
+            'accounts.d.key: a secret is never written out: give { env = "NAME" } or { file = "/run/secrets/name" } '
+            "in idv.toml, Secret(...) in Python",
+            "accounts.e.base_url: an address such as 'https://api.vendor.example' is needed",
+            "settings must be a mapping or a AcmeSettings",
+        ]
+        with pytest.raises(ConfigError, match="at least one account"):
+            Gateway([], registry=registry_of(PLUGIN))
+
+    @pytest.mark.parametrize("url", ["https://a:b@x.example", "https://x.example/?a=1", "ftp://x.example", "x.example"])
+    def test_a_base_url_is_an_address_and_no_more(self, url: str) -> None:
+        with pytest.raises(ValueError, match="base_url"):
+            AcmeSettings(key=Secret("k"), base_url=url)
+
+    def test_settings_may_be_the_plugins_own_class(self, vendor: Vendor) -> None:
+        account = Account("mine", "acme", AcmeSettings(key=Secret("k"), base_url="http://127.0.0.1:9/v1/"))
+        idv = gateway(vendor, account=account)
+        idv.open(order())
+        assert str(vendor.requests[-1].url) == "http://127.0.0.1:9/v1/flows"
+
+    def test_names_are_simple(self) -> None:
+        with pytest.raises(ValueError, match="name"):
+            Account("a/b", "acme")
+
+
+class TestWhatIsNotOffered:
+    def test_it_is_said(self, vendor: Vendor) -> None:
+        idv = gateway(vendor, account=BARE)
+        for call in (
+            lambda: idv.upload("bare-1/f-1", [Document("a", content=b"x")]),
+            lambda: idv.renew_link("bare-1/f-1"),
+            lambda: idv.provision(Template(name="t")),
+        ):
+            with pytest.raises(UnsupportedOperation, match="does not offer"):
+                call()
+        assert vendor.requests == []
+
+    def test_submitting_where_nobody_asks_is_nothing(self, vendor: Vendor) -> None:
+        idv = gateway(vendor, account=BARE)
+        assert idv.submit("bare-1/f-1").id == "f-1"
+        assert vendor.requests == []
+
+    def test_a_reference_must_look_like_one(self, vendor: Vendor) -> None:
+        with pytest.raises(InvalidOrder, match="account/vendor-id"):
+            gateway(vendor).status("nonsense")
+
+
+def test_one_gateway_serves_many_threads(vendor: Vendor) -> None:
+    vendor.status = "good"
+    idv = gateway(vendor)
+    results: list[Result] = []
+    threads = [threading.Thread(target=lambda: results.append(idv.wait("acme-1/f-1"))) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(results) == 8
+    assert vendor.tokens == 1
