@@ -68,6 +68,7 @@ class Variants:
 class EmulatedFile:
     document_id: str
     file_uuid: str = attrs.field(factory=lambda: str(uuid4()))
+    signature: str = attrs.field(factory=lambda: secrets.token_hex(8))
     specimen: Specimen | None
     fetched: bool
 
@@ -438,7 +439,7 @@ class AtlasEmulator(Emulator):
             content[name] = {"value": value or unread, "confidence_score": 0.97 if value else 0.0}
             if name == "aadhaar_number":
                 content[name]["redact_url"] = (
-                    f"https://bucket.example/{file.file_uuid}.jpeg?X-Amz-Signature={secrets.token_hex(8)}"
+                    f"https://bucket.example/{file.file_uuid}.jpeg?X-Amz-Signature={file.signature}"
                 )
         if "address" in specimen.fields:
             parts = {

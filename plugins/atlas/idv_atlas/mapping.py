@@ -25,7 +25,7 @@ _MASTER = {
     "SUCCESS": FlowStatus.FINISHED,
     "FAILED": FlowStatus.FAILED,
 }
-_AADHAAR = re.compile(r"aadh?aar_?(number|no)\b", re.IGNORECASE)
+_AADHAAR = re.compile(r"aadh?a+r.*n(o|um)", re.IGNORECASE)
 # Spellings of one and the same type (fact sheet section 1.5 row 36).
 _ALIASES = {"FSSAI_CERTIFICATE": "FSSAI", "AADHAR": "AADHAAR"}
 _DEEPEST = 8
@@ -95,12 +95,12 @@ def public(data: Any, depth: int = 0) -> Any:
         return data
     kept: dict[str, Any] = {}
     masked_pair = {
-        f"{side}_value" for side in ("source", "target") if _AADHAAR.match(str(data.get(f"{side}_field_name", "")))
+        f"{side}_value" for side in ("source", "target") if _AADHAAR.search(str(data.get(f"{side}_field_name", "")))
     }
     for key, value in data.items():
         if key in ("redact_url", "file_url"):
             continue
-        if _AADHAAR.match(key):
+        if _AADHAAR.search(key):
             kept[key] = _masked_field(value)
         elif key in masked_pair:
             kept[key] = mask(value)
@@ -126,7 +126,7 @@ def _document(id: str | None, type_: str | None, content: Mapping[str, Any]) -> 
     links = [
         field["redact_url"]
         for name, field in content.items()
-        if _AADHAAR.match(name) and isinstance(field, dict) and _text(field.get("redact_url"))
+        if _AADHAAR.search(name) and isinstance(field, dict) and _text(field.get("redact_url"))
     ]
     return DocumentEvidence(
         document_id=id,
@@ -150,7 +150,7 @@ def _fields(content: Mapping[str, Any], prefix: str = "", depth: int = 0) -> Ite
         value = item["value"] if isinstance(item, dict) else item
         score = Score.read(item.get("confidence_score")) if isinstance(item, dict) else None
         confidence = score.value if score else None
-        if _AADHAAR.match(key):
+        if _AADHAAR.search(key):
             whole = Secret(str(value)) if value not in (None, "", [], {}) else None
             yield ExtractedField(name=name, value=whole and mask(value), confidence=confidence, whole=whole)
         else:
@@ -183,7 +183,7 @@ def document_check(id: str | None, type_: str | None, outcome: CheckOutcome, rea
 def _compared(field: object, value: object) -> str | None:
     if value is None or isinstance(value, (dict, list)):
         return None
-    return mask(value) if _AADHAAR.match(str(field)) else str(value)
+    return mask(value) if _AADHAAR.search(str(field)) else str(value)
 
 
 def _text(value: object) -> str | None:

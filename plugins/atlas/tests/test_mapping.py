@@ -1,0 +1,214 @@
+"""Atlas's words in our vocabulary: what is read, what is masked, and that nothing is invented."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from idv_atlas.mapping import mask, public, read_cross_checks, read_documents, read_master_status
+
+from idv_core import CheckKind, CheckOutcome, FlowStatus, dump
+from idv_core.testing.strategies import json_values
+
+WHOLE = "1234 5678 9012"
+PRE_SIGNED = "https://bucket.example/a.jpeg?X-Amz-Signature=abc"
+AADHAAR = {
+    "document_type": "AADHAAR",
+    "name": {"value": "Meera Iyer", "confidence_score": 0.97},
+    "aadhaar_number": {"value": WHOLE, "confidence_score": 0.99, "redact_url": PRE_SIGNED},
+}
+
+
+@pytest.mark.parametrize(
+    ("word", "status"),
+    [
+        ("NOT_STARTED", FlowStatus.OPEN),
+        ("IN_PROGRESS", FlowStatus.PROCESSING),
+        ("SUCCESS", FlowStatus.FINISHED),
+        ("FAILED", FlowStatus.FAILED),
+        ("success", FlowStatus.PROCESSING),
+        ("COMPLETED", FlowStatus.PROCESSING),
+        ("", FlowStatus.PROCESSING),
+        (None, FlowStatus.PROCESSING),
+        (True, FlowStatus.PROCESSING),
+        (["SUCCESS"], FlowStatus.PROCESSING),
+        ({"a": 1}, FlowStatus.PROCESSING),
+    ],
+)
+def test_master_status_alone_says_whether_it_is_over(word: object, status: FlowStatus) -> None:
+    assert read_master_status(word) is status
+
+
+class TestDocuments:
+    def test_a_good_document_is_evidence_and_no_check(self) -> None:
+        entry = {"document_id": "a-1", "error_code": "", "error_reason": "", "data": AADHAAR}
+        (document,), checks = read_documents([entry], "data")
+        assert checks == ()
+        assert (document.document_id, document.type, document.country) == ("a-1", "AADHAAR", "IN")
+        assert document.field("name").value == "Meera Iyer"
+        assert document.field("name").confidence == 0.97
+
+    def test_the_aadhaar_number_is_masked_everywhere(self) -> None:
+        (document,), _ = read_documents([{"document_id": "a-1", "data": AADHAAR}], "data")
+        number = document.field("aadhaar_number")
+        assert number.value == "XXXX XXXX 9012"
+        assert number.reveal() == WHOLE
+        assert document.images["redacted"].reveal() == PRE_SIGNED
+        for shown in (
+            repr(document),
+            json.dumps(dump(document)),
+            json.dumps(public({"ocr_data": [{"data": AADHAAR}]})),
+        ):
+            assert WHOLE not in shown
+            assert "1234" not in shown
+            assert "Signature" not in shown
+
+    @pytest.mark.parametrize(
+        ("value", "masked"),
+        [
+            ("1234 5678 9012", "XXXX XXXX 9012"),
+            ("123456789012", "XXXX XXXX 9012"),
+            ("********9012", "XXXX XXXX 9012"),
+            (123456789012, "XXXX XXXX 9012"),
+            ("12345678", "XXXX XXXX 5678"),
+            ("1234567", "XXXX XXXX XXXX"),
+            ("", "XXXX XXXX XXXX"),
+            (None, "XXXX XXXX XXXX"),
+        ],
+    )
+    def test_masking_keeps_four_digits_at_the_most(self, value: object, masked: str) -> None:
+        assert mask(value) == masked
+
+    @given(json_values)
+    def test_a_number_of_any_shape_is_masked(self, value: object) -> None:
+        for given_ in (value, {"value": value}):
+            data = {"document_type": "AADHAAR", "aadhaar_number": given_}
+            read_documents([{"data": data}], "data")
+            shown = public(data)["aadhaar_number"]
+            assert str(shown["value"] if isinstance(shown, dict) else shown).startswith("XXXX")
+
+    @pytest.mark.parametrize("name", ["aadhaar_number", "AADHAAR_NO", "aadhar_number"])
+    def test_other_spellings_are_masked_too(self, name: str) -> None:
+        (document,), _ = read_documents([{"data": {name: {"value": WHOLE}, "group": {name: WHOLE}}}], "data")
+        assert all(field.value == "XXXX XXXX 9012" for field in document.fields)
+        assert WHOLE not in json.dumps(public({"a": [{name: WHOLE}]}))
+
+    @pytest.mark.parametrize(
+        ("entry", "reasons"),
+        [
+            (
+                {"data": {}, "error_code": "UNRECOGNISED", "error_reason": "document not in list"},
+                ("UNRECOGNISED", "document not in list"),
+            ),
+            (
+                {"data": AADHAAR, "error_code": "INVALID_DOC", "error_reason": "multiple faces"},
+                ("INVALID_DOC", "multiple faces"),
+            ),
+            ({"data": AADHAAR, "error_code": "NEW_WORD", "error_reason": None}, ("NEW_WORD",)),
+            ({"data": AADHAAR, "error_code": 7}, ("UNKNOWN_ERROR",)),
+            ({"data": {"processing_error": "PROCESSING_FAILED"}}, ("PROCESSING_FAILED",)),
+            ({"data": {"processing_error": {"value": "PROCESSING_FAILED"}}}, ("PROCESSING_FAILED",)),
+        ],
+    )
+    def test_a_documents_error_inside_a_200_is_a_failed_check(
+        self, entry: dict[str, object], reasons: tuple[str, ...]
+    ) -> None:
+        (_,), (check,) = read_documents([{"document_id": "d", **entry}], "data")
+        assert (check.kind, check.outcome, check.document_id) == (CheckKind.DOCUMENT, CheckOutcome.FAILED, "d")
+        assert check.reasons == reasons
+
+    @pytest.mark.parametrize(
+        "fine", [{}, {"error_code": ""}, {"error_code": None}, {"error_code": "", "error_reason": "x"}]
+    )
+    def test_no_code_is_no_error(self, fine: dict[str, object]) -> None:
+        assert read_documents([{"document_id": "d", "data": {}, **fine}], "data")[1] == ()
+
+    def test_an_id_that_is_empty_or_twice_attributes_nothing(self) -> None:
+        entries = [{"document_id": id, "data": {"document_type": "PAN"}} for id in ("a", "b", "b", "", None, 3)]
+        documents, _ = read_documents(entries, "data")
+        assert [document.document_id for document in documents] == ["a", None, None, None, None, None]
+
+    def test_a_document_without_an_entry_was_not_done(self) -> None:
+        _, (check,) = read_documents([{"document_id": "a", "data": {}}], "data", ["a", "b"])
+        assert (check.outcome, check.document_id) == (CheckOutcome.NOT_DONE, "b")
+
+    def test_fields_of_every_shape(self) -> None:
+        content = {
+            "document_type": "FSSAI_CERTIFICATE",
+            "formatted_address": {"city": {"value": "kochi", "confidence_score": 1}, "deep": {"er": {"value": 3}}},
+            "bare": "word",
+            "list": {"value": ["a", "b"], "confidence_score": 0.0},
+            "empty": {"value": "", "confidence_score": 0.0},
+            "null": {"value": None, "confidence_score": None},
+            "odd": {"value": "x", "confidence_score": 3},
+        }
+        (document,), checks = read_documents([{"data": content}], "data")
+        assert checks == ()
+        assert document.type == "FSSAI"
+        assert {field.name: (field.value, field.confidence) for field in document.fields} == {
+            "formatted_address.city": ("kochi", 1.0),
+            "formatted_address.deep.er": (3, None),
+            "bare": ("word", None),
+            "list": (["a", "b"], 0.0),
+            "empty": (None, 0.0),
+            "null": (None, None),
+            "odd": ("x", None),
+        }
+        beside = {"document_type": "PAN", "file_data": {"name": "x"}}
+        assert read_documents([beside], "file_data")[0][0].type == "PAN"
+
+
+ITEM = {
+    "source_doc": "DELIVERY_ORDER",
+    "source_field_name": "customer_name",
+    "source_value": "Meera Iyer",
+    "target_doc": "INVOICE",
+    "target_field_name": "customer_name",
+    "target_value": "M Iyer",
+    "similarity_score": 72,
+    "name": "CUSTOMER_NAME",
+}
+
+
+class TestCrossChecks:
+    def test_it_has_a_score_and_no_outcome(self) -> None:
+        (check,) = read_cross_checks([ITEM])
+        assert (check.kind, check.name, check.outcome) == (CheckKind.CROSS_CHECK, "CUSTOMER_NAME", None)
+        assert check.score is not None
+        assert (check.score.value, check.score.raw, check.score.scale) == (0.72, 72, (0, 100))
+        assert check.pair is not None
+        assert (check.pair.source_document, check.pair.target_value) == ("DELIVERY_ORDER", "M Iyer")
+
+    @pytest.mark.parametrize("score", [None, "high", 101, -1, True])
+    def test_a_score_that_cannot_be_read_is_inconclusive(self, score: object) -> None:
+        (check,) = read_cross_checks([{**ITEM, "similarity_score": score}])
+        assert (check.outcome, check.score) == (CheckOutcome.INCONCLUSIVE, None)
+
+    def test_an_aadhaar_number_is_masked_here_too(self) -> None:
+        item = {**ITEM, "source_field_name": "aadhaar_number", "source_value": WHOLE, "target_value": 5}
+        (check,) = read_cross_checks([item])
+        assert check.pair is not None
+        assert (check.pair.source_value, check.pair.target_value) == ("XXXX XXXX 9012", "5")
+        assert WHOLE not in json.dumps(public({"cross_checks": [item]}))
+
+    def test_an_empty_item_is_survived(self) -> None:
+        (check,) = read_cross_checks([{"source_value": {}}])
+        assert (check.name, check.outcome) == ("UNNAMED", CheckOutcome.INCONCLUSIVE)
+
+
+@given(st.lists(st.dictionaries(st.text(max_size=8), json_values, max_size=4), max_size=3))
+def test_entries_of_any_shape_are_read(entries: list[dict[str, object]]) -> None:
+    documents, _ = read_documents(entries, "data")
+    assert len(documents) == len(entries)
+    assert len(list(read_cross_checks(entries))) == len(entries)
+    json.dumps(public(entries))
+
+
+def test_very_deep_answers_are_cut() -> None:
+    deep: object = "x"
+    for _ in range(30):
+        deep = {"group": deep}
+    read_documents([{"data": deep}], "data")
+    assert json.dumps(public(deep)).endswith("null" + "}" * 9)

@@ -1,0 +1,333 @@
+"""Verifik's words in our vocabulary: sections 5 and 6 of the fact sheet, and that nothing unknown is ever positive."""
+
+from __future__ import annotations
+
+import json
+
+import attrs
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from idv_verifik import mapping
+from idv_verifik.payloads import Said
+
+from idv_core import CheckKind, CheckOutcome, Decision, Flow, FlowStatus, Result, VendorVerdict
+from idv_core.model import Upload
+from idv_core.policy import DEFAULT_POLICY
+from idv_core.testing.strategies import json_like
+
+FLOW = Flow(
+    id="r-1",
+    status="awaiting_applicant",
+    uploads=[Upload(document_id="front", vendor_ids={"document_validation": "d-1"})],
+)
+GOOD = {
+    "_id": "r-1",
+    "status": "COMPLETED",
+    "projectFlow": {"_id": "p-1", "steps": {"document": "mandatory", "liveness": "mandatory"}},
+    "documentValidation": {"_id": "d-1", "status": "ACTIVE", "documentType": "CC", "country": "Colombia"},
+    "biometricValidation": {"_id": "b-1", "status": "validated", "livenessScore": 0.93},
+    "compareFaceVerification": {"_id": "c-1", "status": "success", "result": {"score": 0.91, "passed": True}},
+    "informationValidation": "i-1",
+    "redFlags": 0,
+}
+
+
+def judged(data: dict[str, object]) -> Result:
+    reading = mapping.read_registration(data, FLOW)
+    result = Result(
+        flow=attrs.evolve(FLOW, status=reading.status),
+        checks=reading.checks,
+        verdict=reading.verdict,
+        vendor_word=reading.word,
+    )
+    return DEFAULT_POLICY.judge(result)
+
+
+@pytest.mark.parametrize(
+    ("word", "status", "verdict", "decision"),
+    [
+        ("STARTED", "awaiting_applicant", None, "undecided"),
+        ("ONGOING", "awaiting_applicant", None, "undecided"),
+        ("COMPLETED", "finished", "positive", "approved"),
+        ("completed", "finished", "positive", "approved"),
+        ("COMPLETED_WITHOUT_KYC", "finished", "doubtful", "review"),
+        ("FAILED", "finished", "negative", "declined"),
+        ("NEEDS_MANUAL_VERIFICATION", "finished", "doubtful", "review"),
+        ("EXPIRED", "expired", None, "undecided"),
+        ("VERIFIED", "processing", None, "undecided"),
+        ("", "processing", None, "undecided"),
+        (None, "processing", None, "undecided"),
+        (["COMPLETED"], "processing", None, "undecided"),
+        (True, "processing", None, "undecided"),
+    ],
+)
+def test_words_of_a_registration(word: object, status: str, verdict: str | None, decision: str) -> None:
+    result = judged({**GOOD, "status": word})
+    assert (result.status, result.verdict, result.decision) == (status, verdict, decision)
+
+
+def test_nothing_was_verified_is_said() -> None:
+    result = judged({"status": "COMPLETED_WITHOUT_KYC", "emailValidation": {"status": "validated"}})
+    assert [(check.name, check.outcome) for check in result.checks if check.kind is CheckKind.OTHER] == [
+        ("identity", "not_done")
+    ]
+    assert result.decision is Decision.REVIEW
+
+
+class TestCompletedNeedsItsChecks:
+    """COMPLETED is asked for by whoever holds the applicant's token: the checks must stand behind it (section 6.4)."""
+
+    @pytest.mark.parametrize("part", ["documentValidation", "biometricValidation", "compareFaceVerification"])
+    @pytest.mark.parametrize("there", ["gone", None, "an id", {}])
+    def test_a_mandatory_part_that_is_missing(self, part: str, there: object) -> None:
+        result = judged(
+            {**GOOD, part: there} if there != "gone" else {key: value for key, value in GOOD.items() if key != part}
+        )
+        assert (result.verdict, result.decision) == (VendorVerdict.DOUBTFUL, Decision.REVIEW)
+        assert "not_done" in [check.outcome for check in result.checks]
+
+    @pytest.mark.parametrize(
+        ("part", "word"),
+        [
+            ("documentValidation", "ASSESSING"),
+            ("documentValidation", "odd"),
+            ("biometricValidation", "sent"),
+            ("biometricValidation", "odd"),
+        ],
+    )
+    def test_a_mandatory_part_that_has_not_passed(self, part: str, word: str) -> None:
+        result = judged({**GOOD, part: {**GOOD[part], "status": word}})
+        assert (result.verdict, result.decision) == (VendorVerdict.DOUBTFUL, Decision.REVIEW)
+
+    @pytest.mark.parametrize("flow", ["p-1", None, {}, {"steps": {}}, {"steps": "all"}])
+    def test_steps_that_cannot_be_read_count_as_mandatory(self, flow: object) -> None:
+        bare = {"status": "COMPLETED", "projectFlow": flow, "emailValidation": {"status": "validated"}}
+        assert judged(bare).decision is Decision.REVIEW
+        assert judged({**GOOD, "projectFlow": flow}).decision is Decision.APPROVED
+
+    def test_optional_steps_alone_verify_nobody(self) -> None:
+        lax = {"steps": {"document": "optional", "liveness": "optional"}}
+        result = judged({"status": "COMPLETED", "projectFlow": lax, "emailValidation": {"status": "validated"}})
+        assert (result.verdict, result.decision) == (VendorVerdict.DOUBTFUL, Decision.REVIEW)
+        assert judged({**GOOD, "projectFlow": lax}).decision is Decision.APPROVED
+        document_only = {
+            key: value for key, value in GOOD.items() if key not in ("biometricValidation", "compareFaceVerification")
+        }
+        assert (
+            judged({**document_only, "projectFlow": {"steps": {"document": "mandatory"}}}).decision is Decision.APPROVED
+        )
+
+    @pytest.mark.parametrize(("kind", "gateway"), [("email", "mailgun"), ("phone", "whatsapp")])
+    def test_a_mandatory_form_wants_its_codes(self, kind: str, gateway: str) -> None:
+        settings = {"steps": {"signUpForm": "mandatory"}, "signUpForm": {kind: True, f"{kind}Gateway": gateway}}
+        data = {**GOOD, "projectFlow": settings}
+        assert judged(data).decision is Decision.REVIEW
+        assert judged({**data, f"{kind}Validation": {"status": "validated"}}).decision is Decision.APPROVED
+        assert judged({**data, f"{kind}Validation": {"status": "sent"}}).decision is Decision.REVIEW
+        none = {**settings, "signUpForm": {kind: True, f"{kind}Gateway": "none"}}
+        assert judged({**GOOD, "projectFlow": none}).decision is Decision.APPROVED
+
+
+@pytest.mark.parametrize(
+    ("word", "outcome"),
+    [
+        *((word, "not_done") for word in ("ASSESSING", "new", "pending")),
+        *((word, "passed") for word in ("ACTIVE", "VALIDATED", "completed")),
+        *(
+            (word, "inconclusive")
+            for word in ("ACTIVE_BUT_UNVERIFIED", "NEEDS_MANUAL_VERIFICATION", "odd", "", None, 5)
+        ),
+        *((word, "failed") for word in ("FAILED", "failed", "NOT_FOUND", "EXPIRED", "expired")),
+    ],
+)
+def test_words_of_a_document(word: object, outcome: str) -> None:
+    check = mapping.read_document({"status": word, "documentType": "CC", "failedReason": "why"}, "front")
+    assert (check.outcome, check.name, check.document_id) == (outcome, "CC", "front")
+    assert check.reasons[0] == "why"
+
+
+@pytest.mark.parametrize(
+    ("word", "outcome"),
+    [
+        *((word, "not_done") for word in ("new", "sent", "pending")),
+        *((word, "passed") for word in ("validated", "completed", "success", "SUCCESS")),
+        *((word, "failed") for word in ("failed", "expired")),
+        *((word, "inconclusive") for word in ("odd", "", None, [])),
+    ],
+)
+def test_words_of_a_selfie(word: object, outcome: str) -> None:
+    check = mapping.read_liveness({"status": word, "livenessScore": 0.93}, None)
+    assert check.outcome == outcome
+    assert check.score is not None
+    assert check.score.value == 0.93
+    assert (check.reasons == ("expired",)) == (word == "expired")
+
+
+@pytest.mark.parametrize(
+    ("data", "outcome"),
+    [
+        ({"status": "success", "result": {"passed": True, "score": 0.2}}, "passed"),
+        ({"status": "success", "result": {"passed": False, "score": 0.99}}, "failed"),
+        ({"status": "failed", "result": {"passed": True}}, "failed"),
+        ({"status": "success", "result": {"score": 0.99}}, "inconclusive"),
+        ({"status": "success", "result": {"passed": "true"}}, "inconclusive"),
+        ({"status": "odd", "result": {"passed": True}}, "inconclusive"),
+        ({"result": {"passed": True}}, "inconclusive"),
+        ({}, "inconclusive"),
+    ],
+)
+def test_a_comparison_is_what_the_server_says(data: dict[str, object], outcome: str) -> None:
+    assert mapping.read_comparison(data).outcome == outcome
+
+
+@pytest.mark.parametrize(
+    ("document", "outcome"),
+    [
+        ({"infoValidationSupported": True, "namesMatch": True, "fullNameMatchPercentage": 97}, "passed"),
+        ({"infoValidationSupported": True, "namesMatch": False, "fullNameMatchPercentage": 41}, "failed"),
+        ({"infoValidationSupported": True}, "failed"),
+        (
+            {
+                "infoValidationSupported": False,
+                "namesMatch": False,
+                "infoValidationSupportedReason": "document_not_supported",
+            },
+            "inconclusive",
+        ),
+        ({"namesMatch": False}, "not_done"),
+    ],
+)
+def test_names_are_checked_only_where_the_flow_asks(document: dict[str, object], outcome: str) -> None:
+    settings = {"steps": {"document": "mandatory"}, "documents": {"informationVerification": True}}
+    data = {**GOOD, "projectFlow": settings, "documentValidation": {**GOOD["documentValidation"], **document}}
+    (check,) = judged(data).checks_of(CheckKind.NAME_MATCH)
+    assert check.outcome == outcome
+    old = {"onboardingSettings": {"steps": {"document": "mandatory"}, "document": {"verifyNames": True}}}
+    assert judged({**data, "projectFlow": old}).checks_of(CheckKind.NAME_MATCH)[0].outcome == outcome
+    assert judged({**data, "projectFlow": {}}).checks_of(CheckKind.NAME_MATCH) == ()
+
+
+@pytest.mark.parametrize(
+    ("information", "outcome", "reasons"),
+    [
+        ({"status": "ACTIVE", "criminalData": {"foundKeys": []}}, "passed", ()),
+        ({"status": "ACTIVE", "criminalData": {"foundKeys": ["world_api_fbi"]}}, "inconclusive", ("world_api_fbi",)),
+        ({"status": "ASSESSING", "criminalData": {"foundKeys": []}}, "inconclusive", ()),
+        ({"status": "FAILED", "criminalData": {"foundKeys": []}}, "inconclusive", ()),
+        ({"status": "ACTIVE", "criminalData": {"other": 1}}, "inconclusive", ()),
+        ({"status": "ACTIVE"}, "not_done", ()),
+        ("i-1", "not_done", ()),
+    ],
+)
+@pytest.mark.parametrize("asked", ["criminalHistoryVerification", "screening"])
+def test_a_hit_goes_to_a_person(information: object, outcome: str, reasons: tuple[str, ...], asked: str) -> None:
+    data = {**GOOD, "projectFlow": {"documents": {asked: True}}, "informationValidation": information}
+    (check,) = judged(data).checks_of(CheckKind.SCREENING)
+    assert (check.outcome, check.reasons) == (outcome, reasons)
+
+
+class TestRefusals:
+    @pytest.mark.parametrize(
+        ("said", "outcome", "score"),
+        [
+            (Said(token="liveness_failed", detail="0.31", code="liveness_failed"), "failed", 0.31),
+            (Said(token="liveness_failed", code="liveness_failed"), "failed", None),
+            (
+                Said(token="liveness_failed", detail="ERR_NO_FACE_DETECTED", code="liveness_failed"),
+                "inconclusive",
+                None,
+            ),
+            (
+                Said(token="liveness_failed", detail="0.4", body={"livenessScore": 0.41, "failureKind": "score"}),
+                "failed",
+                0.41,
+            ),
+            (
+                Said(token="liveness_failed", body={"failureKind": "quality", "failureReason": "face_too_far"}),
+                "inconclusive",
+                None,
+            ),
+            (Said(token="attempts_limit_reached", code="attempts_limit_reached"), "inconclusive", None),
+            (Said(), "inconclusive", None),
+        ],
+    )
+    def test_of_a_selfie(self, said: Said, outcome: str, score: float | None) -> None:
+        check = mapping.read_refused_selfie(said, "selfie")
+        assert (check.outcome, check.score and check.score.value) == (outcome, score)
+
+    @pytest.mark.parametrize(
+        ("token", "outcome"),
+        [
+            ("failed_to_read", "inconclusive"),
+            ("document_type_not_detected", "inconclusive"),
+            ("existing_document_validation_with_document_number", "failed"),
+            ("", "inconclusive"),
+        ],
+    )
+    def test_of_a_document(self, token: str, outcome: str) -> None:
+        check = mapping.read_refused_document(Said(token=token), "front")
+        assert check.outcome == outcome
+        assert check.reasons == (token or "refused",)
+
+    def test_earlier_attempts_become_checks_and_notes(self) -> None:
+        data = {
+            "status": "FAILED",
+            "failedDocumentValidations": ["a", "b"],
+            "failedBiometricValidations": ["c"],
+            "redFlags": 2,
+        }
+        reading = mapping.read_registration(data, FLOW)
+        failed = {check.kind for check in reading.checks if check.outcome is CheckOutcome.FAILED}
+        assert failed == {CheckKind.DOCUMENT, CheckKind.LIVENESS}
+        assert reading.notes == ("2 red flags", "2 failed document attempts", "1 failed biometric attempts")
+
+
+def test_the_document_is_attributed_and_its_pictures_are_secret() -> None:
+    document = {
+        "_id": "d-1",
+        "status": "ACTIVE",
+        "documentType": "CC",
+        "country": "Colombia",
+        "documentNumber": "79001122",
+        "OCRExtraction": {"fullName": "ANA RUIZ", "empty": ""},
+        "url": "https://cdn.example/a.png?signature=1",
+        "backUrl": "https://cdn.example/b.png?signature=2",
+    }
+    (evidence,) = mapping.read_registration({**GOOD, "documentValidation": document}, FLOW).documents
+    assert (evidence.document_id, evidence.type, evidence.country) == ("front", "CC", "CO")
+    assert {field.name: field.value for field in evidence.fields} == {
+        "documentNumber": "79001122",
+        "country": "Colombia",
+        "fullName": "ANA RUIZ",
+    }
+    assert evidence.images["back"].reveal().endswith("=2")
+    shown = json.dumps(mapping.public({"a": [document], "token": "t", "compare": {"gallery": ["x"], "probe": ["y"]}}))
+    assert "signature" not in shown
+    assert "gallery" not in shown
+    assert '"t"' not in shown
+
+
+def test_a_document_that_is_being_read_is_processing() -> None:
+    reading = {**GOOD, "status": "ONGOING", "documentValidation": {"_id": "d-1", "status": "ASSESSING"}}
+    assert judged(reading).status is FlowStatus.PROCESSING
+
+
+@given(st.data())
+def test_changed_registrations_never_approve_without_a_passed_identity_check(data: st.DataObject) -> None:
+    changed = data.draw(json_like([GOOD]))
+    if isinstance(changed, dict):
+        result = judged(changed)
+        json.dumps(mapping.public(changed))
+        if result.decision is Decision.APPROVED:
+            assert str(changed["status"]).strip().upper() == "COMPLETED"
+            assert any(
+                check.kind in (CheckKind.DOCUMENT, CheckKind.LIVENESS, CheckKind.FACE_MATCH) for check in result.checks
+            )
+
+
+def test_very_deep_answers_are_cut() -> None:
+    deep: object = "x"
+    for _ in range(30):
+        deep = [deep]
+    assert json.dumps(mapping.public(deep)) == "[" * 9 + "null" + "]" * 9
