@@ -59,7 +59,7 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
             os.environ[name] = value
     yield place
     emulators.send_signal(signal.SIGINT)
-    assert emulators.wait(timeout=10) == 0
+    assert emulators.wait(timeout=20) == 0
     emulators.stdout.close()
 
 
@@ -135,13 +135,13 @@ class TestRealWork:
             assert "Traceback" not in result.output
 
     def test_settings_as_json(self) -> None:
-        process = subprocess.Popen([*IDV, "emulate", "verigram", "--json"], stdout=subprocess.PIPE, text=True)
-        assert process.stdout is not None
-        text = ""
-        while not text.rstrip().endswith("}\n}"):
-            text += process.stdout.readline()
-        process.send_signal(signal.SIGINT)
-        process.communicate(timeout=10)
+        with subprocess.Popen([*IDV, "emulate", "verigram", "--json"], stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            text = ""
+            while not text.rstrip().endswith("}\n}"):
+                text += process.stdout.readline()
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(timeout=20) == 0
         assert set(json.loads(text)["verigram"]) == {"base_url", "api_key", "secret"}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import signal
 import threading
 from datetime import timedelta
 from pathlib import Path
@@ -63,13 +64,12 @@ def emulate(
         as_json({name: {key: _shown(value) for key, value in given.items()} for name, given in settings.items()})
     else:
         typer.echo(_as_toml(settings))
-    try:
-        threading.Event().wait()
-    except KeyboardInterrupt:
-        pass
-    finally:
-        for vendor in raised:
-            vendor.served.stop()
+    stopped = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopped.set())
+    stopped.wait()
+    for vendor in raised:
+        vendor.served.stop()
 
 
 @app.command()

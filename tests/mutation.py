@@ -1,0 +1,55 @@
+"""Mutation of the code that maps words to statuses and evidence to decisions (`nox -s mutation`), by cosmic-ray.
+
+Works on a copy of the tree. Prints the survivors as diffs: each must be read, and none may be one that would approve.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+RUN = f"{sys.executable} -m pytest -x -q -p no:randomly -p no:cacheprovider -p no:xdist"
+MODULES = {
+    "idv_core/policy/__init__.py": f"{RUN} tests/test_policy.py",
+    "plugins/verigram/idv_verigram/mapping.py": f"{RUN} plugins/verigram/tests/test_verigram.py",
+    "plugins/atlas/idv_atlas/mapping.py": f"{RUN} plugins/atlas/tests/test_mapping.py",
+    "plugins/verifik/idv_verifik/mapping.py": f"{RUN} plugins/verifik/tests/test_mapping.py",
+}
+
+
+def main() -> None:
+    wanted = sys.argv[1:] or list(MODULES)
+    with tempfile.TemporaryDirectory() as place:
+        tree = Path(place) / "tree"
+        shutil.copytree(ROOT, tree, ignore=shutil.ignore_patterns(".git", ".nox", ".hypothesis", "*.egg-info"))
+        paths = [tree, *(tree / "plugins" / name for name in ("atlas", "verifik", "verigram"))]
+        environment = {
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join(map(str, paths)),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "HYPOTHESIS_STORAGE_DIRECTORY": f"{place}/hypothesis",
+        }
+
+        def run(*command: str) -> str:
+            done = subprocess.run(command, cwd=tree, env=environment, capture_output=True, text=True, check=False)
+            return done.stdout + done.stderr
+
+        for module in wanted:
+            config, session = tree / "mutation.toml", tree / f"{Path(module).parent.name}.sqlite"
+            config.write_text(
+                f'[cosmic-ray]\nmodule-path = "{module}"\ntimeout = 60.0\nexcluded-modules = []\n'
+                f'test-command = "{MODULES[module]}"\n[cosmic-ray.distributor]\nname = "local"\n'
+            )
+            print(run("cosmic-ray", "baseline", str(config)), end="")
+            run("cosmic-ray", "init", str(config), str(session))
+            run("cosmic-ray", "exec", str(config), str(session))
+            print(module, run("cr-report", "--show-diff", "--surviving-only", str(session)), flush=True)
+
+
+if __name__ == "__main__":
+    main()
