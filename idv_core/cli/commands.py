@@ -59,14 +59,14 @@ def emulate(
         from .stage import raise_emulators
 
         raised = raise_emulators(vendors or (), timedelta(seconds=pace), port)
+    stopped = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopped.set())
     settings = {vendor.name: vendor.emulation.settings(vendor.served.url) for vendor in raised}
     if json:
         as_json({name: {key: _shown(value) for key, value in given.items()} for name, given in settings.items()})
     else:
         typer.echo(_as_toml(settings))
-    stopped = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stopped.set())
     stopped.wait()
     for vendor in raised:
         vendor.served.stop()
