@@ -7,45 +7,53 @@ with Gateway.load("idv.toml") as idv:
     result = idv.wait(flow)
 """
 
-from .config import Account, Callbacks
-from .errors import (
-    AuthenticationFailed,
-    CallbackRejected,
-    ConfigError,
-    DeadlineExceeded,
-    DuplicateFlow,
-    FlowNotFound,
-    IdvError,
-    InvalidOrder,
-    OutcomeUnknown,
-    PermissionDenied,
-    PluginError,
-    RateLimited,
-    UnexpectedResponse,
-    UnsupportedOperation,
-    VendorError,
-    VendorUnavailable,
-    WaitCancelled,
-)
-from .gateway import AsyncGateway, Gateway
-from .model import (
-    Applicant,
-    Check,
-    CheckKind,
-    CheckOutcome,
-    Decision,
-    Document,
-    Flow,
-    FlowOrder,
-    FlowStatus,
-    Result,
-    Secret,
-    Template,
-    VendorVerdict,
-    dump,
-    load,
-)
-from .policy import Policy, Threshold
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .async_gateway import AsyncGateway
+    from .config import Account, Callbacks
+    from .errors import (
+        AuthenticationFailed,
+        CallbackRejected,
+        ConfigError,
+        DeadlineExceeded,
+        DuplicateFlow,
+        FlowNotFound,
+        IdvError,
+        InvalidOrder,
+        OutcomeUnknown,
+        PermissionDenied,
+        PluginError,
+        RateLimited,
+        UnexpectedResponse,
+        UnsupportedOperation,
+        VendorError,
+        VendorUnavailable,
+        WaitCancelled,
+    )
+    from .gateway import Gateway
+    from .model import (
+        Applicant,
+        Check,
+        CheckKind,
+        CheckOutcome,
+        Decision,
+        Document,
+        Flow,
+        FlowOrder,
+        FlowStatus,
+        Result,
+        Secret,
+        Template,
+        VendorVerdict,
+        dump,
+        load,
+    )
+    from .policy import Policy, Threshold
+
+# Looked through in this order when a name is first asked for, so that a program pays only for what it uses.
+_PLACES = ("errors", "model", "policy", "config", "gateway", "async_gateway")
 
 __version__ = "0.1.0"
 
@@ -89,3 +97,16 @@ __all__ = [
     "dump",
     "load",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name in __all__:
+        for place in _PLACES:
+            module = import_module(f"{__name__}.{place}")
+            if hasattr(module, name):
+                return globals().setdefault(name, getattr(module, name))
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

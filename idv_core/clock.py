@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
 import time
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import asyncio
 
 
 class Clock(Protocol):
@@ -34,6 +36,8 @@ class SystemClock:
         woken.wait(seconds)
 
     async def wait_async(self, woken: asyncio.Event, seconds: float) -> None:
+        import asyncio  # blocking programs never load it
+
         try:
             await asyncio.wait_for(woken.wait(), seconds)
         except TimeoutError:

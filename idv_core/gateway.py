@@ -1,4 +1,4 @@
-"""`Gateway` and `AsyncGateway`: the API that a platform imports. The same names and arguments in both."""
+"""`Gateway`: the API that a platform imports. `AsyncGateway` beside it has the same names and arguments."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import httpx
 from .callbacks.desk import Inbound, Received
 from .clock import Clock, SystemClock
 from .config import Account, Callbacks, load_configuration
-from .engine.drivers import AsyncDriver, SyncDriver
+from .engine.sync_driver import SyncDriver
 from .model import Document, Flow, FlowOrder, ProvisionedTemplate, Result, Secret, Template
 from .operations import Operations, Progress
 from .policy import DEFAULT_POLICY, Policy
@@ -22,10 +22,10 @@ from .wire import Exchange
 
 T = TypeVar("T")
 
-_DEADLINE = timedelta(minutes=10)
+DEADLINE = timedelta(minutes=10)
 
 
-class _Base:
+class GatewayBase:
     """What both gateways share: their accounts, and receiving callbacks (which never blocks)."""
 
     _operations: Operations
@@ -51,7 +51,7 @@ class _Base:
         self._operations.forget(received)
 
 
-class Gateway(_Base):
+class Gateway(GatewayBase):
     """One typed API in front of every vendor, for blocking code. Safe for threads.
 
     `accounts` are the vendors' accounts, `callbacks` where vendors reach us, `policy` what turns evidence into a decision.
@@ -110,7 +110,7 @@ class Gateway(_Base):
         self,
         flow: Flow | str,
         *,
-        deadline: timedelta = _DEADLINE,
+        deadline: timedelta = DEADLINE,
         progress: Progress | None = None,
         cancelled: Callable[[], bool] | None = None,
     ) -> Result:
@@ -139,94 +139,3 @@ class Gateway(_Base):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-class AsyncGateway(_Base):
-    """One typed API in front of every vendor, for asyncio. Safe for tasks of one event loop.
-
-    The same as `Gateway`, with `httpx.AsyncBaseTransport` and `await`. Cancelling a task cancels what it does.
-    """
-
-    def __init__(
-        self,
-        accounts: Iterable[Account],
-        *,
-        callbacks: Callbacks | None = None,
-        policy: Policy = DEFAULT_POLICY,
-        transport: httpx.AsyncBaseTransport | None = None,
-        clock: Clock | None = None,
-        registry: Registry | None = None,
-    ) -> None:
-        clock = clock or SystemClock()
-        self._operations = Operations.over(accounts, callbacks, policy, clock, registry or discover())
-        self._driver = AsyncDriver(clock, self._operations.wakers, transport)
-
-    @classmethod
-    def load(cls, path: str | Path = "idv.toml", **more: Any) -> Self:
-        """A gateway as the file says. Raises ConfigError that lists every problem."""
-        configuration = load_configuration(path)
-        return cls(configuration.accounts, callbacks=configuration.callbacks, **more)
-
-    async def open(self, order: FlowOrder, *, account: str | None = None) -> Flow:
-        """Open a flow. Keep `flow.ref`. Raises InvalidOrder, DuplicateFlow, OutcomeUnknown and the rest of VendorError."""
-        return await self._driver.run(self._operations.open(order, account))
-
-    async def upload(self, flow: Flow | str, documents: Sequence[Document]) -> Flow:
-        """Hand documents in. `uploads` of the flow returned has the vendor's answer to each of them."""
-        return await self._driver.run(self._operations.upload(flow, documents))
-
-    async def submit(self, flow: Flow | str) -> Flow:
-        """Say that everything has been handed in. Vendors that need no such word are left alone."""
-        return await self._driver.run(self._operations.submit(flow))
-
-    async def status(self, flow: Flow | str) -> Flow:
-        """Ask how far the flow is."""
-        return await self._driver.run(self._operations.status(flow))
-
-    async def flow(self, ref: str) -> Flow:
-        """Go on with a flow that another process opened."""
-        return await self.status(ref)
-
-    async def renew_link(self, flow: Flow | str) -> Flow:
-        """Get a fresh link for the applicant, where the vendor makes them."""
-        return await self._driver.run(self._operations.renew_link(flow))
-
-    async def result(self, flow: Flow | str) -> Result:
-        """Fetch the evidence as it stands, with the policy's decision."""
-        return await self._driver.run(self._operations.result(flow))
-
-    async def wait(
-        self,
-        flow: Flow | str,
-        *,
-        deadline: timedelta = _DEADLINE,
-        progress: Progress | None = None,
-        cancelled: Callable[[], bool] | None = None,
-    ) -> Result:
-        """Wait until the flow is final: polls with growing pauses, and looks at once when a callback comes in.
-
-        `progress` is called with each result. Raises DeadlineExceeded, or WaitCancelled once `cancelled()` is true.
-        """
-        return await self._driver.run(self._operations.wait(flow, deadline, progress, cancelled))
-
-    async def provision(self, template: Template, *, account: str | None = None) -> ProvisionedTemplate:
-        """Make sure that a template exists at the vendor. Doing it twice leaves one."""
-        return await self._driver.run(self._operations.provision(template, account))
-
-    async def vendor(
-        self, call: Callable[[Any], Exchange[T]], *, account: str | None = None, name: str = "vendor"
-    ) -> T:
-        """Run an operation that only this vendor has: `await idv.vendor(lambda a: a.checklist(flow), account="atlas")`."""
-        return await self._driver.run(self._operations.vendor(name, call, account))
-
-    async def close(self) -> None:
-        """Close the connections."""
-        await self._driver.close()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.close()

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 import traceback
 from collections.abc import Iterable, Mapping
-from importlib import metadata
+from typing import TYPE_CHECKING
 
 import attrs
 import pluggy
@@ -14,6 +13,9 @@ from . import hookspecs
 from .errors import PluginError
 from .hookspecs import ENTRY_POINT_GROUP, PROJECT, Plugin
 from .protocols import CONTRACT_VERSION
+
+if TYPE_CHECKING:
+    from importlib import metadata
 
 
 @attrs.frozen(kw_only=True)
@@ -51,6 +53,8 @@ class Registry:
         for broken in self.broken:
             if broken.name == name:
                 raise PluginError(str(broken))
+        import difflib
+
         near = difflib.get_close_matches(name, self.found, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         known = ", ".join(sorted(self.found)) or "none"
@@ -63,6 +67,8 @@ def discover(entry_points: Iterable[metadata.EntryPoint] | None = None) -> Regis
     A plugin that fails to import, has another contract version or returns nonsense becomes a `Broken`. Two plugins of one
     name raise PluginError that names both distributions.
     """
+    from importlib import metadata  # a program that brings its own registry never loads it
+
     points = metadata.entry_points(group=ENTRY_POINT_GROUP) if entry_points is None else entry_points
     found: dict[str, Found] = {}
     broken: list[Broken] = []

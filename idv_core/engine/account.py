@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
 from datetime import datetime
 from typing import Any
 
@@ -50,7 +48,7 @@ class LiveToken:
 
 @attrs.define
 class AccountSession:
-    """What is remembered of an account between calls. The locks belong to the drivers, one each."""
+    """What is remembered of an account between calls."""
 
     name: str
     plugin: str
@@ -58,8 +56,6 @@ class AccountSession:
     limits: Limits = attrs.field(factory=Limits)
     polling_override: Polling | None = None
     token: LiveToken | None = attrs.field(default=None, repr=False)
-    thread_lock: threading.Lock = attrs.field(factory=threading.Lock, repr=False)
-    task_lock: asyncio.Lock = attrs.field(factory=asyncio.Lock, repr=False)
 
     @property
     def has_token(self) -> bool:

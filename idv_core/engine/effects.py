@@ -12,6 +12,9 @@ from .account import AccountSession
 
 T = TypeVar("T")
 
+# How often a pause that can be cancelled looks whether it was, in seconds.
+SLICE = 0.2
+
 
 @attrs.frozen
 class Send:

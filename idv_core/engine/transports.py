@@ -16,9 +16,10 @@ from urllib.request import getproxies, proxy_bypass
 
 import httpx
 
+from ..clock import Clock
 from ..errors import InvalidOrder, UnexpectedResponse
 from ..model import Secret
-from ..wire import Request
+from ..wire import Request, Response
 from .account import AccountSession, Limits
 
 Transport = TypeVar("Transport")
@@ -94,3 +95,9 @@ def phase_timeouts(limits: Limits, seconds: float) -> dict[str, float]:
 
 def too_large(limit: int, status: int) -> UnexpectedResponse:
     return UnexpectedResponse(f"the answer is larger than {limit} bytes", status=status)
+
+
+def received(response: httpx.Response, body: bytes, clock: Clock) -> Response:
+    """Our response of an httpx response and its bounded body."""
+    headers = {name.lower(): value for name, value in response.headers.items()}
+    return Response(status=response.status_code, headers=headers, content=body, received_at=clock.now())

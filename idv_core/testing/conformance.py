@@ -29,12 +29,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ..async_gateway import AsyncGateway
 from ..callbacks.desk import MAX_BODY, Inbound
 from ..config import Account, Callbacks
 from ..engine.conversation import perform
 from ..engine.effects import Send
 from ..errors import CallbackRejected, IdvError, PluginError, VendorError
-from ..gateway import AsyncGateway, Gateway
+from ..gateway import Gateway
 from ..hookspecs import Plugin
 from ..model import Decision, Document, Flow, FlowOrder, FlowStatus, Result, Secret, Template, dump, load
 from ..policy import DEFAULT_POLICY, Policy

@@ -1,0 +1,92 @@
+"""Carries out effects with blocking calls."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any, TypeVar
+
+import attrs
+import httpx
+
+from ..clock import Clock
+from ..wire import Response
+from .effects import SLICE, Blocking, Effect, Locked, Pause, Send, Steps
+from .transports import Transports, encode, make_sync_transport, received, too_large
+from .wakers import Wakers
+
+T = TypeVar("T")
+
+
+@attrs.define
+class SyncDriver:
+    """Blocking. One driver serves any number of threads."""
+
+    clock: Clock
+    wakers: Wakers
+    brought: httpx.BaseTransport | None = None
+    transports: Transports[httpx.BaseTransport] = attrs.field(init=False)
+    locks: dict[str, threading.Lock] = attrs.field(factory=dict)
+
+    def __attrs_post_init__(self) -> None:
+        self.transports = Transports(self.brought, make_sync_transport)
+
+    def run(self, steps: Steps[T]) -> T:
+        value: Any = None
+        fault: Exception | None = None
+        try:
+            while True:
+                effect = steps.send(value) if fault is None else steps.throw(fault)
+                value, fault = None, None
+                try:
+                    value = self._carry_out(effect)
+                except Exception as error:
+                    fault = error
+        except StopIteration as stop:
+            answer: T = stop.value
+            return answer
+        finally:
+            steps.close()
+
+    def _carry_out(self, effect: Effect) -> Any:
+        match effect:
+            case Send():
+                return self._send(effect)
+            case Locked(session, steps):
+                with self.locks.setdefault(session.name, threading.Lock()):
+                    return self.run(steps())
+            case Pause():
+                return self._pause(effect)
+            case Blocking(function):
+                return function()
+
+    def _send(self, send: Send) -> Response:
+        outgoing = encode(send.session, send.request, send.seconds)
+        end = self.clock.monotonic() + send.seconds
+        limit = send.session.limits.max_response
+        response = self.transports.of(send.session).handle_request(outgoing)
+        response.request = outgoing
+        body = bytearray()
+        try:
+            for chunk in response.iter_bytes():
+                body += chunk
+                if len(body) > limit:
+                    raise too_large(limit, response.status_code)
+                if self.clock.monotonic() > end:
+                    raise httpx.ReadTimeout("the answer dripped past the deadline")
+        finally:
+            response.close()
+        return received(response, bytes(body), self.clock)
+
+    def _pause(self, pause: Pause) -> None:
+        woken = threading.Event()
+        end = self.clock.monotonic() + pause.seconds
+        with self.wakers.waiting(pause.keys, woken.set):
+            while not woken.is_set() and not (pause.cancelled and pause.cancelled()):
+                left = end - self.clock.monotonic()
+                if left <= 0:
+                    return
+                self.clock.wait(woken, min(left, SLICE) if pause.cancelled else left)
+
+    def close(self) -> None:
+        for transport in self.transports.made.values():
+            transport.close()
