@@ -96,6 +96,7 @@ def test_a_named_threshold_goes_before_the_general_one_and_never_touches_an_outc
 
 
 def test_thresholds_must_not_cross() -> None:
+    assert Threshold(approve_at=0.8, decline_below=0.8).outcome(0.8) is CheckOutcome.PASSED
     with pytest.raises(ValueError, match="must not be above"):
         Threshold(approve_at=0.5, decline_below=0.6)
     with pytest.raises(ValueError, match="from 0 to 1"):

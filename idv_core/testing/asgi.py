@@ -68,7 +68,8 @@ class Served:
     """An app that listens on a free loopback port until `stop()`."""
 
     def __init__(self, app: Any, tick: Callable[[], object] | None = None, port: int = 0) -> None:
-        self._socket = socket.socket()
+        # with the protocol named, asyncio turns Nagle off on accepted connections
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self._socket.bind(("127.0.0.1", port))
         self.port: int = self._socket.getsockname()[1]
