@@ -166,6 +166,7 @@ def test_specimens_are_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.chdir(tmp_path)
     assert "does not exist" in run("specimen", "passport", "daniyar").output
     assert (tmp_path / "passport-daniyar.png").stat().st_size > 1000
+    assert json.loads(run("specimen", "pan", "meera", "--json").stdout)["file"] == "pan-meera.png"
     assert run("specimen", "visa", "daniyar").exit_code == 2
 
 

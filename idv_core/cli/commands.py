@@ -206,6 +206,7 @@ def specimen(
         Path | None, typer.Option("--output", "-o", help="The file; {kind}-{person}.png if not given.")
     ] = None,
     flaw: Annotated[str | None, typer.Option(help="What an emulator is to find wrong with it.")] = None,
+    json: Json = False,
 ) -> None:
     """Make an invented document, marked SPECIMEN, that the emulators can read."""
     with reported():
@@ -215,7 +216,10 @@ def specimen(
             raise ValueError(f"there are the kinds {', '.join(KINDS)} and the people {', '.join(PEOPLE)}")
         file = output or Path(f"{kind}-{person}.png")
         file.write_bytes(make_specimen(kind, PEOPLE[person], flaw=flaw))
-        typer.echo(f"{file}: {kind} of {PEOPLE[person].name}, who does not exist")
+        if json:
+            as_json({"file": str(file), "kind": kind, "person": PEOPLE[person].name, "flaw": flaw})
+        else:
+            typer.echo(f"{file}: {kind} of {PEOPLE[person].name}, who does not exist")
 
 
 def _document(text: str) -> Document:

@@ -201,6 +201,16 @@ def document_settings(project_flow: Mapping[str, Any]) -> Mapping[str, Any]:
     return _section(project_flow, "documents")
 
 
+def is_source_checked(registration: Mapping[str, Any]) -> bool:
+    """Whether the names were compared with a source already."""
+    return isinstance(_object(registration.get("documentValidation")).get("infoValidationSupported"), bool)
+
+
+def is_background_checked(registration: Mapping[str, Any]) -> bool:
+    """Whether records and lists were searched already, which is charged each time."""
+    return bool(_object(_object(registration.get("informationValidation")).get("criminalData")))
+
+
 def public(data: Any, depth: int = 0) -> Any:
     """The vendor's answer without pictures, links, codes and tokens."""
     if depth > _DEEPEST:

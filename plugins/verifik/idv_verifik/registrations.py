@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
@@ -78,11 +77,11 @@ class Registrations:
         secrets = {**flow.secrets, "token": Secret(resent.token)}
         return attrs.evolve(flow, status=status, secrets=secrets, link=self._link(resent.token, _utc(resent.expiresAt)))
 
-    def find(self, email: str) -> Exchange[tuple[Flow, ...]]:
-        """Registrations with this e-mail, newest first: how to find one whose creation was never answered."""
+    def find(self, email: str) -> Exchange[tuple[str, ...]]:
+        """Ids of the registrations with this e-mail, newest first: how to find one whose creation was never answered."""
         query = {"where_email": email.lower(), "where_project": self.settings.project, "sort": "-createdAt"}
         found = yield from read_list("/v2/app-registrations", query)
-        return tuple(Flow(id=read_id(item), status=mapping.read_status(item.get("status"))) for item in found)
+        return tuple(read_id(item) for item in found)
 
     def retrieve(self, flow: Flow) -> Exchange[dict[str, Any]]:
         """The registration with everything populated that the result is read from."""
@@ -93,9 +92,9 @@ class Registrations:
             raise UnexpectedResponse("the answer is another registration", status=reply.status)
         return registration
 
-    def as_applicant(self, flow: Flow, make: Callable[[], Request]) -> Exchange[tuple[Flow, Response]]:
+    def as_applicant(self, flow: Flow, request: Request) -> Exchange[tuple[Flow, Response]]:
         """A call with the registration's own token; a missing or refused one is replaced, once (section 2.8)."""
-        request = attrs.evolve(make(), signed=False)
+        request = attrs.evolve(request, signed=False)
         if "token" in flow.secrets:
             asked = attrs.evolve(request, accept=(*request.accept, 401, 403))
             reply = yield asked.with_headers(bearer(self.settings, flow.secrets["token"]))

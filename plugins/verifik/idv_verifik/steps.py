@@ -49,12 +49,16 @@ class Steps:
     def submit(self, flow: Flow) -> Exchange[Flow]:
         """Do what the flow still asks for and end it. The status that we send is a wish; the server's answer counts.
 
-        Raises VendorUnavailable (safe to repeat) while Verifik is still reading the document.
+        Doing it twice changes nothing and charges nothing. Raises VendorUnavailable (safe to repeat) while Verifik is
+        still reading the document.
         """
         registration = yield from self.registrations.retrieve(flow)
         settings = registration.get("projectFlow")
         wants = mapping.document_settings(settings if isinstance(settings, dict) else {})
-        if mapping.read_registration(registration, flow).status is FlowStatus.PROCESSING:
+        reading = mapping.read_registration(registration, flow)
+        if reading.status.is_final:
+            return attrs.evolve(flow, status=reading.status)
+        if reading.status is FlowStatus.PROCESSING:
             raise VendorUnavailable(
                 "Verifik is still reading the document; submit again", safe_to_repeat=True, retry_after=_READING
             )
@@ -64,9 +68,10 @@ class Steps:
         flow = yield from self.sync(flow, "signUpForm")
         if document:
             flow = yield from self.sync(flow, "document")
-            if wants.get("informationVerification") is True:
+            if wants.get("informationVerification") is True and not mapping.is_source_checked(registration):
                 flow = yield from self.check_source(flow, document)
-            if information and (wants.get("criminalHistoryVerification") is True or wants.get("screening") is True):
+            screened = wants.get("criminalHistoryVerification") is True or wants.get("screening") is True
+            if information and screened and not mapping.is_background_checked(registration):
                 flow = yield from self.check_background(flow, information)
         if selfie:
             flow = yield from self.sync(flow, "liveness")
@@ -77,9 +82,8 @@ class Steps:
     def sync(self, flow: Flow, step: str, status: str = "ONGOING") -> Exchange[Flow]:
         """Say that a step is done: `signUpForm`, `instructions`, `basicInformation`, `form`, `document`, `liveness`,
         `skipKYC`, `end`. Raises InvalidOrder when the server finds that it is not."""
-        flow, reply = yield from self.registrations.as_applicant(
-            flow, lambda: Request.put("/v2/app-registrations/{}/sync", flow.id, json={"step": step, "status": status})
-        )
+        request = Request.put("/v2/app-registrations/{}/sync", flow.id, json={"step": step, "status": status})
+        flow, reply = yield from self.registrations.as_applicant(flow, request)
         synced = structure(unwrap(reply), Synced, status=reply.status)
         secrets = (
             {**flow.secrets, "final_token": Secret(synced.token)}
@@ -96,9 +100,8 @@ class Steps:
             "email": email,
             "type": "onboarding",
         }
-        flow, reply = yield from self.registrations.as_applicant(
-            flow, lambda: Request.post("/v2/email-validations/app-registration", json=body)
-        )
+        request = Request.post("/v2/email-validations/app-registration", json=body)
+        flow, reply = yield from self.registrations.as_applicant(flow, request)
         return _with_detail(flow, "email_validation", read_id(read_object(reply), reply.status))
 
     def check_email_code(self, flow: Flow, email: str, code: str) -> Exchange[Flow]:
@@ -107,14 +110,13 @@ class Steps:
         id = flow.details.get("email_validation")
         if id:
             request = Request.put("/v2/email-validations/{}", id, json=body, accept={404, 405})
-            flow, reply = yield from self.registrations.as_applicant(flow, lambda: request)
+            flow, reply = yield from self.registrations.as_applicant(flow, request)
             if reply.is_success:
                 return flow
             if not (reply.status == 405 or not read_said(reply).names("email_validation_not_found")):
                 raise NotAccepted(request, reply)
-        flow, _ = yield from self.registrations.as_applicant(
-            flow, lambda: Request.post("/v2/email-validations/validate", json=body)
-        )
+        request = Request.post("/v2/email-validations/validate", json=body)
+        flow, _ = yield from self.registrations.as_applicant(flow, request)
         return flow
 
     def send_phone_code(self, flow: Flow, phone_number: str) -> Exchange[Flow]:
@@ -125,41 +127,35 @@ class Steps:
             "type": "onboarding",
             **phone(phone_number),
         }
-        flow, reply = yield from self.registrations.as_applicant(
-            flow, lambda: Request.post("/v2/phone-validations/app-registration", json=body)
-        )
+        request = Request.post("/v2/phone-validations/app-registration", json=body)
+        flow, reply = yield from self.registrations.as_applicant(flow, request)
         return _with_detail(flow, "phone_validation", read_id(read_object(reply), reply.status))
 
     def check_phone_code(self, flow: Flow, phone_number: str, code: str) -> Exchange[Flow]:
         """Hand in the code. Raises PermissionDenied for a wrong one, InvalidOrder for one that is too old."""
         body = {**phone(phone_number), "otp": _code(code), "project": self.settings.project}
-        flow, _ = yield from self.registrations.as_applicant(
-            flow, lambda: Request.put("/v2/phone-validations", json=body)
-        )
+        request = Request.put("/v2/phone-validations", json=body)
+        flow, _ = yield from self.registrations.as_applicant(flow, request)
         return flow
 
     def check_source(self, flow: Flow, document_validation: str) -> Exchange[Flow]:
         """Compare the names with a government source; "not supported" is no failure (section 3.6.4)."""
-        flow, _ = yield from self.registrations.as_applicant(
-            flow, lambda: Request.put("/v2/document-validations/{}/validate", document_validation)
-        )
+        request = Request.put("/v2/document-validations/{}/validate", document_validation)
+        flow, _ = yield from self.registrations.as_applicant(flow, request)
         return flow
 
     def check_background(self, flow: Flow, information_validation: str) -> Exchange[Flow]:
         """Criminal records and lists. Charged for each source (section 3.9)."""
-        flow, _ = yield from self.registrations.as_applicant(
-            flow,
-            lambda: Request.put(
-                "/v2/information-validations/{}/background-check", information_validation, json={}, repeatable=False
-            ),
+        request = Request.put(
+            "/v2/information-validations/{}/background-check", information_validation, json={}, repeatable=False
         )
+        flow, _ = yield from self.registrations.as_applicant(flow, request)
         return flow
 
     def compare(self, flow: Flow) -> Exchange[tuple[Flow, Check]]:
         """Selfie against the portrait on the document (section 3.8)."""
-        flow, reply = yield from self.registrations.as_applicant(
-            flow, lambda: Request.post("/v2/face-recognition/compare/app-registration", json={})
-        )
+        request = Request.post("/v2/face-recognition/compare/app-registration", json={})
+        flow, reply = yield from self.registrations.as_applicant(flow, request)
         compared = read_object(reply).get("compareFaceVerification")
         return flow, mapping.read_comparison(compared if isinstance(compared, dict) else {})
 
@@ -170,7 +166,7 @@ class Steps:
         body |= {"country": country_name(document.country)} if document.country else {}
         body |= {"force": True} if _was_refused(flow, "document") else {}
         request = Request.post("/v2/document-validations/app-registration", json=body, accept=_UNREADABLE)
-        flow, reply = yield from self.registrations.as_applicant(flow, lambda: request)
+        flow, reply = yield from self.registrations.as_applicant(flow, request)
         if not reply.is_success:
             refused = mapping.read_refused_document(self._about_person(request, reply), document.id)
             return _with_upload(flow, Upload(document_id=document.id, accepted=False, check=refused))
@@ -184,7 +180,7 @@ class Steps:
     def _upload_selfie(self, flow: Flow, document: Document) -> Exchange[Flow]:
         body = {"image": f"data:image/jpeg;base64,{_base64(document.content)}", "os": str(self.settings.device)}
         request = Request.post("/v2/biometric-validations/app-registration", json=body, accept={409})
-        flow, reply = yield from self.registrations.as_applicant(flow, lambda: request)
+        flow, reply = yield from self.registrations.as_applicant(flow, request)
         if not reply.is_success:
             refused = mapping.read_refused_selfie(self._about_person(request, reply), document.id)
             return _with_upload(flow, Upload(document_id=document.id, accepted=False, check=refused))

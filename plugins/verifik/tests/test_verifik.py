@@ -160,7 +160,7 @@ class TestOpening:
             idv.open(order(application_id="APP-8"))
         assert caught.value.status == status
         (found,) = idv.vendor(lambda verifik: verifik.registrations.find("Ana@example.org"))
-        assert found.id == flow.id
+        assert f"vf/{found}" == flow.ref
 
     def test_what_is_sent(self) -> None:
         created = {"data": {"appRegistration": {"_id": "r"}, "token": "t"}}
@@ -315,6 +315,16 @@ class TestStepByStep:
         assert caught.value.safe_to_repeat
         clock.advance(31)
         assert idv.wait(idv.submit(flow)).decision is Decision.APPROVED
+
+    def test_submitting_twice_changes_and_charges_nothing(self, idv: Gateway, emulator: VerifikEmulator) -> None:
+        flow = idv.upload(opened(idv), pictures())
+        emulator.fault("POST /v2/face-recognition", said(500, "InternalServerError", "internal_error"))
+        with pytest.raises(VendorUnavailable):
+            idv.submit(flow)
+        idv.submit(flow)
+        assert idv.submit(flow).status is FlowStatus.FINISHED
+        for charged in ("validate", "background-check"):
+            assert len([call for call in emulator.calls if call.endswith(charged)]) == 1
 
     def test_incomplete_goes_to_a_person_whatever_we_wish(self, idv: Gateway) -> None:
         flow = idv.submit(idv.upload(opened(idv), pictures()[:1]))
