@@ -296,7 +296,7 @@ def _wanted(settings: Mapping[str, Any], checks: tuple[Check, ...]) -> set[Check
             for asked, gateway, kind in _GATEWAYS
             if form.get(asked) is True and form.get(gateway) not in (None, "none")
         }
-    if set(_STEPS.values()) <= wanted | {check.kind for check in checks}:
+    if wanted.union(check.kind for check in checks).issuperset(_STEPS.values()):
         wanted.add(CheckKind.FACE_MATCH)
     return wanted
 

@@ -109,6 +109,7 @@ class TestCompletedNeedsItsChecks:
     def test_optional_steps_alone_verify_nobody(self) -> None:
         lax = {"steps": {"document": "optional", "liveness": "optional"}}
         result = judged({"status": "COMPLETED", "projectFlow": lax, "emailValidation": {"status": "validated"}})
+        assert "identity" in [check.name for check in result.checks]
         assert (result.verdict, result.decision) == (VendorVerdict.DOUBTFUL, Decision.REVIEW)
         assert judged({**GOOD, "projectFlow": lax}).decision is Decision.APPROVED
         document_only = {
