@@ -178,7 +178,7 @@ class Steps:
         return _with_upload(flow, Upload(document_id=document.id, vendor_ids=ids, check=check))
 
     def _upload_selfie(self, flow: Flow, document: Document) -> Exchange[Flow]:
-        body = {"image": f"data:image/jpeg;base64,{_base64(document.content)}", "os": str(self.settings.device)}
+        body = {"image": _data_uri(document.content), "os": str(self.settings.device)}
         request = Request.post("/v2/biometric-validations/app-registration", json=body, accept={409})
         flow, reply = yield from self.registrations.as_applicant(flow, request)
         if not reply.is_success:
@@ -204,6 +204,12 @@ def _code(code: str) -> int:
 
 def _base64(content: object) -> str:
     return base64.b64encode(content).decode() if isinstance(content, bytes) else ""
+
+
+def _data_uri(content: object) -> str:
+    """Selfies go as data URIs, documents as plain base64 (section 1.5)."""
+    kind = "png" if isinstance(content, bytes) and content.startswith(b"\x89PNG") else "jpeg"
+    return f"data:image/{kind};base64,{_base64(content)}"
 
 
 def _with_upload(flow: Flow, upload: Upload) -> Flow:

@@ -280,6 +280,18 @@ class TestStepByStep:
         with pytest.raises(InvalidOrder, match="takes the picture itself"):
             idv.upload(opened(idv), [Document("id", url="https://x.example/y")])
 
+    @pytest.mark.parametrize(("content", "kind"), [(b"\x89PNG...", "png"), (b"\xff\xd8...", "jpeg")])
+    def test_pictures_go_as_the_vendor_shows_them(self, content: bytes, kind: str) -> None:
+        flow = Flow(id="r", status="open", secrets={"token": Secret("t")})
+        selfie = Document.selfie(content=content)
+        ran = run_exchange(Verifik(SETTINGS).upload(flow, (selfie,)), [reply({"data": {"_id": "r"}})])
+        assert ran.requests[0].json["image"].startswith(f"data:image/{kind};base64,")
+        both = Document("id", content=content, back_content=b"back", type="passport", country="CO")
+        answer = {"data": {"documentValidation": {"_id": "d", "status": "ACTIVE"}}}
+        sent = run_exchange(Verifik(SETTINGS).upload(flow, (both,)), [reply(answer)]).requests[0].json
+        assert sent["backImage"] == "YmFjaw=="
+        assert (sent["category"], sent["country"], sent["inputMethod"]) == ("passport", "Colombia", "FILE_UPLOAD")
+
     def test_what_is_no_picture_is_inconclusive(self, idv: Gateway) -> None:
         flow = idv.upload(opened(idv), [Document("id", content=b"text", back_content=b"text", type="id", country="CO")])
         assert flow.uploads[0].check is not None
