@@ -207,6 +207,13 @@ def test_without_the_extra_it_says_what_to_install(monkeypatch: pytest.MonkeyPat
         main()
 
 
+def test_without_the_emulators_extra_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "idv_core.testing.specimens", None)
+    result = run("specimen", "pan", "meera")
+    assert result.exit_code == 2
+    assert "pip install 'idv-core[testing]'" in result.output
+
+
 class TestDemo:
     def test_three_vendors_three_results(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert run_demo(two_people=False, stop=None, json_wanted=False) == 0

@@ -55,6 +55,9 @@ def reported() -> Iterator[None]:
     except IdvError as error:
         typer.echo(f"idv: {error}", err=True)
         raise typer.Exit(exit_code(error)) from None
+    except ModuleNotFoundError as error:
+        typer.echo(f"idv: {error.name} is missing; install it with: pip install 'idv-core[testing]'", err=True)
+        raise typer.Exit(USAGE) from None
     except (ValueError, OSError) as error:
         typer.echo(f"idv: {error}", err=True)
         raise typer.Exit(USAGE) from None
