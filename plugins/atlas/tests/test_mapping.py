@@ -117,6 +117,7 @@ class TestDocuments:
     ) -> None:
         (_,), (check,) = read_documents([{"document_id": "d", **entry}], "data")
         assert (check.kind, check.outcome, check.document_id) == (CheckKind.DOCUMENT, CheckOutcome.FAILED, "d")
+        assert (check.name, check.vendor_word) == (entry["data"].get("document_type", "document"), reasons[0])
         assert check.reasons == reasons
 
     @pytest.mark.parametrize(
@@ -132,7 +133,7 @@ class TestDocuments:
 
     def test_a_document_without_an_entry_was_not_done(self) -> None:
         _, (check,) = read_documents([{"document_id": "a", "data": {}}], "data", ["a", "b"])
-        assert (check.outcome, check.document_id) == (CheckOutcome.NOT_DONE, "b")
+        assert (check.outcome, check.document_id, check.vendor_word) == (CheckOutcome.NOT_DONE, "b", None)
 
     def test_fields_of_every_shape(self) -> None:
         content = {
@@ -196,6 +197,9 @@ class TestCrossChecks:
     def test_an_empty_item_is_survived(self) -> None:
         (check,) = read_cross_checks([{"source_value": {}}])
         assert (check.name, check.outcome) == ("UNNAMED", CheckOutcome.INCONCLUSIVE)
+        assert check.reasons == ("the score is missing or outside 0..100",)
+        assert check.pair is not None
+        assert (check.pair.source_document, check.pair.source_field, check.pair.source_value) == ("?", "?", None)
 
 
 @given(st.lists(st.dictionaries(st.text(max_size=8), json_values, max_size=4), max_size=3))

@@ -119,6 +119,26 @@ class TestCompletedNeedsItsChecks:
             judged({**document_only, "projectFlow": {"steps": {"document": "mandatory"}}}).decision is Decision.APPROVED
         )
 
+    @pytest.mark.parametrize("more", [{}, {"emailValidation": {"status": "validated"}}])
+    @pytest.mark.parametrize("steps", ["mandatory", "optional"])
+    def test_a_selfie_proves_nothing_about_a_document_without_the_comparison(
+        self, steps: str, more: dict[str, object]
+    ) -> None:
+        flow = {"steps": {"document": steps, "liveness": steps}}
+        data = {**GOOD, **more, "projectFlow": flow}
+        assert judged(data).decision is Decision.APPROVED
+        del data["compareFaceVerification"]
+        assert (judged(data).verdict, judged(data).decision) == (VendorVerdict.DOUBTFUL, Decision.REVIEW)
+
+    @pytest.mark.parametrize("missing", ["documentValidation", "biometricValidation"])
+    def test_steps_of_the_older_shape_count_too(self, missing: str) -> None:
+        steps = {"document": "mandatory", "liveness": "mandatory"}
+        old = {"onboardingSettings": {"steps": steps, "document": {"verifyNames": False}}}
+        data = {**GOOD, "projectFlow": old}
+        assert judged(data).decision is Decision.APPROVED
+        del data[missing], data["compareFaceVerification"]
+        assert judged(data).decision is Decision.REVIEW
+
     @pytest.mark.parametrize(("kind", "gateway"), [("email", "mailgun"), ("phone", "whatsapp")])
     def test_a_mandatory_form_wants_its_codes(self, kind: str, gateway: str) -> None:
         settings = {"steps": {"signUpForm": "mandatory"}, "signUpForm": {kind: True, f"{kind}Gateway": gateway}}
@@ -204,6 +224,9 @@ def test_names_are_checked_only_where_the_flow_asks(document: dict[str, object],
     data = {**GOOD, "projectFlow": settings, "documentValidation": {**GOOD["documentValidation"], **document}}
     (check,) = judged(data).checks_of(CheckKind.NAME_MATCH)
     assert check.outcome == outcome
+    if check.score is not None:
+        assert check.score.raw == document["fullNameMatchPercentage"]
+        assert check.score.scale == (0, 100)
     old = {"onboardingSettings": {"steps": {"document": "mandatory"}, "document": {"verifyNames": True}}}
     assert judged({**data, "projectFlow": old}).checks_of(CheckKind.NAME_MATCH)[0].outcome == outcome
     assert judged({**data, "projectFlow": {}}).checks_of(CheckKind.NAME_MATCH) == ()
