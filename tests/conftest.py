@@ -4,7 +4,7 @@ import pytest
 from acme import Vendor
 from hypothesis import settings
 
-from idv_core.testing import FakeClock
+from idv_core.testing.fixtures import clock
 
 settings.register_profile("idv", deadline=None)
 settings.load_profile("idv")
@@ -15,8 +15,3 @@ pytest_plugins = ["pytester"]
 @pytest.fixture
 def vendor() -> Vendor:
     return Vendor()
-
-
-@pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()

@@ -24,19 +24,10 @@ from idv_core import (
 from idv_core.callbacks import Inbound
 from idv_core.testing import FakeClock, Network
 from idv_core.testing.conformance import Bench, DocumentedError, UnknownWord, answers
+from idv_core.testing.fixtures import clock, network
 from idv_core.testing.platform import FILES_HOST
 
 V3 = "/v3/verification"
-
-
-@pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
-
-
-@pytest.fixture
-def network() -> Network:
-    return Network()
 
 
 @pytest.fixture

@@ -18,11 +18,11 @@ from typing import Any, Literal
 import attrs
 import httpx
 
-from idv_core.testing.emulator import Call, Emulator, Handler, HasNow, Outgoing, Refused, Reply, html, redirect
-from idv_core.testing.pages import consent_field, file_field, form, page, paragraph, text_field
+from idv_core.testing.emulator import Call, Emulator, Handler, HasNow, Outgoing, Refused, Reply
 from idv_core.testing.specimens import is_picture, read_specimen
 
-_VENDOR = "Verifik"
+from .hosted import HostedPage
+
 _TYPES = {"CEDULA": ("CC", "IDv2", "Colombia"), "PASSPORT": ("PA", "Passport", None)}
 _SUPPORTED = ("CCPA", "CC", "DRCC", "CL")
 _ENDED = ("COMPLETED", "COMPLETED_WITHOUT_KYC", "FAILED")
@@ -37,7 +37,6 @@ _POPULATED = {
     "compareFaceVerification": "comparisons",
 }
 _VALIDATIONS = {"document": "documentValidation", "liveness": "biometricValidation"}
-_PAGES = ("signUpForm", "code", "document", "liveness")
 
 Record = dict[str, Any]
 
@@ -86,6 +85,7 @@ class VerifikEmulator(Emulator):
         self.webhooks: dict[str, Record] = {}
         self.deliveries: list[tuple[str, int]] = []
         self._faces: dict[str, str | None] = {}
+        self.hosted = HostedPage(self)
         super().__init__(clock, client)
         self.token = self.issue_token()
         self.projects = {project: {"_id": project, "name": "Emulated project", "status": "active"}}
@@ -119,8 +119,8 @@ class VerifikEmulator(Emulator):
             ("POST", "/v2/webhooks", self._create_webhook),
             ("GET", "/v2/webhooks", self._list_webhooks),
             ("PUT", "/v2/webhooks/{id}", self._update_webhook),
-            ("GET", "/sign-up/{project}", self._show),
-            ("POST", "/sign-up/{project}", self._advance),
+            ("GET", "/sign-up/{project}", self.hosted.show),
+            ("POST", "/sign-up/{project}", self.hosted.advance),
         ]
 
     # What tests and the demo set by hand
@@ -165,7 +165,7 @@ class VerifikEmulator(Emulator):
         scheme, _, token = call.headers.get("authorization", "").rpartition(" ")
         if scheme.lower() not in ("bearer", "jwt", ""):
             token = ""
-        claims = self._read_jwt(token)
+        claims = self.read_token(token)
         if claims is None:
             raise _said(401, "Unauthorized", "Invalid or expired token.")
         if claims["exp"] <= self.clock.now().timestamp():
@@ -182,7 +182,7 @@ class VerifikEmulator(Emulator):
     def _mac(self, head: str, payload: str) -> str:
         return _encode(hmac.new(self._key, f"{head}.{payload}".encode(), hashlib.sha256).digest())
 
-    def _read_jwt(self, token: str) -> Record | None:
+    def read_token(self, token: str) -> Record | None:
         head, _, rest = token.partition(".")
         payload, _, mac = rest.partition(".")
         if not hmac.compare_digest(mac, self._mac(head, payload)):
@@ -315,13 +315,13 @@ class VerifikEmulator(Emulator):
         registration = self._as_applicant(call)
         if registration["_id"] != call.params["id"]:
             raise _coded(404, "AppRegistration_not_found")
-        return self._data(self._synced(registration, str(call.json().get("step")), str(call.json().get("status"))))
+        return self._data(self.sync(registration, str(call.json().get("step")), str(call.json().get("status"))))
 
-    def _synced(self, registration: Record, step: str, wish: str) -> Record:
+    def sync(self, registration: Record, step: str, wish: str) -> Record:
         steps = self._steps(registration)
         match step:
             case "signUpForm":
-                if not self._form_is_done(registration):
+                if not self.form_is_done(registration):
                     raise _said(409, "Conflict", "signUpForm_validation_not_passed")
                 registration["status"] = "ONGOING"
             case "instructions" | "basicInformation" | "form":
@@ -364,17 +364,17 @@ class VerifikEmulator(Emulator):
             return wish
         steps = self._steps(registration)
         for step in ("document", "liveness"):
-            if steps.get(step) == "mandatory" and not self._is_done(registration, step):
+            if steps.get(step) == "mandatory" and not self.is_done(registration, step):
                 used_up = self._attempts_left(registration, step) <= 0
                 return "FAILED" if used_up else "NEEDS_MANUAL_VERIFICATION"
         comparison = self.comparisons.get(registration.get("compareFaceVerification", ""))
-        both = self._is_done(registration, "document") and self._is_done(registration, "liveness")
+        both = self.is_done(registration, "document") and self.is_done(registration, "liveness")
         if both and (comparison is None or comparison["status"] != "success"):
             return "NEEDS_MANUAL_VERIFICATION"
         return "COMPLETED"
 
-    def _form_is_done(self, registration: Record) -> bool:
-        asked = self._settings(registration).get("signUpForm", {})
+    def form_is_done(self, registration: Record) -> bool:
+        asked = self.settings_of(registration).get("signUpForm", {})
         for kind, gateway, stored in (
             ("email", "emailGateway", self.email_validations),
             ("phone", "phoneGateway", self.phone_validations),
@@ -385,7 +385,7 @@ class VerifikEmulator(Emulator):
                     return False
         return True
 
-    def _is_done(self, registration: Record, step: str) -> bool:
+    def is_done(self, registration: Record, step: str) -> bool:
         if step == "document":
             document = self.documents.get(registration.get("documentValidation", ""))
             return document is not None and self._read_yet(document)["status"] == "ACTIVE"
@@ -400,14 +400,14 @@ class VerifikEmulator(Emulator):
             "liveness": "optional",
             "form": "skip",
         }
-        return {**defaults, **self._settings(registration).get("steps", {})}
+        return {**defaults, **self.settings_of(registration).get("steps", {})}
 
-    def _settings(self, registration: Record) -> Record:
+    def settings_of(self, registration: Record) -> Record:
         return self.project_flows[registration["projectFlow"]]
 
     def _attempts_left(self, registration: Record, step: str) -> int:
         settings, key = {"document": ("documents", "Document"), "liveness": ("liveness", "Biometric")}[step]
-        limit = self._settings(registration).get(settings, {}).get("attemptLimit", 3)
+        limit = self.settings_of(registration).get(settings, {}).get("attemptLimit", 3)
         return int(limit) - len(registration[f"failed{key}Validations"])
 
     # Codes (sections 3.4 and 3.5)
@@ -416,16 +416,16 @@ class VerifikEmulator(Emulator):
         registration = self._as_applicant(call)
         body = _required(call, "project", "validationMethod", "email", "type")
         return self._data(
-            self._send_code(self.email_validations, registration, "email", {"email": body["email"].lower()})
+            self.send_code(self.email_validations, registration, "email", {"email": body["email"].lower()})
         )
 
     def _send_phone_code(self, call: Call) -> Reply:
         registration = self._as_applicant(call)
         body = _required(call, "project", "validationMethod", "phone", "countryCode", "type")
         contact = {"phone": body["phone"], "countryCode": body["countryCode"]}
-        return self._data(self._send_code(self.phone_validations, registration, "phone", contact))
+        return self._data(self.send_code(self.phone_validations, registration, "phone", contact))
 
-    def _send_code(self, stored: dict[str, Record], registration: Record, kind: str, contact: Record) -> Record:
+    def send_code(self, stored: dict[str, Record], registration: Record, kind: str, contact: Record) -> Record:
         expires_at = (self.clock.now() + timedelta(minutes=10)).isoformat()
         more = {"status": "sent", "type": "onboarding", "otp": "$2b$10$hash", "expiresAt": expires_at}
         validation = self._stored(stored, {**contact, **more, "appRegistration": registration["_id"]})
@@ -450,10 +450,10 @@ class VerifikEmulator(Emulator):
         validation = stored.get(id)
         if validation is None or validation[kind] != body[kind]:
             raise _coded(404, f"{kind}_validation_not_found")
-        self._validate_code(validation, kind, str(body["otp"]))
+        self.validate_code(validation, kind, str(body["otp"]))
         return self._data({"_id": id, "status": "validated", kind: validation[kind], "type": "onboarding"})
 
-    def _validate_code(self, validation: Record, kind: str, otp: str) -> None:
+    def validate_code(self, validation: Record, kind: str, otp: str) -> None:
         if self.clock.now() > datetime.fromisoformat(validation["expiresAt"]):
             raise _said(412, "PreconditionFailed", f"{kind}Validation_has_expired")
         if otp != self.variants.otp:
@@ -468,13 +468,13 @@ class VerifikEmulator(Emulator):
         body = call.json()
         if not body.get("image") and not body.get("backImage"):
             raise _said(422, "MissingParameter", "missing image")
-        document = self._new_document(
+        document = self.take_document(
             registration, _decoded(body.get("image") or body["backImage"]), body.get("force") is True
         )
         shown = self._read_yet(document)
         return self._data({"documentValidation": shown} if self.variants.document_answer == "nested" else shown)
 
-    def _new_document(self, registration: Record, content: bytes | None, force: bool) -> Record:
+    def take_document(self, registration: Record, content: bytes | None, force: bool) -> Record:
         if registration.get("documentValidation") and not force:
             raise _coded(409, "already_exists")
         if self._attempts_left(registration, "document") <= 0:
@@ -562,13 +562,13 @@ class VerifikEmulator(Emulator):
         body = _required(call, "image", "os")
         if registration.get("biometricValidation") and body.get("force") is not True:
             raise _coded(409, "person_already_set")
-        biometric = self._new_biometric(registration, _decoded(body["image"]))
+        biometric = self.take_selfie(registration, _decoded(body["image"]))
         shown = dict(registration)
         if self.variants.biometric_answer == "object":
             shown["biometricValidation"] = biometric
         return self._data(shown)
 
-    def _new_biometric(self, registration: Record, content: bytes | None) -> Record:
+    def take_selfie(self, registration: Record, content: bytes | None) -> Record:
         if self._attempts_left(registration, "liveness") <= 0:
             raise _coded(409, "attempts_limit_reached")
         if content is None or not is_picture(content):
@@ -576,7 +576,7 @@ class VerifikEmulator(Emulator):
         specimen = read_specimen(content)
         if specimen is None or specimen.face is None:
             raise _coded(409, "liveness_failed", "ERR_NO_FACE_DETECTED")
-        least = self._settings(registration).get("liveness", {}).get("minScore", 0.65)
+        least = self.settings_of(registration).get("liveness", {}).get("minScore", 0.65)
         score = 0.31 if specimen.flaw else 0.93 if specimen.type == "SELFIE" else 0.42
         if score <= least:
             registration["failedBiometricValidations"].append(self._failed(self.biometrics, f"score {score}"))
@@ -597,10 +597,10 @@ class VerifikEmulator(Emulator):
     def _compare(self, call: Call) -> Reply:
         registration = self._as_applicant(call)
         return self._data(
-            {"appRegistration": registration["_id"], "compareFaceVerification": self._compared(registration)}
+            {"appRegistration": registration["_id"], "compareFaceVerification": self.compare_faces(registration)}
         )
 
-    def _compared(self, registration: Record) -> Record:
+    def compare_faces(self, registration: Record) -> Record:
         ids = [registration.get(f"{kind}Validation") for kind in ("document", "biometric")]
         if not all(ids):
             raise _said(409, "Conflict", "document_and_biometric_needed")
@@ -662,94 +662,6 @@ class VerifikEmulator(Emulator):
             return Outgoing(self.clock.now() + timedelta(seconds=5), lambda again: attempt(again, left - 1))
 
         self.later(self.clock.now(), attempt)
-
-    # The hosted page
-
-    def _show(self, call: Call) -> Reply:
-        registration = self._visitor(call)
-        return html(self._page(registration))
-
-    def _advance(self, call: Call) -> Reply:
-        registration = self._visitor(call)
-        if registration is None:
-            return html(self._page(None, "Please use the link that was sent to you."), 400)
-        try:
-            done = self._take_page(registration, call)
-        except Refused as refused:
-            data = refused.reply.data if isinstance(refused.reply.data, dict) else {}
-            text = str(data.get("message", "refused")).removeprefix(f"{refused.reply.status}:").partition("@")[0]
-            return html(self._page(registration, f"{text.replace('_', ' ').capitalize()}. Please try again."))
-        return done or redirect(f"{call.path}?token={call.query.get('token', '')}")
-
-    def _visitor(self, call: Call) -> Record | None:
-        claims = self._read_jwt(call.query.get("token", "..")) or {}
-        valid = claims.get("exp", 0) > self.clock.now().timestamp()
-        return self.registrations.get(str(claims.get("appRegistrationId"))) if valid else None
-
-    def _take_page(self, registration: Record, call: Call) -> Reply | None:
-        current = self._current_page(registration)
-        match current:
-            case "signUpForm":
-                if call.form.get("terms") != "yes":
-                    raise _said(409, "Conflict", "please_agree_to_the_terms")
-                registration["pageConsent"] = True
-                if self._wants_code(registration):
-                    self._send_code(self.email_validations, registration, "email", {"email": registration["email"]})
-                else:
-                    self._synced(registration, "signUpForm", "ONGOING")
-            case "code":
-                validation = self.email_validations[registration["emailValidation"]]
-                self._validate_code(validation, "email", str(call.form.get("code", "")))
-                self._synced(registration, "signUpForm", "ONGOING")
-            case "document":
-                again = bool(registration.get("documentValidation"))
-                self._new_document(registration, _bytes(call.form.get("document")), again)
-                self._synced(registration, "document", "ONGOING")
-            case "liveness":
-                self._new_biometric(registration, _bytes(call.form.get("selfie")))
-                self._synced(registration, "liveness", "ONGOING")
-                self._compared(registration)
-                return self._finish(registration)
-        return None
-
-    def _finish(self, registration: Record) -> Reply | None:
-        synced = self._synced(registration, "end", "COMPLETED")
-        url = self._settings(registration).get("integrations", {}).get("redirectUrl")
-        return redirect(f"{url}{'&' if '?' in url else '?'}type=onboarding&token={synced['token']}") if url else None
-
-    def _wants_code(self, registration: Record) -> bool:
-        asked = self._settings(registration).get("signUpForm", {})
-        return bool(asked.get("email") and asked.get("emailGateway", "none") != "none")
-
-    def _current_page(self, registration: Record) -> str:
-        if registration["status"] not in ("STARTED", "ONGOING"):
-            return "end"
-        if not registration.get("pageConsent"):
-            return "signUpForm"
-        if not self._form_is_done(registration):
-            return "code"
-        return "document" if not self._is_done(registration, "document") else "liveness"
-
-    def _page(self, registration: Record | None, error: str = "") -> str:
-        current = self._current_page(registration) if registration else "signUpForm"
-        if current == "end":
-            return page(_VENDOR, "Thank you", paragraph("You are done and can close this page."))
-        step = f"Step {_PAGES.index(current) + 1} of {len(_PAGES)}"
-        match current:
-            case "signUpForm":
-                email = text_field("email", "E-mail", kind="email", value=str((registration or {}).get("email") or ""))
-                fields = [email, consent_field("terms", "I agree to the terms and the privacy notice.")]
-                return page(_VENDOR, "Sign up", form(fields, "Continue"), step=step, error=error)
-            case "code":
-                hint = paragraph(f"We sent a code to your mailbox. (This emulator always sends {self.variants.otp}.)")
-                body = hint + form([text_field("code", "Code")], "Continue")
-                return page(_VENDOR, "Confirm your e-mail", body, step=step, error=error)
-            case "document":
-                body = form([file_field("document", "Picture of your identity document")], "Continue")
-                return page(_VENDOR, "Your document", body, step=step, error=error)
-            case _:
-                body = form([file_field("selfie", "Picture of your face")], "Finish")
-                return page(_VENDOR, "Your face", body, step=step, error=error)
 
     # Storing and answering
 
@@ -827,10 +739,6 @@ def _decoded(text: object) -> bytes | None:
         return base64.b64decode(text.rpartition(",")[2], validate=True)
     except ValueError:
         return None
-
-
-def _bytes(value: str | bytes | None) -> bytes | None:
-    return value if isinstance(value, bytes) else None
 
 
 def _alike(left: str, right: str) -> int:

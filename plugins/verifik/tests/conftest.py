@@ -22,16 +22,7 @@ from idv_core import (
 from idv_core.callbacks import Inbound
 from idv_core.testing import FakeClock, Network, Reply
 from idv_core.testing.conformance import Bench, DocumentedError, UnknownWord
-
-
-@pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
-
-
-@pytest.fixture
-def network() -> Network:
-    return Network()
+from idv_core.testing.fixtures import clock, network
 
 
 @pytest.fixture

@@ -12,16 +12,7 @@ from idv_core.callbacks import Inbound
 from idv_core.errors import RateLimited, VendorUnavailable
 from idv_core.testing import FakeClock, Network
 from idv_core.testing.conformance import Bench, DocumentedError, UnknownWord, answers
-
-
-@pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
-
-
-@pytest.fixture
-def network() -> Network:
-    return Network()
+from idv_core.testing.fixtures import clock, network
 
 
 @pytest.fixture
