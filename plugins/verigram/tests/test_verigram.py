@@ -184,6 +184,22 @@ class TestServices:
         assert read_answer({"strange": {"service_status": "pass"}}).checks[0].name == "strange"
 
     @pytest.mark.parametrize(
+        "name", ["consent", "veridoc", "verilive", "veriface", "kisc", "esign", "client-card", "a-new-one"]
+    )
+    def test_a_service_that_failed_never_approves(self, name: str) -> None:
+        failed = {"service_name": name, "service_status": "fail"}
+        for container in ({"services": [failed]}, {name: failed}):
+            assert TestReadings.read({"flow_status": "pass", **container}).decision is Decision.DECLINED
+        for unmatched in ({"face_match": False}, {"face_match": False, "similarity": 99}):
+            answer = {
+                "flow_status": "pass",
+                "services": [{"service_name": name, "service_status": "pass", **unmatched}],
+            }
+            assert TestReadings.read(answer).decision is Decision.DECLINED
+        unclear = {"flow_status": "pass", "services": [{"service_name": name, "similarity": 99}]}
+        assert TestReadings.read(unclear).decision is Decision.REVIEW
+
+    @pytest.mark.parametrize(
         ("matched", "outcome"),
         [(True, "passed"), (False, "failed"), (None, "inconclusive"), ("yes", "inconclusive"), (1, "inconclusive")],
     )
