@@ -13,10 +13,10 @@ from typing import Any, Protocol, runtime_checkable
 
 import attrs
 
-from .errors import Refusal
+from .errors import CallbackRejected, Refusal
 from .model import Document, Flow, FlowOrder, ProvisionedTemplate, Result, Secret, Template
 from .model.values import is_aware, plain_mapping
-from .wire import Exchange, Request, Response
+from .wire import Exchange, Request, Response, json_object
 
 CONTRACT_VERSION = 1
 """Raised when a plugin written for an earlier one would no longer work."""
@@ -55,6 +55,13 @@ class InboundCall:
     headers: Mapping[str, str] = attrs.field(factory=dict, converter=plain_mapping, repr=False, hash=False)
     query: Mapping[str, str] = attrs.field(factory=dict, converter=plain_mapping, repr=False, hash=False)
     body: bytes = attrs.field(default=b"", repr=False)
+
+    def json_object(self) -> dict[str, Any]:
+        """The body as a JSON object. Raises CallbackRejected for anything else."""
+        body = json_object(self.body)
+        if body is None:
+            raise CallbackRejected("the body is not a JSON object", status=400)
+        return body
 
 
 @attrs.frozen(kw_only=True)

@@ -126,9 +126,22 @@ class Response:
             raise UnexpectedResponse("the answer is nested too deep", status=self.status)
         return data
 
+    def json_object(self) -> dict[str, Any] | None:
+        """The body if it is a JSON object, None for anything else. Never raises."""
+        return json_object(self.content)
+
     def structure(self, cls: type[T]) -> T:
         """The body as an attrs class of the plugin. Unknown keys are ignored; UnexpectedResponse names what does not fit."""
         return structure(self.json(), cls, status=self.status)
+
+
+def json_object(content: bytes) -> dict[str, Any] | None:
+    """The JSON object that the bytes are, None for anything else, also for one nested more than 64 deep."""
+    try:
+        data = json.loads(content)
+    except (ValueError, RecursionError):
+        return None
+    return data if isinstance(data, dict) and not _deeper_than(data, _DEEPEST) else None
 
 
 class NotAccepted(Exception):

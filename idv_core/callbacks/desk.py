@@ -78,17 +78,17 @@ class CallbackDesk:
         """Raises CallbackRejected for what is forged (404, 401), too large (413) or malformed (400)."""
         if len(inbound.body) > MAX_BODY:
             raise CallbackRejected(f"the body is larger than {MAX_BODY} bytes", status=413)
-        _, _, tail = inbound.path.rstrip("/").rpartition("/")[0].rpartition("/")
-        purpose = inbound.path.rstrip("/").rpartition("/")[2]
-        addressee = self.addresses.read(session.name, tail)
+        above, _, purpose = inbound.path.rstrip("/").rpartition("/")
+        token = above.rpartition("/")[2]
+        addressee = self.addresses.read(session.name, token)
         if addressee is None or not isinstance(session.adapter, CallbackProtocol):
             raise CallbackRejected("no such address", status=404)
         reading = _read(session, addressee, purpose, inbound)
         now = self.clock.now()
         if reading.wants_token:
-            bearer = self.addresses.make_bearer(session.name, tail, now)
+            bearer = self.addresses.make_bearer(session.name, token, now)
             return _received(session, addressee, reading, answer=_token_answer(bearer.reveal()))
-        if reading.presented and not self.addresses.is_bearer(session.name, tail, reading.presented, now):
+        if reading.presented and not self.addresses.is_bearer(session.name, token, reading.presented, now):
             raise CallbackRejected("the token shown is not ours, or too old", status=401)
         digest = hashlib.sha256(f"{session.name}\0{inbound.method}\0{inbound.path}\0".encode() + inbound.body).digest()
         received = _received(session, addressee, reading, answer=_plain_answer(addressee, inbound))

@@ -63,7 +63,7 @@ def perform(
     run = _Run(session, clock, clock.monotonic() + session.limits.operation, personal)
     broken: str | None = None
     try:
-        return (yield from _converse(run, start()))
+        return (yield from _converse(run, start(), lambda request: _call(run, request)))
     except IdvError as error:
         error.account = error.account or session.name
         error.operation = error.operation or operation
@@ -79,11 +79,11 @@ def perform(
     )
 
 
-def _converse(run: _Run, exchange: Exchange[T]) -> Steps[T]:
+def _converse(run: _Run, exchange: Exchange[T], call: Callable[[Request], Steps[Response]]) -> Steps[T]:
     try:
         request = next(exchange)
         while True:
-            response = yield from _call(run, request)
+            response = yield from call(request)
             request = exchange.send(response)
     except StopIteration as stop:
         value: T = stop.value
@@ -130,16 +130,9 @@ def _renew(run: _Run, seen: LiveToken | None) -> Steps[LiveToken]:
     if current is not None and current is not seen and not current.is_due(run.clock.now()):
         return current
     exchange = run.session.adapter.obtain_token(seen.grant if seen else None)
-    try:
-        request = next(exchange)
-        while True:
-            response = yield from _accepted(run, request, None)
-            request = exchange.send(response)
-    except StopIteration as stop:
-        run.session.token = LiveToken.of(stop.value, run.clock.now())
-        return run.session.token
-    finally:
-        exchange.close()
+    grant = yield from _converse(run, exchange, lambda request: _accepted(run, request, None))
+    run.session.token = LiveToken.of(grant, run.clock.now())
+    return run.session.token
 
 
 def _accepted(run: _Run, request: Request, token: LiveToken | None) -> Steps[Response]:

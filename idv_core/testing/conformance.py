@@ -134,7 +134,7 @@ def answers(data: Any) -> Callable[[Flow], Reply]:
 class Bench:
     """Your plugin with your emulator, and what the suite cannot know.
 
-    `host` is the host of `base_url`. `finish` brings a flow to a good end as an applicant (or platform) would, through the
+    `finish` brings a flow to a good end as an applicant (or platform) would, through the
     driver it is given; `finish_badly` likewise with somebody else's documents. `errors` is your vendor's error table,
     `unknown_words` what the suite may answer to show that nothing not understood approves. `personal` are texts that no
     log, error or repr may hold. `policy` gives thresholds where your vendor only scores.
@@ -142,7 +142,6 @@ class Bench:
 
     plugin: Plugin
     settings: Mapping[str, Any]
-    host: str
     emulator: Emulator
     clock: FakeClock
     transport: httpx.BaseTransport

@@ -13,10 +13,9 @@ import attrs
 
 from idv_core.errors import InvalidOrder, UnexpectedResponse
 from idv_core.model import Document, Flow, FlowOrder, FlowStatus, Result, Upload
-from idv_core.protocols import CallbackReading, InboundCall
 from idv_core.wire import Exchange, Request
 
-from .account import AtlasAccount, file_urls, read_body, read_uploads
+from .account import AtlasAccount, file_urls, read_uploads
 from .mapping import public, read_documents
 from .payloads import Page
 from .settings import Family
@@ -97,17 +96,13 @@ class AtlasBatch(AtlasAccount):
                 break
         return entries
 
-    def read_callback(self, call: InboundCall) -> CallbackReading:
+    def documents_of(self, body: Mapping[str, Any]) -> tuple[str, ...]:
         """An account-wide callback names neither batch nor flow, only documents (section 4.3)."""
-        reading = super().read_callback(call)
-        if reading.event != "results":
-            return reading
-        data = read_body(call).get("data")
+        data = body.get("data")
         named = (
             [entry.get("document_id") for entry in data if isinstance(entry, dict)] if isinstance(data, list) else []
         )
-        ids = tuple(id.rpartition("/")[2] for id in named if isinstance(id, str) and id)
-        return attrs.evolve(reading, document_ids=ids)
+        return tuple(id.rpartition("/")[2] for id in named if isinstance(id, str) and id)
 
     def flow_of(self, body: Mapping[str, Any]) -> str | None:
         return None

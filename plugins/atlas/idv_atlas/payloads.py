@@ -45,13 +45,9 @@ class BatchTaken:
 
 @attrs.frozen(kw_only=True)
 class VerificationStatus:
-    """Section 3.3. Only `master_status` is needed; the others are for display."""
+    """Section 3.3. The other three fields say nothing that `master_status` does not."""
 
     master_status: Any = None
-    upload_status: Any = None
-    processing_status: Any = None
-    crossheck_status: Any = None
-    crosscheck_status: Any = None
 
 
 @attrs.frozen(kw_only=True)
@@ -125,7 +121,6 @@ class AddressTarget:
     similarity_score: float | None = None
     same_person_score: float | None = None
     error_code: str | None = None
-    error_message: str | None = None
 
 
 @attrs.frozen(kw_only=True)

@@ -56,7 +56,6 @@ def bench(clock: FakeClock, network: Network, emulator: AtlasEmulator, settings:
     return Bench(
         plugin=idv_plugin(),
         settings=settings,
-        host=HOST,
         emulator=emulator,
         clock=clock,
         transport=network,

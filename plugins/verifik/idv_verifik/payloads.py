@@ -42,11 +42,8 @@ class Said:
 
 def read_said(response: Response) -> Said:
     """Never raises: other types, an empty body or HTML give empty words."""
-    try:
-        body = response.json()
-    except UnexpectedResponse:
-        body = None
-    if not isinstance(body, dict):
+    body = response.json_object()
+    if body is None:
         return Said()
     text = next((body[name] for name in ("message", "error") if isinstance(body.get(name), str)), "")
     token, _, detail = _STATUS_PREFIX.sub("", text.strip()).partition("@")

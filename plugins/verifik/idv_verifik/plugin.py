@@ -8,7 +8,7 @@ and `registrations`.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import attrs
@@ -95,12 +95,7 @@ class Verifik:
         """`{type, object}`, or the object itself as older texts have it; only a hint which registration to fetch (4.2)."""
         if call.purpose != "events" or call.method != "POST":
             raise CallbackRejected("no such address", status=404)
-        try:
-            body = Response(status=200, content=call.body, received_at=_EPOCH).json()
-        except UnexpectedResponse:
-            body = None
-        if not isinstance(body, dict):
-            raise CallbackRejected("the body is not a JSON object", status=400)
+        body = call.json_object()
         kind, entity = body.get("type"), body.get("object")
         if not isinstance(entity, dict):
             kind, entity = None, body
@@ -142,9 +137,6 @@ class Verifik:
         if response.status == 409 or said.names("step_not_supported", *CALLER_TOKENS):
             return attrs.evolve(refusal, kind=InvalidOrder)
         return refusal
-
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def _missing_fields(said: Said) -> tuple[str, ...]:

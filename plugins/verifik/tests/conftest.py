@@ -63,7 +63,6 @@ def bench(
     return Bench(
         plugin=idv_plugin(),
         settings=settings,
-        host=HOST,
         emulator=emulator,
         clock=clock,
         transport=network,

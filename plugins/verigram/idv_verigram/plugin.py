@@ -69,11 +69,8 @@ class Verigram:
 
     def read_error(self, request: Request, response: Response) -> Refusal:
         """Decided by status alone; the body only gives words for the log (section 3.9)."""
-        try:
-            body = response.json()
-        except UnexpectedResponse:
-            body = None
-        if not isinstance(body, dict):
+        body = response.json_object()
+        if body is None:
             return Refusal()
         detail = body.get("detail")
         fields = tuple(
@@ -162,11 +159,8 @@ class Verigram:
         return attrs.evolve(flow, status=FlowStatus.AWAITING_APPLICANT if young else FlowStatus.FAILED)
 
     def _reading(self, flow: Flow, reply: Response) -> Reading:
-        try:
-            answer = reply.json()
-        except UnexpectedResponse:
-            answer = None
-        if not isinstance(answer, dict):
+        answer = reply.json_object()
+        if answer is None:
             raise VendorUnavailable("the result is not a JSON object", status=reply.status, safe_to_repeat=True)
         ours = {"flow_id": flow.id, "person_id": flow.details.get("person_id")}
         for name, mine in ours.items():

@@ -50,7 +50,6 @@ def bench(clock: FakeClock, network: Network, emulator: VerigramEmulator, settin
     return Bench(
         plugin=idv_plugin(),
         settings=settings,
-        host=HOST,
         emulator=emulator,
         clock=clock,
         transport=network,
