@@ -38,9 +38,10 @@ class AsyncGateway(GatewayBase):
         transport: httpx.AsyncBaseTransport | None = None,
         clock: Clock | None = None,
         registry: Registry | None = None,
+        observers: Iterable[object] = (),
     ) -> None:
         clock = clock or SystemClock()
-        self._operations = Operations.over(accounts, callbacks, policy, clock, registry or discover())
+        self._operations = Operations.over(accounts, callbacks, policy, clock, registry or discover(), observers)
         self._driver = AsyncDriver(clock, self._operations.wakers, transport)
 
     @classmethod
@@ -52,6 +53,12 @@ class AsyncGateway(GatewayBase):
     async def open(self, order: FlowOrder, *, account: str | None = None) -> Flow:
         """Open a flow. Keep `flow.ref`. Raises InvalidOrder, DuplicateFlow, OutcomeUnknown and the rest of VendorError."""
         return await self._driver.run(self._operations.open(order, account))
+
+    async def recover(self, order: FlowOrder, *, account: str | None = None) -> Flow:
+        """After an OutcomeUnknown of `open`: the one flow of this order, found at the vendor, or opened now where that cannot
+        make two. Raises UnsupportedOperation where the vendor has no way, DuplicateFlow where it has the flow but does not
+        name it."""
+        return await self._driver.run(self._operations.recover(order, account))
 
     async def upload(self, flow: Flow | str, documents: Sequence[Document]) -> Flow:
         """Hand documents in. `uploads` of the flow returned has the vendor's answer to each of them."""

@@ -1,14 +1,55 @@
-"""Reads the pictures that are handed in, bounded, before a plugin sees them."""
+"""What is handed in, looked at before a plugin sees it: pictures are read, bounded; addresses are checked."""
 
 from __future__ import annotations
 
+import ipaddress
+import socket
 from pathlib import Path
 from typing import BinaryIO
+from urllib.parse import urlsplit
 
 import attrs
 
 from .errors import InvalidOrder
 from .model import Document
+
+# Names that only a private network resolves (RFC 6761, RFC 6762, RFC 8375, and ICANN's .internal).
+_PRIVATE_NAMES = ("localhost", ".localhost", ".local", ".internal", ".home.arpa", ".test", ".invalid")
+
+
+def check_url(id: str, url: str) -> None:
+    """Raise InvalidOrder unless the vendor can be sent there: `https`, a public host, no user name in it.
+
+    Names are not resolved: who serves the name decides then where it leads, and the vendor guards its own network.
+    """
+    try:
+        parts = urlsplit(url)
+        host, _ = (parts.hostname or "").rstrip("."), parts.port
+    except ValueError:
+        raise InvalidOrder(f"document {id!r}: its URL is malformed", fields=(id,)) from None
+    if parts.scheme != "https":
+        raise InvalidOrder(f"document {id!r}: its URL must begin with https://", fields=(id,))
+    if not host or parts.username is not None or not url.isprintable() or " " in url:
+        raise InvalidOrder(f"document {id!r}: its URL is malformed", fields=(id,))
+    if _is_private(host):
+        raise InvalidOrder(
+            f"document {id!r}: its URL leads into a private network (limits.allow_private_urls lets it)", fields=(id,)
+        )
+
+
+def _is_private(host: str) -> bool:
+    if host.endswith(_PRIVATE_NAMES):
+        return True
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        try:
+            # what resolvers take for an address besides the usual form: 127.1, 0x7f.1, 2130706433
+            address = ipaddress.ip_address(socket.inet_aton(host))
+        except OSError:
+            return "." not in host
+    mapped = getattr(address, "ipv4_mapped", None)
+    return not (mapped or address).is_global
 
 
 def read_document(document: Document, limit: int) -> Document:

@@ -73,7 +73,7 @@ class UnsupportedOperation(IdvError):
 class CallbackRejected(IdvError):
     """An inbound call was refused and changed nothing. Answer it with the HTTP `status`."""
 
-    def __init__(self, message: str, *, status: int, **where: Any) -> None:
+    def __init__(self, message: str, *, status: int = 400, **where: Any) -> None:
         super().__init__(message, **where)
         self.status = status
 
@@ -162,7 +162,14 @@ class UnexpectedResponse(VendorError):
 
 
 class OutcomeUnknown(VendorError):
-    """The request went out and no answer came back: it may have been carried out. Repeating it may do it twice."""
+    """The request went out and no usable answer came back: it may have been carried out. Repeating it may do it twice.
+
+    `ask` is the operation of the gateway that clears it up (`recover`, `status`, ...), None where the vendor offers none.
+    """
+
+    def __init__(self, message: str, *, ask: str | None = None, **more: Any) -> None:
+        super().__init__(message, **more)
+        self.ask = ask
 
 
 @attrs.frozen(kw_only=True)

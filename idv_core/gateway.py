@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
@@ -13,6 +13,7 @@ import httpx
 from .callbacks.desk import Inbound, Received
 from .clock import Clock, SystemClock
 from .config import Account, Callbacks, load_configuration
+from .engine.account import AccountHealth
 from .engine.sync_driver import SyncDriver
 from .model import Document, Flow, FlowOrder, ProvisionedTemplate, Result, Secret, Template
 from .operations import Operations, Progress
@@ -35,6 +36,10 @@ class GatewayBase:
         """The names of the accounts."""
         return tuple(self._operations.sessions)
 
+    def health(self) -> Mapping[str, AccountHealth]:
+        """How each account is doing, as this process sees it: circuit breaker, calls under way and waiting, retry budget."""
+        return self._operations.health()
+
     def callback_url(self, account: str, purpose: str) -> Secret:
         """The address for the whole account, for vendors that want to be told once; the vendor's page names the purposes."""
         return self._operations.callback_url(account, purpose)
@@ -55,7 +60,8 @@ class Gateway(GatewayBase):
     """One typed API in front of every vendor, for blocking code. Safe for threads.
 
     `accounts` are the vendors' accounts, `callbacks` where vendors reach us, `policy` what turns evidence into a decision.
-    `transport` is any `httpx.BaseTransport` of your own (it stays yours to close). Use it as a context manager.
+    `transport` is any `httpx.BaseTransport` of your own (it stays yours to close), `observers` are told of every operation
+    and call (see `idv_core.telemetry`). Use it as a context manager.
     """
 
     def __init__(
@@ -67,9 +73,10 @@ class Gateway(GatewayBase):
         transport: httpx.BaseTransport | None = None,
         clock: Clock | None = None,
         registry: Registry | None = None,
+        observers: Iterable[object] = (),
     ) -> None:
         clock = clock or SystemClock()
-        self._operations = Operations.over(accounts, callbacks, policy, clock, registry or discover())
+        self._operations = Operations.over(accounts, callbacks, policy, clock, registry or discover(), observers)
         self._driver = SyncDriver(clock, self._operations.wakers, transport)
 
     @classmethod
@@ -81,6 +88,12 @@ class Gateway(GatewayBase):
     def open(self, order: FlowOrder, *, account: str | None = None) -> Flow:
         """Open a flow. Keep `flow.ref`. Raises InvalidOrder, DuplicateFlow, OutcomeUnknown and the rest of VendorError."""
         return self._driver.run(self._operations.open(order, account))
+
+    def recover(self, order: FlowOrder, *, account: str | None = None) -> Flow:
+        """After an OutcomeUnknown of `open`: the one flow of this order, found at the vendor, or opened now where that cannot
+        make two. Raises UnsupportedOperation where the vendor has no way, DuplicateFlow where it has the flow but does not
+        name it."""
+        return self._driver.run(self._operations.recover(order, account))
 
     def upload(self, flow: Flow | str, documents: Sequence[Document]) -> Flow:
         """Hand documents in. `uploads` of the flow returned has the vendor's answer to each of them."""

@@ -14,8 +14,8 @@ from .callbacks.desk import CallbackDesk, Inbound, Received
 from .clock import Clock
 from .config import Account, Callbacks
 from .config.accounts import open_account
-from .documents import read_document
-from .engine.account import AccountSession
+from .documents import check_url, read_document
+from .engine.account import AccountHealth, AccountSession
 from .engine.conversation import perform
 from .engine.effects import Blocking, Pause, Steps
 from .engine.wakers import Wakers
@@ -32,8 +32,16 @@ from .errors import (
 )
 from .model import Document, Flow, FlowOrder, FlowRef, FlowStatus, ProvisionedTemplate, Result, Secret, Template
 from .policy import Policy
-from .protocols import CallbackProtocol, LinkProtocol, SubmitProtocol, TemplateProtocol, UploadProtocol
+from .protocols import (
+    CallbackProtocol,
+    LinkProtocol,
+    RecoverProtocol,
+    SubmitProtocol,
+    TemplateProtocol,
+    UploadProtocol,
+)
 from .registry import Registry
+from .telemetry import Observers
 from .wire import Exchange
 
 T = TypeVar("T")
@@ -53,10 +61,17 @@ class Operations:
     clock: Clock
     wakers: Wakers
     desk: CallbackDesk | None
+    observers: Observers
 
     @classmethod
     def over(
-        cls, accounts: Iterable[Account], callbacks: Callbacks | None, policy: Policy, clock: Clock, registry: Registry
+        cls,
+        accounts: Iterable[Account],
+        callbacks: Callbacks | None,
+        policy: Policy,
+        clock: Clock,
+        registry: Registry,
+        observers: Iterable[object],
     ) -> Operations:
         sessions: dict[str, AccountSession] = {}
         problems: list[str] = []
@@ -75,7 +90,14 @@ class Operations:
         if not sessions:
             raise ConfigError("at least one account is needed")
         desk = CallbackDesk(Addresses(callbacks.url, callbacks.key), clock) if callbacks else None
-        return cls(sessions=sessions, policy=policy, clock=clock, wakers=Wakers(), desk=desk)
+        return cls(
+            sessions=sessions,
+            policy=policy,
+            clock=clock,
+            wakers=Wakers(),
+            desk=desk,
+            observers=Observers(observers),
+        )
 
     def session(self, account: str | None) -> AccountSession:
         if account is None and len(self.sessions) == 1:
@@ -89,12 +111,29 @@ class Operations:
 
     def open(self, order: FlowOrder, account: str | None) -> Steps[Flow]:
         session = self.session(account)
-        if self.desk is not None and order.callbacks is None and isinstance(session.adapter, CallbackProtocol):
-            urls = self.desk.urls(session.name, order.application_id, order.return_url)
-            order = attrs.evolve(order, callbacks=urls)
-        flow: Flow = yield from perform(
-            session, "open", lambda: session.adapter.open_flow(order), self.clock, order.applicant.personal_texts()
+        order = self._with_callbacks(session, order)
+        return (yield from self._new_flow(session, "open", order, lambda: session.adapter.open_flow(order)))
+
+    def recover(self, order: FlowOrder, account: str | None) -> Steps[Flow]:
+        session = self.session(account)
+        self._needs(
+            session,
+            RecoverProtocol,
+            "recover",
+            "the vendor has no call that tells whether a flow was opened. Ask its staff, or wait for its callback",
         )
+        order = self._with_callbacks(session, order)
+        return (yield from self._new_flow(session, "recover", order, lambda: session.adapter.recover(order)))
+
+    def _with_callbacks(self, session: AccountSession, order: FlowOrder) -> FlowOrder:
+        if self.desk is None or order.callbacks is not None or not isinstance(session.adapter, CallbackProtocol):
+            return order
+        return attrs.evolve(order, callbacks=self.desk.urls(session.name, order.application_id, order.return_url))
+
+    def _new_flow(
+        self, session: AccountSession, operation: str, order: FlowOrder, start: Callable[[], Exchange[Flow]]
+    ) -> Steps[Flow]:
+        flow = yield from self._perform(session, operation, start, order.applicant.personal_texts())
         return attrs.evolve(flow, account=session.name, application_id=order.application_id, opened_at=self.clock.now())
 
     def upload(self, flow: Flow | str, documents: Sequence[Document]) -> Steps[Flow]:
@@ -110,6 +149,9 @@ class Operations:
                 account=session.name,
                 operation="upload",
             )
+        for document in documents:
+            if document.url is not None and not session.limits.allow_private_urls:
+                check_url(document.id, document.url.reveal())
         limit = session.limits.max_upload
         loaded = yield Blocking(lambda: tuple(read_document(document, limit) for document in documents))
         return (yield from self._flow(session, "upload", flow, lambda: session.adapter.upload(flow, loaded)))
@@ -215,8 +257,18 @@ class Operations:
             raise ConfigError("for callbacks give the gateway Callbacks(url, key), or [callbacks] in idv.toml")
         return self.desk
 
-    def _perform(self, session: AccountSession, operation: str, start: Callable[[], Exchange[T]]) -> Steps[T]:
-        return perform(session, operation, start, self.clock)
+    def health(self) -> dict[str, AccountHealth]:
+        now = self.clock.monotonic()
+        return {name: session.health(now) for name, session in self.sessions.items()}
+
+    def _perform(
+        self,
+        session: AccountSession,
+        operation: str,
+        start: Callable[[], Exchange[T]],
+        personal: tuple[str, ...] = (),
+    ) -> Steps[T]:
+        return perform(session, operation, start, self.clock, personal, self.observers)
 
     def _flow(
         self, session: AccountSession, operation: str, before: Flow, start: Callable[[], Exchange[Flow]]

@@ -161,6 +161,18 @@ class LinkProtocol(Protocol):
     def renew_link(self, flow: Flow) -> Exchange[Flow]: ...
 
 
+@runtime_checkable
+class RecoverProtocol(Protocol):
+    """For vendors where it can be found out what became of an opening that was never answered."""
+
+    def recover(self, order: FlowOrder) -> Exchange[Flow]:
+        """Bring the order to exactly one flow: find the one that was opened, or open it where that cannot make two.
+
+        Raises DuplicateFlow where the vendor has the flow and does not say its id.
+        """
+        ...
+
+
 CAPABILITIES: Mapping[str, type] = {
     "flow": FlowProtocol,
     "upload": UploadProtocol,
@@ -169,6 +181,7 @@ CAPABILITIES: Mapping[str, type] = {
     "callback": CallbackProtocol,
     "template": TemplateProtocol,
     "link": LinkProtocol,
+    "recover": RecoverProtocol,
     "token": TokenProtocol,
 }
 

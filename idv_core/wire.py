@@ -60,11 +60,13 @@ class Request:
 
     `json` is the body. `accept` names statuses outside 2xx that the operation wants to read itself instead of having
     them raised. `repeatable` says that making the call twice does no harm (true for GET, PUT and DELETE). With `signed`
-    false the account's own credentials are left off. `headers` may hold secrets.
+    false the account's own credentials are left off. `headers` may hold secrets. `template` is the path without the
+    values in it, for those who count and trace.
     """
 
     method: str
     path: str
+    template: str = attrs.field()
     query: Query = attrs.field(default=(), converter=_query, repr=False)
     headers: Mapping[str, str | Secret] = attrs.field(factory=dict, converter=plain_mapping, repr=False, hash=False)
     json: Any = attrs.field(default=None, repr=False, hash=False)
@@ -72,25 +74,29 @@ class Request:
     repeatable: bool = attrs.field()
     signed: bool = True
 
+    @template.default
+    def _by_path(self) -> str:
+        return self.path
+
     @repeatable.default
     def _by_method(self) -> bool:
         return self.method in _SAFE_METHODS
 
     @classmethod
     def get(cls, path: str, *segments: str, **more: Any) -> Request:
-        return cls(method="GET", path=fill_path(path, *segments), **more)
+        return cls(method="GET", path=fill_path(path, *segments), template=path, **more)
 
     @classmethod
     def post(cls, path: str, *segments: str, **more: Any) -> Request:
-        return cls(method="POST", path=fill_path(path, *segments), **more)
+        return cls(method="POST", path=fill_path(path, *segments), template=path, **more)
 
     @classmethod
     def put(cls, path: str, *segments: str, **more: Any) -> Request:
-        return cls(method="PUT", path=fill_path(path, *segments), **more)
+        return cls(method="PUT", path=fill_path(path, *segments), template=path, **more)
 
     @classmethod
     def delete(cls, path: str, *segments: str, **more: Any) -> Request:
-        return cls(method="DELETE", path=fill_path(path, *segments), **more)
+        return cls(method="DELETE", path=fill_path(path, *segments), template=path, **more)
 
     @property
     def target(self) -> str:
@@ -122,7 +128,7 @@ class Response:
         except (ValueError, RecursionError):
             kind = self.headers.get("content-type", "no content type").split(";")[0]
             raise UnexpectedResponse(f"the answer is not JSON ({kind})", status=self.status) from None
-        if _deeper_than(data, _DEEPEST):
+        if _is_too_deep(data, self.content):
             raise UnexpectedResponse("the answer is nested too deep", status=self.status)
         return data
 
@@ -141,7 +147,7 @@ def json_object(content: bytes) -> dict[str, Any] | None:
         data = json.loads(content)
     except (ValueError, RecursionError):
         return None
-    return data if isinstance(data, dict) and not _deeper_than(data, _DEEPEST) else None
+    return data if isinstance(data, dict) and not _is_too_deep(data, content) else None
 
 
 class NotAccepted(Exception):
@@ -166,6 +172,19 @@ def _describe(error: BaseException, kind: type | None) -> str:
     if isinstance(error, KeyError):
         return f"required field {error.args[0]!r} missing"
     return f"{getattr(kind, '__name__', kind)} expected"
+
+
+_ALL_BUT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+
+
+def _is_too_deep(data: Any, content: bytes) -> bool:
+    """Peels the brackets of the text pair by pair; only what is still there afterwards is looked at in earnest."""
+    brackets = content.translate(None, _ALL_BUT_BRACKETS)
+    for _ in range(_DEEPEST // 2):
+        if not brackets:
+            return False
+        brackets = brackets.replace(b"[]", b"").replace(b"{}", b"")
+    return _deeper_than(data, _DEEPEST)
 
 
 def _deeper_than(data: Any, depth: int) -> bool:

@@ -148,7 +148,7 @@ class TestWaiting:
         vendor.answers["GET /flows"] = lambda _: httpx.Response(503)
         with pytest.raises(VendorUnavailable):
             gateway(vendor, clock).wait("acme-1/f-1", deadline=timedelta(hours=1))
-        assert vendor.paths().count("/flows/f-1") == 5
+        assert 5 < vendor.paths().count("/flows/f-1") <= 15
 
     def test_operations_may_choose_the_rhythm(self, vendor: Vendor, clock: FakeClock) -> None:
         slow = attrs.evolve(ACCOUNT, polling=Polling(first=timedelta(seconds=60), ceiling=timedelta(seconds=60)))

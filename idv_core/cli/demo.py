@@ -12,6 +12,7 @@ from starlette.applications import Starlette
 
 from ..callbacks import CallbackApp, Received
 from ..config import Account, Callbacks
+from ..engine.account import Limits
 from ..errors import IdvError
 from ..gateway import Gateway
 from ..model import Result, Secret, dump
@@ -75,6 +76,8 @@ class Demo:
                 vendor.name,
                 vendor.emulation.settings(vendor.served.url),
                 polling=vendor.emulation.polling,
+                # the file shelf is on this machine
+                limits=Limits(allow_private_urls=True),
             )
             for vendor in raised
         ]

@@ -11,6 +11,8 @@ import attrs
 import cattrs
 
 from ..engine.account import AccountSession, Limits
+from ..engine.breaker import Circuit
+from ..engine.retry import Retry
 from ..errors import ConfigError
 from ..model import Secret
 from ..model.strict import register_strict_scalars
@@ -33,6 +35,8 @@ class Account:
     settings: Any = attrs.field(factory=dict, repr=False, hash=False)
     limits: Limits = attrs.field(factory=Limits)
     polling: Polling | None = None
+    retry: Retry = attrs.field(factory=Retry)
+    circuit: Circuit = attrs.field(factory=Circuit)
 
     @name.validator
     def _check_name(self, _: object, name: str) -> None:
@@ -71,6 +75,8 @@ def open_account(account: Account, registry: Registry) -> AccountSession:
         plugin=plugin.name,
         adapter=plugin.create(settings),
         limits=account.limits,
+        retry=account.retry,
+        circuit=account.circuit,
         polling_override=account.polling,
     )
 

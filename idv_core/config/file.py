@@ -13,12 +13,15 @@ from typing import Any
 import attrs
 
 from ..engine.account import Limits
+from ..engine.breaker import Circuit
+from ..engine.retry import Retry
 from ..errors import ConfigError
 from ..model import Secret
 from ..protocols import Polling
 from .accounts import Account, Callbacks, read_settings
 
 _SECTIONS = ("accounts", "callbacks")
+_OF_THE_CORE = ("plugin", "limits", "polling", "retry", "circuit")
 
 
 @attrs.frozen(kw_only=True)
@@ -78,8 +81,10 @@ class _Reading:
         path = f"accounts.{name}"
         if not isinstance(table, dict) or not isinstance(table.get("plugin"), str):
             raise ConfigError("", problems=(f"{path}.plugin: is missing; it names the vendor's plugin",))
-        rest = {key: value for key, value in table.items() if key not in ("plugin", "limits", "polling")}
+        rest = {key: value for key, value in table.items() if key not in _OF_THE_CORE}
         limits = read_settings(Limits, table.get("limits", {}), f"{path}.limits")
+        retry = read_settings(Retry, table.get("retry", {}), f"{path}.retry")
+        circuit = read_settings(Circuit, table.get("circuit", {}), f"{path}.circuit")
         rhythm = read_settings(_Rhythm, table["polling"], f"{path}.polling") if "polling" in table else None
         try:
             return Account(
@@ -88,6 +93,8 @@ class _Reading:
                 {key: self._resolved(value, f"{path}.{key}") for key, value in rest.items()},
                 limits,
                 rhythm.polling() if rhythm else None,
+                retry,
+                circuit,
             )
         except (TypeError, ValueError) as error:
             raise ConfigError("", problems=(f"{path}: {error}",)) from None

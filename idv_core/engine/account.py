@@ -1,29 +1,43 @@
-"""One account at run time: its adapter, its bounds, its token."""
+"""One account at run time: its adapter, its bounds, its token, how its vendor is doing."""
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 import attrs
 
 from ..protocols import Grant, Polling, TokenProtocol
+from .breaker import Breaker, Circuit, CircuitState
+from .retry import Retry, RetryBudget
+from .turns import Pace, Turns
+
+_positive: Any = attrs.validators.gt(0)
+_count: Any = attrs.validators.ge(1)
 
 
 @attrs.frozen(kw_only=True)
 class Limits:
     """Bounds of an account. Times in seconds, sizes in bytes.
 
-    `operation` bounds one whole operation with all its calls; the others bound single phases of one call.
+    `operation` bounds one whole operation with all its calls, pauses and repeats; `connect`, `read`, `write` and `pool`
+    bound single phases of one call. At most `concurrency` calls run at a time and, with `rate`, at most so many a second
+    begin, `burst` of them at once; who waits is served in the order of coming. Both count within one process.
+    `allow_private_urls` lets documents lie at `http` addresses and in private networks.
     """
 
-    connect: float = 5.0
-    read: float = 30.0
-    write: float = 30.0
-    pool: float = 5.0
-    operation: float = 90.0
-    max_response: int = 10_000_000
-    max_upload: int = 10_000_000
+    connect: float = attrs.field(default=5.0, validator=_positive)
+    read: float = attrs.field(default=30.0, validator=_positive)
+    write: float = attrs.field(default=30.0, validator=_positive)
+    pool: float = attrs.field(default=5.0, validator=_positive)
+    operation: float = attrs.field(default=90.0, validator=_positive)
+    max_response: int = attrs.field(default=10_000_000, validator=_count)
+    max_upload: int = attrs.field(default=10_000_000, validator=_count)
+    concurrency: int = attrs.field(default=100, validator=_count)
+    rate: float | None = attrs.field(default=None, validator=attrs.validators.optional(_positive))
+    burst: int = attrs.field(default=1, validator=_count)
+    allow_private_urls: bool = False
 
 
 @attrs.frozen
@@ -46,21 +60,75 @@ class LiveToken:
         return self.expires_at is not None and now >= self.expires_at
 
 
-@attrs.define
+@attrs.frozen(kw_only=True)
+class AccountHealth:
+    """How an account is doing, as this process sees it.
+
+    `circuit` open means that nothing is sent for another `retry_in` seconds. `failures` counts failed calls in a row,
+    `last_failure` says how the last one failed (HTTP status or kind of fault), `repeats_left` is what the budget allows.
+    """
+
+    circuit: CircuitState
+    failures: int
+    last_failure: str | None
+    retry_in: float
+    running: int
+    waiting: int
+    repeats_left: float
+
+    @property
+    def available(self) -> bool:
+        """Whether calls go out."""
+        return self.circuit is not CircuitState.OPEN
+
+
+@attrs.define(kw_only=True, eq=False)
 class AccountSession:
-    """What is remembered of an account between calls."""
+    """What is remembered of an account between calls. `clock_skew` is how far the vendor's clock is ahead of ours.
+
+    `server` is scheme, host and port of the vendor.
+    """
 
     name: str
     plugin: str
     adapter: Any
     limits: Limits = attrs.field(factory=Limits)
+    retry: Retry = attrs.field(factory=Retry)
+    circuit: Circuit = attrs.field(factory=Circuit)
     polling_override: Polling | None = None
     token: LiveToken | None = attrs.field(default=None, repr=False)
+    clock_skew: timedelta = timedelta(0)
+    last_failure: str | None = None
+    has_token: bool = attrs.field(init=False)
+    base_url: str = attrs.field(init=False)
+    server: tuple[str, str, int] = attrs.field(init=False)
+    budget: RetryBudget = attrs.field(init=False, repr=False)
+    breaker: Breaker = attrs.field(init=False, repr=False)
+    turns: Turns = attrs.field(init=False, repr=False)
+    pace: Pace | None = attrs.field(init=False, repr=False)
 
-    @property
-    def has_token(self) -> bool:
-        return isinstance(self.adapter, TokenProtocol)
+    def __attrs_post_init__(self) -> None:
+        self.has_token = isinstance(self.adapter, TokenProtocol)
+        self.base_url = self.adapter.base_url
+        parts = urlsplit(self.base_url)
+        self.server = (parts.scheme, parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))
+        self.budget = RetryBudget(self.retry)
+        self.breaker = Breaker(self.circuit)
+        self.turns = Turns(self.limits.concurrency)
+        self.pace = Pace(self.limits.rate, self.limits.burst) if self.limits.rate else None
 
     @property
     def polling(self) -> Polling:
         return self.polling_override or getattr(self.adapter, "polling", None) or Polling()
+
+    def health(self, now: float) -> AccountHealth:
+        """At `now`, a monotonic count of seconds."""
+        return AccountHealth(
+            circuit=self.breaker.state(now),
+            failures=self.breaker.failures,
+            last_failure=self.last_failure,
+            retry_in=self.breaker.wait(now),
+            running=self.turns.running,
+            waiting=self.turns.waiting,
+            repeats_left=self.budget.left,
+        )

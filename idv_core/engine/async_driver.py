@@ -9,9 +9,13 @@ import attrs
 import httpx
 
 from ..clock import Clock
+from ..errors import IdvError
 from ..wire import Response
-from .effects import SLICE, Blocking, Effect, Locked, Pause, Send, Steps
-from .transports import Transports, encode, make_async_transport, received, too_large
+from .bodies import Body
+from .darkness import darkened, quiet
+from .effects import SLICE, Blocking, Effect, Locked, Pause, Queue, Send, Steps
+from .transports import Transports, encode, foreign_fault, make_async_transport, received
+from .turns import Turn
 from .wakers import Wakers
 
 T = TypeVar("T")
@@ -33,6 +37,7 @@ class AsyncDriver:
     async def run(self, steps: Steps[T]) -> T:
         value: Any = None
         fault: Exception | None = None
+        failure: IdvError
         try:
             while True:
                 effect = steps.send(value) if fault is None else steps.throw(fault)
@@ -44,8 +49,11 @@ class AsyncDriver:
         except StopIteration as stop:
             answer: T = stop.value
             return answer
+        except IdvError as error:
+            failure = error
         finally:
             steps.close()
+        raise darkened(failure)
 
     async def _carry_out(self, effect: Effect) -> Any:
         match effect:
@@ -54,6 +62,8 @@ class AsyncDriver:
             case Locked(session, steps):
                 async with self.locks.setdefault(session.name, asyncio.Lock()):
                     return await self.run(steps())
+            case Queue():
+                return await self._queue(effect)
             case Pause():
                 return await self._pause(effect)
             case Blocking(function):
@@ -62,20 +72,43 @@ class AsyncDriver:
     async def _send(self, send: Send) -> Response:
         outgoing = encode(send.session, send.request, send.seconds)
         end = self.clock.monotonic() + send.seconds
-        limit = send.session.limits.max_response
-        response = await self.transports.of(send.session).handle_async_request(outgoing)
-        response.request = outgoing
-        body = bytearray()
+        transport = self.transports.of(send.session)
         try:
-            async for chunk in response.aiter_bytes():
-                body += chunk
-                if len(body) > limit:
-                    raise too_large(limit, response.status_code)
-                if self.clock.monotonic() > end:
-                    raise httpx.ReadTimeout("the answer dripped past the deadline")
-        finally:
-            await response.aclose()
-        return received(response, bytes(body), self.clock)
+            with quiet():
+                response = await transport.handle_async_request(outgoing)
+                try:
+                    body = await self._read(response, send.session.limits.max_response, end)
+                    return received(response, body, self.clock)
+                finally:
+                    await response.aclose()
+        except Exception as error:
+            fault = foreign_fault(error)
+        raise fault
+
+    async def _read(self, response: httpx.Response, limit: int, end: float) -> bytes:
+        body = Body(response.headers, response.status_code, limit)
+        assert isinstance(response.stream, httpx.AsyncByteStream)
+        async for chunk in response.stream:
+            body.add(chunk)
+            if self.clock.monotonic() > end:
+                raise httpx.ReadTimeout("the answer dripped past the deadline")
+        return body.content()
+
+    async def _queue(self, queue: Queue) -> Turn:
+        woken = asyncio.Event()
+        loop = asyncio.get_running_loop()
+
+        def wake() -> None:
+            loop.call_soon_threadsafe(woken.set)
+
+        turn = queue.turns.queue(wake)
+        try:
+            if not turn.granted:
+                await self.clock.wait_async(woken, queue.seconds)
+        except BaseException:
+            queue.turns.give_back(turn)
+            raise
+        return turn
 
     async def _pause(self, pause: Pause) -> None:
         woken = asyncio.Event()

@@ -1,4 +1,4 @@
-"""What the logic asks of a driver: send a request, hold a lock, let time pass, run something that blocks."""
+"""What the logic asks of a driver: send a request, hold a lock, wait for a turn, let time pass, run what blocks."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import attrs
 
 from ..wire import Request
 from .account import AccountSession
+from .turns import Turns
 
 T = TypeVar("T")
 
@@ -43,11 +44,19 @@ class Pause:
 
 
 @attrs.frozen
+class Queue:
+    """Get in line and wait `seconds` at most; the answer is the `Turn`, granted or not."""
+
+    turns: Turns
+    seconds: float
+
+
+@attrs.frozen
 class Blocking:
     """Run something that blocks (reading a file); the answer is what it returns."""
 
     function: Callable[[], Any]
 
 
-Effect: TypeAlias = Send | Locked | Pause | Blocking
+Effect: TypeAlias = Send | Locked | Queue | Pause | Blocking
 Steps: TypeAlias = Generator[Effect, Any, T]

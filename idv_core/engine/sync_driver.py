@@ -9,9 +9,13 @@ import attrs
 import httpx
 
 from ..clock import Clock
+from ..errors import IdvError
 from ..wire import Response
-from .effects import SLICE, Blocking, Effect, Locked, Pause, Send, Steps
-from .transports import Transports, encode, make_sync_transport, received, too_large
+from .bodies import Body
+from .darkness import darkened, quiet
+from .effects import SLICE, Blocking, Effect, Locked, Pause, Queue, Send, Steps
+from .transports import Transports, encode, foreign_fault, make_sync_transport, received
+from .turns import Turn
 from .wakers import Wakers
 
 T = TypeVar("T")
@@ -33,6 +37,7 @@ class SyncDriver:
     def run(self, steps: Steps[T]) -> T:
         value: Any = None
         fault: Exception | None = None
+        failure: IdvError
         try:
             while True:
                 effect = steps.send(value) if fault is None else steps.throw(fault)
@@ -44,8 +49,11 @@ class SyncDriver:
         except StopIteration as stop:
             answer: T = stop.value
             return answer
+        except IdvError as error:
+            failure = error
         finally:
             steps.close()
+        raise darkened(failure)
 
     def _carry_out(self, effect: Effect) -> Any:
         match effect:
@@ -54,6 +62,8 @@ class SyncDriver:
             case Locked(session, steps):
                 with self.locks.setdefault(session.name, threading.Lock()):
                     return self.run(steps())
+            case Queue():
+                return self._queue(effect)
             case Pause():
                 return self._pause(effect)
             case Blocking(function):
@@ -62,20 +72,33 @@ class SyncDriver:
     def _send(self, send: Send) -> Response:
         outgoing = encode(send.session, send.request, send.seconds)
         end = self.clock.monotonic() + send.seconds
-        limit = send.session.limits.max_response
-        response = self.transports.of(send.session).handle_request(outgoing)
-        response.request = outgoing
-        body = bytearray()
+        transport = self.transports.of(send.session)
         try:
-            for chunk in response.iter_bytes():
-                body += chunk
-                if len(body) > limit:
-                    raise too_large(limit, response.status_code)
-                if self.clock.monotonic() > end:
-                    raise httpx.ReadTimeout("the answer dripped past the deadline")
-        finally:
-            response.close()
-        return received(response, bytes(body), self.clock)
+            with quiet():
+                response = transport.handle_request(outgoing)
+                try:
+                    return received(response, self._read(response, send.session.limits.max_response, end), self.clock)
+                finally:
+                    response.close()
+        except Exception as error:
+            fault = foreign_fault(error)
+        raise fault
+
+    def _read(self, response: httpx.Response, limit: int, end: float) -> bytes:
+        body = Body(response.headers, response.status_code, limit)
+        assert isinstance(response.stream, httpx.SyncByteStream)
+        for chunk in response.stream:
+            body.add(chunk)
+            if self.clock.monotonic() > end:
+                raise httpx.ReadTimeout("the answer dripped past the deadline")
+        return body.content()
+
+    def _queue(self, queue: Queue) -> Turn:
+        woken = threading.Event()
+        turn = queue.turns.queue(woken.set)
+        if not turn.granted:
+            self.clock.wait(woken, queue.seconds)
+        return turn
 
     def _pause(self, pause: Pause) -> None:
         woken = threading.Event()

@@ -17,10 +17,11 @@ from urllib.request import getproxies, proxy_bypass
 import httpx
 
 from ..clock import Clock
-from ..errors import InvalidOrder, UnexpectedResponse
+from ..errors import IdvError, InvalidOrder
 from ..model import Secret
 from ..wire import Request, Response
 from .account import AccountSession, Limits
+from .bodies import ACCEPTED
 
 Transport = TypeVar("Transport")
 
@@ -30,7 +31,7 @@ _USER_AGENT = "idv-core"
 class Transports(Generic[Transport]):
     """The transport of each account, made at its first call. One that the user brought serves all and is not closed."""
 
-    def __init__(self, brought: Transport | None, make: Callable[[str | None], Transport]) -> None:
+    def __init__(self, brought: Transport | None, make: Callable[[str | None, int], Transport]) -> None:
         self._brought = brought
         self._make = make
         self.made: dict[str, Transport] = {}
@@ -41,16 +42,22 @@ class Transports(Generic[Transport]):
         transport = self.made.get(session.name)
         if transport is None:
             # setdefault keeps the first when two threads come at once; an unused transport holds no connection
-            transport = self.made.setdefault(session.name, self._make(environment_proxy(session.adapter.base_url)))
+            made = self._make(environment_proxy(session.base_url), session.limits.concurrency)
+            transport = self.made.setdefault(session.name, made)
         return transport
 
 
-def make_sync_transport(proxy: str | None) -> httpx.BaseTransport:
-    return httpx.HTTPTransport(verify=_ssl_context(), proxy=proxy)
+def make_sync_transport(proxy: str | None, connections: int) -> httpx.BaseTransport:
+    return httpx.HTTPTransport(verify=_ssl_context(), proxy=proxy, limits=_pool(connections))
 
 
-def make_async_transport(proxy: str | None) -> httpx.AsyncBaseTransport:
-    return httpx.AsyncHTTPTransport(verify=_ssl_context(), proxy=proxy)
+def make_async_transport(proxy: str | None, connections: int) -> httpx.AsyncBaseTransport:
+    return httpx.AsyncHTTPTransport(verify=_ssl_context(), proxy=proxy, limits=_pool(connections))
+
+
+def _pool(connections: int) -> httpx.Limits:
+    """As many connections as calls may run at a time, so that nobody waits twice."""
+    return httpx.Limits(max_connections=connections, max_keepalive_connections=min(connections, 20))
 
 
 @cache
@@ -69,7 +76,7 @@ def environment_proxy(base_url: str) -> str | None:
 
 def encode(session: AccountSession, request: Request, seconds: float) -> httpx.Request:
     """The httpx request. The whole operation has `seconds` left, so no single phase gets more."""
-    headers = {"user-agent": _USER_AGENT, "accept": "application/json"}
+    headers = {"user-agent": _USER_AGENT, "accept": "application/json", "accept-encoding": ACCEPTED}
     for name, value in request.headers.items():
         headers[name] = value.reveal() if isinstance(value, Secret) else value
     content = b""
@@ -81,7 +88,7 @@ def encode(session: AccountSession, request: Request, seconds: float) -> httpx.R
             raise InvalidOrder(f"the value for the header {name} holds characters that cannot be sent", fields=(name,))
     return httpx.Request(
         request.method,
-        session.adapter.base_url + request.target,
+        session.base_url + request.target,
         headers=headers,
         content=content,
         extensions={"timeout": phase_timeouts(session.limits, seconds)},
@@ -93,11 +100,17 @@ def phase_timeouts(limits: Limits, seconds: float) -> dict[str, float]:
     return {phase: min(getattr(limits, phase), seconds) for phase in ("connect", "read", "write", "pool")}
 
 
-def too_large(limit: int, status: int) -> UnexpectedResponse:
-    return UnexpectedResponse(f"the answer is larger than {limit} bytes", status=status)
+def foreign_fault(error: Exception) -> Exception:
+    """Ours and httpx's faults as they are; what another transport lets out as a fault of the transport."""
+    if isinstance(error, (httpx.TransportError, IdvError)):
+        return error
+    return httpx.TransportError(type(error).__name__)
 
 
 def received(response: httpx.Response, body: bytes, clock: Clock) -> Response:
     """Our response of an httpx response and its bounded body."""
-    headers = {name.lower(): value for name, value in response.headers.items()}
+    headers: dict[str, str] = {}
+    for raw_name, raw_value in response.headers.raw:
+        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
+        headers[name] = f"{headers[name]}, {value}" if name in headers else value
     return Response(status=response.status_code, headers=headers, content=body, received_at=clock.now())

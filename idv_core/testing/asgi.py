@@ -75,7 +75,15 @@ class Served:
         self.port: int = self._socket.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
         self._server = uvicorn.Server(
-            uvicorn.Config(app, log_level="critical", access_log=False, lifespan="off", timeout_graceful_shutdown=1)
+            uvicorn.Config(
+                app,
+                log_level="critical",
+                access_log=False,
+                lifespan="off",
+                timeout_graceful_shutdown=1,
+                # an emulator's own clock dates its answers
+                date_header=False,
+            )
         )
         self._stopped = threading.Event()
         self._threads = [threading.Thread(target=self._server.run, kwargs={"sockets": [self._socket]}, daemon=True)]

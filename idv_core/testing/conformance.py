@@ -33,7 +33,7 @@ from ..async_gateway import AsyncGateway
 from ..callbacks.desk import MAX_BODY, Inbound
 from ..config import Account, Callbacks
 from ..engine.conversation import perform
-from ..engine.effects import Send
+from ..engine.effects import Locked, Send, Steps
 from ..errors import CallbackRejected, IdvError, PluginError, VendorError
 from ..gateway import Gateway
 from ..hookspecs import Plugin
@@ -505,38 +505,37 @@ def _feed(driver: Driver, bench: Bench, operation: str, contents: list[bytes], s
     expected = {"result": Result, "open": Flow, "status": Flow, "upload": Flow, "submit": Flow, "renew_link": Flow}
     steps = perform(session, operation, start[operation], bench.clock)
     answers = [Response(status=status, content=content, received_at=bench.clock.now()) for content in contents]
-    sent = 0
     try:
-        effect = next(steps)
-        while True:
-            if isinstance(effect, Send):
-                sent += 1
-                if sent > 400:
-                    pytest.fail("the operation asks on and on")
-                effect = steps.send(answers[min(sent, len(answers)) - 1])
-            else:
-                effect = _locked(steps, effect, answers)
-    except StopIteration as stop:
-        assert isinstance(stop.value, expected.get(operation, object))
-        if isinstance(stop.value, Result):
-            json.dumps(dump(bench.policy.judge(stop.value)))
+        value = _answered(steps, answers, [])
+        assert isinstance(value, expected.get(operation, object))
+        if isinstance(value, Result):
+            json.dumps(dump(bench.policy.judge(value)))
     except PluginError as error:
         pytest.fail(f"the plugin broke on an answer: {error}")
     except IdvError:
         pass
 
 
-def _locked(steps: Any, effect: Any, answers: list[Response]) -> Any:
-    """Carry out a locked part (fetching a token) with the same answers."""
-    inner = effect.steps()
+def _answered(steps: Steps[Any], answers: list[Response], sent: list[Send]) -> Any:
+    """Run the steps with these answers, the last one again and again; pauses take no time."""
+    value: Any = None
+    fault: Exception | None = None
     try:
-        next(inner)
         while True:
-            inner.send(answers[0])
+            effect = steps.send(value) if fault is None else steps.throw(fault)
+            value, fault = None, None
+            if isinstance(effect, Send):
+                sent.append(effect)
+                if len(sent) > 400:
+                    pytest.fail("the operation asks on and on")
+                value = answers[min(len(sent), len(answers)) - 1]
+            elif isinstance(effect, Locked):
+                try:
+                    value = _answered(effect.steps(), answers, sent)
+                except IdvError as error:
+                    fault = error
     except StopIteration as stop:
-        return steps.send(stop.value)
-    except Exception as error:
-        return steps.throw(error)
+        return stop.value
 
 
 def _recorded(bench: Bench) -> list[Any]:

@@ -10,6 +10,7 @@ import logging
 import threading
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from email.utils import format_datetime
 from typing import Any, Protocol
 
 import attrs
@@ -164,9 +165,10 @@ class Emulator:
         async def endpoint(request: StarletteRequest) -> StarletteResponse:
             reply = await run_in_threadpool(self._reply, handler, await _call(request))
             content = reply.content if reply.content is not None else json.dumps(reply.data).encode()
+            headers = {"date": format_datetime(self.clock.now(), usegmt=True), **reply.headers}
             if reply.status == 204:
-                return StarletteResponse(status_code=204)
-            return StarletteResponse(content, reply.status, dict(reply.headers), media_type=reply.type)
+                return StarletteResponse(status_code=204, headers=headers)
+            return StarletteResponse(content, reply.status, headers, media_type=reply.type)
 
         return endpoint
 

@@ -38,6 +38,10 @@ class AtlasBatch(AtlasAccount):
         yield from ()
         return Flow(id=f"{_PENDING}:{order.application_id}", status=FlowStatus.OPEN, details={"product_type": product})
 
+    def recover(self, order: FlowOrder) -> Exchange[Flow]:
+        """Nothing is called to open a batch, so there is nothing to lose."""
+        return self.open_flow(order)
+
     def upload(self, flow: Flow, documents: tuple[Document, ...]) -> Exchange[Flow]:
         """All documents of the batch at once. Their ids are made unique in the account (section 4.3)."""
         kind, _, application_id = flow.id.partition(":")

@@ -59,6 +59,14 @@ class AtlasOnboarding(AtlasAccount):
             raise UnexpectedResponse("the answer has no flow_id", status=reply.status)
         return Flow(id=f"{id}:{order.applicant.reference}", status=FlowStatus.OPEN)
 
+    def recover(self, order: FlowOrder) -> Exchange[Flow]:
+        """Open again: the pair of application and applicant is unique at Atlas, so that there never are two (section 3.5).
+
+        Raises DuplicateFlow when the first call did arrive: Atlas has no call that tells the id of that flow; its
+        callback names it.
+        """
+        return self.open_flow(order)
+
     def upload(self, flow: Flow, documents: tuple[Document, ...]) -> Exchange[Flow]:
         key = "flow_uuid" if self.settings.api_version == "v1" else "flow_id"
         body = {key: _ids(flow)["flow_id"], "file_urls": file_urls(documents, submission_mode="upload")}

@@ -28,6 +28,7 @@ from idv_core import (
     FlowStatus,
     Gateway,
     InvalidOrder,
+    OutcomeUnknown,
     Policy,
     Secret,
     Threshold,
@@ -228,7 +229,7 @@ class TestVerification:
         assert idv.wait(flow).decision is Decision.APPROVED
 
     @pytest.mark.parametrize(
-        ("status", "error"), [(422, VendorUnavailable), (409, FlowNotFound), (500, VendorUnavailable)]
+        ("status", "error"), [(422, VendorUnavailable), (409, FlowNotFound), (500, OutcomeUnknown)]
     )
     def test_errors_by_endpoint(
         self, connect: Connect, emulator: AtlasEmulator, status: int, error: type[Exception]
@@ -437,7 +438,7 @@ class TestAddresses:
                 lambda atlas: atlas.match_addresses("A", self.source, ["x"])
             )
         emulator.fault(
-            "POST /v1/address", Reply(503, {"error_code": "503", "error_message": "Service Unavailable: down"})
+            "POST /v1/address", Reply(503, {"error_code": "503", "error_message": "Service Unavailable: down"}), times=9
         )
         with pytest.raises(VendorUnavailable) as caught:
             idv.vendor(lambda atlas: atlas.match_addresses("A", self.source, ["x street"]))

@@ -272,7 +272,7 @@ class VerifikEmulator(Emulator):
 
     def _list_registrations(self, call: Call) -> Reply:
         self._as_client(call)
-        return _listed(self.registrations, call, "email", "status", "project", "projectFlow")
+        return _listed(self.registrations, call, "email", "phone", "status", "project", "projectFlow")
 
     def _get_registration(self, call: Call) -> Reply:
         self._as_client(call)

@@ -63,6 +63,9 @@ class Verifik:
     def open_flow(self, order: FlowOrder) -> Exchange[Flow]:
         return self.registrations.open(order)
 
+    def recover(self, order: FlowOrder) -> Exchange[Flow]:
+        return self.registrations.recover(order)
+
     def upload(self, flow: Flow, documents: tuple[Document, ...]) -> Exchange[Flow]:
         return self.steps.upload(flow, documents)
 

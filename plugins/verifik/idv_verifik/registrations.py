@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
@@ -38,11 +39,7 @@ class Registrations:
 
     def open(self, order: FlowOrder) -> Exchange[Flow]:
         person = order.applicant
-        project_flow = order.template or self.settings.project_flow
-        if not project_flow:
-            raise InvalidOrder(
-                "Verifik needs a project flow: set it in the account, or as template", fields=("template",)
-            )
+        project_flow = self._project_flow(order)
         if not person.email and not person.phone_number:
             raise InvalidOrder("Verifik needs the applicant's e-mail or phone", fields=("applicant.email",))
         body: dict[str, Any] = {
@@ -77,11 +74,45 @@ class Registrations:
         secrets = {**flow.secrets, "token": Secret(resent.token)}
         return attrs.evolve(flow, status=status, secrets=secrets, link=self._link(resent.token, _utc(resent.expiresAt)))
 
+    def recover(self, order: FlowOrder) -> Exchange[Flow]:
+        """The newest registration of the contact that has not ended, with a fresh link; else a new one, which Verifik
+        refuses if the contact is registered after all (section 7 row 6)."""
+        flow = yield from self._lost(order)
+        return flow if flow is not None else (yield from self.open(order))
+
+    def _lost(self, order: FlowOrder) -> Exchange[Flow | None]:
+        """Each one is looked at again, for a filter that the vendor does not know would give other people's."""
+        person, project_flow = order.applicant, self._project_flow(order)
+        contact: dict[str, str] = {}
+        if person.email:
+            contact = {"email": person.email.lower()}
+        elif person.phone_number:
+            contact = {"phone": phone(person.phone_number)["phone"]}
+        for item in (yield from self._list(contact)):
+            status = mapping.read_status(item.get("status"))
+            known = all(item.get(name) == value for name, value in contact.items())
+            if known and reference_id(item.get("projectFlow")) == project_flow and not status.is_final:
+                return (yield from self.renew_link(Flow(id=read_id(item), status=status)))
+        return None
+
     def find(self, email: str) -> Exchange[tuple[str, ...]]:
-        """Ids of the registrations with this e-mail, newest first: how to find one whose creation was never answered."""
-        query = {"where_email": email.lower(), "where_project": self.settings.project, "sort": "-createdAt"}
-        found = yield from read_list("/v2/app-registrations", query)
-        return tuple(read_id(item) for item in found)
+        """Ids of the registrations with this e-mail, newest first."""
+        return tuple(read_id(item) for item in (yield from self._list({"email": email.lower()})))
+
+    def _list(self, contact: Mapping[str, str]) -> Exchange[list[dict[str, Any]]]:
+        if not contact:
+            raise InvalidOrder("Verifik needs the applicant's e-mail or phone", fields=("applicant.email",))
+        filters = {f"where_{name}": value for name, value in contact.items()}
+        query = {**filters, "where_project": self.settings.project, "sort": "-createdAt"}
+        return (yield from read_list("/v2/app-registrations", query))
+
+    def _project_flow(self, order: FlowOrder) -> str:
+        project_flow = order.template or self.settings.project_flow
+        if not project_flow:
+            raise InvalidOrder(
+                "Verifik needs a project flow: set it in the account, or as template", fields=("template",)
+            )
+        return project_flow
 
     def retrieve(self, flow: Flow) -> Exchange[dict[str, Any]]:
         """The registration with everything populated that the result is read from."""

@@ -14,6 +14,7 @@ from idv_core import (
     DuplicateFlow,
     FlowNotFound,
     InvalidOrder,
+    OutcomeUnknown,
     PermissionDenied,
     RateLimited,
     Secret,
@@ -84,7 +85,7 @@ def bench(
                 "open", register, said(409, "Project_not_active", "409:Project_not_active"), PermissionDenied
             ),
             DocumentedError("open", register, said(429, "TooManyRequests", "too_many_requests"), RateLimited),
-            DocumentedError("open", register, said(500, "InternalServerError", "internal_error"), VendorUnavailable),
+            DocumentedError("open", register, said(500, "InternalServerError", "internal_error"), OutcomeUnknown),
             DocumentedError("result", read, said(404, "NotFound", "AppRegistration_not_found"), FlowNotFound),
             DocumentedError("result", read, said(403, "Forbidden", "Access forbidden"), PermissionDenied),
             DocumentedError(

@@ -9,7 +9,7 @@ from verigram_bench import AIGERIM, DANIYAR, HOST, order, refused, walker
 
 from idv_core import AuthenticationFailed, InvalidOrder, PermissionDenied, Secret
 from idv_core.callbacks import Inbound
-from idv_core.errors import RateLimited, VendorUnavailable
+from idv_core.errors import OutcomeUnknown, RateLimited, VendorUnavailable
 from idv_core.testing import FakeClock, Network
 from idv_core.testing.conformance import Bench, DocumentedError, UnknownWord, answers
 from idv_core.testing.fixtures import clock, network
@@ -39,7 +39,7 @@ def bench(clock: FakeClock, network: Network, emulator: VerigramEmulator, settin
         (403, "FORBIDDEN", PermissionDenied),
         (422, "VALIDATION_ERROR", InvalidOrder),
         (429, "TOO_MANY_REQUESTS", RateLimited),
-        (500, "INTERNAL_ERROR", VendorUnavailable),
+        (500, "INTERNAL_ERROR", OutcomeUnknown),
     )
     results = (
         {"flow_status": "excellent"},
