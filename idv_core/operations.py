@@ -175,8 +175,7 @@ class Operations:
     def result(self, flow: Flow | str) -> Steps[Result]:
         session, flow = self._of(flow)
         result = yield from self._perform(session, "result", lambda: session.adapter.result(flow))
-        completed = attrs.evolve(result, flow=_continued(flow, result.flow), received_at=self.clock.now())
-        return self.policy.judge(completed)
+        return self.policy.judge(result, flow=_continued(flow, result.flow), received_at=self.clock.now())
 
     def wait(
         self, flow: Flow | str, deadline: timedelta, progress: Progress | None, cancelled: Callable[[], bool] | None
@@ -297,4 +296,10 @@ class Operations:
 
 def _continued(before: Flow, after: Flow) -> Flow:
     """What the plugin says of the flow now, with what only the core knows of it."""
+    if (after.account, after.application_id, after.opened_at) == (
+        before.account,
+        before.application_id,
+        before.opened_at,
+    ):
+        return after
     return attrs.evolve(after, account=before.account, application_id=before.application_id, opened_at=before.opened_at)

@@ -65,6 +65,12 @@ class Acme:
         created = reply.structure(Created)
         return Flow(id=created.id, status=FlowStatus.OPEN, link=Link(created.link) if created.link else None)
 
+    def recover(self, order: FlowOrder) -> Exchange[Flow]:
+        reply = yield Request.get("/people/{}", order.applicant.reference, accept={404})
+        if reply.status == 404:
+            return (yield from self.open_flow(order))
+        return Flow(id=reply.structure(Created).id, status=FlowStatus.OPEN)
+
     def status(self, flow: Flow) -> Exchange[Flow]:
         return (yield from self.result(flow)).flow
 
@@ -130,8 +136,17 @@ class AcmeBare:
     result = Acme.result
 
 
+@attrs.frozen
+class AcmeSigning(AcmeBare):
+    """Acme with calls signed by the time of day."""
+
+    def authorize(self, request: Request, token: Secret | None, now: datetime) -> Request:
+        return request.with_headers({"Signed-At": f"{now:%H:%M}"})
+
+
 PLUGIN = Plugin(name="acme", summary="invented", settings=AcmeSettings, create=Acme, adapters=(Acme,))
 BARE = Plugin(name="bare", summary="invented", settings=AcmeSettings, create=AcmeBare, adapters=(AcmeBare,))
+SIGNING = Plugin(name="signing", summary="", settings=AcmeSettings, create=AcmeSigning, adapters=(AcmeSigning,))
 ACCOUNT = Account("acme-1", "acme", {"key": Secret("key-of-acme-0001")})
 
 
@@ -172,7 +187,7 @@ def order(**changes: Any) -> FlowOrder:
 def gateway(vendor: Vendor, clock: FakeClock | None = None, account: Account = ACCOUNT, **more: Any) -> Gateway:
     transport = more.pop("transport", httpx.MockTransport(vendor))
     return Gateway(
-        [account], transport=transport, clock=clock or FakeClock(), registry=registry_of(PLUGIN, BARE), **more
+        [account], transport=transport, clock=clock or FakeClock(), registry=registry_of(PLUGIN, BARE, SIGNING), **more
     )
 
 
@@ -181,5 +196,5 @@ def async_gateway(
 ) -> AsyncGateway:
     transport = more.pop("transport", httpx.MockTransport(vendor))
     return AsyncGateway(
-        [account], transport=transport, clock=clock or FakeClock(), registry=registry_of(PLUGIN, BARE), **more
+        [account], transport=transport, clock=clock or FakeClock(), registry=registry_of(PLUGIN, BARE, SIGNING), **more
     )

@@ -86,7 +86,7 @@ class AccountHealth:
 class AccountSession:
     """What is remembered of an account between calls. `clock_skew` is how far the vendor's clock is ahead of ours.
 
-    `server` is scheme, host and port of the vendor.
+    `server` is scheme, host and port of the vendor, `host` what the header of that name says.
     """
 
     name: str
@@ -101,6 +101,7 @@ class AccountSession:
     last_failure: str | None = None
     has_token: bool = attrs.field(init=False)
     base_url: str = attrs.field(init=False)
+    host: str = attrs.field(init=False)
     server: tuple[str, str, int] = attrs.field(init=False)
     budget: RetryBudget = attrs.field(init=False, repr=False)
     breaker: Breaker = attrs.field(init=False, repr=False)
@@ -111,6 +112,7 @@ class AccountSession:
         self.has_token = isinstance(self.adapter, TokenProtocol)
         self.base_url = self.adapter.base_url
         parts = urlsplit(self.base_url)
+        self.host = parts.netloc.rpartition("@")[2]
         self.server = (parts.scheme, parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))
         self.budget = RetryBudget(self.retry)
         self.breaker = Breaker(self.circuit)

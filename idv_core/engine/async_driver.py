@@ -12,9 +12,9 @@ from ..clock import Clock
 from ..errors import IdvError
 from ..wire import Response
 from .bodies import Body
-from .darkness import darkened, quiet
+from .darkness import QUIET, darkened
 from .effects import SLICE, Blocking, Effect, Locked, Pause, Queue, Send, Steps
-from .transports import Transports, encode, foreign_fault, make_async_transport, received
+from .transports import Transports, encode, foreign_fault, make_async_transport, plain_headers
 from .turns import Turn
 from .wakers import Wakers
 
@@ -74,25 +74,23 @@ class AsyncDriver:
         end = self.clock.monotonic() + send.seconds
         transport = self.transports.of(send.session)
         try:
-            with quiet():
-                response = await transport.handle_async_request(outgoing)
+            with QUIET:
+                answer = await transport.handle_async_request(outgoing)
+                assert isinstance(answer.stream, httpx.AsyncByteStream)
                 try:
-                    body = await self._read(response, send.session.limits.max_response, end)
-                    return received(response, body, self.clock)
+                    headers = plain_headers(answer)
+                    body = Body(headers, answer.status_code, send.session.limits.max_response)
+                    async for chunk in answer.stream:
+                        body.add(chunk)
+                        if self.clock.monotonic() > end:
+                            raise httpx.ReadTimeout("the answer dripped past the deadline")
+                    content = body.content()
                 finally:
-                    await response.aclose()
+                    await answer.stream.aclose()
+            return Response(status=answer.status_code, headers=headers, content=content, received_at=self.clock.now())
         except Exception as error:
             fault = foreign_fault(error)
         raise fault
-
-    async def _read(self, response: httpx.Response, limit: int, end: float) -> bytes:
-        body = Body(response.headers, response.status_code, limit)
-        assert isinstance(response.stream, httpx.AsyncByteStream)
-        async for chunk in response.stream:
-            body.add(chunk)
-            if self.clock.monotonic() > end:
-                raise httpx.ReadTimeout("the answer dripped past the deadline")
-        return body.content()
 
     async def _queue(self, queue: Queue) -> Turn:
         woken = asyncio.Event()

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TypeVar
 
@@ -23,14 +21,17 @@ def darkened(error: E) -> E:
     return error
 
 
-@contextmanager
-def quiet() -> Iterator[None]:
-    """While inside, the libraries below log that something happened, without the values."""
-    token = _ours.set(True)
-    try:
-        yield
-    finally:
-        _ours.reset(token)
+class _Quiet:
+    """While inside, the libraries below log that something happened, without the values. Not nested."""
+
+    def __enter__(self) -> None:
+        _ours.set(True)
+
+    def __exit__(self, *_: object) -> None:
+        _ours.set(False)
+
+
+QUIET = _Quiet()
 
 
 def _without_values(record: logging.LogRecord) -> bool:

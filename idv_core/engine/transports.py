@@ -16,16 +16,21 @@ from urllib.request import getproxies, proxy_bypass
 
 import httpx
 
-from ..clock import Clock
 from ..errors import IdvError, InvalidOrder
 from ..model import Secret
-from ..wire import Request, Response
+from ..wire import Request
 from .account import AccountSession, Limits
 from .bodies import ACCEPTED
 
 Transport = TypeVar("Transport")
 
-_USER_AGENT = "idv-core"
+_DEFAULT_HEADERS = {
+    "user-agent": "idv-core",
+    "accept": "application/json",
+    "accept-encoding": ACCEPTED,
+    "connection": "keep-alive",
+}
+_WITHOUT_BODY = frozenset({"GET", "HEAD", "OPTIONS", "DELETE"})
 
 
 class Transports(Generic[Transport]):
@@ -76,13 +81,15 @@ def environment_proxy(base_url: str) -> str | None:
 
 def encode(session: AccountSession, request: Request, seconds: float) -> httpx.Request:
     """The httpx request. The whole operation has `seconds` left, so no single phase gets more."""
-    headers = {"user-agent": _USER_AGENT, "accept": "application/json", "accept-encoding": ACCEPTED}
+    headers = {"host": session.host, **_DEFAULT_HEADERS}
     for name, value in request.headers.items():
         headers[name] = value.reveal() if isinstance(value, Secret) else value
     content = b""
     if request.json is not None:
         headers["content-type"] = "application/json"
         content = json.dumps(request.json, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+    if content or request.method not in _WITHOUT_BODY:
+        headers["content-length"] = str(len(content))
     for name, value in headers.items():
         if not value.isprintable() or not value.isascii():
             raise InvalidOrder(f"the value for the header {name} holds characters that cannot be sent", fields=(name,))
@@ -90,14 +97,19 @@ def encode(session: AccountSession, request: Request, seconds: float) -> httpx.R
         request.method,
         session.base_url + request.target,
         headers=headers,
-        content=content,
+        stream=httpx.ByteStream(content),
         extensions={"timeout": phase_timeouts(session.limits, seconds)},
     )
 
 
 def phase_timeouts(limits: Limits, seconds: float) -> dict[str, float]:
     """The `timeout` extension of httpx: each phase bounded by its own limit and by what the operation has left."""
-    return {phase: min(getattr(limits, phase), seconds) for phase in ("connect", "read", "write", "pool")}
+    return {
+        "connect": min(limits.connect, seconds),
+        "read": min(limits.read, seconds),
+        "write": min(limits.write, seconds),
+        "pool": min(limits.pool, seconds),
+    }
 
 
 def foreign_fault(error: Exception) -> Exception:
@@ -107,10 +119,10 @@ def foreign_fault(error: Exception) -> Exception:
     return httpx.TransportError(type(error).__name__)
 
 
-def received(response: httpx.Response, body: bytes, clock: Clock) -> Response:
-    """Our response of an httpx response and its bounded body."""
+def plain_headers(response: httpx.Response) -> dict[str, str]:
+    """Names in lower case; a header that is there twice has its values joined (RFC 9110 section 5.3)."""
     headers: dict[str, str] = {}
     for raw_name, raw_value in response.headers.raw:
         name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
         headers[name] = f"{headers[name]}, {value}" if name in headers else value
-    return Response(status=response.status_code, headers=headers, content=body, received_at=clock.now())
+    return headers

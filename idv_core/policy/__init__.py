@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import attrs
 
@@ -39,11 +40,12 @@ class Policy:
 
     scores: Mapping[str, Threshold] = attrs.field(factory=dict, converter=plain_mapping, hash=False)
 
-    def judge(self, result: Result) -> Result:
-        """The same result with outcomes for scored checks, a decision, and the reasons that led to it."""
-        checks = tuple(self._with_outcome(check) for check in result.checks)
-        decision, reasons = _decide(attrs.evolve(result, checks=checks))
-        return attrs.evolve(result, checks=checks, decision=decision, reasons=reasons)
+    def judge(self, result: Result, **more: Any) -> Result:
+        """The same result with outcomes for scored checks, a decision, and the reasons that led to it; `more` are further
+        fields to set in the same step."""
+        checks = tuple(self._with_outcome(check) for check in result.checks) if self.scores else result.checks
+        decision, reasons = _decide(result, checks)
+        return attrs.evolve(result, checks=checks, decision=decision, reasons=reasons, **more)
 
     def _with_outcome(self, check: Check) -> Check:
         threshold = self.scores.get(check.name, self.scores.get("*"))
@@ -55,24 +57,28 @@ class Policy:
 DEFAULT_POLICY = Policy()
 
 
-def _decide(result: Result) -> tuple[Decision, tuple[Reason, ...]]:
+def _decide(result: Result, checks: tuple[Check, ...]) -> tuple[Decision, tuple[Reason, ...]]:
     if result.status is not FlowStatus.FINISHED:
         return Decision.UNDECIDED, (Reason(f"flow.{result.status}", f"the flow is {result.status}, not finished"),)
-    against = [Reason("check.failed", _sentence(check, "failed"), check.name) for check in result.failed_checks()]
+    against = [
+        Reason("check.failed", _sentence(check, "failed"), check.name)
+        for check in checks
+        if check.outcome is CheckOutcome.FAILED
+    ]
     if result.verdict is VendorVerdict.NEGATIVE:
         against.append(Reason("verdict.negative", "the vendor's verdict is negative"))
     if against:
         return Decision.DECLINED, tuple(against)
     doubts = [
         Reason(f"check.{check.outcome or 'no_outcome'}", _sentence(check, _DOUBT[check.outcome]), check.name)
-        for check in result.checks
+        for check in checks
         if check.outcome is not CheckOutcome.PASSED
     ]
     if result.verdict is VendorVerdict.DOUBTFUL:
         doubts.append(
             Reason("verdict.doubtful", f"the vendor's verdict is doubtful ({result.vendor_word or 'no word'})")
         )
-    if not result.checks and result.verdict is not VendorVerdict.POSITIVE:
+    if not checks and result.verdict is not VendorVerdict.POSITIVE:
         doubts.append(Reason("evidence.none", "there is no evidence"))
     if doubts:
         return Decision.REVIEW, tuple(doubts)

@@ -28,7 +28,6 @@ from idv_core import (
     FlowStatus,
     Gateway,
     InvalidOrder,
-    OutcomeUnknown,
     Policy,
     Secret,
     Threshold,
@@ -229,14 +228,14 @@ class TestVerification:
         assert idv.wait(flow).decision is Decision.APPROVED
 
     @pytest.mark.parametrize(
-        ("status", "error"), [(422, VendorUnavailable), (409, FlowNotFound), (500, OutcomeUnknown)]
+        ("status", "error"), [(422, VendorUnavailable), (409, FlowNotFound), (500, VendorUnavailable)]
     )
     def test_errors_by_endpoint(
         self, connect: Connect, emulator: AtlasEmulator, status: int, error: type[Exception]
     ) -> None:
         idv = connect()
         flow = idv.open(order())
-        emulator.fault("GET /v3/verification/status", refused(status, "Missing required ['flow_uuid'] parameters"))
+        emulator.fault("GET /v3/verification/status", refused(status, "Missing required ['flow_uuid'] parameters"), 9)
         with pytest.raises(error):
             idv.status(flow)
 
