@@ -1,0 +1,233 @@
+"""Bounds: bodies while they stream, JSON, document addresses, redirects; and recovery of what was never answered."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import zlib
+
+import attrs
+import httpx
+import pytest
+from acme import ACCOUNT, Vendor, async_gateway, gateway, order
+from hypothesis import given
+from hypothesis import strategies as st
+
+from idv_core import Document, InvalidOrder, OutcomeUnknown, UnexpectedResponse, UnsupportedOperation
+from idv_core.documents import check_url
+from idv_core.engine.account import Limits
+from idv_core.engine.bodies import Body
+from idv_core.testing.exchange import reply
+from idv_core.wire import Response
+
+LIMIT = 1000
+
+
+class Stream(httpx.SyncByteStream, httpx.AsyncByteStream):
+    """Sends chunks, and remembers how many were asked for."""
+
+    def __init__(self, chunk: bytes, times: int) -> None:
+        self.chunk, self.times, self.sent = chunk, times, 0
+
+    def __iter__(self):
+        while self.sent < self.times:
+            self.sent += 1
+            yield self.chunk
+
+    async def __aiter__(self):
+        for chunk in self:
+            yield chunk
+
+
+def small(**limits: object):
+    return attrs.evolve(ACCOUNT, plugin="bare", limits=Limits(max_response=LIMIT, **limits))
+
+
+class TestBodies:
+    @pytest.mark.parametrize("kind", ["sync", "async"])
+    async def test_a_huge_answer_is_cut_off_while_it_streams(self, vendor: Vendor, kind: str) -> None:
+        stream = Stream(b"x" * 300, 1_000_000)
+        vendor.answers["GET /flows"] = lambda _: httpx.Response(200, stream=stream)
+        with pytest.raises(UnexpectedResponse, match="larger than 1000 bytes"):
+            if kind == "sync":
+                gateway(vendor, account=small()).status("acme-1/f-1")
+            else:
+                await async_gateway(vendor, account=small()).status("acme-1/f-1")
+        assert stream.sent == 4
+
+    @pytest.mark.parametrize("encoding", ["gzip", "deflate"])
+    def test_a_bomb_is_never_unpacked(self, vendor: Vendor, encoding: str) -> None:
+        pack = gzip.compress if encoding == "gzip" else zlib.compress
+        bomb = pack(b"0" * 50_000_000)
+        vendor.answers["GET /flows"] = lambda _: httpx.Response(
+            200, headers={"content-encoding": encoding}, stream=Stream(bomb, 1)
+        )
+        with pytest.raises(UnexpectedResponse, match="larger than 1000 bytes"):
+            gateway(vendor, account=small()).status("acme-1/f-1")
+
+    @given(
+        data=st.binary(max_size=900), cut=st.integers(1, 50), encoding=st.sampled_from(["gzip", "deflate", "identity"])
+    )
+    def test_what_was_packed_comes_out_whatever_the_chunks(self, data: bytes, cut: int, encoding: str) -> None:
+        packed = {"gzip": gzip.compress, "deflate": zlib.compress, "identity": bytes}[encoding](data)
+        body = Body({"content-encoding": encoding}, 200, LIMIT)
+        for start in range(0, len(packed), cut):
+            body.add(packed[start : start + cut])
+        assert body.content() == data
+
+    @given(data=st.binary(max_size=300), encoding=st.sampled_from(["gzip", "deflate", "br", "zstd", "gzip, gzip"]))
+    def test_rubbish_is_an_error_of_ours(self, data: bytes, encoding: str) -> None:
+        try:
+            body = Body({"content-encoding": encoding}, 200, LIMIT)
+            body.add(data)
+            body.content()
+        except UnexpectedResponse:
+            pass
+
+    def test_a_packed_answer_that_is_cut_off_is_not_taken_for_whole(self) -> None:
+        packed = gzip.compress(json.dumps({"status": "good", "pad": "x" * 500}).encode())
+        body = Body({"content-encoding": "gzip"}, 200, LIMIT)
+        body.add(packed[:-9])
+        with pytest.raises(UnexpectedResponse, match="cut off"):
+            body.content()
+
+    def test_a_create_with_such_an_answer_may_have_been_carried_out(self, vendor: Vendor) -> None:
+        vendor.answers["POST /flows"] = lambda _: httpx.Response(200, stream=Stream(b"x" * 300, 9))
+        with pytest.raises(OutcomeUnknown, match="larger than"):
+            gateway(vendor, account=small()).open(order())
+
+
+class TestJson:
+    @given(depth=st.integers(1, 400), kind=st.sampled_from(["[", "{"]))
+    def test_depth_is_bounded(self, depth: int, kind: str) -> None:
+        text = "[" * depth + "]" * depth if kind == "[" else '{"a":' * depth + "1" + "}" * depth
+        response = reply(text.encode())
+        if depth <= 64:
+            response.json()
+        else:
+            with pytest.raises(UnexpectedResponse, match="nested too deep"):
+                response.json()
+
+    @given(st.text(alphabet='[]{}"\\', max_size=300))
+    def test_brackets_in_texts_do_not_count(self, text: str) -> None:
+        assert reply({"text": text}).json() == {"text": text}
+
+    @pytest.mark.parametrize("content", [b"[" * 100_000, b'{"n": ' + b"9" * 10_000 + b"}", b"\xff", b"", b"1e999999"])
+    def test_hostile_numbers_and_depths(self, content: bytes) -> None:
+        try:
+            Response(status=200, content=content, received_at=reply().received_at).json()
+        except UnexpectedResponse:
+            pass
+
+
+class TestDocumentUrls:
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "https://files.example.com/a.pdf?X-Amz-Signature=abc%2F",
+            "https://bucket.s3.ap-south-1.amazonaws.com:443/k",
+            "https://8.8.8.8/a",
+            "https://[2606:4700:4700::1111]/a",
+        ],
+    )
+    def test_public_ones_pass(self, url: str) -> None:
+        check_url("pan", url)
+
+    @pytest.mark.parametrize(
+        ("url", "why"),
+        [
+            ("http://files.example.com/a", "https"),
+            ("ftp://files.example.com/a", "https"),
+            ("file:///etc/passwd", "https"),
+            ("javascript:alert(1)", "https"),
+            ("https:///a", "malformed"),
+            ("https://user:pw@files.example.com/a", "malformed"),
+            ("https://good.example.com@127.0.0.1/a", "malformed"),
+            ("https://files.example.com/a b", "malformed"),
+            ("https://files.example.com/\r\nX: y", "malformed"),
+            ("https://files.example.com:99999/a", "malformed"),
+            ("https://[::1/a", "malformed"),
+            ("https://localhost/a", "private"),
+            ("https://LOCALHOST./a", "private"),
+            ("https://127.0.0.1/a", "private"),
+            ("https://127.1/a", "private"),
+            ("https://2130706433/a", "private"),
+            ("https://0x7f.0.0.1/a", "private"),
+            ("https://10.1.2.3/a", "private"),
+            ("https://169.254.169.254/latest/meta-data", "private"),
+            ("https://[::1]/a", "private"),
+            ("https://[::ffff:10.0.0.1]/a", "private"),
+            ("https://[fd00::1]/a", "private"),
+            ("https://0.0.0.0/a", "private"),
+            ("https://metadata/a", "private"),
+            ("https://vault.internal/a", "private"),
+            ("https://printer.local/a", "private"),
+        ],
+    )
+    def test_others_are_refused_with_a_reason(self, vendor: Vendor, url: str, why: str) -> None:
+        with pytest.raises(InvalidOrder, match=why) as caught:
+            gateway(vendor).upload("acme-1/f-1", [Document("pan", url=url)])
+        assert caught.value.fields == ("pan",)
+        assert url not in str(caught.value)
+        assert vendor.requests == []
+
+    def test_private_ones_pass_where_the_account_lets_them(self, vendor: Vendor) -> None:
+        account = attrs.evolve(ACCOUNT, limits=Limits(allow_private_urls=True))
+        flow = gateway(vendor, account=account).upload("acme-1/f-1", [Document("pan", url="http://127.0.0.1:9000/a")])
+        assert [upload.document_id for upload in flow.uploads] == ["pan"]
+
+
+class TestRecovery:
+    def lost(self, vendor: Vendor, there: bool) -> None:
+        def time_out(_: httpx.Request) -> httpx.Response:
+            raise httpx.ReadTimeout("x")
+
+        vendor.answers["POST /flows"] = time_out
+        found = httpx.Response(200, json={"id": "f-9"}) if there else httpx.Response(404)
+        vendor.answers["GET /people/CUST-1"] = lambda _: found
+
+    def test_the_error_says_what_to_ask(self, vendor: Vendor) -> None:
+        self.lost(vendor, there=True)
+        with pytest.raises(OutcomeUnknown, match=r"Call recover\(order\)") as caught:
+            gateway(vendor).open(order())
+        assert caught.value.ask == "recover"
+
+    def test_what_was_opened_is_found(self, vendor: Vendor) -> None:
+        self.lost(vendor, there=True)
+        flow = gateway(vendor).recover(order())
+        assert (flow.ref, flow.application_id) == ("acme-1/f-9", "APP-1")
+        assert flow.opened_at is not None
+
+    async def test_what_was_not_opened_is_opened(self, vendor: Vendor) -> None:
+        self.lost(vendor, there=False)
+        del vendor.answers["POST /flows"]
+        assert (await async_gateway(vendor).recover(order())).id == "f-1"
+
+    def test_a_vendor_without_a_way_says_so(self, vendor: Vendor) -> None:
+        self.lost(vendor, there=True)
+        idv = gateway(vendor, account=attrs.evolve(ACCOUNT, plugin="bare"))
+        with pytest.raises(OutcomeUnknown, match="no call to find out: ask its staff") as caught:
+            idv.open(order())
+        assert caught.value.ask is None
+        with pytest.raises(UnsupportedOperation, match="no call that tells whether a flow was opened"):
+            idv.recover(order())
+
+    @pytest.mark.parametrize(
+        ("operation", "ask"), [("upload", "status"), ("renew_link", "renew_link"), ("vendor", None)]
+    )
+    def test_other_operations_say_it_too(self, vendor: Vendor, operation: str, ask: str | None) -> None:
+        def reset(_: httpx.Request) -> httpx.Response:
+            raise httpx.ReadError("x")
+
+        vendor.answers["POST /flows/"] = reset
+        idv = gateway(vendor)
+        flow = idv.status("acme-1/f-1")
+        with pytest.raises(OutcomeUnknown) as caught:
+            match operation:
+                case "upload":
+                    idv.upload(flow, [Document("pan", url="https://files.example.com/a")])
+                case "renew_link":
+                    idv.renew_link(flow)
+                case _:
+                    idv.vendor(lambda acme: acme.renew_link(flow))
+        assert caught.value.ask == ask
