@@ -53,16 +53,15 @@ class Transports(Generic[Transport]):
 
 
 def make_sync_transport(proxy: str | None, connections: int) -> httpx.BaseTransport:
-    return httpx.HTTPTransport(verify=_ssl_context(), proxy=proxy, limits=_pool(connections))
+    from . import pools  # httpcore is loaded only where no other transport is brought
+
+    return pools.PooledTransport(**pools.settings(proxy, connections, _ssl_context()))
 
 
 def make_async_transport(proxy: str | None, connections: int) -> httpx.AsyncBaseTransport:
-    return httpx.AsyncHTTPTransport(verify=_ssl_context(), proxy=proxy, limits=_pool(connections))
+    from . import pools
 
-
-def _pool(connections: int) -> httpx.Limits:
-    """As many connections as calls may run at a time, so that nobody waits twice."""
-    return httpx.Limits(max_connections=connections, max_keepalive_connections=min(connections, 20))
+    return pools.AsyncPooledTransport(**pools.settings(proxy, connections, _ssl_context()))
 
 
 @cache

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
@@ -41,3 +42,26 @@ class FakeClock:
         if not woken.is_set():
             await asyncio.to_thread(self.advance, seconds)
             await asyncio.sleep(0)
+
+
+class RunningClock(FakeClock):
+    """A fake clock that also runs by itself, for tests over real sockets: waiting really waits, `advance` jumps."""
+
+    def __init__(self, start: datetime = START) -> None:
+        super().__init__(start)
+        self._begun = time.monotonic()
+
+    def monotonic(self) -> float:
+        return self._elapsed + time.monotonic() - self._begun
+
+    def now(self) -> datetime:
+        return self._start + timedelta(seconds=self.monotonic())
+
+    def wait(self, woken: threading.Event, seconds: float) -> None:
+        woken.wait(seconds)
+
+    async def wait_async(self, woken: asyncio.Event, seconds: float) -> None:
+        try:
+            await asyncio.wait_for(woken.wait(), seconds)
+        except TimeoutError:
+            pass

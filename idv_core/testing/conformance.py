@@ -134,21 +134,23 @@ def answers(data: Any) -> Callable[[Flow], Reply]:
 class Bench:
     """Your plugin with your emulator, and what the suite cannot know.
 
-    `finish` brings a flow to a good end as an applicant (or platform) would, through the
-    driver it is given; `finish_badly` likewise with somebody else's documents. `errors` is your vendor's error table,
-    `unknown_words` what the suite may answer to show that nothing not understood approves. `personal` are texts that no
-    log, error or repr may hold. `policy` gives thresholds where your vendor only scores.
+    `transport` is any httpx transport that leads to the emulator. `finish` brings a flow to a good end as an applicant (or
+    platform) would, through the driver it is given; `finish_badly` likewise with somebody else's documents. `documents` are
+    good ones to hand in, `bad_documents` somebody else's. `errors` is your vendor's error table, `unknown_words` what the
+    suite may answer to show that nothing not understood approves. `personal` are texts that no log, error or repr may hold.
+    `opened` counts the flows that your emulator has for an order. `policy` gives thresholds where your vendor only scores.
     """
 
     plugin: Plugin
     settings: Mapping[str, Any]
     emulator: Emulator
     clock: FakeClock
-    transport: httpx.BaseTransport
+    transport: Any
     order: FlowOrder
     finish: Callable[[Driver, Flow], Flow]
     finish_badly: Callable[[Driver, Flow], Flow]
     documents: tuple[Document, ...] = ()
+    bad_documents: tuple[Document, ...] = ()
     template: Template | None = None
     errors: tuple[DocumentedError, ...] = ()
     unknown_words: tuple[UnknownWord, ...] = ()
@@ -156,14 +158,15 @@ class Bench:
     callback: Callable[[str], Inbound] | None = None
     policy: Policy = DEFAULT_POLICY
     expire_tokens: Callable[[], None] | None = None
+    opened: Callable[[FlowOrder], int] | None = None
     recorded: list[Any] = attrs.field(factory=list)
 
 
 class Driver:
     """`Gateway` or `AsyncGateway` behind the same blocking calls, so that each test runs with both."""
 
-    def __init__(self, bench: Bench, kind: str) -> None:
-        account = Account(ACCOUNT, bench.plugin.name, bench.settings)
+    def __init__(self, bench: Bench, kind: str, **more: Any) -> None:
+        account = Account(ACCOUNT, bench.plugin.name, bench.settings, **more)
         shared: dict[str, Any] = {
             "callbacks": CALLBACKS,
             "policy": bench.policy,
@@ -172,13 +175,27 @@ class Driver:
             "transport": bench.transport,
         }
         self.kind = kind
+        self._runner = asyncio.Runner()
         self.gateway: Any = Gateway([account], **shared) if kind == "sync" else AsyncGateway([account], **shared)
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(self.gateway, name)
         if not inspect.iscoroutinefunction(method):
             return method
-        return lambda *args, **more: asyncio.run(method(*args, **more))
+        return lambda *args, **more: self._runner.run(method(*args, **more))
+
+    def close(self) -> None:
+        if self.kind != "sync":
+            self._runner.run(self.gateway.close())
+        else:
+            self.gateway.close()
+        self._runner.close()
+
+    @property
+    def has_token_already(self) -> bool:
+        """Whether the next call of the account is the operation's own."""
+        session = self.gateway._operations.sessions[ACCOUNT]
+        return session.token is not None or not session.has_token
 
     @property
     def adapter(self) -> Any:
@@ -211,6 +228,7 @@ class PluginConformance:
     def test_says_all_that_the_suite_needs(self, bench: Bench, adapter: Any) -> None:
         needed = {
             "documents": UploadProtocol,
+            "bad_documents": UploadProtocol,
             "template": TemplateProtocol,
             "callback": CallbackProtocol,
             "expire_tokens": TokenProtocol,
@@ -320,7 +338,7 @@ class PluginConformance:
     def test_documented_errors(self, bench: Bench, idv: Driver) -> None:
         for documented in bench.errors:
             order = attrs.evolve(bench.order, application_id=f"APP-{id(documented)}")
-            flow = None if documented.operation == "open" else idv.open(_another_person(order, str(id(documented))))
+            flow = None if documented.operation == "open" else idv.open(another_person(order, str(id(documented))))
             bench.emulator.fault(documented.match, documented.reply, times=10)
             with pytest.raises(documented.error) as caught:
                 _operate(idv, bench, documented.operation, flow)
@@ -342,7 +360,7 @@ class PluginConformance:
     def test_unknown_words_never_approve(self, bench: Bench, idv: Driver) -> None:
         for unknown in bench.unknown_words:
             order = attrs.evolve(bench.order, application_id=f"APP-{id(unknown)}")
-            flow = bench.finish(idv, idv.open(_another_person(order, str(id(unknown)))))
+            flow = bench.finish(idv, idv.open(another_person(order, str(id(unknown)))))
             bench.clock.advance(3600)
             bench.emulator.fault(unknown.match, unknown.reply(flow), times=10)
             try:
@@ -561,7 +579,8 @@ class _Recorder(httpx.BaseTransport):
         return response
 
 
-def _another_person(order: FlowOrder, mark: str) -> FlowOrder:
+def another_person(order: FlowOrder, mark: str) -> FlowOrder:
+    """The same order for somebody else."""
     person = order.applicant
     email = f"p{mark}@example.org" if person.email else None
     return attrs.evolve(

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from email.utils import format_datetime
 from typing import Any, Protocol
+from urllib.parse import parse_qs, unquote
 
 import attrs
 import httpx
@@ -20,7 +21,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 from starlette.requests import Request as StarletteRequest
 from starlette.responses import Response as StarletteResponse
-from starlette.routing import Route
+from starlette.routing import Route, compile_path
 
 log = logging.getLogger("idv_core.testing")
 
@@ -117,6 +118,7 @@ class Emulator:
         self.app = Starlette(
             routes=[Route(path, self._endpoint(run), methods=[method]) for method, path, run in self.routes()]
         )
+        self._patterns = [(method, compile_path(path)[0], run) for method, path, run in self.routes()]
 
     def routes(self) -> list[tuple[str, str, Handler]]:
         """Method, Starlette path and handler of each call."""
@@ -161,14 +163,47 @@ class Emulator:
             return None
         return response.content if response.status_code == 200 else None
 
+    def respond(
+        self, method: str, target: str, headers: Mapping[str, str], body: bytes, base_url: str
+    ) -> tuple[int, dict[str, str], bytes]:
+        """Status, headers and body for one call without forms, as `app` would answer it, without ASGI or an event loop.
+
+        Header names in lower case.
+        """
+        raw_path, _, query = target.partition("?")
+        path = unquote(raw_path)
+        for known, pattern, handler in self._patterns:
+            found = pattern.match(path) if known == method else None
+            if found is None:
+                continue
+            lists = parse_qs(query, keep_blank_values=True)
+            call = Call(
+                method=method,
+                path=path,
+                target=target,
+                params=found.groupdict(),
+                headers=headers,
+                query={name: values[-1] for name, values in lists.items()},
+                query_lists=lists,
+                body=body,
+                form={},
+                base_url=base_url,
+            )
+            return self._rendered(self._reply(handler, call))
+        return 404, {"content-type": "text/plain"}, b"Not Found"
+
+    def _rendered(self, reply: Reply) -> tuple[int, dict[str, str], bytes]:
+        headers = {"date": format_datetime(self.clock.now(), usegmt=True), **reply.headers}
+        if reply.status == 204:
+            return 204, headers, b""
+        content = reply.content if reply.content is not None else json.dumps(reply.data).encode()
+        return reply.status, {"content-type": reply.type, **headers}, content
+
     def _endpoint(self, handler: Handler) -> Any:
         async def endpoint(request: StarletteRequest) -> StarletteResponse:
             reply = await run_in_threadpool(self._reply, handler, await _call(request))
-            content = reply.content if reply.content is not None else json.dumps(reply.data).encode()
-            headers = {"date": format_datetime(self.clock.now(), usegmt=True), **reply.headers}
-            if reply.status == 204:
-                return StarletteResponse(status_code=204, headers=headers)
-            return StarletteResponse(content, reply.status, headers, media_type=reply.type)
+            status, headers, content = self._rendered(reply)
+            return StarletteResponse(content, status, headers)
 
         return endpoint
 

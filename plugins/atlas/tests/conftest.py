@@ -2,92 +2,25 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 import pytest
-from atlas_bench import HOST, MEERA, ROHAN, documents, order, refused, uploader
-from idv_atlas import idv_plugin
+from atlas_bench import make_bench, make_emulator, make_settings
 from idv_atlas.emulator import AtlasEmulator
 
-from idv_core import (
-    AuthenticationFailed,
-    DuplicateFlow,
-    FlowNotFound,
-    InvalidOrder,
-    OutcomeUnknown,
-    PermissionDenied,
-    Policy,
-    RateLimited,
-    Secret,
-    Threshold,
-    VendorUnavailable,
-)
-from idv_core.callbacks import Inbound
 from idv_core.testing import FakeClock, Network
-from idv_core.testing.conformance import Bench, DocumentedError, UnknownWord, answers
+from idv_core.testing.conformance import Bench
 from idv_core.testing.fixtures import clock, network
-from idv_core.testing.platform import FILES_HOST
-
-V3 = "/v3/verification"
 
 
 @pytest.fixture
 def emulator(clock: FakeClock, network: Network) -> AtlasEmulator:
-    made = AtlasEmulator(clock, client=network.client, fetch_hosts=[FILES_HOST])
-    network.add(HOST, made.app)
-    clock.on_advance.append(made.tick)
-    return made
+    return make_emulator(clock, network)
 
 
 @pytest.fixture
-def settings() -> dict[str, object]:
-    return {
-        "base_url": f"https://{HOST}",
-        "client_id": Secret("atlas-client-1"),
-        "client_secret": Secret("atlas-secret-1"),
-        "product_type": "PFL_CDL",
-    }
+def settings(emulator: AtlasEmulator) -> dict[str, object]:
+    return make_settings(emulator)
 
 
 @pytest.fixture
 def bench(clock: FakeClock, network: Network, emulator: AtlasEmulator, settings: dict[str, object]) -> Bench:
-    done = {"master_status": "SUCCESS"}
-    missing = "Missing or empty required parameters: ['product_type']"
-    init, upload, status, extracts = (f"{V3}/{call}" for call in ("flow/init", "multiupload", "status", "extracts"))
-    return Bench(
-        plugin=idv_plugin(),
-        settings=settings,
-        emulator=emulator,
-        clock=clock,
-        transport=network,
-        order=order(),
-        documents=documents(network, MEERA),
-        finish=uploader(network, MEERA),
-        finish_badly=uploader(network, MEERA, ROHAN),
-        errors=(
-            DocumentedError("open", f"POST {init}", refused(400, missing), InvalidOrder),
-            DocumentedError("open", f"POST {init}", refused(401), AuthenticationFailed),
-            DocumentedError("open", f"POST {init}", refused(409, "exists"), DuplicateFlow),
-            DocumentedError("open", f"POST {init}", refused(410, "gone"), PermissionDenied),
-            DocumentedError("open", f"POST {init}", refused(503, "down"), OutcomeUnknown),
-            DocumentedError("upload", f"POST {upload}", refused(400, missing), InvalidOrder),
-            DocumentedError("upload", f"POST {upload}", refused(409, "no flow"), FlowNotFound),
-            DocumentedError("upload", f"POST {upload}", refused(422, "auth url"), VendorUnavailable),
-            DocumentedError("status", f"GET {status}", refused(400), InvalidOrder),
-            DocumentedError("status", f"GET {status}", refused(409, "no flow"), FlowNotFound),
-            DocumentedError("result", f"GET {status}", refused(401), AuthenticationFailed),
-            DocumentedError("result", f"GET {status}", refused(429), RateLimited),
-        ),
-        unknown_words=(
-            UnknownWord(f"GET {status}", answers({"master_status": "APPROVED"})),
-            UnknownWord(f"GET {status}", answers({})),
-            UnknownWord(f"GET {status}", answers({"master_status": True})),
-            UnknownWord(f"GET {status}", answers({**done, "master_status": "success"})),
-            UnknownWord(f"GET {extracts}", answers({"ocr_data": [], "cross_checks": []})),
-            UnknownWord(f"GET {extracts}", answers({"flow_uuid": "another", "ocr_data": []})),
-        ),
-        personal=(MEERA.name, "meera@example.org", "0000 1111 2223", "ZZZPI0000M"),
-        callback=lambda path: Inbound(method="POST", path=f"{path}/results", body=b'{"flow_uuid": "LOS-1"}'),
-        policy=Policy(scores={"*": Threshold(approve_at=0.8, decline_below=0.6)}),
-        expire_tokens=lambda: (emulator.expire_tokens(), clock.advance(timedelta(minutes=5).total_seconds())),
-    )
+    return make_bench(clock, network, emulator, settings)

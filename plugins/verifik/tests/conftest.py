@@ -2,109 +2,31 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 import pytest
-from idv_verifik import Documents, DocumentType, SignUpForm, SmartEnroll, idv_plugin
+from idv_verifik import SmartEnroll
 from idv_verifik.emulator import VerifikEmulator
-from verifik_bench import ANA, HOST, LUIS, order, pictures, said, step_by_step
+from verifik_bench import make_bench, make_emulator, make_settings, make_smart_enroll
 
-from idv_core import (
-    AuthenticationFailed,
-    DuplicateFlow,
-    FlowNotFound,
-    InvalidOrder,
-    OutcomeUnknown,
-    PermissionDenied,
-    RateLimited,
-    Secret,
-    VendorUnavailable,
-)
-from idv_core.callbacks import Inbound
-from idv_core.testing import FakeClock, Network, Reply
-from idv_core.testing.conformance import Bench, DocumentedError, UnknownWord
+from idv_core.testing import FakeClock, Network
+from idv_core.testing.conformance import Bench
 from idv_core.testing.fixtures import clock, network
 
 
 @pytest.fixture
 def emulator(clock: FakeClock, network: Network) -> VerifikEmulator:
-    made = VerifikEmulator(clock, client=network.client)
-    network.add(HOST, made.app)
-    clock.on_advance.append(made.tick)
-    return made
+    return make_emulator(clock, network)
 
 
 @pytest.fixture
 def settings(emulator: VerifikEmulator) -> dict[str, object]:
-    return {
-        "base_url": f"https://{HOST}",
-        "hosted_url": f"https://{HOST}",
-        "token": Secret(emulator.token),
-        "project": emulator.project,
-        "project_flow": emulator.add_project_flow(),
-    }
+    return make_settings(emulator)
 
 
 @pytest.fixture
 def smart_enroll() -> SmartEnroll:
-    documents = Documents(document_types=(DocumentType(country="CO"),), information_verification=True, screening=True)
-    return SmartEnroll(documents=documents, sign_up_form=SignUpForm(email_gateway="none", country_code="CO"))
+    return make_smart_enroll()
 
 
 @pytest.fixture
-def bench(
-    clock: FakeClock,
-    network: Network,
-    emulator: VerifikEmulator,
-    settings: dict[str, object],
-    smart_enroll: SmartEnroll,
-) -> Bench:
-    register, read = "POST /v2/app-registrations", "GET /v2/app-registrations/"
-    upload = "POST /v2/document-validations"
-    return Bench(
-        plugin=idv_plugin(),
-        settings=settings,
-        emulator=emulator,
-        clock=clock,
-        transport=network,
-        order=order(),
-        documents=pictures(),
-        template=smart_enroll.template("wallet onboarding CO"),
-        finish=step_by_step(ANA, ANA),
-        finish_badly=step_by_step(ANA, LUIS),
-        errors=(
-            DocumentedError("open", register, said(409, "Conflict", "email_is_registered_already"), DuplicateFlow),
-            DocumentedError("open", register, said(412, "Conflict", "phone_is_registered_already"), DuplicateFlow),
-            DocumentedError("open", register, said(409, "MissingParameter", "missing countryCode"), InvalidOrder),
-            DocumentedError("open", register, said(422, "MissingParameter", "missing project"), InvalidOrder),
-            DocumentedError(
-                "open", register, said(409, "PreconditionFailed", "email domain not allowed"), InvalidOrder
-            ),
-            DocumentedError("open", register, said(402, "PaymentRequired", "insufficient_credits"), PermissionDenied),
-            DocumentedError(
-                "open", register, said(409, "Project_not_active", "409:Project_not_active"), PermissionDenied
-            ),
-            DocumentedError("open", register, said(429, "TooManyRequests", "too_many_requests"), RateLimited),
-            DocumentedError("open", register, said(500, "InternalServerError", "internal_error"), OutcomeUnknown),
-            DocumentedError("result", read, said(404, "NotFound", "AppRegistration_not_found"), FlowNotFound),
-            DocumentedError("result", read, said(403, "Forbidden", "Access forbidden"), PermissionDenied),
-            DocumentedError(
-                "status", read, said(401, "Unauthorized", "Invalid or expired token."), AuthenticationFailed
-            ),
-            DocumentedError("status", read, said(403, "FORBIDDEN", "token_expired"), AuthenticationFailed),
-            DocumentedError("upload", upload, said(422, "MissingParameter", "missing image"), InvalidOrder),
-            DocumentedError("upload", upload, said(409, "already_exists", "409:already_exists"), InvalidOrder),
-            DocumentedError("renew_link", register, said(403, "access_denied", "403:access_denied"), PermissionDenied),
-        ),
-        unknown_words=tuple(
-            UnknownWord(read, lambda flow, word=word: Reply(200, {"data": {"_id": flow.id, "status": word}}))
-            for word in ("COMPLETED", "COMPLETED_WITHOUT_KYC", "APPROVED", "completed!", "", 7, None)
-        ),
-        personal=(ANA.name, "ana@example.org", ANA.phone, "0000000003"),
-        callback=lambda path: Inbound(
-            method="POST",
-            path=f"{path}/events",
-            body=b'{"type": "onboarding_app_registration_completed", "object": {"_id": "r1", "status": "COMPLETED"}}',
-        ),
-        expire_tokens=lambda: clock.advance(timedelta(days=27, hours=1).total_seconds()),
-    )
+def bench(clock: FakeClock, network: Network, emulator: VerifikEmulator, settings: dict[str, object]) -> Bench:
+    return make_bench(clock, network, emulator, settings)

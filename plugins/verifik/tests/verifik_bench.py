@@ -2,9 +2,28 @@
 
 from __future__ import annotations
 
-from idv_core import Applicant, Document, Flow, FlowOrder
-from idv_core.testing import PEOPLE, Person, Reply, by_content
-from idv_core.testing.conformance import Driver
+from datetime import timedelta
+
+from idv_verifik import Documents, DocumentType, SignUpForm, SmartEnroll, idv_plugin
+from idv_verifik.emulator import VerifikEmulator
+
+from idv_core import (
+    Applicant,
+    AuthenticationFailed,
+    Document,
+    DuplicateFlow,
+    Flow,
+    FlowNotFound,
+    FlowOrder,
+    InvalidOrder,
+    OutcomeUnknown,
+    PermissionDenied,
+    RateLimited,
+    Secret,
+)
+from idv_core.callbacks import Inbound
+from idv_core.testing import PEOPLE, FakeClock, Network, Person, Reply, by_content
+from idv_core.testing.conformance import Bench, DocumentedError, Driver, UnknownWord
 
 HOST = "verifik.example"
 ANA, LUIS = PEOPLE["ana"], PEOPLE["luis"]
@@ -43,3 +62,84 @@ def step_by_step(person: Person, face: Person):
 
 def said(status: int, code: str, message: str, **more: object) -> Reply:
     return Reply(status, {"code": code, "message": message, **more})
+
+
+def make_emulator(clock: FakeClock, network: Network) -> VerifikEmulator:
+    made = VerifikEmulator(clock, client=network.client)
+    network.add(HOST, made.app)
+    clock.on_advance.append(made.tick)
+    return made
+
+
+def make_settings(emulator: VerifikEmulator) -> dict[str, object]:
+    return {
+        "base_url": f"https://{HOST}",
+        "hosted_url": f"https://{HOST}",
+        "token": Secret(emulator.token),
+        "project": emulator.project,
+        "project_flow": emulator.add_project_flow(),
+    }
+
+
+def make_smart_enroll() -> SmartEnroll:
+    documents = Documents(document_types=(DocumentType(country="CO"),), information_verification=True, screening=True)
+    return SmartEnroll(documents=documents, sign_up_form=SignUpForm(email_gateway="none", country_code="CO"))
+
+
+def make_bench(
+    clock: FakeClock,
+    network: Network,
+    emulator: VerifikEmulator,
+    settings: dict[str, object],
+) -> Bench:
+    register, read = "POST /v2/app-registrations", "GET /v2/app-registrations/"
+    upload = "POST /v2/document-validations"
+    return Bench(
+        plugin=idv_plugin(),
+        settings=settings,
+        emulator=emulator,
+        clock=clock,
+        transport=network,
+        order=order(),
+        documents=pictures(),
+        bad_documents=pictures(ANA, LUIS),
+        template=make_smart_enroll().template("wallet onboarding CO"),
+        finish=step_by_step(ANA, ANA),
+        finish_badly=step_by_step(ANA, LUIS),
+        errors=(
+            DocumentedError("open", register, said(409, "Conflict", "email_is_registered_already"), DuplicateFlow),
+            DocumentedError("open", register, said(412, "Conflict", "phone_is_registered_already"), DuplicateFlow),
+            DocumentedError("open", register, said(409, "MissingParameter", "missing countryCode"), InvalidOrder),
+            DocumentedError("open", register, said(422, "MissingParameter", "missing project"), InvalidOrder),
+            DocumentedError(
+                "open", register, said(409, "PreconditionFailed", "email domain not allowed"), InvalidOrder
+            ),
+            DocumentedError("open", register, said(402, "PaymentRequired", "insufficient_credits"), PermissionDenied),
+            DocumentedError(
+                "open", register, said(409, "Project_not_active", "409:Project_not_active"), PermissionDenied
+            ),
+            DocumentedError("open", register, said(429, "TooManyRequests", "too_many_requests"), RateLimited),
+            DocumentedError("open", register, said(500, "InternalServerError", "internal_error"), OutcomeUnknown),
+            DocumentedError("result", read, said(404, "NotFound", "AppRegistration_not_found"), FlowNotFound),
+            DocumentedError("result", read, said(403, "Forbidden", "Access forbidden"), PermissionDenied),
+            DocumentedError(
+                "status", read, said(401, "Unauthorized", "Invalid or expired token."), AuthenticationFailed
+            ),
+            DocumentedError("status", read, said(403, "FORBIDDEN", "token_expired"), AuthenticationFailed),
+            DocumentedError("upload", upload, said(422, "MissingParameter", "missing image"), InvalidOrder),
+            DocumentedError("upload", upload, said(409, "already_exists", "409:already_exists"), InvalidOrder),
+            DocumentedError("renew_link", register, said(403, "access_denied", "403:access_denied"), PermissionDenied),
+        ),
+        unknown_words=tuple(
+            UnknownWord(read, lambda flow, word=word: Reply(200, {"data": {"_id": flow.id, "status": word}}))
+            for word in ("COMPLETED", "COMPLETED_WITHOUT_KYC", "APPROVED", "completed!", "", 7, None)
+        ),
+        personal=(ANA.name, "ana@example.org", ANA.phone, "0000000003"),
+        opened=lambda order: sum(one["email"] == order.applicant.email for one in emulator.registrations.values()),
+        callback=lambda path: Inbound(
+            method="POST",
+            path=f"{path}/events",
+            body=b'{"type": "onboarding_app_registration_completed", "object": {"_id": "r1", "status": "COMPLETED"}}',
+        ),
+        expire_tokens=lambda: clock.advance(timedelta(days=27, hours=1).total_seconds()),
+    )

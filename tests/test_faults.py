@@ -1,0 +1,91 @@
+"""The fault matrix: whatever goes wrong at the vendor or on the way, nothing is opened twice and nobody approved wrongly."""
+
+from __future__ import annotations
+
+import pytest
+from benches import BENCHES
+
+from idv_core.testing.clock import RunningClock
+from idv_core.testing.faults import FAULTS, Cell, FaultMatrix, as_table
+
+KNOWN = {
+    "ok",
+    "AuthenticationFailed",
+    "DeadlineExceeded",
+    "DuplicateFlow",
+    "FlowNotFound",
+    "InvalidOrder",
+    "OutcomeUnknown",
+    "PermissionDenied",
+    "UnexpectedResponse",
+    "VendorUnavailable",
+}
+
+
+def check(cells: list[Cell], least: int) -> None:
+    assert len(cells) >= least
+    assert [cell for cell in cells if cell.opened_twice] == []
+    assert [cell for cell in cells if cell.wrongly_approved] == []
+    assert {cell.outcome for cell in cells} <= KNOWN
+    outcomes = {(cell.operation, cell.fault): cell.outcome for cell in cells if cell.call == 1}
+    for lost in ("reset after", "time-out after", "truncated", "200 HTML", "204", "huge", "bomb", "500", "503"):
+        assert outcomes["open", lost] == "OutcomeUnknown", lost
+    assert outcomes["open", "refused"] == outcomes["result", "refused"] == "VendorUnavailable"
+    for passing in ("reset before", "reset after", "time-out after", "429", "429 wait", "500", "503"):
+        assert outcomes["result", passing] == "ok", f"{passing} passes by itself"
+    for mended in ("clock +10 min", "clock -10 min"):
+        assert outcomes["open", mended] == outcomes["result", mended] == "ok", mended
+    assert outcomes["open", "403"] == outcomes["result", "403"] == "PermissionDenied"
+
+
+@pytest.mark.parametrize(
+    ("vendor", "least"), [("atlas", 110), ("atlas-onboarding", 200), ("verifik", 540), ("verigram", 80)]
+)
+def test_every_call_of_every_operation(vendor: str, least: int) -> None:
+    check(list(FaultMatrix(BENCHES[vendor](RunningClock())).run()), least)
+
+
+@pytest.mark.parametrize("vendor", ["atlas", "verifik", "verigram"])
+def test_the_first_call_of_every_operation_with_tasks(vendor: str) -> None:
+    wire = tuple(fault for fault in FAULTS if fault.wire != "drip")
+    cells = list(FaultMatrix(BENCHES[vendor](RunningClock()), kind="async").run(wire, first_calls=True))
+    check(cells, 70)
+
+
+def test_a_double_opening_would_be_seen(capsys: pytest.CaptureFixture[str]) -> None:
+    """The matrix itself is tested: an engine that repeats whatever it likes opens twice, and the count says so."""
+    bench = BENCHES["verigram"](RunningClock())
+    plugin_open = type(bench.plugin.create(_settings(bench))).open_flow
+
+    def careless(self: object, order: object):
+        exchange = plugin_open(self, order)  # type: ignore[arg-type]
+        request = next(exchange)
+        import attrs
+
+        reply = yield attrs.evolve(request, repeatable=True)
+        try:
+            exchange.send(reply)
+        except StopIteration as stop:
+            return stop.value
+
+    adapter = type(bench.plugin.create(_settings(bench)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(adapter, "open_flow", careless)
+        faults = tuple(fault for fault in FAULTS if fault.name in ("reset after", "time-out after", "403"))
+        cells = list(FaultMatrix(bench).run(faults, first_calls=True))
+    assert sum(cell.opened_twice for cell in cells if cell.operation == "open") == 2
+
+
+def test_the_table_shows_every_cell() -> None:
+    cells = [
+        Cell(operation="open", call=1, fault="500", outcome="OutcomeUnknown", opened_twice=0, wrongly_approved=0),
+        Cell(operation="open", call=2, fault="500", outcome="ok", opened_twice=0, wrongly_approved=0),
+        Cell(operation="open", call=1, fault="503", outcome="VendorUnavailable", opened_twice=0, wrongly_approved=0),
+    ]
+    assert as_table(cells).splitlines() == ["     open 1  open 2", "500  OU      ok", "503  VU"]
+
+
+def _settings(bench: object):
+    from idv_core.config.accounts import read_settings
+
+    return read_settings(bench.plugin.settings, bench.settings, "x")  # type: ignore[attr-defined]
