@@ -11,6 +11,7 @@ import json
 import random
 from collections.abc import Mapping
 from datetime import date
+from functools import cache
 from typing import Any
 
 import attrs
@@ -126,9 +127,14 @@ def make_specimen(kind: str, person: Person, *, flaw: str | None = None, **chang
     type_, fill = _KINDS[kind]
     fields = {**fill(person), **changes}
     specimen = Specimen(type=type_, fields=fields, face=person.face if type_ in _WITH_PORTRAIT else None, flaw=flaw)
-    image = _draw(specimen)
+    return _png(json.dumps(attrs.asdict(specimen)))
+
+
+@cache
+def _png(printed: str) -> bytes:
+    image = _draw(Specimen(**json.loads(printed)))
     info = PngImagePlugin.PngInfo()
-    info.add_itxt(_CHUNK, json.dumps(attrs.asdict(specimen)))
+    info.add_itxt(_CHUNK, printed)
     file = io.BytesIO()
     image.save(file, "PNG", pnginfo=info, optimize=False)
     return file.getvalue()

@@ -1,0 +1,254 @@
+"""Any sequence of operations, faults and waits, with both gateways in step: no flow lost, none opened twice, nobody
+approved without evidence, and both gateways behave alike.
+
+`IDV_MACHINE_EXAMPLES` sets how many sequences are tried.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+from collections.abc import Callable
+from typing import Any
+
+import attrs
+import httpx
+from benches import BENCHES
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from idv_core import Decision, Flow, FlowOrder, IdvError, OutcomeUnknown, PluginError, Result, VendorError
+from idv_core.protocols import RecoverProtocol, SubmitProtocol, UploadProtocol
+from idv_core.testing import FakeClock
+from idv_core.testing.conformance import Bench, Driver, another_person
+from idv_core.testing.direct import DirectTransport
+
+EXAMPLES = int(os.environ.get("IDV_MACHINE_EXAMPLES", "2000"))
+
+
+def _answer(status: int, content: bytes = b"{}", **headers: str) -> Callable[[httpx.Response], httpx.Response]:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return lambda _: httpx.Response(status, headers=named, stream=httpx.ByteStream(content))
+
+
+def _cut(response: httpx.Response) -> httpx.Response:
+    content = response.read()
+    return httpx.Response(response.status_code, stream=httpx.ByteStream(content[: len(content) // 2]))
+
+
+# Name: whether the vendor acts, and what comes back.
+FAULTS: dict[str, tuple[bool, Exception | Callable[[httpx.Response], httpx.Response]]] = {
+    "refused": (False, httpx.ConnectError("x")),
+    "reset before": (False, httpx.ReadError("x")),
+    "reset after": (True, httpx.ReadError("x")),
+    "time-out after": (True, httpx.ReadTimeout("x")),
+    "cut": (True, _cut),
+    "html": (True, _answer(200, b"<html>")),
+    "empty": (True, _answer(200)),
+    "204": (True, _answer(204, b"")),
+    "500 after": (True, _answer(500)),
+    "503 before": (False, _answer(503)),
+    "429": (False, _answer(429, retry_after="1")),
+    "401": (False, _answer(401)),
+    "403": (False, _answer(403)),
+    "404": (False, _answer(404)),
+    "409": (False, _answer(409)),
+    "of somebody else": (False, _answer(200, b'{"flow_status": "pass", "flow_id": "x", "flow_uuid": "x", "_id": "x"}')),
+}
+plans = st.lists(st.sampled_from([None, None, *FAULTS]), max_size=3)
+# A create that is answered with somebody else's id cannot be told from a good one.
+creating = st.lists(st.sampled_from([None, None, *(name for name in FAULTS if name != "of somebody else")]), max_size=3)
+
+
+class Faulty(DirectTransport):
+    """Breaks the next calls as planned."""
+
+    plan: list[str | None]
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        fault = self.plan.pop(0) if self.plan else None
+        if fault is None:
+            return super().handle_request(request)
+        acts, outcome = FAULTS[fault]
+        response = super().handle_request(request) if acts else httpx.Response(200)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome(response)
+
+
+class InstantClock(FakeClock):
+    """Never suspends."""
+
+    async def wait_async(self, woken: asyncio.Event, seconds: float) -> None:
+        if not woken.is_set():
+            self.advance(seconds)
+
+
+class World:
+    """One gateway and one emulator. Two worlds live through the same."""
+
+    def __init__(self, vendor: str, kind: str) -> None:
+        self.clock = InstantClock()
+        self.bench: Bench = BENCHES[vendor](self.clock)
+        self.clock.on_advance.clear()
+        host = self.bench.settings["base_url"].partition("://")[2]  # type: ignore[union-attr]
+        self.transport = Faulty({host: self.bench.emulator})
+        self.transport.plan = []
+        self.idv = Driver(attrs.evolve(self.bench, transport=self.transport), kind)
+        self.flows: dict[str, Flow] = {}
+
+    def do(self, run: Callable[[World], Any], plan: list[str | None], seed: int) -> Any:
+        """The model, or the error; repeated as long as the error says that this is safe, which it must not say for ever."""
+        random.seed(seed)
+        self.transport.plan = list(plan)
+        for _ in range(4):
+            try:
+                return run(self)
+            except PluginError:
+                raise
+            except VendorError as error:
+                last: IdvError = error
+                if not error.safe_to_repeat:
+                    break
+            except IdvError as error:
+                last = error
+                break
+        self.transport.plan = []
+        return last
+
+
+class Verification(RuleBasedStateMachine):
+    """What platforms do, in any order."""
+
+    @initialize(vendor=st.sampled_from(sorted(BENCHES)))
+    def begin(self, vendor: str) -> None:
+        self.vendor = vendor
+        self.worlds = [World(vendor, "sync"), World(vendor, "async")]
+        self.orders: dict[str, FlowOrder] = {}
+        self.papers: dict[str, bool] = {}
+        self.unknown: set[str] = set()
+        self.step = 0
+
+    def teardown(self) -> None:
+        for world in getattr(self, "worlds", []):
+            world.idv.close()
+
+    def both(self, run: Callable[[World], Any], plan: list[str | None]) -> list[Any]:
+        self.step += 1
+        outcomes = [world.do(run, plan, self.step) for world in self.worlds]
+        first, second = (_told(outcome) for outcome in outcomes)
+        assert first == second, "the gateways do not behave alike"
+        return outcomes
+
+    @rule(plan=creating)
+    def open(self, plan: list[str | None]) -> None:
+        mark = f"m{len(self.orders)}"
+        order = another_person(attrs.evolve(self.worlds[0].bench.order, application_id=f"APP-{mark}"), mark)
+        self.orders[mark] = order
+        self._opened(mark, self.both(lambda world: world.idv.open(order), plan))
+
+    @precondition(lambda self: self.unknown)
+    @rule(data=st.data(), plan=creating)
+    def recover(self, data: st.DataObject, plan: list[str | None]) -> None:
+        mark = data.draw(st.sampled_from(sorted(self.unknown)))
+        if isinstance(self.worlds[0].idv.adapter, RecoverProtocol):
+            self._opened(mark, self.both(lambda world: world.idv.recover(self.orders[mark]), plan))
+
+    def _opened(self, mark: str, outcomes: list[Any]) -> None:
+        for world, outcome in zip(self.worlds, outcomes, strict=True):
+            if isinstance(outcome, Flow):
+                world.flows[mark] = outcome
+                self.unknown.discard(mark)
+            elif isinstance(outcome, OutcomeUnknown):
+                self.unknown.add(mark)
+
+    @precondition(lambda self: self.worlds[0].flows)
+    @rule(data=st.data(), good=st.booleans(), plan=plans)
+    def hand_in(self, data: st.DataObject, good: bool, plan: list[str | None]) -> None:
+        mark = data.draw(st.sampled_from(sorted(self.worlds[0].flows)))
+        if mark in self.papers:
+            return
+        self.papers[mark] = good
+        adapter = self.worlds[0].idv.adapter
+        if isinstance(adapter, UploadProtocol):
+            self._advance_flow(
+                mark,
+                lambda world: world.idv.upload(
+                    world.flows[mark], world.bench.documents if good else world.bench.bad_documents
+                ),
+                plan,
+            )
+        else:
+            for world in self.worlds:
+                word = "pass" if good else "fail"
+                answer = {"flow_status": word, "end_cause": "completed", "flow_id": world.flows[mark].id}
+                world.bench.emulator.script(world.flows[mark].id, answer)
+
+    @precondition(lambda self: self.papers and isinstance(self.worlds[0].idv.adapter, SubmitProtocol))
+    @rule(data=st.data(), plan=plans)
+    def submit(self, data: st.DataObject, plan: list[str | None]) -> None:
+        mark = data.draw(st.sampled_from(sorted(self.papers)))
+        self._advance_flow(mark, lambda world: world.idv.submit(world.flows[mark]), plan)
+
+    def _advance_flow(self, mark: str, run: Callable[[World], Any], plan: list[str | None]) -> None:
+        for world, outcome in zip(self.worlds, self.both(run, plan), strict=True):
+            if isinstance(outcome, Flow):
+                assert outcome.ref == world.flows[mark].ref
+                world.flows[mark] = outcome
+
+    @precondition(lambda self: self.worlds[0].flows)
+    @rule(data=st.data(), by_reference=st.booleans(), plan=plans)
+    def look(self, data: st.DataObject, by_reference: bool, plan: list[str | None]) -> None:
+        mark = data.draw(st.sampled_from(sorted(self.worlds[0].flows)))
+
+        def result(world: World) -> Any:
+            flow = world.flows[mark]
+            return world.idv.result(flow.ref if by_reference else flow)
+
+        for outcome in self.both(result, plan):
+            if isinstance(outcome, Result) and outcome.decision is Decision.APPROVED:
+                assert self.papers.get(mark), "approved without good papers"
+
+    @rule(seconds=st.sampled_from([1, 30, 3600]))
+    def wait(self, seconds: float) -> None:
+        for world in self.worlds:
+            world.clock.advance(seconds)
+
+    @rule()
+    def lose_the_token(self) -> None:
+        for world in self.worlds:
+            if world.bench.expire_tokens is not None and self.vendor != "verifik":
+                world.bench.expire_tokens()
+
+    @invariant()
+    def nothing_is_opened_twice_or_lost(self) -> None:
+        for world in getattr(self, "worlds", []):
+            for mark, order in self.orders.items():
+                there = world.bench.opened(order)  # type: ignore[misc]
+                assert there <= 1, "opened twice"
+                assert not there or mark in world.flows or mark in self.unknown, "opened, and nobody was told"
+                assert mark not in world.flows or there, "told of a flow that is not there"
+
+
+def _told(outcome: Any) -> tuple[Any, ...]:
+    """What a platform sees of it, without ids."""
+    match outcome:
+        case Flow():
+            return "flow", outcome.status, [upload.accepted for upload in outcome.uploads], outcome.link is None
+        case Result():
+            checks = [(check.kind, check.name, check.outcome) for check in outcome.checks]
+            return "result", outcome.status, outcome.decision, checks, [reason.code for reason in outcome.reasons]
+        case VendorError():
+            return type(outcome).__name__, outcome.status, outcome.safe_to_repeat, outcome.retry_after
+    return (type(outcome).__name__, str(outcome))
+
+
+TestVerification = Verification.TestCase
+TestVerification.settings = settings(
+    max_examples=EXAMPLES,
+    stateful_step_count=15,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
+)
