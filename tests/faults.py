@@ -10,20 +10,14 @@ from typing import Any
 
 from benches import BENCHES
 
+from idv_core.fast import FastTransport
 from idv_core.testing.clock import RunningClock
 from idv_core.testing.faults import Cell, FaultMatrix, as_table
-
-
-def fast_transport() -> Any:
-    from httpx_aiohttp import AiohttpTransport
-
-    return AiohttpTransport()
-
 
 KINDS: dict[str, tuple[str, Callable[[], Any] | None]] = {
     "sync": ("sync", None),
     "async": ("async", None),
-    "fast": ("async", fast_transport),
+    "fast": ("async", FastTransport),
 }
 
 

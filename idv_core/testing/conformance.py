@@ -184,9 +184,12 @@ class Driver:
             return method
         return lambda *args, **more: self._runner.run(method(*args, **more))
 
-    def close(self) -> None:
+    def close(self, transport: Any = None) -> None:
+        """Close the gateway, and a transport that was brought for it alone."""
         if self.kind != "sync":
             self._runner.run(self.gateway.close())
+            if transport is not None:
+                self._runner.run(transport.aclose())
         else:
             self.gateway.close()
         self._runner.close()
@@ -374,10 +377,10 @@ class PluginConformance:
     def test_any_json_is_a_model_or_an_error(self, bench: Bench, data: st.DataObject) -> None:
         """Every operation, with answers of any shape and real answers in which something is changed."""
         driver = Driver(bench, "sync")
-        examples = _recorded(bench)
+        examples = recorded_answers(bench)
         operation = data.draw(st.sampled_from(_operations(driver.adapter)))
         answers = data.draw(st.lists(json_like(examples), min_size=1, max_size=4))
-        _feed(driver, bench, operation, [json.dumps(answer).encode() for answer in answers])
+        feed(driver, bench, operation, [json.dumps(answer).encode() for answer in answers])
 
     @_SLOW
     @given(
@@ -389,7 +392,7 @@ class PluginConformance:
         self, bench: Bench, data: st.DataObject, content: bytes, status: int
     ) -> None:
         driver = Driver(bench, "sync")
-        _feed(driver, bench, data.draw(st.sampled_from(_operations(driver.adapter))), [content], status)
+        feed(driver, bench, data.draw(st.sampled_from(_operations(driver.adapter))), [content], status)
 
     def test_an_id_stays_one_segment(self, bench: Bench, idv: Driver) -> None:
         for hostile in ("../../admin?x=", "a/b#c", "..", "x\r\ny: z", "%2e%2e"):
@@ -503,8 +506,11 @@ def _operations(adapter: Any) -> list[str]:
     return ["open", "status", "result", *(name for name, protocol in more.items() if isinstance(adapter, protocol))]
 
 
-def _feed(driver: Driver, bench: Bench, operation: str, contents: list[bytes], status: int = 200) -> None:
-    """Run one operation of the adapter with these answers, engine included, network not."""
+def feed(driver: Driver, bench: Bench, operation: str, contents: list[bytes], status: int = 200) -> None:
+    """Run one operation of the adapter with these answers, engine included, network not.
+
+    Fails unless what comes out is a model or an `IdvError` that does not blame the plugin.
+    """
     adapter, session = driver.adapter, driver.gateway._operations.sessions[ACCOUNT]
     urls = driver.gateway._operations.desk.urls(ACCOUNT, "APP-1")
     flow = Flow(id="flow-1:person-1", status="open", account=ACCOUNT, secrets={"token": Secret("applicant-token")})
@@ -556,7 +562,7 @@ def _answered(steps: Steps[Any], answers: list[Response], sent: list[Send]) -> A
         return stop.value
 
 
-def _recorded(bench: Bench) -> list[Any]:
+def recorded_answers(bench: Bench) -> list[Any]:
     """Real answers of the emulator to start the changes from."""
     if not bench.recorded:
         idv = Driver(attrs.evolve(bench, transport=_Recorder(bench.transport, bench.recorded)), "sync")

@@ -324,17 +324,18 @@ class FaultMatrix:
 
     @contextmanager
     def _gateway(self, server: FaultServer, limits: Limits = _PATIENT, clock: Any = None) -> Iterator[Driver]:
+        transport = self._transport() if self._transport is not None and limits is _QUICK else None
         bench = attrs.evolve(
             self._bench,
             settings={**self._bench.settings, "base_url": server.url},
             clock=clock or self._bench.clock,
-            transport=self._transport() if self._transport is not None and limits is _QUICK else None,
+            transport=transport,
         )
         driver = Driver(bench, self._kind, limits=limits, retry=_RETRY, circuit=_CIRCUIT)
         try:
             yield driver
         finally:
-            driver.close()
+            driver.close(transport)
 
     def _dry_run(self, server: FaultServer, operation: str) -> int:
         """How many calls the operation makes when nothing goes wrong."""
