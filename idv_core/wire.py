@@ -11,13 +11,14 @@ An operation is a generator: it yields a `Request`, is sent the `Response`, and 
 from __future__ import annotations
 
 import json
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from datetime import datetime
 from typing import Any, TypeAlias, TypeVar
 from urllib.parse import quote, urlencode
 
 import attrs
 import cattrs
+from cattrs.gen import make_dict_structure_fn
 
 from .errors import InvalidOrder, UnexpectedResponse
 from .model.secret import Secret
@@ -203,5 +204,18 @@ def _deeper_than(data: Any, depth: int) -> bool:
     return True
 
 
+def _object_only(cls: type[Any]) -> Callable[[Any, Any], Any]:
+    """cattrs looks for keys in whatever it is given, so that an array would pass for an object without them."""
+    read = make_dict_structure_fn(cls, _converter)
+
+    def structure_object(data: Any, kind: Any) -> Any:
+        if not isinstance(data, dict):
+            raise TypeError(f"{cls.__name__} expected")
+        return read(data, kind)
+
+    return structure_object
+
+
 _converter = cattrs.Converter()
 register_strict_scalars(_converter)
+_converter.register_structure_hook_factory(attrs.has, _object_only)

@@ -107,3 +107,22 @@ def test_an_exchange_can_be_run_by_hand() -> None:
 
     with pytest.raises(AssertionError, match="on and on"):
         run_exchange(endless(), [reply(1)])
+
+
+@pytest.mark.parametrize("data", [[], ["id"], "id", 7, None, [["id", "x"]]], ids=repr)
+def test_what_is_no_object_is_not_read_as_one(data: object) -> None:
+    """Found by fuzzing: an array without a class's keys passed for an object in which all of them are left out."""
+
+    @attrs.frozen
+    class AllOptional:
+        id: str | None = None
+
+    @attrs.frozen
+    class Holder:
+        inner: AllOptional | None = None
+
+    with pytest.raises(UnexpectedResponse, match="AllOptional expected"):
+        reply(data).structure(AllOptional)
+    if data is not None:
+        with pytest.raises(UnexpectedResponse):
+            reply({"inner": data}).structure(Holder)
