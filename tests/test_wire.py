@@ -121,7 +121,7 @@ def test_what_is_no_object_is_not_read_as_one(data: object) -> None:
     class Holder:
         inner: AllOptional | None = None
 
-    with pytest.raises(UnexpectedResponse, match="AllOptional expected"):
+    with pytest.raises(UnexpectedResponse, match="is no AllOptional"):
         reply(data).structure(AllOptional)
     if data is not None:
         with pytest.raises(UnexpectedResponse):

@@ -6,9 +6,11 @@ from datetime import date
 
 import attrs
 
+from .dark import not_pickled
 from .values import is_country, is_text
 
 
+@not_pickled
 @attrs.frozen(kw_only=True)
 class Applicant:
     """One person. Only `reference`, `country` and `locale` are ever shown by `repr`.

@@ -9,6 +9,7 @@ from typing import BinaryIO
 
 import attrs
 
+from .dark import not_pickled
 from .evidence import Check
 from .secret import Secret
 from .values import is_country, is_text, plain_mapping
@@ -23,6 +24,7 @@ def _secret(url: str | Secret | None) -> Secret | None:
     return Secret(url) if isinstance(url, str) else url
 
 
+@not_pickled
 @attrs.frozen
 class Document:
     """One thing to hand in: `Document("pan", url=signed_url)`, `Document("id", path="front.png", back_path="back.png")`.

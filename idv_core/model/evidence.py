@@ -9,6 +9,7 @@ from typing import Any
 
 import attrs
 
+from .dark import not_pickled
 from .secret import Secret
 from .values import as_tuple, is_country, is_unit, plain_mapping
 
@@ -68,6 +69,7 @@ class Score:
         return cls((number - low) / (high - low), number, (low, high))
 
 
+@not_pickled
 @attrs.frozen(kw_only=True)
 class FieldPair:
     """The two fields that a cross-check compares. Values are personal data and dark in `repr`."""
@@ -98,6 +100,7 @@ class Check:
     vendor_word: str | None = None
 
 
+@not_pickled
 @attrs.frozen(kw_only=True)
 class ExtractedField:
     """One field read from a document. `value` is personal data, dark in `repr`.

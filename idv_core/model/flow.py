@@ -10,6 +10,7 @@ from typing import Any
 import attrs
 
 from .applicant import Applicant
+from .dark import not_pickled
 from .document import Upload
 from .secret import Secret
 from .values import as_tuple, is_aware, is_text, plain_mapping
@@ -56,6 +57,7 @@ class CallbackUrls:
         return f"{self.prefix.reveal()}/{purpose}"
 
 
+@not_pickled
 @attrs.frozen(kw_only=True)
 class FlowOrder:
     """What a platform asks for.
@@ -97,6 +99,7 @@ class FlowRef:
         return cls(account=account, id=id)
 
 
+@not_pickled
 @attrs.frozen(kw_only=True)
 class Flow:
     """One verification, as far as it has come.

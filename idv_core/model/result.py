@@ -9,6 +9,7 @@ from typing import Any
 
 import attrs
 
+from .dark import not_pickled
 from .evidence import Check, CheckKind, CheckOutcome, DocumentEvidence, VendorVerdict
 from .flow import Flow, FlowStatus
 from .values import as_tuple, is_aware, plain_mapping
@@ -33,6 +34,7 @@ class Reason:
         return self.text
 
 
+@not_pickled
 @attrs.frozen(kw_only=True)
 class Result:
     """Evidence (`checks`, `documents`, `verdict`) and, once a policy has looked at it, `decision` with `reasons`.

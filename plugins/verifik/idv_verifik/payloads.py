@@ -35,6 +35,11 @@ class Said:
     code: str = ""
     body: Mapping[str, Any] = attrs.field(factory=dict)
 
+    @property
+    def words(self) -> str:
+        """Token and what stood behind it: cut at the `@`, half a mail address would pass for a word."""
+        return f"{self.token}@{self.detail}" if self.detail else self.token
+
     def names(self, *tokens: str) -> bool:
         """Whether token or code is one of these."""
         return self.token in tokens or self.code in tokens
