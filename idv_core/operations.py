@@ -18,6 +18,7 @@ from .documents import check_url, read_document
 from .engine.account import AccountHealth, AccountSession
 from .engine.conversation import perform
 from .engine.effects import Blocking, Pause, Steps
+from .engine.redaction import redact_check
 from .engine.wakers import Wakers
 from .errors import (
     CallbackRejected,
@@ -30,7 +31,7 @@ from .errors import (
     VendorUnavailable,
     WaitCancelled,
 )
-from .model import Document, Flow, FlowOrder, FlowRef, FlowStatus, ProvisionedTemplate, Result, Secret, Template
+from .model import Document, Flow, FlowOrder, FlowRef, FlowStatus, ProvisionedTemplate, Result, Secret, Template, Upload
 from .policy import Policy
 from .protocols import (
     CallbackProtocol,
@@ -154,7 +155,8 @@ class Operations:
                 check_url(document.id, document.url.reveal())
         limit = session.limits.max_upload
         loaded = yield Blocking(lambda: tuple(read_document(document, limit) for document in documents))
-        return (yield from self._flow(session, "upload", flow, lambda: session.adapter.upload(flow, loaded)))
+        flow = yield from self._flow(session, "upload", flow, lambda: session.adapter.upload(flow, loaded))
+        return attrs.evolve(flow, uploads=(_redacted(upload) for upload in flow.uploads))
 
     def submit(self, flow: Flow | str) -> Steps[Flow]:
         session, flow = self._of(flow)
@@ -175,6 +177,8 @@ class Operations:
     def result(self, flow: Flow | str) -> Steps[Result]:
         session, flow = self._of(flow)
         result = yield from self._perform(session, "result", lambda: session.adapter.result(flow))
+        if any(check.reasons for check in result.checks):
+            result = attrs.evolve(result, checks=map(redact_check, result.checks))
         return self.policy.judge(result, flow=_continued(flow, result.flow), received_at=self.clock.now())
 
     def wait(
@@ -292,6 +296,10 @@ class Operations:
                 account=session.name,
                 operation=operation,
             )
+
+
+def _redacted(upload: Upload) -> Upload:
+    return upload if upload.check is None else attrs.evolve(upload, check=redact_check(upload.check))
 
 
 def _continued(before: Flow, after: Flow) -> Flow:

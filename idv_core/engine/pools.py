@@ -1,14 +1,13 @@
-"""The default transports: httpcore's connection pools, guarded against answers that belong to an earlier call.
+"""The default transports: httpx's own, guarded against answers that belong to an earlier call.
 
 When a vendor (or a proxy before it) answers one call twice, the second answer lies in the connection's buffer and would
-be taken for the answer to the next call, perhaps about another person. httpx's own transports do not notice. Here an
-answer that is there although nothing was read since the call went out closes the connection.
+be taken for the answer to the next call, perhaps about another person. httpcore does not notice. Here an answer
+that is there although nothing was read since the call went out closes the connection.
 """
 
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncIterator, Iterable, Iterator
 from typing import Any
 
 import httpcore
@@ -33,94 +32,38 @@ def settings(proxy: str | None, connections: int, context: ssl.SSLContext) -> di
     }
 
 
-class PooledTransport(httpx.BaseTransport):
+class PooledTransport(httpx.HTTPTransport):
     """Blocking."""
 
     def __init__(self, **pool: Any) -> None:
+        super().__init__(verify=pool["ssl_context"])
+        # httpx lets nobody choose the network backend
         self._pool = httpcore.ConnectionPool(network_backend=_Backend(), **pool)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        try:
-            answer = self._pool.handle_request(_raw(request))
-        except Exception as error:
-            raise _of_httpx(error) from None
-        assert isinstance(answer.stream, Iterable)
+        answer = super().handle_request(request)
         if _is_of_an_earlier_call(answer):
-            answer.close()
+            answer.stream.close()  # type: ignore[union-attr]
             raise httpx.RemoteProtocolError("an answer was there before the call was made")
-        return httpx.Response(answer.status, headers=answer.headers, stream=_Body(answer.stream))
-
-    def close(self) -> None:
-        self._pool.close()
+        return answer
 
 
-class AsyncPooledTransport(httpx.AsyncBaseTransport):
+class AsyncPooledTransport(httpx.AsyncHTTPTransport):
     """For asyncio."""
 
     def __init__(self, **pool: Any) -> None:
+        super().__init__(verify=pool["ssl_context"])
         self._pool = httpcore.AsyncConnectionPool(network_backend=_AsyncBackend(), **pool)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        try:
-            answer = await self._pool.handle_async_request(_raw(request))
-        except Exception as error:
-            raise _of_httpx(error) from None
+        answer = await super().handle_async_request(request)
         if _is_of_an_earlier_call(answer):
-            await answer.aclose()
+            await answer.stream.aclose()  # type: ignore[union-attr]
             raise httpx.RemoteProtocolError("an answer was there before the call was made")
-        return httpx.Response(answer.status, headers=answer.headers, stream=_AsyncBody(answer.stream))
-
-    async def aclose(self) -> None:
-        await self._pool.aclose()
+        return answer
 
 
-class _Body(httpx.SyncByteStream):
-    def __init__(self, stream: Any) -> None:
-        self._stream = stream
-
-    def __iter__(self) -> Iterator[bytes]:
-        try:
-            yield from self._stream
-        except Exception as error:
-            raise _of_httpx(error) from None
-
-    def close(self) -> None:
-        self._stream.close()
-
-
-class _AsyncBody(httpx.AsyncByteStream):
-    def __init__(self, stream: Any) -> None:
-        self._stream = stream
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        try:
-            async for part in self._stream:
-                yield part
-        except Exception as error:
-            raise _of_httpx(error) from None
-
-    async def aclose(self) -> None:
-        await self._stream.aclose()
-
-
-def _raw(request: httpx.Request) -> httpcore.Request:
-    url = request.url
-    return httpcore.Request(
-        request.method.encode(),
-        httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path),
-        headers=request.headers.raw,
-        content=request.stream,
-        extensions=request.extensions,
-    )
-
-
-def _of_httpx(error: Exception) -> Exception:
-    """The exception of httpx that has the name of httpcore's."""
-    kind = getattr(httpx, type(error).__name__, None)
-    return kind(str(error)) if isinstance(kind, type) and issubclass(kind, httpx.TransportError) else error
-
-
-def _is_of_an_earlier_call(answer: httpcore.Response) -> bool:
+def _is_of_an_earlier_call(answer: httpx.Response) -> bool:
     stream = answer.extensions.get("network_stream")
     return isinstance(stream, (_Stream, _AsyncStream)) and not stream.heard
 

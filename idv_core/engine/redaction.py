@@ -6,7 +6,10 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+import attrs
+
 from ..errors import bounded
+from ..model import Check
 from ..wire import Request
 
 _PATTERNS = (
@@ -19,15 +22,16 @@ _PATTERNS = (
 _SHORTEST = 3
 # A word with a capital letter may be somebody's name, so only words known to be technical are shown.
 _CAPITALISED = re.compile(r"\b[A-Z][\w'’-]*")
+_CODE = re.compile(r"[A-Za-z][A-Za-z_:-]*(?:\d{0,3})")
 _FOREIGN = re.compile(r"[^\x00-\x7f]+")
 _WORDS = """
-a access account already an and api applicant authentication authorization authorized bad base batch body call
-cannot client code conflict credentials data database denied did document duplicate email entity error exists
-expired failed field file flow forbidden found gateway gone header http id image internal invalid is it json key
-length limit link malformed method missing must need needs no not of on or page parameter parameters payload
+a access account address already an and api applicant authentication authorization authorized bad base batch blurry body call
+cannot client code conflict credentials data database denied did document duplicate email entity error exists face glare
+expired expiry failed field file flow forbidden found gateway gone header http id image internal invalid is it json key
+length limit link malformed method missing must need needs no not of on outside or page parameter parameters payload
 permission person phone please product project quota rate record request requests required resource response secret
 server service session signature status step template temporarily the this timeout token too type unable
-unauthorized unavailable unexpected unknown unprocessable unrecognised unsupported upload url user validation value
+unauthorized unavailable unexpected unknown unprocessable unreadable unrecognised unsupported upload url user validation value
 version with wrong you your
 """
 _TECHNICAL = frozenset(_WORDS.split())
@@ -40,10 +44,24 @@ def redact(text: str | None, request: Request, personal: tuple[str, ...] = ()) -
     values = {*_values(request.json), *(word for value in personal for word in (value, *value.split()))}
     for value in sorted((value for value in values if len(value) >= _SHORTEST), key=len, reverse=True):
         text = re.sub(re.escape(value), "***", text, flags=re.IGNORECASE)
+    return bounded(_harmless(text))
+
+
+def redact_check(check: Check) -> Check:
+    """The check with reasons in which a vendor's sentences are shown as far as their words are known to be harmless.
+
+    A reason of one word (`ERR_NO_FACE_DETECTED`) is a code and stays.
+    """
+    if not check.reasons:
+        return check
+    reasons = tuple(reason if _CODE.fullmatch(reason) else bounded(_harmless(reason)) for reason in check.reasons)
+    return check if reasons == check.reasons else attrs.evolve(check, reasons=reasons)
+
+
+def _harmless(text: str) -> str:
     for pattern in _PATTERNS:
         text = pattern.sub("***", text)
-    text = _CAPITALISED.sub(_known, text)
-    return bounded(_FOREIGN.sub("***", text))
+    return _FOREIGN.sub("***", _CAPITALISED.sub(_known, text))
 
 
 def _known(word: re.Match[str]) -> str:

@@ -23,6 +23,8 @@ ACCOUNT_TOKENS = (
     "document_settings_not_set",
 )
 CALLER_TOKENS = ("MissingParameter", "PreconditionFailed", "BadRequest", "already_exists", "person_already_set")
+# A score or a provider's word; what else stands behind an `@` may be half a mail address.
+_WITH_DETAIL = re.compile(r"([A-Za-z_]+)@([0-9.]+|[A-Z][A-Z_]*)?")
 _STATUS_PREFIX = re.compile(r"^\d{3}:")
 
 
@@ -35,11 +37,6 @@ class Said:
     code: str = ""
     body: Mapping[str, Any] = attrs.field(factory=dict)
 
-    @property
-    def words(self) -> str:
-        """Token and what stood behind it: cut at the `@`, half a mail address would pass for a word."""
-        return f"{self.token}@{self.detail}" if self.detail else self.token
-
     def names(self, *tokens: str) -> bool:
         """Whether token or code is one of these."""
         return self.token in tokens or self.code in tokens
@@ -51,9 +48,12 @@ def read_said(response: Response) -> Said:
     if body is None:
         return Said()
     text = next((body[name] for name in ("message", "error") if isinstance(body.get(name), str)), "")
-    token, _, detail = _STATUS_PREFIX.sub("", text.strip()).partition("@")
+    token, detail = _STATUS_PREFIX.sub("", text.strip()).strip(), ""
+    with_detail = _WITH_DETAIL.fullmatch(token)
+    if with_detail is not None:
+        token, detail = with_detail[1], with_detail[2] or ""
     code = body.get("code")
-    return Said(token=token.strip(), detail=detail.strip(), code=code if isinstance(code, str) else "", body=body)
+    return Said(token=token, detail=detail, code=code if isinstance(code, str) else "", body=body)
 
 
 def unwrap(response: Response) -> Any:

@@ -128,7 +128,7 @@ class Verifik:
     def read_error(self, request: Request, response: Response) -> Refusal:
         """Decided by the token in the words first, then by the status (section 1.7 rows 10, 11, 36 and 37)."""
         said = read_said(response)
-        refusal = Refusal(code=said.code or None, message=said.words or None, fields=_missing_fields(said))
+        refusal = Refusal(code=said.code or None, message=said.token or None, fields=_missing_fields(said))
         if said.names(*_DUPLICATES):
             return attrs.evolve(refusal, kind=DuplicateFlow)
         if said.names(*ACCOUNT_TOKENS):
