@@ -10,7 +10,6 @@ An operation is a generator: it yields a `Request`, is sent the `Response`, and 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Generator, Iterable, Mapping
 from datetime import datetime
 from typing import Any, TypeAlias, TypeVar
@@ -20,6 +19,7 @@ import attrs
 import cattrs
 from cattrs.gen import make_dict_structure_fn
 
+from .decoding import decode
 from .errors import InvalidOrder, UnexpectedResponse
 from .model.secret import Secret
 from .model.strict import register_strict_scalars
@@ -125,8 +125,8 @@ class Response:
     def json(self) -> Any:
         """The body as JSON data. Raises UnexpectedResponse when it is anything else, or nested more than 64 deep."""
         try:
-            data = json.loads(self.content)
-        except (ValueError, RecursionError):
+            data = decode(self.content)
+        except ValueError:
             kind = self.headers.get("content-type", "no content type").split(";")[0]
             raise UnexpectedResponse(f"the answer is not JSON ({kind})", status=self.status) from None
         if _is_too_deep(data, self.content):
@@ -145,8 +145,8 @@ class Response:
 def json_object(content: bytes) -> dict[str, Any] | None:
     """The JSON object that the bytes are, None for anything else, also for one nested more than 64 deep."""
     try:
-        data = json.loads(content)
-    except (ValueError, RecursionError):
+        data = decode(content)
+    except ValueError:
         return None
     return data if isinstance(data, dict) and not _is_too_deep(data, content) else None
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import ssl
 from collections.abc import Callable
-from functools import cache
+from functools import cache, lru_cache
 from typing import Generic, TypeVar
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -28,7 +28,6 @@ _DEFAULT_HEADERS = {
     "user-agent": "idv-core",
     "accept": "application/json",
     "accept-encoding": ACCEPTED,
-    "connection": "keep-alive",
 }
 _WITHOUT_BODY = frozenset({"GET", "HEAD", "OPTIONS", "DELETE"})
 
@@ -94,11 +93,18 @@ def encode(session: AccountSession, request: Request, seconds: float) -> httpx.R
             raise InvalidOrder(f"the value for the header {name} holds characters that cannot be sent", fields=(name,))
     return httpx.Request(
         request.method,
-        session.base_url + request.target,
+        # a query may name a person, and what names a person is kept nowhere
+        httpx.URL(session.base_url + request.target) if request.query else _parsed(session.base_url + request.path),
         headers=headers,
         stream=httpx.ByteStream(content),
         extensions={"timeout": phase_timeouts(session.limits, seconds)},
     )
+
+
+@lru_cache(maxsize=4096)
+def _parsed(url: str) -> httpx.URL:
+    """Flows are asked for again and again, and parsing their address is the dearest part of a call that is our own."""
+    return httpx.URL(url)
 
 
 def phase_timeouts(limits: Limits, seconds: float) -> dict[str, float]:

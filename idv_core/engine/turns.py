@@ -59,6 +59,8 @@ class Turns:
                 self._waiting.remove(turn)
                 return
             self._running -= 1
+            if not self._waiting:
+                return
             woken = self._grant()
         for other in woken:
             other.wake()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 from idv_core.model import (
@@ -29,6 +30,8 @@ _AADHAAR = re.compile(r"aadh?a+r.*n(o|um)", re.IGNORECASE)
 # Spellings of one and the same type (fact sheet section 1.5 row 36).
 _ALIASES = {"FSSAI_CERTIFICATE": "FSSAI", "AADHAR": "AADHAAR"}
 _DEEPEST = 8
+# The values of a cross-check, and where it says which fields they are of.
+_COMPARED = {"source_value": "source_field_name", "target_value": "target_field_name"}
 
 
 def read_master_status(word: object) -> FlowStatus:
@@ -90,23 +93,26 @@ def public(data: Any, depth: int = 0) -> Any:
     if depth > _DEEPEST:
         return None
     if isinstance(data, list):
-        return [public(item, depth + 1) for item in data]
+        return [public(item, depth + 1) if isinstance(item, (dict, list)) else item for item in data]
     if not isinstance(data, dict):
         return data
     kept: dict[str, Any] = {}
-    masked_pair = {
-        f"{side}_value" for side in ("source", "target") if _AADHAAR.search(str(data.get(f"{side}_field_name", "")))
-    }
     for key, value in data.items():
         if key in ("redact_url", "file_url"):
             continue
-        if _AADHAAR.search(key):
+        if _is_aadhaar(key):
             kept[key] = _masked_field(value)
-        elif key in masked_pair:
+        elif key in _COMPARED and _is_aadhaar(str(data.get(_COMPARED[key], ""))):
             kept[key] = mask(value)
         else:
-            kept[key] = public(value, depth + 1)
+            kept[key] = public(value, depth + 1) if isinstance(value, (dict, list)) else value
     return kept
+
+
+@lru_cache(maxsize=2048)
+def _is_aadhaar(field: str) -> bool:
+    """Whether a field of that name holds an Aadhaar number."""
+    return _AADHAAR.search(field) is not None
 
 
 def mask(value: Any) -> str:
@@ -126,7 +132,7 @@ def _document(id: str | None, type_: str | None, content: Mapping[str, Any]) -> 
     links = [
         field["redact_url"]
         for name, field in content.items()
-        if _AADHAAR.search(name) and isinstance(field, dict) and _text(field.get("redact_url"))
+        if _is_aadhaar(name) and isinstance(field, dict) and _text(field.get("redact_url"))
     ]
     return DocumentEvidence(
         document_id=id,
@@ -150,7 +156,7 @@ def _fields(content: Mapping[str, Any], prefix: str = "", depth: int = 0) -> Ite
         value = item["value"] if isinstance(item, dict) else item
         score = Score.read(item.get("confidence_score")) if isinstance(item, dict) else None
         confidence = score.value if score else None
-        if _AADHAAR.search(key):
+        if _is_aadhaar(key):
             whole = Secret(str(value)) if value not in (None, "", [], {}) else None
             yield ExtractedField(name=name, value=whole and mask(value), confidence=confidence, whole=whole)
         else:
@@ -183,7 +189,7 @@ def document_check(id: str | None, type_: str | None, outcome: CheckOutcome, rea
 def _compared(field: object, value: object) -> str | None:
     if value is None or isinstance(value, (dict, list)):
         return None
-    return mask(value) if _AADHAAR.search(str(field)) else str(value)
+    return mask(value) if _is_aadhaar(str(field)) else str(value)
 
 
 def _text(value: object) -> str | None:

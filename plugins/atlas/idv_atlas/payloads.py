@@ -7,6 +7,12 @@ from typing import Any
 import attrs
 
 
+def _holds_objects(_: object, attribute: attrs.Attribute[Any], items: list[Any]) -> None:
+    """Cheaper than structuring each of a thousand entries into the dict that it is already."""
+    if not all(isinstance(item, dict) for item in items):
+        raise TypeError(f"{attribute.name}: objects expected")
+
+
 @attrs.frozen(kw_only=True)
 class TokenGranted:
     access_token: str
@@ -69,8 +75,8 @@ class Extracts:
     """Section 3.4. Entries are read one by one, so that a strange one does not hide the others."""
 
     flow_uuid: str | None = None
-    ocr_data: list[dict[str, Any]] = attrs.field(factory=list)
-    cross_checks: list[dict[str, Any]] | None = None
+    ocr_data: list[Any] = attrs.field(factory=list, validator=_holds_objects)
+    cross_checks: list[Any] | None = attrs.field(default=None, validator=attrs.validators.optional(_holds_objects))
 
 
 @attrs.frozen(kw_only=True)

@@ -6,7 +6,7 @@ import attrs
 
 from idv_core.errors import InvalidOrder, UnexpectedResponse
 from idv_core.model import Document, Flow, FlowOrder, FlowStatus, Result
-from idv_core.wire import Exchange, Request
+from idv_core.wire import Exchange, Request, structure
 
 from .account import AtlasAccount, file_urls, read_uploads
 from .mapping import public, read_cross_checks, read_documents, read_master_status
@@ -59,10 +59,11 @@ class AtlasVerification(AtlasAccount):
         if not flow.status.is_final:
             return Result(flow=flow)
         reply = yield Request.get(self._path("extracts"), query={"flow_uuid": flow.id})
-        extracts = reply.structure(Extracts)
+        answer = reply.json()
+        extracts = structure(answer, Extracts, status=reply.status)
         if extracts.flow_uuid not in (None, flow.id):
             raise UnexpectedResponse("the extracts are of another flow", status=reply.status)
         sent = [upload.document_id for upload in flow.uploads]
         documents, checks = read_documents(extracts.ocr_data, "data", sent)
         cross_checks = tuple(read_cross_checks(extracts.cross_checks or ()))
-        return Result(flow=flow, documents=documents, checks=checks + cross_checks, raw=public(reply.json()))
+        return Result(flow=flow, documents=documents, checks=checks + cross_checks, raw=public(answer))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import re
 from collections.abc import Mapping
@@ -180,7 +179,7 @@ class Verigram:
 
 def sign(secret: Secret, timestamp: str, path: str) -> str:
     """HMAC-SHA256 over timestamp and path with query, lower-case hex (section 2.3)."""
-    return hmac.new(secret.reveal().encode(), f"{timestamp}{path}".encode(), hashlib.sha256).hexdigest()
+    return hmac.digest(secret.reveal().encode(), f"{timestamp}{path}".encode(), "sha256").hex()
 
 
 def _first_text(body: Mapping[str, Any], *names: str) -> str | None:

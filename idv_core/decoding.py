@@ -1,0 +1,61 @@
+"""JSON text to data, strictly (RFC 8259): by msgspec where it is installed (extra `fast`), else by the standard library.
+
+Both refuse and read the same, so that a result does not depend on what is installed.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+
+def decode_with_stdlib(content: bytes) -> Any:
+    """Raises ValueError for what is not JSON in UTF-8, for NaN and Infinity, and for texts with half a surrogate pair."""
+    text = content.decode()
+    try:
+        data = json.loads(text, parse_constant=_refuse, parse_float=_finite)
+    except RecursionError:
+        raise ValueError("nested too deep") from None
+    if "\\u" in text:
+        _refuse_half_pairs(data)
+    return data
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is not JSON")
+
+
+def _finite(number: str) -> float:
+    value = float(number)
+    if math.isinf(value):
+        raise ValueError("a number out of range")
+    return value
+
+
+def _refuse_half_pairs(data: Any) -> None:
+    json.dumps(data, ensure_ascii=False).encode()
+
+
+def _fastest() -> Callable[[bytes], Any]:
+    try:
+        import msgspec
+    except ImportError:
+        return decode_with_stdlib
+    fast = msgspec.json.Decoder().decode
+
+    def decode_with_msgspec(content: bytes) -> Any:
+        try:
+            data = fast(content)
+        except (msgspec.MsgspecError, RecursionError):
+            raise ValueError("not JSON") from None
+        if b"\\u" in content:
+            _refuse_half_pairs(data)
+        return data
+
+    return decode_with_msgspec
+
+
+decode = _fastest()
+"""The quickest there is. Raises ValueError."""
