@@ -14,6 +14,7 @@ nox.options.sessions = ["tests", "lint", "types", "architecture", "docs"]
 PYTHONS = ["3.11", "3.12", "3.13"]
 PLUGINS = ["atlas", "verifik", "verigram"]
 PACKAGES = ["idv_core", *(f"plugins/{name}/idv_{name}" for name in PLUGINS)]
+TEST_PATHS = {"PYTHONPATH": os.pathsep.join(["tests", *(f"plugins/{name}/tests" for name in PLUGINS)])}
 PROJECT = nox.project.load_toml("pyproject.toml")
 
 
@@ -21,7 +22,7 @@ def install(session: nox.Session, *groups: str) -> None:
     """The workspace, and what the session needs besides, in one resolution."""
     wanted = nox.project.dependency_groups(PROJECT, *groups) if groups else ()
     workspace = [part for name in PLUGINS for part in ("-e", f"plugins/{name}")]
-    session.install("-q", "-e", ".[cli,testing]", *workspace, *wanted)
+    session.install("-q", "-e", ".[cli,testing,fast,otel]", *workspace, *wanted)
 
 
 def ensure_chromium(session: nox.Session) -> None:
@@ -80,9 +81,31 @@ def docs(session: nox.Session) -> None:
 
 
 @nox.session(python=PYTHONS[0])
+def faults(session: nox.Session) -> None:
+    """The fault matrix on real sockets, as a table: blocking, with tasks, and with the quick transport."""
+    install(session, "test")
+    session.run("python", "tests/faults.py", *session.posargs, env=TEST_PATHS)
+
+
+@nox.session(python=PYTHONS[0])
+def machine(session: nox.Session) -> None:
+    """The state machine for longer: `nox -s machine -- 100000`."""
+    install(session, "test")
+    examples = session.posargs[0] if session.posargs else "20000"
+    session.run("pytest", "-q", "tests/test_state_machine.py", env={"IDV_MACHINE_EXAMPLES": examples})
+
+
+@nox.session(python=PYTHONS[0])
+def fuzz(session: nox.Session) -> None:
+    """atheris over the result and callback readers of all plugins; arguments are libFuzzer's."""
+    install(session, "fuzz")
+    session.run("python", "tests/fuzz.py", *(session.posargs or ["-runs=1000000"]), env=TEST_PATHS)
+
+
+@nox.session(python=PYTHONS[0])
 def bench(session: nox.Session) -> None:
     """Benchmarks, as ratios against a peer in the same run. Writes docs/benchmarks.md."""
-    install(session)
+    install(session, "bench")
     session.run("python", "tests/bench.py", *session.posargs)
 
 

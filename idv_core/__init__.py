@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .async_gateway import AsyncGateway
-    from .config import Account, Callbacks
+    from .config import Account, Callbacks, Circuit, Limits, Retry
     from .errors import (
         AuthenticationFailed,
         CallbackRejected,
@@ -67,6 +67,7 @@ __all__ = [
     "Check",
     "CheckKind",
     "CheckOutcome",
+    "Circuit",
     "ConfigError",
     "DeadlineExceeded",
     "Decision",
@@ -79,12 +80,14 @@ __all__ = [
     "Gateway",
     "IdvError",
     "InvalidOrder",
+    "Limits",
     "OutcomeUnknown",
     "PermissionDenied",
     "PluginError",
     "Policy",
     "RateLimited",
     "Result",
+    "Retry",
     "Secret",
     "Template",
     "Threshold",

@@ -79,6 +79,7 @@ class TestRealWork:
         flow = self.call(workplace, "open", *common, *names, "--show-link")
         assert flow["link"].startswith("http://127.0.0.1")
         ref = flow["ref"]
+        assert self.call(workplace, "open", *common, *names, "--recover")["ref"] == ref
         uploaded = self.call(
             workplace,
             "upload",
@@ -114,6 +115,9 @@ class TestRealWork:
         assert refused.exit_code == 1
         assert "handed in by the applicant" in refused.output
         assert run("link", ref, *config).exit_code == 1
+        unable = run("open", *common, *config, "--recover")
+        assert unable.exit_code == 1
+        assert "no call that tells whether a flow was opened" in " ".join(unable.output.split())
 
     def test_mistakes_are_said_plainly(self, workplace: Path) -> None:
         config = ("--config", str(workplace / "idv.toml"))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from idv_core import ConfigError, Gateway, Secret
+from idv_core import Circuit, ConfigError, Gateway, Limits, Retry, Secret
 from idv_core.config import load_configuration
 
 GOOD = """
@@ -151,3 +151,40 @@ def test_a_file_that_is_not_there_or_no_toml(write, tmp_path: Path) -> None:
     assert problems(write("")) == ["accounts: at least one account is needed, such as [accounts.atlas-india]"]
     assert problems(write("accounts = 3"))[0] == "accounts: a table is needed, such as [accounts.something]"
     assert "accounts.a.plugin: is missing" in problems(write("[accounts]\na = 3"))[0]
+
+
+def test_the_engine_is_set_by_account(tmp_path: Path) -> None:
+    file = tmp_path / "idv.toml"
+    file.write_text(
+        """
+        [accounts.a]
+        plugin = "verigram"
+        base_url = "https://v.example"
+        limits = { rate = 5, burst = 2, concurrency = 8, allow_private_urls = true }
+        retry = { attempts = 5, base = 0.1, ceiling = 2, longest_wait = 10, budget = 0.1, reserve = 3 }
+        circuit = { failures = 4, cooldown = 12 }
+        """
+    )
+    (account,) = load_configuration(file).accounts
+    assert account.limits == Limits(rate=5.0, burst=2, concurrency=8, allow_private_urls=True)
+    assert account.retry == Retry(attempts=5, base=0.1, ceiling=2.0, longest_wait=10.0, budget=0.1, reserve=3)
+    assert account.circuit == Circuit(failures=4, cooldown=12.0)
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("limits = { rate = 0 }", "accounts.a.limits.rate: 'rate' must be > 0: 0.0"),
+        ("limits = { concurrency = 0 }", "accounts.a.limits.concurrency: 'concurrency' must be >= 1: 0"),
+        ("limits = { connect = -1 }", "accounts.a.limits.connect: 'connect' must be > 0: -1.0"),
+        ("retry = { attempts = 0 }", "accounts.a.retry.attempts: 'attempts' must be >= 1: 0"),
+        ("retry = { attemps = 2 }", "accounts.a.retry.attemps: there is no such setting; did you mean 'attempts'?"),
+        ("circuit = { cooldown = 0 }", "accounts.a.circuit.cooldown: 'cooldown' must be > 0: 0.0"),
+    ],
+)
+def test_wrong_figures_are_named(tmp_path: Path, line: str, problem: str) -> None:
+    file = tmp_path / "idv.toml"
+    file.write_text(f'[accounts.a]\nplugin = "verigram"\nbase_url = "https://v.example"\n{line}\n')
+    with pytest.raises(ConfigError) as caught:
+        load_configuration(file)
+    assert caught.value.problems == (problem,)

@@ -117,6 +117,9 @@ def open_flow(
     locale: str = "en",
     template: Annotated[str | None, typer.Option(help="The vendor's template, if not the account's.")] = None,
     return_url: str | None = None,
+    recover: Annotated[
+        bool, typer.Option("--recover", help="After exit code 5: find the flow, or open it where that cannot make two.")
+    ] = False,
     config: Config = _CONFIG,
     show_link: ShowLink = False,
     json: Json = False,
@@ -140,7 +143,8 @@ def open_flow(
             template=template,
             return_url=return_url,
         )
-        show_flow(idv.open(order, account=account), json_wanted=json, link=show_link)
+        flow = idv.recover(order, account=account) if recover else idv.open(order, account=account)
+        show_flow(flow, json_wanted=json, link=show_link)
 
 
 @app.command()
@@ -245,6 +249,6 @@ def _as_toml(settings: dict[str, dict[str, Any]]) -> str:
                 lines.append(f'{key} = {{ env = "{variable}" }}')
             else:
                 lines.append(f'{key} = "{value}"')
-        lines.append("")
+        lines += ["limits.allow_private_urls = true   # documents lie on this machine", ""]
     callbacks = ["[callbacks]", 'url = "http://127.0.0.1:8000/idv"', 'key = { env = "IDV_CALLBACK_KEY" }']
     return "\n".join(["# environment", *exports, "", "# idv.toml", *lines, *callbacks])

@@ -34,7 +34,7 @@ from ..callbacks.desk import MAX_BODY, Inbound
 from ..config import Account, Callbacks
 from ..engine.conversation import perform
 from ..engine.effects import Locked, Send, Steps
-from ..errors import CallbackRejected, IdvError, PluginError, VendorError
+from ..errors import CallbackRejected, DuplicateFlow, IdvError, OutcomeUnknown, PluginError, VendorError
 from ..gateway import Gateway
 from ..hookspecs import Plugin
 from ..model import Decision, Document, Flow, FlowOrder, FlowStatus, Result, Secret, Template, dump, load
@@ -47,6 +47,7 @@ from ..protocols import (
     FlowProtocol,
     InboundCall,
     LinkProtocol,
+    RecoverProtocol,
     ResultProtocol,
     SubmitProtocol,
     TemplateProtocol,
@@ -358,6 +359,30 @@ class PluginConformance:
         for operation in ("open", "status", "result"):
             _is_understood(partial(_operate, idv, bench, operation, flow))
 
+    # What nobody knows
+
+    def test_an_opening_without_an_answer_is_cleared_up(self, bench: Bench, idv: Driver) -> None:
+        """With `recover` there is one flow afterwards, or `DuplicateFlow` says that the vendor has it and does not name it."""
+        if not isinstance(idv.adapter, RecoverProtocol):
+            return
+        assert bench.opened is not None, "RecoverProtocol needs Bench.opened"
+        losing = _LosesAnswers(bench.transport)
+        driver = Driver(attrs.evolve(bench, transport=losing), idv.kind)
+        driver.open(another_person(attrs.evolve(bench.order, application_id="APP-before"), "before"))
+        losing.armed = True
+        try:
+            driver.open(bench.order)
+        except OutcomeUnknown as error:
+            assert error.ask == "recover"
+        losing.armed = False
+        for _ in range(2):
+            try:
+                assert driver.recover(bench.order).application_id == bench.order.application_id
+            except DuplicateFlow:
+                pass
+            assert bench.opened(bench.order) <= 1, "recover opened a second flow"
+        driver.close()
+
     # What is not understood
 
     def test_unknown_words_never_approve(self, bench: Bench, idv: Driver) -> None:
@@ -570,6 +595,25 @@ def recorded_answers(bench: Bench) -> list[Any]:
         bench.clock.advance(3600)
         idv.result(flow)
     return bench.recorded
+
+
+class _LosesAnswers(httpx.BaseTransport, httpx.AsyncBaseTransport):
+    """The vendor gets each call; while armed, nobody gets the answer."""
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+        self.armed = False
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        return self._passed_on(self._inner.handle_request(request))
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        return self._passed_on(await self._inner.handle_async_request(request))
+
+    def _passed_on(self, response: httpx.Response) -> httpx.Response:
+        if self.armed:
+            raise httpx.ReadError("the answer was lost")
+        return response
 
 
 class _Recorder(httpx.BaseTransport):
