@@ -26,9 +26,10 @@ from idv_core import (
 )
 from idv_core.engine.account import Limits
 from idv_core.engine.conversation import retry_after
-from idv_core.engine.redaction import redact
+from idv_core.engine.redaction import redact, redact_check
 from idv_core.engine.transports import environment_proxy
 from idv_core.errors import ConfigError, IdvError, bounded, kind_of_status
+from idv_core.model import Check
 from idv_core.testing import FakeClock
 from idv_core.testing.exchange import reply
 from idv_core.wire import Request
@@ -363,3 +364,27 @@ class TestTransports:
         assert environment_proxy("http://acme.example") is None
         monkeypatch.setenv("ALL_PROXY", "http://all.example:1")
         assert environment_proxy("http://acme.example") == "http://all.example:1"
+
+
+class TestReasons:
+    """A vendor's sentences about a check are shown as far as they are harmless; codes stay as they are."""
+
+    @pytest.mark.parametrize(
+        ("reason", "shown"),
+        [
+            ("ERR_NO_FACE_DETECTED", "ERR_NO_FACE_DETECTED"),
+            ("document_number_is_not_extracted", "document_number_is_not_extracted"),
+            ("PROCESSING_FAILED", "PROCESSING_FAILED"),
+            ("Document is unreadable", "Document is unreadable"),
+            ("Name Meera Iyer does not match", "*** *** *** does not match"),
+            ("no reply from meera@example.org", "no reply from ***"),
+            ("number 0000 1111 2223 is known", "number *** is known"),
+        ],
+    )
+    def test_they_are_cleaned_by_the_core(self, reason: str, shown: str) -> None:
+        check = Check(kind="document", name="document", reasons=[reason, "blurry"])
+        assert redact_check(check).reasons == (shown, "blurry")
+
+    def test_a_check_without_a_sentence_is_left_alone(self) -> None:
+        check = Check(kind="document", name="document", reasons=["TAMPERED"])
+        assert redact_check(check) is check

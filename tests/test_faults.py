@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from benches import BENCHES
 
+from idv_core.fast import FastTransport
 from idv_core.testing.clock import RunningClock
 from idv_core.testing.faults import FAULTS, Cell, FaultMatrix, as_table
 
@@ -45,11 +46,12 @@ def test_every_call_of_every_operation(vendor: str, least: int) -> None:
     check(list(FaultMatrix(BENCHES[vendor](RunningClock())).run()), least)
 
 
+@pytest.mark.parametrize("transport", [None, FastTransport], ids=["default", "fast"])
 @pytest.mark.parametrize("vendor", ["atlas", "verifik", "verigram"])
-def test_the_first_call_of_every_operation_with_tasks(vendor: str) -> None:
+def test_the_first_call_of_every_operation_with_tasks(vendor: str, transport: type[FastTransport] | None) -> None:
     wire = tuple(fault for fault in FAULTS if fault.wire != "drip")
-    cells = list(FaultMatrix(BENCHES[vendor](RunningClock()), kind="async").run(wire, first_calls=True))
-    check(cells, 70)
+    matrix = FaultMatrix(BENCHES[vendor](RunningClock()), kind="async", transport=transport)
+    check(list(matrix.run(wire, first_calls=True)), 70)
 
 
 def test_a_double_opening_would_be_seen(capsys: pytest.CaptureFixture[str]) -> None:

@@ -33,7 +33,7 @@ from .emulator import Emulator
 Answer = tuple[int, dict[str, str], bytes]
 
 _BODY_LIMIT = 200_000
-_QUICK = Limits(connect=1.0, read=0.12, write=1.0, operation=0.6, max_response=_BODY_LIMIT, concurrency=10)
+_QUICK = Limits(connect=1.0, read=0.2, write=1.0, operation=0.8, max_response=_BODY_LIMIT, concurrency=10)
 _PATIENT = Limits(allow_private_urls=True)
 _RETRY = Retry(attempts=3, base=0.01, ceiling=0.02)
 # One cell may fail as often as it likes; that circuits open is tested elsewhere.

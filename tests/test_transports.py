@@ -1,0 +1,150 @@
+"""The default transports and the quick one, over real sockets: what each fault is called, and what nobody repeats."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import httpx
+import pytest
+from idv_verigram.emulator import VerigramEmulator
+
+from idv_core.engine import pools
+from idv_core.engine.transports import make_async_transport, make_sync_transport
+from idv_core.fast import FastTransport
+from idv_core.testing import FakeClock
+from idv_core.testing.faults import FAULTS, Fault, FaultServer
+
+BY_NAME = {fault.name: fault for fault in FAULTS}
+TIMEOUTS = {"timeout": {"connect": 0.3, "read": 0.3, "write": 0.3, "pool": 0.3}}
+
+
+@pytest.fixture
+def server(clock: FakeClock) -> Iterator[FaultServer]:
+    server = FaultServer(VerigramEmulator(clock))
+    yield server
+    server.stop()
+
+
+class Calling:
+    """One of the three transports behind one way of calling."""
+
+    def __init__(self, kind: str) -> None:
+        self.blocking = kind == "sync"
+        self.transport: Any = {
+            "sync": lambda: make_sync_transport(None, 10),
+            "async": lambda: make_async_transport(None, 10),
+            "fast": FastTransport,
+        }[kind]()
+
+    async def call(self, method: str, url: str, content: bytes = b"", **headers: str) -> tuple[int, bytes]:
+        request = httpx.Request(method, url, content=content, headers=headers, extensions=TIMEOUTS)
+        if self.blocking:
+            answer = self.transport.handle_request(request)
+            try:
+                body = b"".join(answer.stream)
+            finally:
+                answer.stream.close()
+        else:
+            answer = await self.transport.handle_async_request(request)
+            try:
+                body = b"".join([part async for part in answer.stream])
+            finally:
+                await answer.stream.aclose()
+        return answer.status_code, body
+
+    async def close(self) -> None:
+        self.transport.close() if self.blocking else await self.transport.aclose()
+
+
+@pytest.fixture(params=["sync", "async", "fast"])
+async def calling(request: pytest.FixtureRequest) -> AsyncIterator[Calling]:
+    calling = Calling(request.param)
+    yield calling
+    await calling.close()
+
+
+NAMES = {
+    "refused": httpx.ConnectError,
+    "reset before": (httpx.ReadError, httpx.RemoteProtocolError),
+    "reset after": (httpx.ReadError, httpx.RemoteProtocolError),
+    "time-out before": httpx.ReadTimeout,
+    "time-out after": httpx.ReadTimeout,
+    "truncated": (httpx.ReadError, httpx.RemoteProtocolError),
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("warm", [False, True], ids=["new connection", "kept connection"])
+async def test_faults_have_the_name_that_decides_about_repeats(
+    server: FaultServer, calling: Calling, name: str, warm: bool
+) -> None:
+    if warm:
+        assert (await calling.call("GET", f"{server.url}/flow/x"))[0] == 401
+    server.arm(BY_NAME[name], 0)
+    with pytest.raises(NAMES[name]):
+        await calling.call("POST", f"{server.url}/flow", b"{}")
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "POST"])
+async def test_no_transport_repeats_anything_by_itself(server: FaultServer, calling: Calling, method: str) -> None:
+    """aiohttp would repeat what HTTP calls idempotent; whether a repeat is safe is the plugin's to say."""
+    server.arm(Fault("reset", acts=False, wire="reset"), 1)
+    await calling.call("GET", f"{server.url}/flow/x")
+    with pytest.raises(httpx.TransportError):
+        await calling.call(method, f"{server.url}/flow/x")
+    assert server.calls == 2
+
+
+async def test_an_answer_of_an_earlier_call_is_never_taken_for_the_next(server: FaultServer, calling: Calling) -> None:
+    """The first call, about somebody else, is answered twice on one connection."""
+    server.arm(Fault("twice", wire="twice", answer=lambda _: (200, {}, b"about somebody else")), 0)
+    assert await calling.call("GET", f"{server.url}/flow/1") == (200, b"about somebody else")
+    try:
+        _, body = await calling.call("GET", f"{server.url}/flow/2")
+    except httpx.RemoteProtocolError:
+        return
+    assert b"somebody else" not in body
+
+
+async def test_redirects_are_not_followed_and_cookies_not_kept(server: FaultServer, calling: Calling) -> None:
+    headers = {"location": f"{server.url}/elsewhere", "set-cookie": "a=b"}
+    server.arm(Fault("301", answer=lambda _: (301, headers, b"")), 0)
+    assert (await calling.call("GET", f"{server.url}/flow/1"))[0] == 301
+    assert server.calls == 1
+
+
+async def test_the_address_is_sent_as_it_was_encoded(calling: Calling, clock: FakeClock) -> None:
+    seen: list[str] = []
+
+    class Spy(VerigramEmulator):
+        def respond(self, method: str, target: str, *rest: Any) -> Any:
+            seen.append(target)
+            return super().respond(method, target, *rest)
+
+    server = FaultServer(Spy(clock))
+    target = "/flow/..%2F..%2Fadmin%3Fx%3D/result?a=%7Eb%20c&d=%E2%82%AC"
+    await calling.call("GET", server.url + target)
+    server.stop()
+    assert seen == [target]
+
+
+async def test_proxies_are_spoken_to(server: FaultServer) -> None:
+    for kind in ("sync", "async", "fast"):
+        calling = Calling(kind)
+        calling.transport = {
+            "sync": lambda: make_sync_transport(server.url, 10),
+            "async": lambda: make_async_transport(server.url, 10),
+            "fast": lambda: FastTransport(proxy=server.url),
+        }[kind]()
+        server.disarm()
+        await calling.call("GET", "http://vendor.example/flow/x")
+        assert server.calls == 1, kind
+        await calling.close()
+
+
+def test_the_guard_is_in_place() -> None:
+    """httpx lets nobody choose the network backend, so its pool is exchanged: it must be the one that is used."""
+    with make_sync_transport(None, 3) as transport:  # type: ignore[attr-defined]
+        assert isinstance(transport, pools.PooledTransport)
+        assert isinstance(transport._pool._network_backend, pools._Backend)
