@@ -198,6 +198,12 @@ class TestRecovery:
         assert (flow.ref, flow.application_id) == ("acme-1/f-9", "APP-1")
         assert flow.opened_at is not None
 
+    def test_a_recovery_that_is_lost_itself_is_asked_for_again(self, vendor: Vendor) -> None:
+        self.lost(vendor, there=False)
+        with pytest.raises(OutcomeUnknown) as caught:
+            gateway(vendor).recover(order())
+        assert caught.value.ask == "recover"
+
     async def test_what_was_not_opened_is_opened(self, vendor: Vendor) -> None:
         self.lost(vendor, there=False)
         del vendor.answers["POST /flows"]

@@ -271,7 +271,8 @@ def _send(run: _Run, request: Request, token: LiveToken | None, attempt: int) ->
     except (httpx.TransportError, UnexpectedResponse) as error:
         fault = error
         alive = isinstance(error, UnexpectedResponse)
-        session.last_failure = type(error).__name__
+        if not alive:
+            session.last_failure = type(error).__name__
     finally:
         _settle(run, session.breaker.settle(admission, alive, clock.monotonic()))
         if event is not None or log.isEnabledFor(logging.DEBUG):
@@ -295,7 +296,14 @@ def _fault(run: _Run, fault: Exception, request: Request) -> IdvError:
 
 
 # What an operation whose fate is unknown is cleared up with.
-_ASK = {"open": "recover", "upload": "status", "submit": "status", "renew_link": "renew_link", "provision": "provision"}
+_ASK = {
+    "open": "recover",
+    "recover": "recover",
+    "upload": "status",
+    "submit": "status",
+    "renew_link": "renew_link",
+    "provision": "provision",
+}
 _ADVICE = {
     "recover": "Call recover(order) to find out",
     "status": "Look at status(flow) and at what the vendor has before you repeat it",
