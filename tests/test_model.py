@@ -16,6 +16,7 @@ from idv_core import Applicant, Check, CheckKind, CheckOutcome, Document, Flow, 
 from idv_core.model import (
     CallbackUrls,
     Decision,
+    Deferred,
     DocumentEvidence,
     ExtractedField,
     FieldPair,
@@ -275,3 +276,25 @@ def test_evidence_can_be_asked() -> None:
     assert document.field("n") == document.fields[0]
     assert document.field("x") is None
     assert str(Reason("code", "because")) == "because"
+
+
+class TestDeferred:
+    def test_it_is_made_once_and_only_when_looked_at(self) -> None:
+        made: list[int] = []
+
+        def make() -> dict[str, int]:
+            made.append(1)
+            return {"a": 1}
+
+        raw = Deferred(make)
+        result = Result(flow=Flow(id="f", status="open"), raw=raw)
+        assert attrs.evolve(result, notes=("x",)).raw is raw
+        assert "a" not in repr(raw)
+        assert made == []
+        assert (result.raw["a"], list(result.raw), len(result.raw), dict(result.raw)) == (1, ["a"], 1, {"a": 1})
+        assert made == [1]
+
+    def test_it_goes_through_json_like_any_mapping(self) -> None:
+        result = Result(flow=Flow(id="f", status="open"), raw=Deferred(lambda: {"a": [1, {"b": 2}]}))
+        assert dump(result)["raw"] == {"a": [1, {"b": 2}]}
+        assert load(Result, dump(result)) == result

@@ -2,6 +2,7 @@
 
 from .applicant import Applicant
 from .codec import dump, load
+from .deferred import Deferred
 from .document import Document, Upload, UploadKind
 from .evidence import (
     Check,
@@ -25,6 +26,7 @@ __all__ = [
     "CheckKind",
     "CheckOutcome",
     "Decision",
+    "Deferred",
     "Document",
     "DocumentEvidence",
     "ExtractedField",

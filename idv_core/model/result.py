@@ -10,6 +10,7 @@ from typing import Any
 import attrs
 
 from .dark import not_pickled
+from .deferred import Deferred
 from .evidence import Check, CheckKind, CheckOutcome, DocumentEvidence, VendorVerdict
 from .flow import Flow, FlowStatus
 from .values import as_tuple, is_aware, plain_mapping
@@ -34,12 +35,17 @@ class Reason:
         return self.text
 
 
+def _unless_deferred(raw: Mapping[str, Any]) -> Mapping[str, Any]:
+    return raw if isinstance(raw, Deferred) else plain_mapping(raw)
+
+
 @not_pickled
 @attrs.frozen(kw_only=True)
 class Result:
     """Evidence (`checks`, `documents`, `verdict`) and, once a policy has looked at it, `decision` with `reasons`.
 
-    `raw` is the vendor's answer with masked numbers and without signed links; personal data, dark in `repr`.
+    `raw` is the vendor's answer with masked numbers and without signed links; personal data, dark in `repr`. A plugin may
+    give it as `Deferred`.
     """
 
     flow: Flow
@@ -51,7 +57,7 @@ class Result:
     decision: Decision = Decision.UNDECIDED
     reasons: tuple[Reason, ...] = attrs.field(default=(), converter=as_tuple)
     received_at: datetime | None = attrs.field(default=None, validator=is_aware)
-    raw: Mapping[str, Any] = attrs.field(factory=dict, converter=plain_mapping, repr=False, hash=False)
+    raw: Mapping[str, Any] = attrs.field(factory=dict, converter=_unless_deferred, repr=False, hash=False)
 
     @property
     def status(self) -> FlowStatus:

@@ -12,7 +12,7 @@ from typing import Any
 import attrs
 
 from idv_core.errors import InvalidOrder, UnexpectedResponse
-from idv_core.model import Document, Flow, FlowOrder, FlowStatus, Result, Upload
+from idv_core.model import Deferred, Document, Flow, FlowOrder, FlowStatus, Result, Upload
 from idv_core.wire import Exchange, Request
 
 from .account import AtlasAccount, file_urls, read_uploads
@@ -85,7 +85,7 @@ class AtlasBatch(AtlasAccount):
         complete = len({entry["document_id"] for entry in named if entry["document_id"]}) >= int(number)
         status = FlowStatus.FINISHED if complete else FlowStatus.PROCESSING
         flow = attrs.evolve(flow, status=status)
-        return Result(flow=flow, documents=documents, checks=checks, raw=public({"data": entries}))
+        return Result(flow=flow, documents=documents, checks=checks, raw=Deferred(lambda: public({"data": entries})))
 
     def _entries(self, batch: str) -> Exchange[list[dict[str, Any]]]:
         """All pages: bounded, and ended by a page that brings nothing new; totals are not believed (row 34)."""

@@ -11,7 +11,7 @@ from typing import Any
 import attrs
 
 from idv_core.errors import InvalidOrder, UnexpectedResponse
-from idv_core.model import Applicant, CheckOutcome, Document, Flow, FlowOrder, FlowStatus, Result
+from idv_core.model import Applicant, CheckOutcome, Deferred, Document, Flow, FlowOrder, FlowStatus, Result
 from idv_core.wire import Exchange, Request
 
 from .account import AtlasAccount, file_urls, read_uploads
@@ -103,7 +103,9 @@ class AtlasOnboarding(AtlasAccount):
             for file in status.file_statuses
             if file.status == "FAILED" and file.document_id not in known
         ]
-        return Result(flow=flow, documents=documents, checks=(*checks, *failed), raw=public({"data": mine}))
+        return Result(
+            flow=flow, documents=documents, checks=(*checks, *failed), raw=Deferred(lambda: public({"data": mine}))
+        )
 
     def checklist(self, flow: Flow) -> Exchange[Mapping[str, bool]]:
         """Document type to whether it is there (section 3.8)."""

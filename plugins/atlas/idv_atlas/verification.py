@@ -5,7 +5,7 @@ from __future__ import annotations
 import attrs
 
 from idv_core.errors import InvalidOrder, UnexpectedResponse
-from idv_core.model import Document, Flow, FlowOrder, FlowStatus, Result
+from idv_core.model import Deferred, Document, Flow, FlowOrder, FlowStatus, Result
 from idv_core.wire import Exchange, Request, structure
 
 from .account import AtlasAccount, file_urls, read_uploads
@@ -66,4 +66,6 @@ class AtlasVerification(AtlasAccount):
         sent = [upload.document_id for upload in flow.uploads]
         documents, checks = read_documents(extracts.ocr_data, "data", sent)
         cross_checks = tuple(read_cross_checks(extracts.cross_checks or ()))
-        return Result(flow=flow, documents=documents, checks=checks + cross_checks, raw=public(answer))
+        return Result(
+            flow=flow, documents=documents, checks=checks + cross_checks, raw=Deferred(lambda: public(answer))
+        )
