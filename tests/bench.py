@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -373,7 +373,7 @@ def _response(content: bytes) -> Response:
     return Response(status=200, content=content, received_at=_NOW)
 
 
-_NOW = __import__("datetime").datetime.now(__import__("datetime").UTC)
+_NOW = datetime.now(UTC)
 
 
 def decoding() -> list[Row]:
@@ -430,7 +430,10 @@ IMPORTS = {
 
 def weights() -> list[str]:
     def run(code: str) -> tuple[float, float]:
-        report = "; import resource as r; u = r.getrusage(r.RUSAGE_SELF); print(u.ru_utime + u.ru_stime, u.ru_maxrss)"
+        report = (
+            "; import resource as r; u = r.getrusage(r.RUSAGE_SELF); "
+            "print(u.ru_utime + u.ru_stime, int(open('/proc/self/statm').read().split()[1]) * r.getpagesize() / 1000)"
+        )
         out = subprocess.run([sys.executable, "-c", code + report], capture_output=True, check=True, text=True).stdout
         seconds, kilobytes = out.split()
         return float(seconds), float(kilobytes)

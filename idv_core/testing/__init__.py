@@ -1,7 +1,8 @@
 """For plugin authors: a fake clock, the emulator kit, specimens, and the conformance suite. Needs the extra `testing`."""
 
 from .asgi import AsgiTransport, Served, serve
-from .clock import FakeClock
+from .clock import FakeClock, RunningClock
+from .direct import DirectTransport
 from .emulator import Call, Emulator, Refused, Reply
 from .files import FileShelf
 from .platform import Network, by_content
@@ -11,6 +12,7 @@ __all__ = [
     "PEOPLE",
     "AsgiTransport",
     "Call",
+    "DirectTransport",
     "Emulator",
     "FakeClock",
     "FileShelf",
@@ -18,6 +20,7 @@ __all__ = [
     "Person",
     "Refused",
     "Reply",
+    "RunningClock",
     "Served",
     "Specimen",
     "by_content",
