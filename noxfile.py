@@ -48,9 +48,13 @@ def tests(session: nox.Session) -> None:
     install(session, "test")
     coverage = ["--cov", "--cov-report=term"] if session.python == PYTHONS[0] else []
     more = session.posargs or coverage
-    # the long walk of the state machine once; the other Pythons take a shorter one
-    examples = "2000" if session.python == PYTHONS[1] else "500"
-    env = {"COVERAGE_FILE": f".coverage.{session.python}", "IDV_MACHINE_EXAMPLES": examples}
+    # the long walk of the state machine and the whole fault matrix once; the other Pythons take shorter ones
+    thorough = session.python == PYTHONS[1]
+    env = {
+        "COVERAGE_FILE": f".coverage.{session.python}",
+        "IDV_MACHINE_EXAMPLES": "2000" if thorough else "500",
+        "IDV_THOROUGH": "1" if thorough else "0",
+    }
     session.run("pytest", "-q", "-n", "auto", *more, env=env)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 from benches import BENCHES
 
@@ -39,11 +41,16 @@ def check(cells: list[Cell], least: int) -> None:
     assert outcomes["open", "403"] == outcomes["result", "403"] == "PermissionDenied"
 
 
+# One Python of CI does every call; the others the first call of every operation.
+THOROUGH = os.environ.get("IDV_THOROUGH", "1") == "1"
+
+
 @pytest.mark.parametrize(
-    ("vendor", "least"), [("atlas", 110), ("atlas-onboarding", 200), ("verifik", 540), ("verigram", 80)]
+    ("vendor", "least"), [("atlas", 110), ("atlas-onboarding", 170), ("verifik", 200), ("verigram", 80)]
 )
 def test_every_call_of_every_operation(vendor: str, least: int) -> None:
-    check(list(FaultMatrix(BENCHES[vendor](RunningClock())).run()), least)
+    cells = list(FaultMatrix(BENCHES[vendor](RunningClock())).run(first_calls=not THOROUGH))
+    check(cells, 540 if vendor == "verifik" and THOROUGH else least)
 
 
 @pytest.mark.parametrize("transport", [None, FastTransport], ids=["default", "fast"])
