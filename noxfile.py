@@ -96,10 +96,13 @@ def faults(session: nox.Session) -> None:
 
 @nox.session(python=PYTHONS[0])
 def machine(session: nox.Session) -> None:
-    """The state machine for longer: `nox -s machine -- 100000`."""
+    """The state machine for longer: `nox -s machine -- 100000`. In many runs, for Hypothesis remembers all of one run."""
     install(session, "test")
-    examples = session.posargs[0] if session.posargs else "20000"
-    session.run("pytest", "-q", "tests/test_state_machine.py", env={"IDV_MACHINE_EXAMPLES": examples})
+    each = 2500
+    runs = -(-int(session.posargs[0] if session.posargs else "20000") // each)
+    for seed in range(101, 101 + runs):
+        arguments = ["-q", "-p", "no:randomly", f"--hypothesis-seed={seed}", "tests/test_state_machine.py"]
+        session.run("pytest", *arguments, env={"IDV_MACHINE_EXAMPLES": str(each)})
 
 
 @nox.session(python=PYTHONS[0])
