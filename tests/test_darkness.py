@@ -25,6 +25,7 @@ from opentelemetry.sdk.trace.export import ConsoleSpanExporter, SimpleSpanProces
 
 import idv_core.engine.conversation as conversation
 import idv_core.engine.darkness as darkness
+import idv_core.engine.failures as failures
 from idv_core import Account, AsyncGateway, Flow, Gateway, IdvError, Result, Secret
 from idv_core.config.accounts import read_settings
 from idv_core.engine.account import Limits
@@ -275,7 +276,7 @@ class TestTheCanariesSing:
         return Run(vendor, "sync", fault).leaks()
 
     def test_redaction_of_vendors_words(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(conversation, "redact", lambda text, *_: text)
+        monkeypatch.setattr(failures, "redact", lambda text, *_: text)
         assert self.leaks_without("atlas", leaking(400))
 
     def test_tracebacks_without_frames(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -311,12 +312,12 @@ class TestTheCanariesSing:
 
     def test_spans_with_whole_addresses(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Were the target in the span instead of the template, a query for a person would show in it."""
-        original = conversation._report_request
+        original = conversation.report_request
 
         def with_target(run: Any, request: Any, attempt: int) -> Any:
             return original(run, attrs.evolve(request, template=request.target), attempt)
 
-        monkeypatch.setattr(conversation, "_report_request", with_target)
+        monkeypatch.setattr(conversation, "report_request", with_target)
         assert self.leaks_without("verifik", None)
 
 

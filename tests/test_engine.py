@@ -25,9 +25,9 @@ from idv_core import (
     VendorUnavailable,
 )
 from idv_core.engine.account import Limits
-from idv_core.engine.conversation import retry_after
 from idv_core.engine.redaction import redact, redact_check
 from idv_core.engine.transports import environment_proxy
+from idv_core.engine.vendor_time import retry_after
 from idv_core.errors import ConfigError, IdvError, bounded, kind_of_status
 from idv_core.model import Check
 from idv_core.testing import FakeClock

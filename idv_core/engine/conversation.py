@@ -5,15 +5,12 @@ No I/O here: it yields effects.
 
 from __future__ import annotations
 
-import logging
 import random
 import traceback
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
-from typing import Any, TypeVar
+from datetime import timedelta
+from typing import TypeVar
 
-import attrs
 import httpx
 
 from ..clock import Clock
@@ -21,56 +18,36 @@ from ..errors import (
     AuthenticationFailed,
     DeadlineExceeded,
     IdvError,
-    OutcomeUnknown,
     PermissionDenied,
     PluginError,
     RateLimited,
-    Refusal,
     UnexpectedResponse,
     VendorError,
     VendorUnavailable,
-    bounded,
-    kind_of_status,
 )
-from ..protocols import RecoverProtocol
-from ..telemetry import CircuitChanged, Observers, OperationEnded, OperationStarted, RequestEnded, RequestStarted
+from ..telemetry import Observers, OperationStarted
 from ..wire import Exchange, NotAccepted, Request, Response
 from .account import AccountSession, LiveToken
 from .breaker import CircuitState
 from .effects import Locked, Pause, Queue, Send, Steps
-from .redaction import redact
+from .failures import answer_error, fault_error, outcome_unknown
+from .reports import (
+    is_debugging,
+    report_answer,
+    report_circuit,
+    report_kept_token,
+    report_operation,
+    report_repeat,
+    report_request,
+    report_skew,
+)
+from .run import Run
 from .turns import Pace
+from .vendor_time import skew_of
 
 T = TypeVar("T")
-log = logging.getLogger("idv_core")
 
-# Faults of which it is certain that the vendor saw nothing of the request.
-_NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError, httpx.UnsupportedProtocol)
-# Answers of which it is certain that nothing was carried out (RFC 9110 section 15.5, RFC 6585 section 4, RFC 8470 5.2).
-_REFUSED_UNSEEN = frozenset({401, 403, 425, 429})
-_REQUEST_ID_HEADERS = ("x-request-id", "request-id", "x-amzn-requestid", "x-correlation-id")
-# A difference of clocks that is worth correcting, and one that no clock has.
-_SKEW, _MOST_SKEW = timedelta(seconds=30), timedelta(days=1)
 _NOBODY = Observers()
-
-
-@attrs.frozen
-class _Run:
-    """One operation under way: whose, until when (monotonic), and which personal words no error may repeat."""
-
-    session: AccountSession
-    operation: OperationStarted
-    clock: Clock
-    deadline: float
-    personal: tuple[str, ...] = attrs.field(repr=False)
-    observers: Observers
-
-    def left(self) -> float:
-        """Seconds until the deadline. Raises DeadlineExceeded when there are none."""
-        left = self.deadline - self.clock.monotonic()
-        if left <= 0:
-            raise DeadlineExceeded("the time for the whole operation was up before the next call could be made")
-        return left
 
 
 def perform(
@@ -87,7 +64,7 @@ def perform(
     """
     begun = clock.monotonic()
     started = OperationStarted(account=session.name, plugin=session.plugin, operation=operation)
-    run = _Run(session, started, clock, begun + session.limits.operation, personal, observers)
+    run = Run(session, started, clock, begun + session.limits.operation, personal, observers)
     if observers:
         observers.tell("operation_started", started)
     ended_by: str | None = "Cancelled"
@@ -106,7 +83,7 @@ def perform(
         broken = f"{type(error).__name__} at {frame.filename}:{frame.lineno}"
         ended_by = PluginError.__name__
     finally:
-        _report_operation(run, begun, ended_by)
+        report_operation(run, begun, ended_by)
     # Outside the handler, so that the original (whose locals may hold personal data) is not chained.
     raise PluginError(
         f"plugin {session.plugin!r} failed where it must not ({broken}); please report it to its authors",
@@ -115,7 +92,7 @@ def perform(
     )
 
 
-def _converse(run: _Run, exchange: Exchange[T], call: Callable[[Request], Steps[Response]]) -> Steps[T]:
+def _converse(run: Run, exchange: Exchange[T], call: Callable[[Request], Steps[Response]]) -> Steps[T]:
     response: Response | None = None
     try:
         request = next(exchange)
@@ -132,13 +109,13 @@ def _converse(run: _Run, exchange: Exchange[T], call: Callable[[Request], Steps[
         # a plugin that cannot read the answer to a create does not know whether there is something now
         if response is None or request.repeatable:
             raise
-        raise _outcome_unknown(run, request, "the answer is not understood", status=response.status) from None
+        raise outcome_unknown(run, request, "the answer is not understood", status=response.status) from None
     finally:
         exchange.close()
-    raise _error(run, request, response)
+    raise answer_error(run, request, response)
 
 
-def _call(run: _Run, request: Request) -> Steps[Response]:
+def _call(run: Run, request: Request) -> Steps[Response]:
     """One request with the account's credentials. If they are refused it is made again, once: with a new token, or by
     the vendor's clock."""
     session = run.session
@@ -159,7 +136,7 @@ def _call(run: _Run, request: Request) -> Steps[Response]:
     return (yield from _attempts(run, request, token))
 
 
-def _token(run: _Run) -> Steps[LiveToken]:
+def _token(run: Run) -> Steps[LiveToken]:
     token = run.session.token
     if token is not None and not token.is_due(run.clock.now()):
         return token
@@ -169,11 +146,11 @@ def _token(run: _Run) -> Steps[LiveToken]:
     except VendorError:
         if token is None or token.is_over(run.clock.now()):
             raise
-    log.warning("token not renewed, going on with the old one while it lasts", extra={"idv_account": run.session.name})
+    report_kept_token(run)
     return token
 
 
-def _renew(run: _Run, seen: LiveToken | None) -> Steps[LiveToken]:
+def _renew(run: Run, seen: LiveToken | None) -> Steps[LiveToken]:
     """Get a new token in place of the one `seen`, unless another caller did while this one waited for the lock."""
     current = run.session.token
     if current is not None and current is not seen and not current.is_due(run.clock.now()):
@@ -184,7 +161,7 @@ def _renew(run: _Run, seen: LiveToken | None) -> Steps[LiveToken]:
     return run.session.token
 
 
-def _attempts(run: _Run, request: Request, token: LiveToken | None) -> Steps[Response]:
+def _attempts(run: Run, request: Request, token: LiveToken | None) -> Steps[Response]:
     """The call, made again after failures that did no harm, as long as attempts, budget and deadline let it."""
     session = run.session
     session.budget.earn()
@@ -200,12 +177,12 @@ def _attempts(run: _Run, request: Request, token: LiveToken | None) -> Steps[Res
             if pause is None or now + pause >= run.deadline or not closed or not session.budget.spend():
                 raise
             reason = error.status or type(error).__name__
-        log.info("calling again", extra={**_about(run, request), "idv_attempt": attempt, "idv_reason": reason})
+        report_repeat(run, request, attempt, reason)
         yield Pause(pause, ())
         attempt += 1
 
 
-def _accepted(run: _Run, request: Request, token: LiveToken | None, attempt: int) -> Steps[Response]:
+def _accepted(run: Run, request: Request, token: LiveToken | None, attempt: int) -> Steps[Response]:
     """The answer to one request, if its status is one that the operation reads; else the error that it means."""
     turns = run.session.turns
     turn = None
@@ -224,11 +201,15 @@ def _accepted(run: _Run, request: Request, token: LiveToken | None, attempt: int
     if response.is_success or response.status in request.accept:
         return response
     if response.status in (401, 403):
-        _learn_skew(run, response)
-    raise _error(run, request, response)
+        skew = skew_of(response, run.session.clock_skew)
+        if skew is not None:
+            # a vendor may refuse what is signed by a clock that goes wrong; from now on its own is used
+            run.session.clock_skew = skew
+            report_skew(run, skew)
+    raise answer_error(run, request, response)
 
 
-def _pace(run: _Run, pace: Pace) -> Steps[None]:
+def _pace(run: Run, pace: Pace) -> Steps[None]:
     wait, reserved = pace.reserve(run.clock.monotonic(), run.left())
     if not reserved:
         raise RateLimited(
@@ -240,7 +221,7 @@ def _pace(run: _Run, pace: Pace) -> Steps[None]:
         yield Pause(wait, ())
 
 
-def _send(run: _Run, request: Request, token: LiveToken | None, attempt: int) -> Steps[Response]:
+def _send(run: Run, request: Request, token: LiveToken | None, attempt: int) -> Steps[Response]:
     session, clock = run.session, run.clock
     left = run.left()
     begun = clock.monotonic()
@@ -262,7 +243,7 @@ def _send(run: _Run, request: Request, token: LiveToken | None, attempt: int) ->
             now = clock.now() + session.clock_skew
             outgoing = session.adapter.authorize(request, token and token.grant.access_token, now)
         if run.observers:
-            event = _report_request(run, request, attempt)
+            event = report_request(run, request, attempt)
         response = yield Send(session, outgoing, left)
         alive = response.status < 500
         if not alive:
@@ -274,193 +255,7 @@ def _send(run: _Run, request: Request, token: LiveToken | None, attempt: int) ->
         if not alive:
             session.last_failure = type(error).__name__
     finally:
-        _settle(run, session.breaker.settle(admission, alive, clock.monotonic()))
-        if event is not None or log.isEnabledFor(logging.DEBUG):
-            _report_answer(run, request, attempt, event, clock.monotonic() - begun, response, fault)
-    raise _fault(run, fault, request)
-
-
-def _fault(run: _Run, fault: Exception, request: Request) -> IdvError:
-    kind = type(fault).__name__
-    if isinstance(fault, _NEVER_SENT):
-        return VendorUnavailable(f"the vendor could not be reached ({kind})", safe_to_repeat=True)
-    if isinstance(fault, UnexpectedResponse):
-        if not request.repeatable:
-            return _outcome_unknown(run, request, fault.message, status=fault.status)
-        return UnexpectedResponse(fault.message, status=fault.status, safe_to_repeat=True)
-    if not request.repeatable:
-        return _outcome_unknown(run, request, f"no usable answer came ({kind})")
-    if run.clock.monotonic() >= run.deadline:
-        return DeadlineExceeded(f"the time for the whole operation was up ({kind})")
-    return VendorUnavailable(f"the connection to the vendor failed ({kind})", safe_to_repeat=True)
-
-
-# What an operation whose fate is unknown is cleared up with.
-_ASK = {
-    "open": "recover",
-    "recover": "recover",
-    "upload": "status",
-    "submit": "status",
-    "renew_link": "renew_link",
-    "provision": "provision",
-}
-_ADVICE = {
-    "recover": "Call recover(order) to find out",
-    "status": "Look at status(flow) and at what the vendor has before you repeat it",
-    "renew_link": "Repeating it is safe: only the newest link counts",
-    "provision": "Repeating it is safe: it looks before it makes",
-}
-
-
-def _outcome_unknown(run: _Run, request: Request, what: str, **more: Any) -> OutcomeUnknown:
-    ask = _ASK.get(run.operation.operation)
-    if ask == "recover" and not isinstance(run.session.adapter, RecoverProtocol):
-        ask = None
-    advice = _ADVICE.get(ask or "", "This vendor has no call to find out: ask its staff, or wait for its callback")
-    return OutcomeUnknown(f"{what}; the vendor may have carried the {request.method} out. {advice}", ask=ask, **more)
-
-
-_MEANINGS = {
-    "AuthenticationFailed": "the vendor refused the credentials",
-    "PermissionDenied": "the vendor does not let this account do this",
-    "InvalidOrder": "the vendor does not accept what was asked for",
-    "FlowNotFound": "the vendor does not know this",
-    "DuplicateFlow": "the vendor has a flow for this already",
-    "RateLimited": "too many calls for the vendor",
-    "VendorUnavailable": "the vendor cannot serve now",
-    "UnexpectedResponse": "the vendor answered with something that is not understood",
-}
-
-
-def _error(run: _Run, request: Request, response: Response) -> VendorError:
-    refusal: Refusal = run.session.adapter.read_error(request, response)
-    status = response.status
-    said: dict[str, Any] = {
-        "status": status,
-        "code": redact(refusal.code, request, run.personal),
-        "vendor_message": redact(refusal.message, request, run.personal),
-        "fields": tuple(bounded(field, 60) for field in refusal.fields[:20]),
-        "request_id": next(
-            (bounded(response.headers[name], 80) for name in _REQUEST_ID_HEADERS if name in response.headers), None
-        ),
-        "retry_after": refusal.retry_after or retry_after(response),
-    }
-    if refusal.kind is None and not request.repeatable and (status < 400 or status == 408 or status >= 500):
-        return _outcome_unknown(run, request, "the answer says nothing certain", **said)
-    kind = refusal.kind or kind_of_status(status)
-    repeatable = status in _REFUSED_UNSEEN or (request.repeatable and (status == 408 or status >= 500))
-    return kind(_MEANINGS.get(kind.__name__, "the call failed"), safe_to_repeat=repeatable, **said)
-
-
-def retry_after(response: Response) -> timedelta | None:
-    """The `Retry-After` of an answer (RFC 9110 section 10.2.3): seconds, or a date against the time of the answer."""
-    text = response.headers.get("retry-after", "").strip()
-    if text.isascii() and text.isdigit() and len(text) < 8:
-        return timedelta(seconds=int(text))
-    moment = _moment(text)
-    if moment is None:
-        return None
-    return max(moment - (_date(response) or response.received_at), timedelta(0))
-
-
-def _date(response: Response) -> datetime | None:
-    """What the vendor's clock said (RFC 9110 section 6.6.1)."""
-    return _moment(response.headers.get("date", ""))
-
-
-def _moment(text: str) -> datetime | None:
-    try:
-        moment: datetime = parsedate_to_datetime(text)
-    except (ValueError, TypeError, IndexError):
-        return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def _learn_skew(run: _Run, response: Response) -> None:
-    """A vendor may refuse what is signed by a clock that goes wrong; from then on its own clock is used."""
-    date = _date(response)
-    if date is None:
-        return
-    skew = date - response.received_at
-    if abs(skew - run.session.clock_skew) > _SKEW and abs(skew) < _MOST_SKEW:
-        run.session.clock_skew = skew
-        log.warning("clocks differ", extra={"idv_account": run.session.name, "idv_skew": skew.total_seconds()})
-
-
-def _settle(run: _Run, changed: CircuitState | None) -> None:
-    if changed is None:
-        return
-    log.warning("circuit changed", extra={"idv_account": run.session.name, "idv_circuit": str(changed)})
-    if run.observers:
-        run.observers.tell("circuit_changed", CircuitChanged(account=run.session.name, state=str(changed)))
-
-
-def _about(run: _Run, request: Request) -> dict[str, object]:
-    """The keys that every record about a call has."""
-    return {
-        "idv_account": run.session.name,
-        "idv_operation": run.operation.operation,
-        "idv_method": request.method,
-        "idv_template": request.template,
-    }
-
-
-def _report_operation(run: _Run, begun: float, error: str | None) -> None:
-    if not (run.observers or log.isEnabledFor(logging.DEBUG)):
-        return
-    seconds = run.clock.monotonic() - begun
-    log.debug(
-        "operation",
-        extra={
-            "idv_account": run.session.name,
-            "idv_operation": run.operation.operation,
-            "idv_error": error,
-            "idv_seconds": round(seconds, 3),
-        },
-    )
-    if run.observers:
-        run.observers.tell("operation_ended", OperationEnded(started=run.operation, seconds=seconds, error=error))
-
-
-def _report_request(run: _Run, request: Request, attempt: int) -> RequestStarted:
-    scheme, server, port = run.session.server
-    event = RequestStarted(
-        operation=run.operation,
-        method=request.method,
-        template=request.template,
-        scheme=scheme,
-        server=server,
-        port=port,
-        attempt=attempt,
-    )
-    run.observers.tell("request_started", event)
-    return event
-
-
-def _report_answer(
-    run: _Run,
-    request: Request,
-    attempt: int,
-    event: RequestStarted | None,
-    seconds: float,
-    response: Response | None,
-    fault: Exception | None,
-) -> None:
-    status = response.status if response is not None else None
-    kind = type(fault).__name__ if fault is not None else None
-    log.debug(
-        "vendor call",
-        extra={
-            **_about(run, request),
-            "idv_attempt": attempt,
-            "idv_status": status,
-            "idv_fault": kind,
-            "idv_seconds": round(seconds, 3),
-        },
-    )
-    if event is not None:
-        size = len(response.content) if response is not None else None
-        run.observers.tell(
-            "request_ended",
-            RequestEnded(started=event, seconds=seconds, status=status, fault=kind, response_bytes=size),
-        )
+        report_circuit(run, session.breaker.settle(admission, alive, clock.monotonic()))
+        if event is not None or is_debugging():
+            report_answer(run, request, attempt, event, clock.monotonic() - begun, response, fault)
+    raise fault_error(run, fault, request)

@@ -1,0 +1,105 @@
+"""Faults and answers to errors of the one tree: what happened, whether a repeat is safe, what to ask next."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+
+from ..errors import (
+    DeadlineExceeded,
+    IdvError,
+    OutcomeUnknown,
+    Refusal,
+    UnexpectedResponse,
+    VendorError,
+    VendorUnavailable,
+    bounded,
+    kind_of_status,
+)
+from ..protocols import RecoverProtocol
+from ..wire import Request, Response
+from .redaction import redact
+from .run import Run
+from .vendor_time import retry_after
+
+# Faults of which it is certain that the vendor saw nothing of the request.
+_NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError, httpx.UnsupportedProtocol)
+# Answers of which it is certain that nothing was carried out (RFC 9110 section 15.5, RFC 6585 section 4, RFC 8470 5.2).
+_REFUSED_UNSEEN = frozenset({401, 403, 425, 429})
+_REQUEST_ID_HEADERS = ("x-request-id", "request-id", "x-amzn-requestid", "x-correlation-id")
+
+
+def fault_error(run: Run, fault: Exception, request: Request) -> IdvError:
+    """The error for a call that got no usable answer."""
+    kind = type(fault).__name__
+    if isinstance(fault, _NEVER_SENT):
+        return VendorUnavailable(f"the vendor could not be reached ({kind})", safe_to_repeat=True)
+    if isinstance(fault, UnexpectedResponse):
+        if not request.repeatable:
+            return outcome_unknown(run, request, fault.message, status=fault.status)
+        return UnexpectedResponse(fault.message, status=fault.status, safe_to_repeat=True)
+    if not request.repeatable:
+        return outcome_unknown(run, request, f"no usable answer came ({kind})")
+    if run.clock.monotonic() >= run.deadline:
+        return DeadlineExceeded(f"the time for the whole operation was up ({kind})")
+    return VendorUnavailable(f"the connection to the vendor failed ({kind})", safe_to_repeat=True)
+
+
+# What an operation whose fate is unknown is cleared up with.
+_ASK = {
+    "open": "recover",
+    "recover": "recover",
+    "upload": "status",
+    "submit": "status",
+    "renew_link": "renew_link",
+    "provision": "provision",
+}
+_ADVICE = {
+    "recover": "Call recover(order) to find out",
+    "status": "Look at status(flow) and at what the vendor has before you repeat it",
+    "renew_link": "Repeating it is safe: only the newest link counts",
+    "provision": "Repeating it is safe: it looks before it makes",
+}
+
+
+def outcome_unknown(run: Run, request: Request, what: str, **more: Any) -> OutcomeUnknown:
+    """For a call that may have been carried out; `what` happened, and what to ask next."""
+    ask = _ASK.get(run.operation.operation)
+    if ask == "recover" and not isinstance(run.session.adapter, RecoverProtocol):
+        ask = None
+    advice = _ADVICE.get(ask or "", "This vendor has no call to find out: ask its staff, or wait for its callback")
+    return OutcomeUnknown(f"{what}; the vendor may have carried the {request.method} out. {advice}", ask=ask, **more)
+
+
+_MEANINGS = {
+    "AuthenticationFailed": "the vendor refused the credentials",
+    "PermissionDenied": "the vendor does not let this account do this",
+    "InvalidOrder": "the vendor does not accept what was asked for",
+    "FlowNotFound": "the vendor does not know this",
+    "DuplicateFlow": "the vendor has a flow for this already",
+    "RateLimited": "too many calls for the vendor",
+    "VendorUnavailable": "the vendor cannot serve now",
+    "UnexpectedResponse": "the vendor answered with something that is not understood",
+}
+
+
+def answer_error(run: Run, request: Request, response: Response) -> VendorError:
+    """The error that an answer means, in the vendor's words as far as they are harmless."""
+    refusal: Refusal = run.session.adapter.read_error(request, response)
+    status = response.status
+    said: dict[str, Any] = {
+        "status": status,
+        "code": redact(refusal.code, request, run.personal),
+        "vendor_message": redact(refusal.message, request, run.personal),
+        "fields": tuple(bounded(field, 60) for field in refusal.fields[:20]),
+        "request_id": next(
+            (bounded(response.headers[name], 80) for name in _REQUEST_ID_HEADERS if name in response.headers), None
+        ),
+        "retry_after": refusal.retry_after or retry_after(response),
+    }
+    if refusal.kind is None and not request.repeatable and (status < 400 or status == 408 or status >= 500):
+        return outcome_unknown(run, request, "the answer says nothing certain", **said)
+    kind = refusal.kind or kind_of_status(status)
+    repeatable = status in _REFUSED_UNSEEN or (request.repeatable and (status == 408 or status >= 500))
+    return kind(_MEANINGS.get(kind.__name__, "the call failed"), safe_to_repeat=repeatable, **said)
