@@ -47,7 +47,9 @@ class Row:
     goal: str = ""
 
     def __str__(self) -> str:
-        return f"| {self.what} | {self.ours:.3g} {self.unit} | {self.peer:.3g} {self.unit} | {self.ours / self.peer:.2f} | {self.goal} |"
+        ours, peer = (f"{figure:.0f}" if figure >= 100 else f"{figure:.3g}" for figure in (self.ours, self.peer))
+        ratio = self.ours / self.peer
+        return f"| {self.what} | {ours} {self.unit} | {peer} {self.unit} | {ratio:.2f} | {self.goal} |"
 
 
 # Measuring
