@@ -7,15 +7,15 @@ only that a failure to connect which is one (`nox -s faults` tells them apart).
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import AsyncIterator
-from functools import cache
 from types import TracebackType
 from typing import Self
 
 import aiohttp
 import httpx
 from yarl import URL
+
+from .engine.transports import ssl_context
 
 
 class FastTransport(httpx.AsyncBaseTransport):
@@ -51,7 +51,7 @@ class FastTransport(httpx.AsyncBaseTransport):
     def _of_loop(self) -> aiohttp.ClientSession:
         if self._session is None:
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=self._connections, ssl=_ssl_context(), keepalive_timeout=5),
+                connector=aiohttp.TCPConnector(limit=self._connections, ssl=ssl_context(), keepalive_timeout=5),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 skip_auto_headers=("user-agent", "accept", "accept-encoding", "content-type"),
                 auto_decompress=False,
@@ -105,8 +105,3 @@ def _of_httpx(error: Exception) -> Exception:
         case aiohttp.ClientError() | OSError():
             return httpx.ReadError(type(error).__name__)
     return error
-
-
-@cache
-def _ssl_context() -> ssl.SSLContext:
-    return httpx.create_ssl_context()

@@ -54,17 +54,17 @@ class Transports(Generic[Transport]):
 def make_sync_transport(proxy: str | None, connections: int) -> httpx.BaseTransport:
     from . import pools  # httpcore is loaded only where no other transport is brought
 
-    return pools.PooledTransport(**pools.settings(proxy, connections, _ssl_context()))
+    return pools.PooledTransport(**pools.settings(proxy, connections, ssl_context()))
 
 
 def make_async_transport(proxy: str | None, connections: int) -> httpx.AsyncBaseTransport:
     from . import pools
 
-    return pools.AsyncPooledTransport(**pools.settings(proxy, connections, _ssl_context()))
+    return pools.AsyncPooledTransport(**pools.settings(proxy, connections, ssl_context()))
 
 
 @cache
-def _ssl_context() -> ssl.SSLContext:
+def ssl_context() -> ssl.SSLContext:
     return httpx.create_ssl_context()
 
 

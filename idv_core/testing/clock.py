@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
+from ..clock import SystemClock
+
+_SYSTEM = SystemClock()
 START = datetime(2026, 3, 2, 10, 15, tzinfo=UTC)
 
 
@@ -49,19 +51,16 @@ class RunningClock(FakeClock):
 
     def __init__(self, start: datetime = START) -> None:
         super().__init__(start)
-        self._begun = time.monotonic()
+        self._begun = _SYSTEM.monotonic()
 
     def monotonic(self) -> float:
-        return self._elapsed + time.monotonic() - self._begun
+        return self._elapsed + _SYSTEM.monotonic() - self._begun
 
     def now(self) -> datetime:
         return self._start + timedelta(seconds=self.monotonic())
 
     def wait(self, woken: threading.Event, seconds: float) -> None:
-        woken.wait(seconds)
+        _SYSTEM.wait(woken, seconds)
 
     async def wait_async(self, woken: asyncio.Event, seconds: float) -> None:
-        try:
-            await asyncio.wait_for(woken.wait(), seconds)
-        except TimeoutError:
-            pass
+        await _SYSTEM.wait_async(woken, seconds)

@@ -403,7 +403,7 @@ class PluginConformance:
         """Every operation, with answers of any shape and real answers in which something is changed."""
         driver = Driver(bench, "sync")
         examples = recorded_answers(bench)
-        operation = data.draw(st.sampled_from(_operations(driver.adapter)))
+        operation = data.draw(st.sampled_from(operations_of(driver.adapter)))
         answers = data.draw(st.lists(json_like(examples), min_size=1, max_size=4))
         feed(driver, bench, operation, [json.dumps(answer).encode() for answer in answers])
 
@@ -417,7 +417,7 @@ class PluginConformance:
         self, bench: Bench, data: st.DataObject, content: bytes, status: int
     ) -> None:
         driver = Driver(bench, "sync")
-        feed(driver, bench, data.draw(st.sampled_from(_operations(driver.adapter))), [content], status)
+        feed(driver, bench, data.draw(st.sampled_from(operations_of(driver.adapter))), [content], status)
 
     def test_an_id_stays_one_segment(self, bench: Bench, idv: Driver) -> None:
         for hostile in ("../../admin?x=", "a/b#c", "..", "x\r\ny: z", "%2e%2e"):
@@ -521,7 +521,7 @@ def _is_understood(run: Callable[[], Any]) -> None:
         pass
 
 
-def _operations(adapter: Any) -> list[str]:
+def operations_of(adapter: Any) -> list[str]:
     more = {
         "upload": UploadProtocol,
         "submit": SubmitProtocol,

@@ -115,10 +115,11 @@ class Emulator:
         self._faults: list[Fault] = []
         self._outgoing: list[Outgoing] = []
         self._lock = threading.RLock()
+        routes = self.routes()
         self.app = Starlette(
-            routes=[Route(path, self._endpoint(run), methods=[method]) for method, path, run in self.routes()]
+            routes=[Route(path, self._endpoint(run), methods=[method]) for method, path, run in routes]
         )
-        self._patterns = [(method, compile_path(path)[0], run) for method, path, run in self.routes()]
+        self._patterns = [(method, compile_path(path)[0], run) for method, path, run in routes]
 
     def routes(self) -> list[tuple[str, str, Handler]]:
         """Method, Starlette path and handler of each call."""

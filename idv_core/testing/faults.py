@@ -8,7 +8,6 @@ evidence does not bear (all papers in the matrix are bad).
 from __future__ import annotations
 
 import gzip
-import json
 import socket
 import struct
 import threading
@@ -25,9 +24,9 @@ from ..engine.breaker import Circuit
 from ..engine.retry import Retry
 from ..errors import IdvError, OutcomeUnknown, PluginError, VendorError
 from ..model import Decision, Flow, FlowOrder, Result
-from ..protocols import LinkProtocol, RecoverProtocol, SubmitProtocol, TemplateProtocol, UploadProtocol
+from ..protocols import RecoverProtocol
 from .clock import RunningClock
-from .conformance import Bench, Driver, another_person
+from .conformance import Bench, Driver, another_person, operations_of
 from .emulator import Emulator
 
 Answer = tuple[int, dict[str, str], bytes]
@@ -313,14 +312,7 @@ class FaultMatrix:
 
     def _operations(self, server: FaultServer) -> list[str]:
         with self._gateway(server) as idv:
-            more = {
-                "upload": UploadProtocol,
-                "submit": SubmitProtocol,
-                "renew_link": LinkProtocol,
-                "provision": TemplateProtocol,
-                "recover": RecoverProtocol,
-            }
-            return ["open", "status", "result", *(name for name, kind in more.items() if isinstance(idv.adapter, kind))]
+            return operations_of(idv.adapter) + ["recover"] * isinstance(idv.adapter, RecoverProtocol)
 
     @contextmanager
     def _gateway(self, server: FaultServer, limits: Limits = _PATIENT, clock: Any = None) -> Iterator[Driver]:
@@ -468,8 +460,3 @@ def as_table(cells: list[Cell]) -> str:
 
 def _short(outcome: str) -> str:
     return outcome if outcome in ("", "ok") else "".join(char for char in outcome if char.isupper())
-
-
-def as_json(cells: list[Cell]) -> str:
-    """For machines."""
-    return json.dumps([attrs.asdict(cell) for cell in cells])
