@@ -1,7 +1,8 @@
 """The one tree of errors. Every leaf says where it happened, what the vendor said, and whether a repeat is safe.
 
 IdvError
-├── ConfigError            the configuration is wrong; `path` names the place in the file
+├── ConfigError            the configuration is wrong; `problems` has each with its place
+├── NoRoute                no route serves this order
 ├── PluginError            a plugin is missing, broken or misbehaves
 ├── UnsupportedOperation   this vendor does not offer it
 ├── CallbackRejected       an inbound call was refused; `status` is the HTTP status to answer
@@ -53,13 +54,38 @@ class IdvError(Exception):
         return []
 
 
-class ConfigError(IdvError):
-    """The configuration is wrong. `problems` are all of them, each with its path in the file."""
+@attrs.frozen
+class Problem:
+    """One thing that is wrong with a configuration. `place` is `file:line` where it comes from a file.
 
-    def __init__(self, message: str, *, path: str | None = None, problems: tuple[str, ...] = (), **where: Any) -> None:
+    A warning is something that works as it stands and is probably not meant.
+    """
+
+    path: str
+    text: str
+    place: str | None = None
+    is_warning: bool = False
+
+    def __str__(self) -> str:
+        kind = "warning" if self.is_warning else ""
+        return ": ".join(part for part in (self.place, kind, self.path, self.text) if part)
+
+
+class ConfigError(IdvError):
+    """The configuration is wrong. `problems` are all of them, each with its place and its path in the file."""
+
+    def __init__(self, message: str, *, problems: tuple[Problem, ...] = (), **where: Any) -> None:
         super().__init__(message, **where)
-        self.path = path
         self.problems = problems
+
+    @classmethod
+    def of(cls, problems: tuple[Problem, ...]) -> ConfigError:
+        """One error for all of them."""
+        return cls("".join(f"\n  {problem}" for problem in problems), problems=problems)
+
+
+class NoRoute(IdvError):
+    """The routes refuse this order. Nothing was opened."""
 
 
 class PluginError(IdvError):
@@ -91,7 +117,8 @@ class VendorError(IdvError):
 
     `status` is the HTTP status, `code` and `vendor_message` the vendor's own words (bounded, redacted), `request_id`
     the id to quote to the vendor's support, `safe_to_repeat` whether the same call may be made again as it is,
-    `retry_after` how long to wait first.
+    `retry_after` how long to wait first. `nothing_done` is true where it is certain that the vendor did not carry it out, so
+    that another vendor may be asked.
     """
 
     def __init__(
@@ -105,9 +132,11 @@ class VendorError(IdvError):
         safe_to_repeat: bool = False,
         retry_after: timedelta | None = None,
         fields: tuple[str, ...] = (),
+        nothing_done: bool = False,
         **where: Any,
     ) -> None:
         super().__init__(message, **where)
+        self.nothing_done = nothing_done
         self.status = status
         self.code = code
         self.vendor_message = vendor_message

@@ -166,10 +166,17 @@ def _attempts(run: Run, request: Request, token: LiveToken | None) -> Steps[Resp
     session = run.session
     session.budget.earn()
     attempt = 1
+    # reading does nothing, and neither do calls for a token
+    harmless = request.method in ("GET", "HEAD") or not request.signed
+    certain = True
     while True:
         try:
             return (yield from _accepted(run, request, token, attempt))
-        except (VendorUnavailable, RateLimited) as error:
+        except VendorError as error:
+            # one attempt that may have been carried out is enough
+            certain = error.nothing_done = harmless or (certain and error.nothing_done)
+            if not isinstance(error, (VendorUnavailable, RateLimited)):
+                raise
             chance = random.random()  # noqa: S311, no secret depends on it
             pause = session.retry.pause(attempt, error.retry_after, chance) if error.safe_to_repeat else None
             now = run.clock.monotonic()
@@ -215,6 +222,7 @@ def _pace(run: Run, pace: Pace) -> Steps[None]:
         raise RateLimited(
             "our own limit for this account (rate) leaves no room before the deadline",
             safe_to_repeat=True,
+            nothing_done=True,
             retry_after=timedelta(seconds=wait),
         )
     if wait > 0:
@@ -231,6 +239,7 @@ def _send(run: Run, request: Request, token: LiveToken | None, attempt: int) -> 
             f"the vendor failed {session.breaker.failures} times in a row, the last time with {session.last_failure}, "
             "and is left alone for a while (circuit open)",
             safe_to_repeat=True,
+            nothing_done=True,
             retry_after=timedelta(seconds=admission.wait),
         )
     response: Response | None = None

@@ -34,7 +34,8 @@ def fault_error(run: Run, fault: Exception, request: Request) -> IdvError:
     """The error for a call that got no usable answer."""
     kind = type(fault).__name__
     if isinstance(fault, _NEVER_SENT):
-        return VendorUnavailable(f"the vendor could not be reached ({kind})", safe_to_repeat=True)
+        message = f"the vendor could not be reached ({kind})"
+        return VendorUnavailable(message, safe_to_repeat=True, nothing_done=True)
     if isinstance(fault, UnexpectedResponse):
         if not request.repeatable:
             return outcome_unknown(run, request, fault.message, status=fault.status)
@@ -102,4 +103,7 @@ def answer_error(run: Run, request: Request, response: Response) -> VendorError:
         return outcome_unknown(run, request, "the answer says nothing certain", **said)
     kind = refusal.kind or kind_of_status(status)
     repeatable = status in _REFUSED_UNSEEN or (request.repeatable and (status == 408 or status >= 500))
-    return kind(_MEANINGS.get(kind.__name__, "the call failed"), safe_to_repeat=repeatable, **said)
+    # an answer that a plugin names is one that its vendor documents as a refusal
+    refused = refusal.kind is not None or (400 <= status < 500 and status != 408)
+    message = _MEANINGS.get(kind.__name__, "the call failed")
+    return kind(message, safe_to_repeat=repeatable, nothing_done=refused, **said)

@@ -14,21 +14,29 @@ from .evidence import (
     Score,
     VendorVerdict,
 )
+from .explanation import Candidate, Condition, Explanation, RouteTried
 from .flow import CallbackUrls, Flow, FlowOrder, FlowRef, FlowStatus, Link
+from .policy import Action, CheckRules, DocumentRules, Policy, Threshold, VerdictRule
 from .result import Decision, Reason, Result
 from .secret import Secret
 from .template import ProvisionedTemplate, Template
 
 __all__ = [
+    "Action",
     "Applicant",
     "CallbackUrls",
+    "Candidate",
     "Check",
     "CheckKind",
     "CheckOutcome",
+    "CheckRules",
+    "Condition",
     "Decision",
     "Deferred",
     "Document",
     "DocumentEvidence",
+    "DocumentRules",
+    "Explanation",
     "ExtractedField",
     "FieldPair",
     "Flow",
@@ -36,15 +44,19 @@ __all__ = [
     "FlowRef",
     "FlowStatus",
     "Link",
+    "Policy",
     "ProvisionedTemplate",
     "Reason",
     "Result",
+    "RouteTried",
     "Score",
     "Secret",
     "Template",
+    "Threshold",
     "Upload",
     "UploadKind",
     "VendorVerdict",
+    "VerdictRule",
     "dump",
     "load",
 ]

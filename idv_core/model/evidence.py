@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from datetime import date
 from enum import StrEnum
 from typing import Any
 
@@ -87,7 +88,8 @@ class Check:
     """One piece of evidence.
 
     `outcome` is None where the vendor only scores: a cross-check has no outcome until a policy's threshold gives it one.
-    `document_id` is your id of the document it is about, `vendor_word` the vendor's own status word.
+    `document_id` is your id of the document it is about, `vendor_word` the vendor's own status word. Where a threshold of
+    the policy has set `outcome`, `judged` is true and `vendor_outcome` is what the vendor said.
     """
 
     kind: CheckKind = attrs.field(converter=CheckKind)
@@ -98,6 +100,8 @@ class Check:
     document_id: str | None = None
     pair: FieldPair | None = None
     vendor_word: str | None = None
+    judged: bool = False
+    vendor_outcome: CheckOutcome | None = None
 
 
 @not_pickled
@@ -124,7 +128,7 @@ class DocumentEvidence:
     """One document as the vendor saw it: type, issuing country, extracted fields.
 
     `document_id` is your id, None when the vendor's answer cannot be attributed. `images` are links to pictures that the
-    vendor keeps (pre-signed, short-lived, secret).
+    vendor keeps (pre-signed, short-lived, secret). `issued_on` and `expires_on` are what the document says of itself.
     """
 
     document_id: str | None
@@ -132,6 +136,8 @@ class DocumentEvidence:
     country: str | None = attrs.field(default=None, validator=is_country)
     fields: tuple[ExtractedField, ...] = attrs.field(default=(), converter=as_tuple)
     images: Mapping[str, Secret] = attrs.field(factory=dict, converter=plain_mapping, repr=False, hash=False)
+    issued_on: date | None = attrs.field(default=None, repr=False)
+    expires_on: date | None = attrs.field(default=None, repr=False)
 
     def field(self, name: str) -> ExtractedField | None:
         """The extracted field of that name, or None."""

@@ -12,6 +12,8 @@ import attrs
 from .applicant import Applicant
 from .dark import not_pickled
 from .document import Upload
+from .explanation import Explanation
+from .policy import Policy
 from .secret import Secret
 from .values import as_tuple, is_aware, is_text, plain_mapping
 
@@ -64,13 +66,15 @@ class FlowOrder:
 
     `product` and `application_id` are yours; `template` names the steps at the vendor where the account's default does
     not serve (Atlas `product_type`, Verifik project flow). `documents` are the document types expected. The applicant's
-    browser comes back to `return_url`. `vendor_options["atlas"]` holds what only that vendor knows.
+    browser comes back to `return_url`. `tenant` and `metadata` are yours, for routes. `vendor_options["atlas"]` holds what
+    only that vendor knows.
     """
 
     product: str = attrs.field(validator=is_text)
     application_id: str = attrs.field(validator=is_text)
     applicant: Applicant
     template: str | None = None
+    tenant: str | None = None
     documents: tuple[str, ...] = attrs.field(default=(), converter=as_tuple)
     return_url: str | None = attrs.field(default=None, repr=False)
     metadata: Mapping[str, str] = attrs.field(factory=dict, converter=plain_mapping, repr=False, hash=False)
@@ -106,6 +110,8 @@ class Flow:
 
     `secrets` (a token of the flow's own, say) and `link` are dark and leave only by `dump(flow, secrets=True)`; a plugin
     can go on without them from the reference alone. `details` are the vendor's further ids. `opened_at` is aware.
+    `policy` is the one that the flow began with and keeps, `explanation` says why it is with this account. `shadow` is a flow
+    of the same order at a second vendor, for comparison; `is_shadow` marks that one, whose result decides nothing.
     """
 
     id: str = attrs.field(validator=is_text)
@@ -117,6 +123,10 @@ class Flow:
     details: Mapping[str, str] = attrs.field(factory=dict, converter=plain_mapping, hash=False)
     secrets: Mapping[str, Secret] = attrs.field(factory=dict, converter=plain_mapping, repr=False, hash=False)
     opened_at: datetime | None = attrs.field(default=None, validator=is_aware)
+    policy: Policy | None = attrs.field(default=None, repr=lambda policy: repr(policy and policy.name))
+    explanation: Explanation | None = attrs.field(default=None, repr=False)
+    shadow: Flow | None = attrs.field(default=None, repr=False)
+    is_shadow: bool = False
 
     @property
     def ref(self) -> str:

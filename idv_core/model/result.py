@@ -25,11 +25,15 @@ class Decision(StrEnum):
 
 @attrs.frozen
 class Reason:
-    """Why a decision is what it is: a stable `code`, a sentence, and the name of the check it points at."""
+    """Why a decision is what it is: a stable `code`, a sentence, and the evidence it points at.
+
+    `check` is the name of a check, `document` your id of a document, or its type where the id is not known.
+    """
 
     code: str
     text: str
     check: str | None = None
+    document: str | None = None
 
     def __str__(self) -> str:
         return self.text

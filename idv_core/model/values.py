@@ -26,6 +26,11 @@ def as_tuple(value: Iterable[Any]) -> tuple[Any, ...]:
     return tuple(value)
 
 
+def texts(value: str | Iterable[str]) -> tuple[str, ...]:
+    """One text, or several."""
+    return (value,) if isinstance(value, str) else tuple(value)
+
+
 def plain_mapping(value: Mapping[Any, Any]) -> dict[Any, Any]:
     """Copy a mapping, so that what the caller does to his own later does not reach a frozen value."""
     return dict(value)
@@ -34,6 +39,12 @@ def plain_mapping(value: Mapping[Any, Any]) -> dict[Any, Any]:
 def is_country(_: object, attribute: attrs.Attribute[Any], value: str | None) -> None:
     if value is not None and value not in COUNTRIES:
         raise ValueError(f"{attribute.name}: an ISO 3166-1 alpha-2 code such as 'IN' is needed")
+
+
+def are_countries(_: object, attribute: attrs.Attribute[Any], value: tuple[str, ...]) -> None:
+    wrong = [country for country in value if country not in COUNTRIES]
+    if wrong:
+        raise ValueError(f"{attribute.name}: {wrong[0]!r} is no ISO 3166-1 alpha-2 code such as 'IN'")
 
 
 def is_text(_: object, attribute: attrs.Attribute[Any], value: object) -> None:

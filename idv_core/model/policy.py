@@ -1,0 +1,119 @@
+"""A policy's rules: what must be there, and what is made of it. `idv_core.policy` applies them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+import attrs
+
+from .evidence import Check, CheckKind, CheckOutcome
+from .values import are_countries, is_unit, plain_mapping, texts
+
+
+@attrs.frozen(kw_only=True)
+class Threshold:
+    """Two bounds on a score of 0..1: passed from `approve_at` on, failed below `decline_below`, inconclusive between."""
+
+    approve_at: float = attrs.field(validator=is_unit)
+    decline_below: float = attrs.field(validator=is_unit)
+
+    def __attrs_post_init__(self) -> None:
+        if self.decline_below > self.approve_at:
+            raise ValueError("decline_below must not be above approve_at")
+
+    def outcome(self, score: float) -> CheckOutcome:
+        if score >= self.approve_at:
+            return CheckOutcome.PASSED
+        return CheckOutcome.FAILED if score < self.decline_below else CheckOutcome.INCONCLUSIVE
+
+
+class Action(StrEnum):
+    """What evidence that is not good leads to. There is no way to let it pass."""
+
+    REVIEW = "review"
+    DECLINE = "decline"
+
+
+class VerdictRule(StrEnum):
+    """`trust`: a bad verdict counts, none does no harm. `require`: there must be a good one. `ignore`: as if there were none."""
+
+    TRUST = "trust"
+    REQUIRE = "require"
+    IGNORE = "ignore"
+
+
+def split_name(name: str) -> tuple[CheckKind, str | None]:
+    """`face_match` or `cross_check.CUSTOMER_NAME` as kind and name. Raises ValueError for a kind that does not exist."""
+    kind, _, named = name.partition(".")
+    return CheckKind(kind), named or None
+
+
+def _are_checks(_: object, attribute: attrs.Attribute[tuple[str, ...]], value: tuple[str, ...]) -> None:
+    for name in value:
+        split_name(name)
+
+
+@attrs.frozen(kw_only=True)
+class CheckRules:
+    """`required` are kinds (`liveness`) or single checks (`cross_check.CUSTOMER_NAME`): one such check must have passed.
+
+    `inconclusive` is for checks that came to no end, `missing` for those that were not done or not even mentioned.
+    """
+
+    required: tuple[str, ...] = attrs.field(default=(), converter=texts, validator=_are_checks)
+    inconclusive: Action = attrs.field(default=Action.REVIEW, converter=Action)
+    missing: Action = attrs.field(default=Action.REVIEW, converter=Action)
+
+
+@attrs.frozen(kw_only=True)
+class DocumentRules:
+    """Rules for documents, by the vendor's words for their types (`PAN`, `PASSPORT`; upper or lower case).
+
+    `required` types must be there (else `missing`), `errors` is for documents whose check failed, `countries` are the issuing
+    countries allowed (ISO 3166-1 alpha-2), `max_age_days` bounds days since issue by type; `outdated` is for documents older
+    than that, or past their own end.
+    """
+
+    required: tuple[str, ...] = attrs.field(default=(), converter=texts)
+    missing: Action = attrs.field(default=Action.REVIEW, converter=Action)
+    errors: Action = attrs.field(default=Action.DECLINE, converter=Action)
+    countries: tuple[str, ...] = attrs.field(default=(), converter=texts, validator=are_countries)
+    max_age_days: Mapping[str, int] = attrs.field(factory=dict, converter=plain_mapping, hash=False)
+    outdated: Action = attrs.field(default=Action.REVIEW, converter=Action)
+
+    @max_age_days.validator
+    def _check_max_age_days(self, _: object, value: Mapping[str, int]) -> None:
+        if any(days <= 0 for days in value.values()):
+            raise ValueError("max_age_days: days above 0 are needed")
+
+
+@attrs.frozen(kw_only=True)
+class Policy:
+    """What turns evidence into a decision: `Policy(name="lending", thresholds={"cross_check.CUSTOMER_NAME": Threshold(...)})`.
+
+    `thresholds` are by kind or by single check, the latter first. A score gives an outcome to checks that have none, and
+    can make the vendor's own outcome worse, never better. Without any rule this is the strict default: see `judge`.
+    """
+
+    name: str = ""
+    thresholds: Mapping[str, Threshold] = attrs.field(factory=dict, converter=plain_mapping, hash=False)
+    checks: CheckRules = attrs.field(factory=CheckRules)
+    documents: DocumentRules = attrs.field(factory=DocumentRules)
+    verdict: VerdictRule = attrs.field(default=VerdictRule.TRUST, converter=VerdictRule)
+    _by_check: dict[tuple[CheckKind, str | None], Threshold] = attrs.field(init=False, repr=False, eq=False)
+
+    def __attrs_post_init__(self) -> None:
+        if Action.DECLINE in (self.checks.inconclusive, self.checks.missing) and self.documents.errors is Action.REVIEW:
+            raise ValueError(
+                'documents.errors = "review" would treat a failed document better than one that is inconclusive or missing'
+            )
+        by_check = {}
+        for name, threshold in self.thresholds.items():
+            kind, named = split_name(name)
+            by_check[kind, named and named.casefold()] = threshold
+        object.__setattr__(self, "_by_check", by_check)
+
+    def threshold(self, check: Check) -> Threshold | None:
+        """The threshold for this check: by its name, else by its kind."""
+        return self._by_check.get((check.kind, check.name.casefold())) or self._by_check.get((check.kind, None))

@@ -1,0 +1,167 @@
+"""The conditions of a route as tests on the facts of an order, and whether one route's cover another's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from datetime import date, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import attrs
+
+from ..model import Condition, FlowOrder
+from .patterns import covers, matcher
+from .route import CONTACTS, When, read_hours
+
+
+@attrs.frozen(kw_only=True)
+class Facts:
+    """What routes may ask of an order, at one moment."""
+
+    product: str
+    country: str | None
+    tenant: str | None
+    locale: str
+    documents: tuple[str, ...]
+    metadata: Mapping[str, str]
+    order: FlowOrder = attrs.field(repr=False)
+    now: datetime
+
+    @classmethod
+    def of(cls, order: FlowOrder, now: datetime) -> Facts:
+        person = order.applicant
+        return cls(
+            product=order.product,
+            country=person.country,
+            tenant=order.tenant,
+            locale=person.locale,
+            documents=order.documents,
+            metadata=order.metadata,
+            order=order,
+            now=now,
+        )
+
+    def knows(self, contact: str) -> bool:
+        person = self.order.applicant
+        return bool(person.full_name if contact == "name" else getattr(person, contact))
+
+    def age(self) -> int | None:
+        """Whole years on the UTC day."""
+        born = self.order.applicant.birthdate
+        return None if born is None else _years(born, self.now.date())
+
+
+def _years(born: date, today: date) -> int:
+    return today.year - born.year - ((today.month, today.day) < (born.month, born.day))
+
+
+@attrs.frozen
+class Test:
+    """One condition: what it is called, what it wants, whether it holds, and what may be shown of the order's value."""
+
+    name: str
+    wanted: str
+    holds: Callable[[Facts], Any]
+    shown: Callable[[Facts], str]
+
+    def condition(self, facts: Facts) -> Condition:
+        return Condition(name=self.name, wanted=self.wanted, value=self.shown(facts), holds=bool(self.holds(facts)))
+
+
+def tests_of(when: When) -> tuple[Test, ...]:
+    """The conditions in the order in which they are asked."""
+    tests: list[Test] = []
+
+    def add(name: str, wanted: object, holds: Callable[[Facts], Any], shown: Callable[[Facts], object]) -> None:
+        tests.append(Test(name, str(wanted), holds, lambda facts: str(shown(facts))))
+
+    if when.product:
+        add("product", _listed(when.product), _one_of(when.product, lambda f: f.product), lambda f: f.product)
+    if when.country:
+        countries = frozenset(when.country)
+        add("country", _listed(when.country), lambda f: f.country in countries, lambda f: f.country or "none")
+    if when.tenant:
+        add("tenant", _listed(when.tenant), _one_of(when.tenant, lambda f: f.tenant), lambda f: f.tenant or "none")
+    if when.documents:
+        types = frozenset(type_.casefold() for type_ in when.documents)
+        add(
+            "documents",
+            _listed(when.documents),
+            lambda f: any(type_.casefold() in types for type_ in f.documents),
+            lambda f: _listed(f.documents) or "none",
+        )
+    if when.locale:
+        add("locale", _listed(when.locale), _one_of(when.locale, lambda f: f.locale), lambda f: f.locale)
+    for key, wanted in when.metadata.items():
+        # what a platform puts there is its own, and may be personal
+        add(f"metadata.{key}", _listed(wanted), _one_of(wanted, _metadata(key)), lambda _: "***")
+    if when.has:
+        add("has", _listed(when.has), _knows(when.has), lambda f: _listed([c for c in CONTACTS if f.knows(c)]) or "none")
+    if when.age_from is not None or when.age_below is not None:
+        low, high = when.age_from or 0, when.age_below or 1000
+        wanted_age = f"{when.age_from or 0}-" + (str(when.age_below - 1) if when.age_below else "")
+        add("age", wanted_age, lambda f: low <= age < high if (age := f.age()) is not None else False, lambda _: "***")
+    if when.since is not None or when.until is not None:
+        since, until = when.since, when.until
+        add(
+            "time",
+            f"{since or ''}..{until or ''}",
+            lambda f: (since is None or f.now >= since) and (until is None or f.now < until),
+            lambda f: f.now.isoformat(timespec="seconds"),
+        )
+    if when.hours is not None:
+        begin, end = read_hours(when.hours)
+        zone = ZoneInfo(when.zone)
+
+        def open_now(facts: Facts) -> bool:
+            clock = facts.now.astimezone(zone).time()
+            return begin <= clock < end if begin <= end else clock >= begin or clock < end
+
+        add("hours", f"{when.hours} {when.zone}", open_now, lambda f: f"{f.now.astimezone(zone):%H:%M}")
+    return tuple(tests)
+
+
+def _listed(values: Collection[str]) -> str:
+    return ", ".join(values)
+
+
+def _one_of(patterns: tuple[str, ...], value: Callable[[Facts], str | None]) -> Callable[[Facts], Any]:
+    if len(patterns) == 1:
+        match = matcher(patterns[0])
+        return lambda facts: (text := value(facts)) is not None and match(text)
+    matchers = [matcher(pattern) for pattern in patterns]
+    return lambda facts: (text := value(facts)) is not None and any(match(text) for match in matchers)
+
+
+def _metadata(key: str) -> Callable[[Facts], str | None]:
+    return lambda facts: facts.metadata.get(key)
+
+
+def _knows(contacts: tuple[str, ...]) -> Callable[[Facts], bool]:
+    return lambda facts: any(facts.knows(contact) for contact in contacts)
+
+
+def covers_when(wide: When, narrow: When) -> bool:
+    """Whether every order that `narrow` takes would be taken by `wide`."""
+    return (
+        _covers_texts(wide.product, narrow.product)
+        and _covers_texts(wide.tenant, narrow.tenant)
+        and _covers_texts(wide.locale, narrow.locale)
+        and _covers_set(wide.country, narrow.country)
+        and _covers_set([t.casefold() for t in wide.documents], [t.casefold() for t in narrow.documents])
+        and _covers_set(wide.has, narrow.has)
+        and all(_covers_texts(wanted, narrow.metadata.get(key, ())) for key, wanted in wide.metadata.items())
+        and (wide.age_from is None or (narrow.age_from is not None and narrow.age_from >= wide.age_from))
+        and (wide.age_below is None or (narrow.age_below is not None and narrow.age_below <= wide.age_below))
+        and (wide.since is None or (narrow.since is not None and narrow.since >= wide.since))
+        and (wide.until is None or (narrow.until is not None and narrow.until <= wide.until))
+        and (wide.hours is None or (wide.hours, wide.zone) == (narrow.hours, narrow.zone))
+    )
+
+
+def _covers_texts(wide: tuple[str, ...], narrow: tuple[str, ...]) -> bool:
+    return not wide or (bool(narrow) and covers(wide, narrow))
+
+
+def _covers_set(wide: Collection[str], narrow: Collection[str]) -> bool:
+    return not wide or (bool(narrow) and set(narrow) <= set(wide))

@@ -1,0 +1,149 @@
+"""A route: which orders it takes, and where they go."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, time
+from zoneinfo import ZoneInfo
+
+import attrs
+
+from ..model.values import are_countries, is_aware, is_text, plain_mapping, texts
+from .buckets import BUCKETS, hundredths, ranges_of
+
+CONTACTS = ("email", "phone_number", "name", "birthdate")
+
+
+def _texts_by_name(value: Mapping[str, str | tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    return {name: texts(wanted) for name, wanted in value.items()}
+
+
+def _zone(_: object, attribute: attrs.Attribute[str], value: str) -> None:
+    try:
+        ZoneInfo(value)
+    except (ValueError, OSError, KeyError):  # ZoneInfoNotFoundError is a KeyError
+        raise ValueError(f"there is no time zone {value!r}") from None
+
+
+def _are_contacts(_: object, attribute: attrs.Attribute[tuple[str, ...]], value: tuple[str, ...]) -> None:
+    wrong = [name for name in value if name not in CONTACTS]
+    if wrong:
+        raise ValueError(f"{attribute.name}: {wrong[0]!r} is none of {', '.join(CONTACTS)}")
+
+
+def read_hours(hours: str) -> tuple[time, time]:
+    """`09:00-18:00`; it may go over midnight. Raises ValueError for anything else."""
+    begin, _, end = hours.partition("-")
+    try:
+        return time.fromisoformat(begin.strip()), time.fromisoformat(end.strip())
+    except ValueError:
+        raise ValueError(f"{hours!r} are no hours such as '09:00-18:00'") from None
+
+
+@attrs.frozen(kw_only=True)
+class When:
+    """What a route asks of an order. All that is given must hold; of several values one is enough.
+
+    `product`, `tenant`, `locale` and `metadata` take patterns with `*` and `?`. `country` is the applicant's, `documents` are
+    types that the order needs, `has` what must be known of the applicant (`email`, `phone_number`, `name`, `birthdate`),
+    `age_from` and `age_below` are years. `since` and `until` are moments, `hours` a time of day (`09:00-18:00`) in `zone`.
+    """
+
+    product: tuple[str, ...] = attrs.field(default=(), converter=texts)
+    country: tuple[str, ...] = attrs.field(default=(), converter=texts, validator=are_countries)
+    tenant: tuple[str, ...] = attrs.field(default=(), converter=texts)
+    documents: tuple[str, ...] = attrs.field(default=(), converter=texts)
+    locale: tuple[str, ...] = attrs.field(default=(), converter=texts)
+    metadata: Mapping[str, tuple[str, ...]] = attrs.field(factory=dict, converter=_texts_by_name, hash=False)
+    has: tuple[str, ...] = attrs.field(default=(), converter=texts, validator=_are_contacts)
+    age_from: int | None = attrs.field(default=None, validator=attrs.validators.optional(attrs.validators.ge(0)))
+    age_below: int | None = attrs.field(default=None, validator=attrs.validators.optional(attrs.validators.ge(1)))
+    since: datetime | None = attrs.field(default=None, validator=is_aware)
+    until: datetime | None = attrs.field(default=None, validator=is_aware)
+    hours: str | None = attrs.field(default=None)
+    zone: str = attrs.field(default="UTC", validator=_zone)
+
+    @hours.validator
+    def _check_hours(self, _: object, value: str | None) -> None:
+        if value is not None:
+            read_hours(value)
+
+
+    def __attrs_post_init__(self) -> None:
+        if self.since and self.until and self.since >= self.until:
+            raise ValueError("can never hold: until is not after since")
+        if self.age_from is not None and self.age_below is not None and self.age_from >= self.age_below:
+            raise ValueError("can never hold: age_below is not above age_from")
+
+
+ALWAYS = When()
+
+
+@attrs.frozen(kw_only=True)
+class Shadow:
+    """A second vendor that gets the order too, for comparison; its result never decides.
+
+    `share` is the percentage of applications. `personal_data` must be said to be true: the applicant's data go there.
+    """
+
+    account: str
+    share: float = attrs.field(default=100.0)
+    personal_data: bool = attrs.field()
+
+    @personal_data.validator
+    def _check_personal_data(self, _: object, value: bool) -> None:
+        if not value:
+            raise ValueError("a shadow is given the applicant's data: say personal_data = true, or leave it out")
+
+    @share.validator
+    def _check_share(self, _: object, value: float) -> None:
+        hundredths(value)
+
+
+@attrs.frozen(kw_only=True)
+class Route:
+    """One route: the orders that `when` takes go to exactly one of `to`, `split`, `cheapest`, or are refused.
+
+    Routes are asked by `priority`, the highest first, then in the order of the file; the first that matches wins. `split`
+    are percentages that add up to 100, sticky by application id. `cheapest` is the account of least `cost` that is
+    available. `refuse` is what the caller is told. `fallback` are the accounts to ask when the chosen one certainly opened
+    nothing. `needs` are capabilities that every account of the route must have.
+    """
+
+    name: str = attrs.field(validator=is_text)
+    when: When = ALWAYS
+    priority: int = 0
+    to: str | None = None
+    split: Mapping[str, float] = attrs.field(factory=dict, converter=plain_mapping, hash=False)
+    cheapest: tuple[str, ...] = attrs.field(default=(), converter=texts)
+    refuse: str | None = None
+    fallback: tuple[str, ...] = attrs.field(default=(), converter=texts)
+    shadow: Shadow | None = None
+    policy: str | None = None
+    needs: tuple[str, ...] = attrs.field(default=(), converter=texts)
+    _ranges: tuple[tuple[int, str], ...] = attrs.field(init=False, repr=False, eq=False)
+
+    @split.validator
+    def _check_split(self, _: object, value: Mapping[str, float]) -> None:
+        total = sum(hundredths(share) for share in value.values())
+        if value and total != BUCKETS:
+            raise ValueError(f"the shares add up to {total / 100:g}, not to 100")
+
+    def __attrs_post_init__(self) -> None:
+        object.__setattr__(self, "_ranges", ranges_of(self.split))
+        given = [name for name in ("to", "split", "cheapest", "refuse") if getattr(self, name)]
+        if len(given) != 1:
+            raise ValueError(
+                f"give one of to, split, cheapest and refuse, not {' and '.join(given)}"
+                if given
+                else "goes nowhere: give one of to, split, cheapest and refuse"
+            )
+
+    def owner(self, bucket: int) -> str:
+        """Whose the bucket (0 to 9999) is in the split."""
+        return next(name for end, name in self._ranges if bucket < end)
+
+    def accounts(self) -> tuple[str, ...]:
+        """Every account that may decide an order of this route, each once."""
+        named = (*((self.to,) if self.to else ()), *self.split, *self.cheapest, *self.fallback)
+        return tuple(dict.fromkeys(named))

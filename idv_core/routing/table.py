@@ -1,0 +1,137 @@
+"""The routes, in the order in which they are asked, with an index so that few of them have to be."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from typing import Any, TypeAlias
+
+import attrs
+
+from ..model import Applicant, FlowOrder, RouteTried
+from .conditions import Facts, Test, covers_when, tests_of
+from .patterns import is_pattern, prefix_of
+from .route import Route, When
+
+_Getter: TypeAlias = Callable[[Facts], Any]
+_Key: TypeAlias = tuple[Any, ...]
+
+# A route with long lists in several conditions is put under so many keys at most.
+_MOST_KEYS = 256
+# Routes before the one that matches are all explained if they are no more than these.
+_EXPLAINED = 25
+
+
+@attrs.frozen
+class Match:
+    """The route that takes an order, and its place in the order of asking."""
+
+    route: Route
+    rank: int
+
+
+class RoutingTable:
+    """Finds the first route that takes an order.
+
+    Each route lies under keys made of the values that it wants exactly (product or how it begins, country, tenant, locale,
+    metadata). An order is looked up once for each shape of key that occurs, so the cost does not grow with the number of
+    routes that differ in these.
+    """
+
+    def __init__(self, routes: Iterable[Route]) -> None:
+        self.routes = tuple(sorted(routes, key=lambda route: -route.priority))
+        self._tests = [tests_of(route.when) for route in self.routes]
+        index: dict[tuple[str, ...], tuple[list[_Getter], dict[_Key, list[int]]]] = {}
+        for rank, route in enumerate(self.routes):
+            anchors = _anchors(route.when)
+            shape = tuple(name for name, _, _ in anchors)
+            _, buckets = index.setdefault(shape, ([getter for _, getter, _ in anchors], {}))
+            for key in itertools.product(*(values for _, _, values in anchors)):
+                buckets.setdefault(key, []).append(rank)
+        self._index = list(index.values())
+
+    def candidates(self, facts: Facts) -> list[int]:
+        """The ranks of the routes that may take the order, in the order of asking."""
+        found: list[int] = []
+        for getters, buckets in self._index:
+            found += buckets.get(tuple([getter(facts) for getter in getters]), ())
+        if len(found) > 1:
+            found.sort()
+        return found
+
+    def find(self, facts: Facts) -> Match | None:
+        """The first route that takes the order."""
+        for rank in self.candidates(facts):
+            if all(test.holds(facts) for test in self._tests[rank]):
+                return Match(self.routes[rank], rank)
+        return None
+
+    def tried(self, facts: Facts, match: Match | None) -> tuple[tuple[RouteTried, ...], int]:
+        """The routes asked up to the one that matches, each with its conditions; and how many were passed over."""
+        last = len(self.routes) - 1 if match is None else match.rank
+        ranks = range(last + 1) if last < _EXPLAINED else [r for r in self.candidates(facts) if r <= last]
+        tried = tuple(self._explain(self.routes[rank], self._tests[rank], facts) for rank in ranks)
+        return tried, last + 1 - len(tried)
+
+    def shadowed_by(self, rank: int) -> Route | None:
+        """The first earlier route that takes every order which this one would take, so that it is never asked."""
+        when = self.routes[rank].when
+        for earlier in self.candidates(_sample(when)):
+            if earlier < rank and covers_when(self.routes[earlier].when, when):
+                return self.routes[earlier]
+        return None
+
+    @staticmethod
+    def _explain(route: Route, tests: tuple[Test, ...], facts: Facts) -> RouteTried:
+        conditions = tuple(test.condition(facts) for test in tests)
+        matched = all(condition.holds for condition in conditions)
+        return RouteTried(name=route.name, matched=matched, conditions=conditions)
+
+
+def _anchors(when: When) -> list[tuple[str, _Getter, tuple[str, ...]]]:
+    """The exact values that a route wants: name, where the order has it, values."""
+    anchors: list[tuple[str, _Getter, tuple[str, ...]]] = []
+    keys = 1
+
+    def add(name: str, getter: _Getter, values: tuple[str, ...]) -> None:
+        nonlocal keys
+        if values and not any(map(is_pattern, values)) and keys * len(values) <= _MOST_KEYS:
+            keys *= len(values)
+            anchors.append((name, getter, tuple(dict.fromkeys(values))))
+
+    if any(map(is_pattern, when.product)):
+        length = min(len(prefix_of(pattern)) for pattern in when.product)
+        beginnings = tuple(pattern[:length] for pattern in when.product) if length else ()
+        add(f"product[:{length}]", lambda facts: facts.product[:length], beginnings)
+    else:
+        add("product", lambda facts: facts.product, when.product)
+    add("country", lambda facts: facts.country, when.country)
+    add("tenant", lambda facts: facts.tenant, when.tenant)
+    add("locale", lambda facts: facts.locale, when.locale)
+    for key, wanted in sorted(when.metadata.items()):
+        add(f"metadata.{key}", _metadata(key), wanted)
+    return anchors
+
+
+def _metadata(key: str) -> _Getter:
+    return lambda facts: facts.metadata.get(key)
+
+
+def _sample(when: When) -> Facts:
+    """An order that has what the conditions with exact values want; whoever takes all orders of `when` is found by it."""
+
+    def first(patterns: tuple[str, ...]) -> str | None:
+        return patterns[0].replace("*", "").replace("?", "x") if patterns else None
+
+    nobody = FlowOrder(product="-", application_id="-", applicant=Applicant(reference="-"))
+    return Facts(
+        product=first(when.product) or "",
+        country=first(when.country),
+        tenant=first(when.tenant),
+        locale=first(when.locale) or "",
+        documents=(),
+        metadata={key: first(wanted) or "" for key, wanted in when.metadata.items()},
+        order=nobody,
+        now=datetime.min.replace(tzinfo=UTC),
+    )
