@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .async_gateway import AsyncGateway
-    from .config import Account, Callbacks, Circuit, Limits, Retry
+    from .config import Account, Callbacks, Circuit, Configuration, Limits, Retry
     from .errors import (
         AuthenticationFailed,
         CallbackRejected,
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         FlowNotFound,
         IdvError,
         InvalidOrder,
+        NoRoute,
         OutcomeUnknown,
         PermissionDenied,
         PluginError,
@@ -38,22 +39,27 @@ if TYPE_CHECKING:
         Check,
         CheckKind,
         CheckOutcome,
+        CheckRules,
         Decision,
         Document,
+        DocumentRules,
+        Explanation,
         Flow,
         FlowOrder,
         FlowStatus,
+        Policy,
         Result,
         Secret,
         Template,
+        Threshold,
         VendorVerdict,
         dump,
         load,
     )
-    from .policy import Policy, Threshold
+    from .routing import Route, Shadow, When
 
 # Looked through in this order when a name is first asked for, so that a program pays only for what it uses.
-_PLACES = ("errors", "model", "policy", "config", "gateway", "async_gateway")
+_PLACES = ("errors", "model", "routing", "config", "gateway", "async_gateway")
 
 __version__ = "0.1.0"
 
@@ -67,12 +73,16 @@ __all__ = [
     "Check",
     "CheckKind",
     "CheckOutcome",
+    "CheckRules",
     "Circuit",
     "ConfigError",
+    "Configuration",
     "DeadlineExceeded",
     "Decision",
     "Document",
+    "DocumentRules",
     "DuplicateFlow",
+    "Explanation",
     "Flow",
     "FlowNotFound",
     "FlowOrder",
@@ -81,6 +91,7 @@ __all__ = [
     "IdvError",
     "InvalidOrder",
     "Limits",
+    "NoRoute",
     "OutcomeUnknown",
     "PermissionDenied",
     "PluginError",
@@ -88,7 +99,9 @@ __all__ = [
     "RateLimited",
     "Result",
     "Retry",
+    "Route",
     "Secret",
+    "Shadow",
     "Template",
     "Threshold",
     "UnexpectedResponse",
@@ -97,6 +110,7 @@ __all__ = [
     "VendorUnavailable",
     "VendorVerdict",
     "WaitCancelled",
+    "When",
     "dump",
     "load",
 ]

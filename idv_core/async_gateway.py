@@ -11,9 +11,9 @@ from typing import Any, Self, TypeVar
 import httpx
 
 from .clock import Clock, SystemClock
-from .config import Account, Callbacks, load_configuration
+from .config import Account, Callbacks, Configuration, read_configuration
 from .engine.async_driver import AsyncDriver
-from .gateway import DEADLINE, GatewayBase
+from .gateway import DEADLINE, GatewayBase, as_configuration
 from .model import Document, Flow, FlowOrder, ProvisionedTemplate, Result, Template
 from .operations import Operations, Progress
 from .policy import DEFAULT_POLICY, Policy
@@ -31,7 +31,7 @@ class AsyncGateway(GatewayBase):
 
     def __init__(
         self,
-        accounts: Iterable[Account],
+        accounts: Iterable[Account] | Configuration,
         *,
         callbacks: Callbacks | None = None,
         policy: Policy = DEFAULT_POLICY,
@@ -41,23 +41,28 @@ class AsyncGateway(GatewayBase):
         observers: Iterable[object] = (),
     ) -> None:
         clock = clock or SystemClock()
-        self._operations = Operations.over(accounts, callbacks, policy, clock, registry or discover(), observers)
+        configuration = as_configuration(accounts, callbacks)
+        self._operations = Operations.over(configuration, policy, clock, registry or discover(), observers)
         self._driver = AsyncDriver(clock, self._operations.wakers, transport)
 
     @classmethod
     def load(cls, path: str | Path = "idv.toml", **more: Any) -> Self:
-        """A gateway as the file says. Raises ConfigError that lists every problem."""
-        configuration = load_configuration(path)
-        return cls(configuration.accounts, callbacks=configuration.callbacks, **more)
+        """A gateway as the file says. Raises ConfigError that lists every problem, each with its line."""
+        gateway = cls(read_configuration(path), **more)
+        gateway._file = Path(path)
+        return gateway
 
     async def open(self, order: FlowOrder, *, account: str | None = None) -> Flow:
-        """Open a flow. Keep `flow.ref`. Raises InvalidOrder, DuplicateFlow, OutcomeUnknown and the rest of VendorError."""
+        """Open a flow where the routes send it, or at `account`. Keep the flow, or `flow.ref`.
+
+        Raises NoRoute, InvalidOrder, DuplicateFlow, OutcomeUnknown and the rest of VendorError.
+        """
         return await self._driver.run(self._operations.open(order, account))
 
     async def recover(self, order: FlowOrder, *, account: str | None = None) -> Flow:
         """After an OutcomeUnknown of `open`: the one flow of this order, found at the vendor, or opened now where that cannot
-        make two. Raises UnsupportedOperation where the vendor has no way, DuplicateFlow where it has the flow but does not
-        name it."""
+        make two. `account` is that of the error. Raises UnsupportedOperation where the vendor has no way, DuplicateFlow where
+        it has the flow but does not name it."""
         return await self._driver.run(self._operations.recover(order, account))
 
     async def upload(self, flow: Flow | str, documents: Sequence[Document]) -> Flow:
@@ -101,6 +106,10 @@ class AsyncGateway(GatewayBase):
     async def provision(self, template: Template, *, account: str | None = None) -> ProvisionedTemplate:
         """Make sure that a template exists at the vendor. Doing it twice leaves one."""
         return await self._driver.run(self._operations.provision(template, account))
+
+    async def check_credentials(self, *, account: str | None = None) -> bool:
+        """Try the account's credentials without opening anything; False where the vendor offers no way. Raises VendorError."""
+        return await self._driver.run(self._operations.check_credentials(account))
 
     async def vendor(
         self, call: Callable[[Any], Exchange[T]], *, account: str | None = None, name: str = "vendor"

@@ -8,14 +8,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+import attrs
 import httpx
 
 from .callbacks.desk import Inbound, Received
 from .clock import Clock, SystemClock
-from .config import Account, Callbacks, load_configuration
+from .config import Account, Callbacks, Configuration, read_configuration
 from .engine.account import AccountHealth
 from .engine.sync_driver import SyncDriver
-from .model import Document, Flow, FlowOrder, ProvisionedTemplate, Result, Secret, Template
+from .errors import ConfigError
+from .model import Document, Explanation, Flow, FlowOrder, ProvisionedTemplate, Result, Secret, Template
 from .operations import Operations, Progress
 from .policy import DEFAULT_POLICY, Policy
 from .registry import Registry, discover
@@ -26,15 +28,39 @@ T = TypeVar("T")
 DEADLINE = timedelta(minutes=10)
 
 
+def as_configuration(accounts: Iterable[Account] | Configuration, callbacks: Callbacks | None) -> Configuration:
+    """Accounts alone make a configuration without routes."""
+    if not isinstance(accounts, Configuration):
+        return Configuration(accounts=accounts, callbacks=callbacks)
+    return accounts if callbacks is None else attrs.evolve(accounts, callbacks=callbacks)
+
+
 class GatewayBase:
     """What both gateways share: their accounts, and receiving callbacks (which never blocks)."""
 
     _operations: Operations
+    _file: Path | None = None
 
     @property
     def accounts(self) -> tuple[str, ...]:
         """The names of the accounts."""
-        return tuple(self._operations.sessions)
+        return tuple(self._operations.live.sessions)
+
+    def explain(self, order: FlowOrder, *, account: str | None = None) -> Explanation:
+        """Where `open` would send this order now, and the whole reasoning. Nothing is called and nothing counted."""
+        return self._operations.explain(order, account)
+
+    def reload(self, configuration: Configuration | None = None) -> None:
+        """Take a new configuration at once: the file read again, or the one given. Reads files.
+
+        Raises ConfigError if there is an error in it; everything stays as it was then. Accounts that have not changed keep
+        their connections, tokens and circuits; flows under way keep their account and policy.
+        """
+        if configuration is None:
+            if self._file is None:
+                raise ConfigError("there is no file to read again: give reload() a Configuration")
+            configuration = read_configuration(self._file)
+        self._operations.take(configuration)
 
     def health(self) -> Mapping[str, AccountHealth]:
         """How each account is doing, as this process sees it: circuit breaker, calls under way and waiting, retry budget."""
@@ -59,14 +85,15 @@ class GatewayBase:
 class Gateway(GatewayBase):
     """One typed API in front of every vendor, for blocking code. Safe for threads.
 
-    `accounts` are the vendors' accounts, `callbacks` where vendors reach us, `policy` what turns evidence into a decision.
+    `accounts` are the vendors' accounts, or a whole `Configuration` with routes and policies; `callbacks` is where vendors
+    reach us, `policy` what turns evidence into a decision where no route names one.
     `transport` is any `httpx.BaseTransport` of your own (it stays yours to close), `observers` are told of every operation
     and call (see `idv_core.telemetry`). Use it as a context manager.
     """
 
     def __init__(
         self,
-        accounts: Iterable[Account],
+        accounts: Iterable[Account] | Configuration,
         *,
         callbacks: Callbacks | None = None,
         policy: Policy = DEFAULT_POLICY,
@@ -76,23 +103,28 @@ class Gateway(GatewayBase):
         observers: Iterable[object] = (),
     ) -> None:
         clock = clock or SystemClock()
-        self._operations = Operations.over(accounts, callbacks, policy, clock, registry or discover(), observers)
+        configuration = as_configuration(accounts, callbacks)
+        self._operations = Operations.over(configuration, policy, clock, registry or discover(), observers)
         self._driver = SyncDriver(clock, self._operations.wakers, transport)
 
     @classmethod
     def load(cls, path: str | Path = "idv.toml", **more: Any) -> Self:
-        """A gateway as the file says. Raises ConfigError that lists every problem."""
-        configuration = load_configuration(path)
-        return cls(configuration.accounts, callbacks=configuration.callbacks, **more)
+        """A gateway as the file says. Raises ConfigError that lists every problem, each with its line."""
+        gateway = cls(read_configuration(path), **more)
+        gateway._file = Path(path)
+        return gateway
 
     def open(self, order: FlowOrder, *, account: str | None = None) -> Flow:
-        """Open a flow. Keep `flow.ref`. Raises InvalidOrder, DuplicateFlow, OutcomeUnknown and the rest of VendorError."""
+        """Open a flow where the routes send it, or at `account`. Keep the flow, or `flow.ref`.
+
+        Raises NoRoute, InvalidOrder, DuplicateFlow, OutcomeUnknown and the rest of VendorError.
+        """
         return self._driver.run(self._operations.open(order, account))
 
     def recover(self, order: FlowOrder, *, account: str | None = None) -> Flow:
         """After an OutcomeUnknown of `open`: the one flow of this order, found at the vendor, or opened now where that cannot
-        make two. Raises UnsupportedOperation where the vendor has no way, DuplicateFlow where it has the flow but does not
-        name it."""
+        make two. `account` is that of the error. Raises UnsupportedOperation where the vendor has no way, DuplicateFlow where
+        it has the flow but does not name it."""
         return self._driver.run(self._operations.recover(order, account))
 
     def upload(self, flow: Flow | str, documents: Sequence[Document]) -> Flow:
@@ -136,6 +168,10 @@ class Gateway(GatewayBase):
     def provision(self, template: Template, *, account: str | None = None) -> ProvisionedTemplate:
         """Make sure that a template exists at the vendor. Doing it twice leaves one."""
         return self._driver.run(self._operations.provision(template, account))
+
+    def check_credentials(self, *, account: str | None = None) -> bool:
+        """Try the account's credentials without opening anything; False where the vendor offers no way. Raises VendorError."""
+        return self._driver.run(self._operations.check_credentials(account))
 
     def vendor(self, call: Callable[[Any], Exchange[T]], *, account: str | None = None, name: str = "vendor") -> T:
         """Run an operation that only this vendor has: `idv.vendor(lambda atlas: atlas.checklist(flow), account="atlas")`."""

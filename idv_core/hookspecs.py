@@ -1,9 +1,13 @@
-"""The one hook that a plugin's distribution implements, found by the entry point group `idv_core.plugins`."""
+"""The one hook that a plugin's distribution implements, found by the entry point group `idv_core.plugins`.
+
+Another group, `idv_core.secrets`, is for sources of secrets: the entry point's name is the key of references
+(`{ vault = "secret/atlas" }`), its object a `SecretSource`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 import attrs
 import pluggy
@@ -12,6 +16,11 @@ from .protocols import CONTRACT_VERSION
 
 PROJECT = "idv_core"
 ENTRY_POINT_GROUP = "idv_core.plugins"
+
+SECRETS_GROUP = "idv_core.secrets"
+
+SecretSource: TypeAlias = Callable[[str], str]
+"""Gives the secret of that name, or raises ValueError. Called when a gateway is made, and again when a key is refused."""
 
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)

@@ -3,42 +3,67 @@
 from __future__ import annotations
 
 import random
+import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 import attrs
 
-from .callbacks.addresses import Addresses
 from .callbacks.desk import CallbackDesk, Inbound, Received
 from .clock import Clock
-from .config import Account, Callbacks
+from .config import Configuration, check
 from .config.accounts import open_account
+from .config.problems import Problems
+from .config.settings import SettingsReader
 from .documents import check_url, read_document
 from .engine.account import AccountHealth, AccountSession
+from .engine.caps import until_tomorrow
 from .engine.conversation import perform
 from .engine.effects import Blocking, Pause, Steps
 from .engine.redaction import redact_check
+from .engine.reports import report_configuration, report_fallback, report_rotation, report_shadow
 from .engine.wakers import Wakers
 from .errors import (
+    AuthenticationFailed,
     CallbackRejected,
     ConfigError,
     DeadlineExceeded,
+    IdvError,
     InvalidOrder,
-    PluginError,
+    PermissionDenied,
     RateLimited,
     UnsupportedOperation,
+    VendorError,
     VendorUnavailable,
     WaitCancelled,
 )
-from .model import Document, Flow, FlowOrder, FlowRef, FlowStatus, ProvisionedTemplate, Result, Secret, Template, Upload
-from .policy import Policy
+from .live import Live, Plan, refuse
+from .model import (
+    Decision,
+    Document,
+    Explanation,
+    Flow,
+    FlowOrder,
+    FlowRef,
+    FlowStatus,
+    Policy,
+    ProvisionedTemplate,
+    Reason,
+    Result,
+    Secret,
+    Template,
+    Upload,
+)
+from .policy import judge, strictest
 from .protocols import (
     CallbackProtocol,
+    CredentialsProtocol,
     LinkProtocol,
     RecoverProtocol,
     SubmitProtocol,
     TemplateProtocol,
+    TokenProtocol,
     UploadProtocol,
 )
 from .registry import Registry
@@ -53,88 +78,140 @@ _PATIENCE = 5
 _GROWTH = 1.5
 
 
+# Another vendor may be asked after one of these, if it is certain that nothing was done.
+_AWAY = (VendorUnavailable, RateLimited, AuthenticationFailed, PermissionDenied)
+# A shadow may not keep the applicant waiting for longer than so many seconds.
+_SHADOW_SECONDS = 10.0
+
+
 @attrs.define(kw_only=True)
 class Operations:
-    """The accounts, the policy and the callbacks of one gateway."""
+    """What one gateway can do. `live` is the configuration in force, which is only ever exchanged as a whole."""
 
-    sessions: Mapping[str, AccountSession]
-    policy: Policy
+    live: Live
+    default: Policy
     clock: Clock
+    registry: Registry
     wakers: Wakers
-    desk: CallbackDesk | None
     observers: Observers
+    _changing: threading.Lock = attrs.field(factory=threading.Lock, repr=False)
 
     @classmethod
     def over(
         cls,
-        accounts: Iterable[Account],
-        callbacks: Callbacks | None,
-        policy: Policy,
+        configuration: Configuration,
+        default: Policy,
         clock: Clock,
         registry: Registry,
         observers: Iterable[object],
     ) -> Operations:
-        sessions: dict[str, AccountSession] = {}
-        problems: list[str] = []
-        for account in accounts:
-            if account.name in sessions:
-                problems.append(f"accounts.{account.name}: is there twice")
-                continue
-            try:
-                sessions[account.name] = open_account(account, registry)
-            except ConfigError as error:
-                problems.extend(error.problems or (error.message,))
-            except PluginError as error:
-                problems.append(f"accounts.{account.name}.plugin: {error.message}")
-        if problems:
-            raise ConfigError("; ".join(problems), problems=tuple(problems))
-        if not sessions:
-            raise ConfigError("at least one account is needed")
-        desk = CallbackDesk(Addresses(callbacks.url, callbacks.key), clock) if callbacks else None
+        checked = check(configuration, registry, clock.now()).or_raise()
         return cls(
-            sessions=sessions,
-            policy=policy,
+            live=Live.of(checked, default, clock),
+            default=default,
             clock=clock,
+            registry=registry,
             wakers=Wakers(),
-            desk=desk,
             observers=Observers(observers),
         )
 
-    def session(self, account: str | None) -> AccountSession:
-        if account is None and len(self.sessions) == 1:
-            return next(iter(self.sessions.values()))
-        known = ", ".join(sorted(self.sessions))
-        if account is None:
-            raise ConfigError(f"there are several accounts, so say which one: {known}")
-        if account not in self.sessions:
-            raise ConfigError(f"there is no account {account!r} (there are: {known})", account=account)
-        return self.sessions[account]
+    def take(self, configuration: Configuration) -> None:
+        """Exchange the configuration. Raises ConfigError and leaves everything as it is when there is an error in it."""
+        with self._changing:
+            checked = check(configuration, self.registry, self.clock.now()).or_raise()
+            self.live = Live.of(checked, self.default, self.clock, self.live)
+        report_configuration(len(configuration.accounts), len(configuration.routes))
+
+    def explain(self, order: FlowOrder, account: str | None) -> Explanation:
+        return self.live.explain(order, account, self.clock.now(), self.clock.monotonic())
 
     def open(self, order: FlowOrder, account: str | None) -> Steps[Flow]:
-        session = self.session(account)
-        order = self._with_callbacks(session, order)
-        return (yield from self._new_flow(session, "open", order, lambda: session.adapter.open_flow(order)))
+        live = self.live
+        plan = live.plan(order, account, self.clock.now())
+        if plan.refused is not None:
+            raise refuse(plan)
+        health: dict[str, str] = {}
+        failure: IdvError | None = None
+        for position, (name, _) in enumerate(plan.choice.accounts):
+            session = live.session(name)
+            onward = [name for name, _ in plan.choice.accounts[position + 1 :]]
+            now = self.clock.now()
+            why = live.why_not(name, now, self.clock.monotonic())
+            if session.cap.is_reached(now):
+                failure = failure or _capped(session, now)
+            elif why is None or not onward:
+                try:
+                    flow = yield from self._open_at(live, plan, session)
+                except _AWAY as error:
+                    if not error.nothing_done:
+                        raise
+                    failure, why = error, type(error).__name__
+                else:
+                    health[name] = "available"
+                    return (yield from self._with_shadow(live, plan, flow, health))
+            health[name] = why or "available"
+            if onward:
+                report_fallback(name, onward[0], health[name])
+        assert failure is not None
+        raise failure
+
+    def _open_at(self, live: Live, plan: Plan, session: AccountSession, seconds: float | None = None) -> Steps[Flow]:
+        now = self.clock.now()
+        if not session.cap.take(now):
+            raise _capped(session, now)
+        order = _with_callbacks(live, session, plan.order)
+        try:
+            flow = yield from self._new_flow(session, "open", order, lambda a: a.open_flow(order), seconds)
+        except VendorError as error:
+            if error.nothing_done:
+                session.cap.give_back()
+            raise
+        return attrs.evolve(flow, policy=plan.policy)
+
+    def _with_shadow(self, live: Live, plan: Plan, flow: Flow, health: Mapping[str, str]) -> Steps[Flow]:
+        shadow: Flow | None = None
+        name = plan.choice.shadow
+        if name is not None:
+            shadow = yield from _shadowed(name, "open", self._open_at(live, plan, live.sessions[name], _SHADOW_SECONDS))
+            shadow = shadow and attrs.evolve(shadow, is_shadow=True)
+        explanation = live.explanation(plan, flow.account, health, name)
+        return attrs.evolve(flow, explanation=explanation, shadow=shadow)
 
     def recover(self, order: FlowOrder, account: str | None) -> Steps[Flow]:
-        session = self.session(account)
+        live = self.live
+        session = live.session(account)
         self._needs(
             session,
             RecoverProtocol,
             "recover",
             "the vendor has no call that tells whether a flow was opened. Ask its staff, or wait for its callback",
         )
-        order = self._with_callbacks(session, order)
-        return (yield from self._new_flow(session, "recover", order, lambda: session.adapter.recover(order)))
+        plan = live.plan(order, session.name, self.clock.now())
+        order = _with_callbacks(live, session, order)
+        flow = yield from self._new_flow(session, "recover", order, lambda a: a.recover(order))
+        explanation = live.explanation(plan, session.name, {session.name: "recovered"})
+        return attrs.evolve(flow, policy=plan.policy, explanation=explanation)
 
-    def _with_callbacks(self, session: AccountSession, order: FlowOrder) -> FlowOrder:
-        if self.desk is None or order.callbacks is not None or not isinstance(session.adapter, CallbackProtocol):
-            return order
-        return attrs.evolve(order, callbacks=self.desk.urls(session.name, order.application_id, order.return_url))
+    def check_credentials(self, account: str | None) -> Steps[bool]:
+        """Whether they could be tried. Raises the error of the call if they are no good."""
+        session = self.live.session(account)
+        if isinstance(session.adapter, CredentialsProtocol):
+            yield from self._perform(session, "check_credentials", lambda a: a.check_credentials())
+        elif isinstance(session.adapter, TokenProtocol):
+            yield from self._perform(session, "check_credentials", lambda a: a.obtain_token(None))
+        else:
+            return False
+        return True
 
     def _new_flow(
-        self, session: AccountSession, operation: str, order: FlowOrder, start: Callable[[], Exchange[Flow]]
+        self,
+        session: AccountSession,
+        operation: str,
+        order: FlowOrder,
+        start: Callable[[Any], Exchange[Flow]],
+        seconds: float | None = None,
     ) -> Steps[Flow]:
-        flow = yield from self._perform(session, operation, start, order.applicant.personal_texts())
+        flow = yield from self._perform(session, operation, start, order.applicant.personal_texts(), seconds)
         return attrs.evolve(flow, account=session.name, application_id=order.application_id, opened_at=self.clock.now())
 
     def upload(self, flow: Flow | str, documents: Sequence[Document]) -> Steps[Flow]:
@@ -155,31 +232,62 @@ class Operations:
                 check_url(document.id, document.url.reveal())
         limit = session.limits.max_upload
         loaded = yield Blocking(lambda: tuple(read_document(document, limit) for document in documents))
-        flow = yield from self._flow(session, "upload", flow, lambda: session.adapter.upload(flow, loaded))
+        flow = yield from self._handed_in(session, flow, loaded)
+        return (yield from self._also(flow, UploadProtocol, lambda at, shadow: self._handed_in(at, shadow, loaded)))
+
+    def _handed_in(self, session: AccountSession, flow: Flow, loaded: tuple[Document, ...]) -> Steps[Flow]:
+        flow = yield from self._flow(session, "upload", flow, lambda adapter: adapter.upload(flow, loaded))
         return attrs.evolve(flow, uploads=(_redacted(upload) for upload in flow.uploads))
+
+    def _also(self, flow: Flow, protocol: type, act: Callable[[AccountSession, Flow], Steps[Flow]]) -> Steps[Flow]:
+        """The same with the flow's shadow, where its vendor can; what goes wrong there changes nothing."""
+        if flow.shadow is None:
+            return flow
+        session = self.live.session(flow.shadow.account)
+        if not isinstance(session.adapter, protocol):
+            return flow
+        shadow = yield from _shadowed(session.name, protocol.__name__, act(session, flow.shadow))
+        return attrs.evolve(flow, shadow=shadow or flow.shadow)
 
     def submit(self, flow: Flow | str) -> Steps[Flow]:
         session, flow = self._of(flow)
+        flow = yield from self._submitted(session, flow)
+        return (yield from self._also(flow, SubmitProtocol, self._submitted))
+
+    def _submitted(self, session: AccountSession, flow: Flow) -> Steps[Flow]:
         if not isinstance(session.adapter, SubmitProtocol):
             return flow
-        adapter = session.adapter
-        return (yield from self._flow(session, "submit", flow, lambda: adapter.submit(flow)))
+        return (yield from self._flow(session, "submit", flow, lambda adapter: adapter.submit(flow)))
 
     def status(self, flow: Flow | str) -> Steps[Flow]:
         session, flow = self._of(flow)
-        return (yield from self._flow(session, "status", flow, lambda: session.adapter.status(flow)))
+        return (yield from self._flow(session, "status", flow, lambda adapter: adapter.status(flow)))
 
     def renew_link(self, flow: Flow | str) -> Steps[Flow]:
         session, flow = self._of(flow)
         self._needs(session, LinkProtocol, "renew_link", "its links are not renewed")
-        return (yield from self._flow(session, "renew_link", flow, lambda: session.adapter.renew_link(flow)))
+        return (yield from self._flow(session, "renew_link", flow, lambda adapter: adapter.renew_link(flow)))
 
     def result(self, flow: Flow | str) -> Steps[Result]:
         session, flow = self._of(flow)
-        result = yield from self._perform(session, "result", lambda: session.adapter.result(flow))
+        result = yield from self._perform(session, "result", lambda adapter: adapter.result(flow))
         if any(check.reasons for check in result.checks):
             result = attrs.evolve(result, checks=map(redact_check, result.checks))
-        return self.policy.judge(result, flow=_continued(flow, result.flow), received_at=self.clock.now())
+        return self._decided(flow, result)
+
+    def _decided(self, flow: Flow, result: Result) -> Result:
+        """By the policy that the flow began with; where that is not known, by the strictest of those it may have been."""
+        live, now = self.live, self.clock.now()
+        more = {"flow": _continued(flow, result.flow), "received_at": now}
+        policies = (flow.policy,) if flow.policy else live.policies_of.get(flow.account, live.all_policies)
+        judged = (
+            judge(policies[0], result, now, **more) if len(policies) == 1 else strictest(policies, result, now, **more)
+        )
+        if not flow.is_shadow or judged.decision is Decision.UNDECIDED:
+            return judged
+        text = f"a shadow decides nothing; it would be {judged.decision}"
+        reason = Reason(f"shadow.{judged.decision}", text)
+        return attrs.evolve(judged, decision=Decision.UNDECIDED, reasons=(reason, *judged.reasons))
 
     def wait(
         self, flow: Flow | str, deadline: timedelta, progress: Progress | None, cancelled: Callable[[], bool] | None
@@ -222,71 +330,107 @@ class Operations:
             pause = first if woken else min(pause * _GROWTH, ceiling)
 
     def provision(self, template: Template, account: str | None) -> Steps[ProvisionedTemplate]:
-        session = self.session(account)
+        session = self.live.session(account)
         self._needs(
             session, TemplateProtocol, "provision", "templates are made by the vendor's own staff or sent along"
         )
-        if self.desk is not None and template.callback_url is None and isinstance(session.adapter, CallbackProtocol):
-            urls = self.desk.urls(session.name, None)
+        desk = self.live.desk
+        if desk is not None and template.callback_url is None and isinstance(session.adapter, CallbackProtocol):
+            urls = desk.urls(session.name, None)
             template = attrs.evolve(template, callback_url=urls.url("events"))
         made: ProvisionedTemplate = yield from self._perform(
-            session, "provision", lambda: session.adapter.provision(template)
+            session, "provision", lambda adapter: adapter.provision(template)
         )
         return made
 
     def vendor(self, name: str, call: Callable[[Any], Exchange[T]], account: str | None) -> Steps[T]:
-        session = self.session(account)
-        return (yield from self._perform(session, name, lambda: call(session.adapter)))
+        return (yield from self._perform(self.live.session(account), name, call))
 
     def callback_url(self, account: str, purpose: str) -> Secret:
-        return Secret(self._callback_desk().urls(self.session(account).name, None).url(purpose))
+        return Secret(self._callback_desk().urls(self.live.session(account).name, None).url(purpose))
 
     def receive(self, account: str, inbound: Inbound) -> Received:
         desk = self._callback_desk()
-        if account not in self.sessions:
+        live = self.live
+        session = live.sessions.get(account) or live.retired.get(account)
+        if session is None:
             raise CallbackRejected("no such address", status=404)
-        received = desk.receive(self.sessions[account], inbound)
+        received = desk.receive(session, inbound)
         if received.fetch:
             self.wakers.wake(("application", account, received.application_id))
             self.wakers.wake(("flow", received.flow_ref))
         return received
 
     def forget(self, received: Received) -> None:
-        if self.desk is not None:
-            self.desk.forget(received)
+        if self.live.desk is not None:
+            self.live.desk.forget(received)
 
     def _callback_desk(self) -> CallbackDesk:
-        if self.desk is None:
+        if self.live.desk is None:
             raise ConfigError("for callbacks give the gateway Callbacks(url, key), or [callbacks] in idv.toml")
-        return self.desk
+        return self.live.desk
 
     def health(self) -> dict[str, AccountHealth]:
         now = self.clock.monotonic()
-        return {name: session.health(now) for name, session in self.sessions.items()}
+        return {name: session.health(now) for name, session in self.live.sessions.items()}
 
     def _perform(
         self,
         session: AccountSession,
         operation: str,
-        start: Callable[[], Exchange[T]],
+        start: Callable[[Any], Exchange[T]],
         personal: tuple[str, ...] = (),
+        seconds: float | None = None,
     ) -> Steps[T]:
-        return perform(session, operation, start, self.clock, personal, self.observers)
+        """One operation of the account's adapter; once more if the credentials were refused and there are new ones."""
+
+        def at(session: AccountSession) -> Steps[T]:
+            begin = lambda: start(session.adapter)  # noqa: E731
+            return perform(session, operation, begin, self.clock, personal, self.observers, seconds)
+
+        try:
+            return (yield from at(session))
+        except AuthenticationFailed:
+            fresh: AccountSession | None = yield Blocking(lambda: self._reread(session))
+            if fresh is None:
+                raise
+        return (yield from at(fresh))
+
+    def _reread(self, session: AccountSession) -> AccountSession | None:
+        """The account with the secrets that its references give now; None if they are those that were refused."""
+        with self._changing:
+            live = self.live
+            current = live.sessions.get(session.name)
+            if current is None or current is not session:
+                return current
+            problems = Problems()
+            reader = SettingsReader(problems, self.registry.secret_sources)
+            opened = open_account(live.opened[session.name].account, self.registry, reader)
+            if opened is None or live.is_same(opened):
+                return None
+            fresh = opened.session()
+            self.live = attrs.evolve(
+                live,
+                opened={**live.opened, session.name: opened},
+                sessions={**live.sessions, session.name: fresh},
+            )
+        report_rotation(session.name)
+        return fresh
 
     def _flow(
-        self, session: AccountSession, operation: str, before: Flow, start: Callable[[], Exchange[Flow]]
+        self, session: AccountSession, operation: str, before: Flow, start: Callable[[Any], Exchange[Flow]]
     ) -> Steps[Flow]:
         return _continued(before, (yield from self._perform(session, operation, start)))
 
     def _of(self, flow: Flow | str) -> tuple[AccountSession, Flow]:
         """The account of a flow, and the flow; a reference alone is enough to go on."""
         if isinstance(flow, Flow):
-            return self.session(flow.account), flow
+            return self.live.session(flow.account), flow
         try:
             ref = FlowRef.parse(flow)
         except ValueError as error:
             raise InvalidOrder(str(error), fields=("flow",)) from None
-        return self.session(ref.account), Flow(account=ref.account, id=ref.id, status=FlowStatus.OPEN)
+        return self.live.session(ref.account), Flow(account=ref.account, id=ref.id, status=FlowStatus.OPEN)
 
     @staticmethod
     def _needs(session: AccountSession, protocol: type, operation: str, why: str) -> None:
@@ -304,10 +448,35 @@ def _redacted(upload: Upload) -> Upload:
 
 def _continued(before: Flow, after: Flow) -> Flow:
     """What the plugin says of the flow now, with what only the core knows of it."""
-    if (after.account, after.application_id, after.opened_at) == (
-        before.account,
-        before.application_id,
-        before.opened_at,
-    ):
+    if after.account is before.account and all(getattr(after, name) is getattr(before, name) for name in _OURS):
         return after
-    return attrs.evolve(after, account=before.account, application_id=before.application_id, opened_at=before.opened_at)
+    return attrs.evolve(after, account=before.account, **{name: getattr(before, name) for name in _OURS})
+
+
+_OURS = ("application_id", "opened_at", "policy", "explanation", "shadow", "is_shadow")
+
+
+def _with_callbacks(live: Live, session: AccountSession, order: FlowOrder) -> FlowOrder:
+    if live.desk is None or order.callbacks is not None or not isinstance(session.adapter, CallbackProtocol):
+        return order
+    return attrs.evolve(order, callbacks=live.desk.urls(session.name, order.application_id, order.return_url))
+
+
+def _capped(session: AccountSession, now: datetime) -> RateLimited:
+    return RateLimited(
+        f"our own daily cap for this account ({session.cap.most}) is reached",
+        account=session.name,
+        operation="open",
+        safe_to_repeat=True,
+        nothing_done=True,
+        retry_after=until_tomorrow(now),
+    )
+
+
+def _shadowed(account: str, operation: str, steps: Steps[Flow]) -> Steps[Flow | None]:
+    """What happens at a shadow's vendor must not be noticed by the applicant."""
+    try:
+        return (yield from steps)
+    except IdvError as error:
+        report_shadow(account, operation, type(error).__name__)
+        return None

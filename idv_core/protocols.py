@@ -7,14 +7,14 @@ thread, no environment, no retry.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Protocol, runtime_checkable
 
 import attrs
 
 from .errors import CallbackRejected, Refusal
-from .model import Document, Flow, FlowOrder, ProvisionedTemplate, Result, Secret, Template
+from .model import CheckKind, Document, Flow, FlowOrder, ProvisionedTemplate, Result, Secret, Template
 from .model.values import is_aware, plain_mapping
 from .wire import Exchange, Request, Response, json_object
 
@@ -39,6 +39,24 @@ class Polling:
 
     first: timedelta = timedelta(seconds=2)
     ceiling: timedelta = timedelta(minutes=1)
+
+
+def _kinds(kinds: Iterable[CheckKind]) -> frozenset[CheckKind]:
+    return frozenset(kinds)
+
+
+@attrs.frozen(kw_only=True)
+class Evidence:
+    """What an adapter's results can hold at all, so that a policy which could never approve is found before it is live.
+
+    `checks` are the kinds that can pass or are scored, `scored` those that may have a score. An adapter says it in an
+    attribute `evidence`; the conformance suite holds it to that. Without it, nothing is concluded.
+    """
+
+    checks: frozenset[CheckKind] = attrs.field(converter=_kinds)
+    scored: frozenset[CheckKind] = attrs.field(default=(), converter=_kinds)
+    documents: bool
+    verdict: bool
 
 
 @attrs.frozen(kw_only=True)
@@ -162,6 +180,15 @@ class LinkProtocol(Protocol):
 
 
 @runtime_checkable
+class CredentialsProtocol(Protocol):
+    """For vendors whose credentials can be tried without opening anything. Where a token is fetched, that is tried anyway."""
+
+    def check_credentials(self) -> Exchange[None]:
+        """Returns if they are good; the errors are those of any call."""
+        ...
+
+
+@runtime_checkable
 class RecoverProtocol(Protocol):
     """For vendors where it can be found out what became of an opening that was never answered."""
 
@@ -182,6 +209,7 @@ CAPABILITIES: Mapping[str, type] = {
     "template": TemplateProtocol,
     "link": LinkProtocol,
     "recover": RecoverProtocol,
+    "credentials": CredentialsProtocol,
     "token": TokenProtocol,
 }
 

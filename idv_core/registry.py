@@ -11,7 +11,7 @@ import pluggy
 
 from . import hookspecs
 from .errors import PluginError
-from .hookspecs import ENTRY_POINT_GROUP, PROJECT, Plugin
+from .hookspecs import ENTRY_POINT_GROUP, PROJECT, SECRETS_GROUP, Plugin, SecretSource
 from .protocols import CONTRACT_VERSION
 
 if TYPE_CHECKING:
@@ -41,10 +41,11 @@ class Broken:
 
 @attrs.frozen
 class Registry:
-    """The plugins of this environment."""
+    """The plugins of this environment, and the sources of secrets that were added to it."""
 
     found: Mapping[str, Found]
     broken: tuple[Broken, ...] = ()
+    secret_sources: Mapping[str, SecretSource] = attrs.field(factory=dict)
 
     def plugin(self, name: str) -> Plugin:
         """The plugin of that name. Raises PluginError that says what there is, and why a broken one is broken."""
@@ -85,12 +86,19 @@ def discover(entry_points: Iterable[metadata.EntryPoint] | None = None) -> Regis
                 f"one of {distribution}; uninstall one of them"
             )
         found[plugin.name] = Found(plugin=plugin, distribution=distribution, version=version)
-    return Registry(found, tuple(broken))
+    sources: dict[str, SecretSource] = {}
+    for point in _once(metadata.entry_points(group=SECRETS_GROUP)) if entry_points is None else ():
+        try:
+            sources[point.name] = point.load()
+        except Exception as error:
+            broken.append(Broken(name=point.name, distribution=_distribution(point)[0], reason=_summary(error)))
+    return Registry(found, tuple(broken), sources)
 
 
-def registry_of(*plugins: Plugin) -> Registry:
-    """A registry of just these plugins, for tests and for programs that bring their own."""
-    return Registry({plugin.name: Found(plugin=plugin, distribution="given", version="") for plugin in plugins})
+def registry_of(*plugins: Plugin, secret_sources: Mapping[str, SecretSource] | None = None) -> Registry:
+    """A registry of just these plugins (and sources of secrets), for tests and for programs that bring their own."""
+    found = {plugin.name: Found(plugin=plugin, distribution="given", version="") for plugin in plugins}
+    return Registry(found, secret_sources=secret_sources or {})
 
 
 def _load(point: metadata.EntryPoint) -> Plugin:

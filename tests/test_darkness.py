@@ -177,7 +177,7 @@ class Run:
                     result = getattr(idv, method)(*args)
                     return runner.run(result) if self.kind == "async" else result
 
-                self.operate(call, idv._operations.sessions[ACCOUNT].adapter, server, captured)
+                self.operate(call, idv._operations.live.sessions[ACCOUNT].adapter, server, captured)
                 captured.value(idv.health())
                 captured.value(idv._operations)
                 captured.value(idv._driver)

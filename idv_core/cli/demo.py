@@ -24,7 +24,7 @@ from .output import FAILED, OK, as_json, console, result_rows, table
 from .stage import OnStage, raise_emulators
 
 # Atlas-like vendors only score; these are the bounds that their own advice suggests.
-_POLICY = Policy(scores={"*": Threshold(approve_at=0.8, decline_below=0.6)})
+_POLICY = Policy(name="demo", thresholds={"cross_check": Threshold(approve_at=0.8, decline_below=0.6)})
 _PACE = timedelta(seconds=0.25)
 _DEADLINE = timedelta(seconds=60)
 

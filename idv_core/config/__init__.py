@@ -1,9 +1,22 @@
-"""`idv.toml` and accounts in Python, to typed settings with errors that name the place."""
+"""`idv.toml` and accounts in Python, to typed settings with errors that name the line."""
 
 from ..engine.account import Limits
 from ..engine.breaker import Circuit
 from ..engine.retry import Retry
 from .accounts import Account, Callbacks
-from .file import Configuration, load_configuration
+from .check import Checked, check
+from .configuration import Configuration
+from .file import load_configuration, read_configuration
 
-__all__ = ["Account", "Callbacks", "Circuit", "Configuration", "Limits", "Retry", "load_configuration"]
+__all__ = [
+    "Account",
+    "Callbacks",
+    "Checked",
+    "Circuit",
+    "Configuration",
+    "Limits",
+    "Retry",
+    "check",
+    "load_configuration",
+    "read_configuration",
+]

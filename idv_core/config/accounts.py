@@ -2,32 +2,35 @@
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Mapping
 from typing import Any
 
 import attrs
-import cattrs
 
 from ..engine.account import AccountSession, Limits
 from ..engine.breaker import Circuit
 from ..engine.retry import Retry
-from ..errors import ConfigError
+from ..errors import PluginError
 from ..model import Secret
-from ..model.strict import register_strict_scalars
 from ..model.values import is_base_url, is_text, without_slash
 from ..protocols import Polling
 from ..registry import Registry
+from .settings import WRONG, SettingsReader
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+OF_THE_CORE = ("plugin", "limits", "polling", "retry", "circuit", "cost", "daily_cap")
+"""What an account's table holds besides the settings of its plugin."""
 
 
 @attrs.frozen
 class Account:
     """One account: `Account("atlas-india", "atlas", {"base_url": ..., "client_secret": Secret(...)})`.
 
-    `settings` are a mapping or a value of the plugin's own settings class. `polling` overrides the vendor's advice.
+    `settings` are a mapping or a value of the plugin's own settings class; a secret in a mapping is a `Secret`, or a reference
+    such as `{"env": "NAME"}` that is followed when the gateway is made. `polling` overrides the vendor's advice. `cost` is
+    what one flow costs, in a currency of yours, for routes that take the cheapest; `daily_cap` bounds the flows opened in one
+    UTC day by one process.
     """
 
     name: str = attrs.field()
@@ -37,6 +40,8 @@ class Account:
     polling: Polling | None = None
     retry: Retry = attrs.field(factory=Retry)
     circuit: Circuit = attrs.field(factory=Circuit)
+    cost: float | None = attrs.field(default=None, validator=attrs.validators.optional(attrs.validators.ge(0)))
+    daily_cap: int | None = attrs.field(default=None, validator=attrs.validators.optional(attrs.validators.ge(0)))
 
     @name.validator
     def _check_name(self, _: object, name: str) -> None:
@@ -60,68 +65,44 @@ class Callbacks:
             raise ValueError("key: at least 32 characters are needed; make one with: openssl rand -hex 32")
 
 
-def open_account(account: Account, registry: Registry) -> AccountSession:
-    """The account ready for use. Raises ConfigError with all that is wrong in its settings."""
-    plugin = registry.plugin(account.plugin)
-    settings = account.settings
-    if not isinstance(settings, plugin.settings):
-        if not isinstance(settings, Mapping):
-            raise ConfigError(
-                f"settings must be a mapping or a {plugin.settings.__name__}", path=f"accounts.{account.name}"
-            )
-        settings = read_settings(plugin.settings, settings, f"accounts.{account.name}")
-    return AccountSession(
-        name=account.name,
-        plugin=plugin.name,
-        adapter=plugin.create(settings),
-        limits=account.limits,
-        retry=account.retry,
-        circuit=account.circuit,
-        polling_override=account.polling,
-    )
+@attrs.frozen(kw_only=True)
+class Opened:
+    """An account whose settings have been read and whose adapter has been made."""
+
+    account: Account
+    plugin: str
+    settings: Any = attrs.field(repr=False)
+    adapter: Any
+
+    def session(self) -> AccountSession:
+        """The account ready for use."""
+        account = self.account
+        return AccountSession(
+            name=account.name,
+            plugin=self.plugin,
+            adapter=self.adapter,
+            limits=account.limits,
+            retry=account.retry,
+            circuit=account.circuit,
+            polling_override=account.polling,
+            daily_cap=account.daily_cap,
+        )
 
 
-def read_settings(cls: type[Any], given: Mapping[str, Any], path: str) -> Any:
-    """`given` as a value of the attrs class. Raises ConfigError that lists every problem with its path."""
-    fields = {field.name: field for field in attrs.fields(attrs.resolve_types(cls)) if field.init}
-    problems = [_unknown(name, fields, path) for name in given if name not in fields]
-    values: dict[str, Any] = {}
-    for name, field in fields.items():
-        if name in given:
-            try:
-                values[name] = _converter.structure(given[name], field.type) if field.type else given[name]
-                if field.validator is not None:
-                    field.validator(None, field, field.converter(values[name]) if field.converter else values[name])
-            except Exception as error:
-                problems.append(f"{path}.{name}: {_says(error, name)}")
-        elif field.default is attrs.NOTHING:
-            problems.append(f"{path}.{name}: is missing")
-    if not problems:
-        try:
-            return cls(**values)
-        except (ValueError, TypeError) as error:
-            problems.append(f"{path}: {error}")
-    raise ConfigError("; ".join(problems), path=path, problems=tuple(problems))
-
-
-def _unknown(name: str, fields: Mapping[str, Any], path: str) -> str:
-    near = difflib.get_close_matches(name, fields, n=1)
-    return f"{path}.{name}: there is no such setting" + (f"; did you mean {near[0]!r}?" if near else "")
-
-
-def _says(error: Exception, name: str) -> str:
-    return str(error).removeprefix(f"{name}: ")
-
-
-def _secret(value: Any, _: type) -> Secret:
-    if isinstance(value, Secret):
-        return value
-    raise ValueError(
-        'a secret is never written out: give { env = "NAME" } or { file = "/run/secrets/name" } '
-        "in idv.toml, Secret(...) in Python"
-    )
-
-
-_converter = cattrs.Converter(forbid_extra_keys=True, detailed_validation=False)
-register_strict_scalars(_converter)
-_converter.register_structure_hook(Secret, _secret)
+def open_account(account: Account, registry: Registry, reader: SettingsReader) -> Opened | None:
+    """Read the settings, follow references to secrets, make the adapter; or tell the reader's problems what is wrong."""
+    path = ("accounts", account.name)
+    try:
+        plugin = registry.plugin(account.plugin)
+    except PluginError as error:
+        reader.problems.add((*path, "plugin"), error.message)
+        return None
+    settings = reader.read(plugin.settings, account.settings, path, ignore=OF_THE_CORE)
+    if settings is WRONG:
+        return None
+    try:
+        adapter = plugin.create(settings)
+    except (ValueError, TypeError) as error:
+        reader.problems.add(path, str(error))
+        return None
+    return Opened(account=account, plugin=plugin.name, settings=settings, adapter=adapter)

@@ -1,13 +1,10 @@
-"""Reading `idv.toml`. Secrets are references to the environment or to files, never literals."""
+"""`idv.toml`: from the file's table to a `Configuration`, with every problem at its line."""
 
 from __future__ import annotations
 
-import os
-import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
-from functools import partial
-from pathlib import Path
+from pathlib import Path as FilePath
 from typing import Any
 
 import attrs
@@ -16,38 +13,24 @@ from ..engine.account import Limits
 from ..engine.breaker import Circuit
 from ..engine.retry import Retry
 from ..errors import ConfigError
-from ..model import Secret
+from ..model import CheckKind, CheckRules, DocumentRules, Policy, Threshold, VerdictRule
 from ..protocols import Polling
-from .accounts import Account, Callbacks, read_settings
+from ..routing import Route
+from .accounts import OF_THE_CORE, Account
+from .configuration import Configuration
+from .places import Path
+from .problems import Problems, listed, near
+from .settings import WRONG, SettingsReader
+from .source import read_source
 
-_SECTIONS = ("accounts", "callbacks")
-_OF_THE_CORE = ("plugin", "limits", "polling", "retry", "circuit")
-
-
-@attrs.frozen(kw_only=True)
-class Configuration:
-    """What the file says."""
-
-    accounts: tuple[Account, ...]
-    callbacks: Callbacks | None = None
-
-
-def load_configuration(path: str | Path) -> Configuration:
-    """Read the file. Raises ConfigError that lists all problems, each with its path in the file."""
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read ({type(error).__name__})", path=str(path)) from None
-    try:
-        data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path}: is not TOML: {error}", path=str(path)) from None
-    return _Reading(str(path)).configuration(data)
+SECTIONS = ("include", "defaults", "accounts", "callbacks", "routes", "policies")
+ENGINE = ("limits", "retry", "circuit", "polling")
+"""What an account may have of its own, and `[defaults]` for all."""
 
 
 @attrs.frozen(kw_only=True)
-class _Rhythm:
-    """`[accounts.x.polling]`, in seconds."""
+class Rhythm:
+    """When to look how far a flow is, in seconds: first after `first`, then with growing pauses up to `ceiling`."""
 
     first: float = attrs.field(default=2.0, validator=attrs.validators.gt(0))
     ceiling: float = attrs.field(default=60.0, validator=attrs.validators.gt(0))
@@ -56,85 +39,184 @@ class _Rhythm:
         return Polling(first=timedelta(seconds=self.first), ceiling=timedelta(seconds=max(self.first, self.ceiling)))
 
 
+@attrs.frozen(kw_only=True)
+class EngineTable:
+    """What `[defaults]` may hold."""
+
+    limits: Limits = attrs.field(factory=Limits)
+    retry: Retry = attrs.field(factory=Retry)
+    circuit: Circuit = attrs.field(factory=Circuit)
+    polling: Rhythm | None = None
+
+
+@attrs.frozen(kw_only=True)
+class AccountTable(EngineTable):
+    """What an account's table may hold besides the settings of its plugin."""
+
+    plugin: str
+    cost: float | None = attrs.field(default=None, validator=attrs.validators.optional(attrs.validators.ge(0)))
+    daily_cap: int | None = attrs.field(default=None, validator=attrs.validators.optional(attrs.validators.ge(0)))
+
+
+@attrs.frozen(kw_only=True)
+class PolicyTable:
+    """What a policy's table may hold besides its thresholds, which stand under the kinds of checks."""
+
+    checks: CheckRules = attrs.field(factory=CheckRules)
+    documents: DocumentRules = attrs.field(factory=DocumentRules)
+    verdict: VerdictRule = VerdictRule.TRUST
+
+
+def load_configuration(path: str | FilePath) -> Configuration:
+    """Read the file. Raises ConfigError that lists all problems, each with its line. Accounts are not opened yet."""
+    configuration = read_configuration(path)
+    if configuration.problems:
+        raise ConfigError.of(configuration.problems)
+    return configuration
+
+
+def read_configuration(path: str | FilePath) -> Configuration:
+    """Read the file as far as it can be read; the rest is in `problems`."""
+    source = read_source(path)
+    routes = source.data.get("routes")
+    names = {
+        index: route["name"]
+        for index, route in enumerate(routes if isinstance(routes, list) else [])
+        if isinstance(route, dict) and isinstance(route.get("name"), str)
+    }
+    problems = Problems(source.places, names, source.problems)
+    if not source.data and source.problems:
+        return Configuration(accounts=(), problems=tuple(source.problems), unread=frozenset({"*"}))
+    return _Reading(SettingsReader(problems)).configuration(source.data)
+
+
+def read_policies(path: str | FilePath) -> Mapping[str, Policy]:
+    """Only the policies of a file. Raises ConfigError with what is wrong with them."""
+    source = read_source(path)
+    reading = _Reading(SettingsReader(Problems(source.places, {}, source.problems)))
+    policies = reading.policies(source.data)
+    if source.problems:
+        raise ConfigError.of(tuple(source.problems))
+    return policies
+
+
 @attrs.define
 class _Reading:
-    source: str
-    problems: list[str] = attrs.field(factory=list)
+    reader: SettingsReader
+    unread: set[str] = attrs.field(factory=set)
+
+    @property
+    def problems(self) -> Problems:
+        return self.reader.problems
 
     def configuration(self, data: Mapping[str, Any]) -> Configuration:
         for name in data:
-            if name not in _SECTIONS:
-                self.problems.append(f"{name}: there is no such section (there are: {', '.join(_SECTIONS)})")
-        accounts = self._table(data, "accounts")
-        made = [self._attempt(partial(self._account, name, table)) for name, table in accounts.items()]
-        if not accounts:
-            self.problems.append("accounts: at least one account is needed, such as [accounts.atlas-india]")
-        callbacks = None
-        if "callbacks" in data:
-            callbacks = self._attempt(lambda: self._callbacks(data["callbacks"]))
-        if self.problems:
-            lines = "".join(f"\n  {problem}" for problem in self.problems)
-            raise ConfigError(f"{self.source}:{lines}", path=self.source, problems=tuple(self.problems))
-        return Configuration(accounts=tuple(account for account in made if account), callbacks=callbacks)
+            if name not in SECTIONS:
+                hint = near(name, SECTIONS) or f" (there are: {listed(SECTIONS)})"
+                self.problems.add((name,), f"there is no such section{hint}")
+        defaults = data.get("defaults", {})
+        if self.reader.read(EngineTable, defaults, ("defaults",)) is WRONG:
+            defaults = {}
+        accounts = [
+            self.account(name, table, defaults, ("accounts", name))
+            for name, table in self.table(data, "accounts").items()
+        ]
+        routes = data.get("routes", [])
+        if not isinstance(routes, list):
+            self.problems.add(("routes",), "routes are written as [[routes]]")
+            routes = []
+        read = [self.reader.read(Route, route, ("routes", index)) for index, route in enumerate(routes)]
+        self.unread |= {"routes"} if WRONG in read else set()
+        policies = self.policies(data)
+        callbacks = data.get("callbacks")
+        if callbacks is not None and not isinstance(callbacks, dict):
+            self.problems.add(("callbacks",), "a table is needed")
+            callbacks = None
+        return Configuration(
+            accounts=[account for account in accounts if account is not None],
+            callbacks=callbacks,
+            routes=[route for route in read if route is not WRONG],
+            policies=policies,
+            places=self.problems.places,
+            problems=tuple(self.problems.found),
+            unread=frozenset(self.unread),
+        )
 
-    def _account(self, name: str, table: Any) -> Account:
-        path = f"accounts.{name}"
+    def account(self, name: str, table: Any, defaults: Mapping[str, Any], path: Path) -> Account | None:
+        self.unread.add(name)
         if not isinstance(table, dict) or not isinstance(table.get("plugin"), str):
-            raise ConfigError("", problems=(f"{path}.plugin: is missing; it names the vendor's plugin",))
-        rest = {key: value for key, value in table.items() if key not in _OF_THE_CORE}
-        limits = read_settings(Limits, table.get("limits", {}), f"{path}.limits")
-        retry = read_settings(Retry, table.get("retry", {}), f"{path}.retry")
-        circuit = read_settings(Circuit, table.get("circuit", {}), f"{path}.circuit")
-        rhythm = read_settings(_Rhythm, table["polling"], f"{path}.polling") if "polling" in table else None
+            self.problems.add((*path, "plugin"), "is missing; it names the vendor's plugin")
+            return None
+        own = {key: table[key] for key in OF_THE_CORE if key in table}
+        for key in ENGINE:
+            if isinstance(own.get(key, {}), dict) and key in defaults:
+                own[key] = {**defaults[key], **own.get(key, {})}
+        read = self.reader.read(AccountTable, own, path)
+        if read is WRONG:
+            return None
+        settings = {key: value for key, value in table.items() if key not in OF_THE_CORE}
         try:
-            return Account(
+            account = Account(
                 name,
-                table["plugin"],
-                {key: self._resolved(value, f"{path}.{key}") for key, value in rest.items()},
-                limits,
-                rhythm.polling() if rhythm else None,
-                retry,
-                circuit,
+                read.plugin,
+                settings,
+                read.limits,
+                read.polling and read.polling.polling(),
+                read.retry,
+                read.circuit,
+                read.cost,
+                read.daily_cap,
             )
         except (TypeError, ValueError) as error:
-            raise ConfigError("", problems=(f"{path}: {error}",)) from None
+            self.problems.add(path, str(error))
+            return None
+        self.unread.discard(name)
+        return account
 
-    def _callbacks(self, table: Any) -> Callbacks:
-        given = {key: self._resolved(value, f"callbacks.{key}") for key, value in dict(table).items()}
-        callbacks: Callbacks = read_settings(Callbacks, given, "callbacks")
-        return callbacks
+    def policies(self, data: Mapping[str, Any]) -> dict[str, Policy]:
+        read = {
+            name: self.policy(name, table, ("policies", name)) for name, table in self.table(data, "policies").items()
+        }
+        self.unread |= {name for name, policy in read.items() if policy is None}
+        return {name: policy for name, policy in read.items() if policy is not None}
 
-    def _resolved(self, value: Any, path: str) -> Any:
-        if not isinstance(value, dict) or not (set(value) & {"env", "file"}):
-            return value
-        if len(value) != 1:
-            self.problems.append(f"{path}: a reference has one key, env or file")
-            return value
-        return self._attempt(lambda: _dereference(value, path))
+    def policy(self, name: str, table: Any, path: Path) -> Policy | None:
+        if not isinstance(table, dict):
+            self.problems.add(path, "a table is needed")
+            return None
+        before = len(self.problems.found)
+        kinds = tuple(CheckKind)
+        rules = self.reader.read(
+            PolicyTable, {key: value for key, value in table.items() if key not in kinds}, path, ignore=kinds
+        )
+        thresholds: dict[str, Threshold] = {}
+        for kind in kinds:
+            if kind in table:
+                thresholds |= self.thresholds(kind, table[kind], (*path, kind.value))
+        if len(self.problems.found) > before:
+            return None
+        try:
+            return Policy(
+                name=name, thresholds=thresholds, checks=rules.checks, documents=rules.documents, verdict=rules.verdict
+            )
+        except ValueError as error:
+            self.problems.add(path, str(error))
+            return None
 
-    def _table(self, data: Mapping[str, Any], name: str) -> dict[str, Any]:
+    def thresholds(self, kind: CheckKind, table: Any, path: Path) -> dict[str, Threshold]:
+        """`cross_check.approve_at` is a bound for the kind, `cross_check.NAME` holds those of one check."""
+        if not isinstance(table, dict):
+            self.problems.add(path, "a table is needed, with approve_at and decline_below")
+            return {}
+        bounds = {key: value for key, value in table.items() if not isinstance(value, dict)}
+        read = {kind.value: self.reader.read(Threshold, bounds, path)} if bounds else {}
+        for name in table.keys() - bounds.keys():
+            read[f"{kind.value}.{name}"] = self.reader.read(Threshold, table[name], (*path, name))
+        return {name: threshold for name, threshold in read.items() if threshold is not WRONG}
+
+    def table(self, data: Mapping[str, Any], name: str) -> dict[str, Any]:
         table = data.get(name, {})
         if isinstance(table, dict):
             return table
-        self.problems.append(f"{name}: a table is needed, such as [{name}.something]")
+        self.problems.add((name,), f"a table is needed, such as [{name}.something]")
         return {}
-
-    def _attempt(self, make: Callable[[], Any]) -> Any:
-        try:
-            return make()
-        except ConfigError as error:
-            self.problems.extend(error.problems or (error.message,))
-            return None
-
-
-def _dereference(reference: Mapping[str, Any], path: str) -> Secret:
-    ((kind, name),) = reference.items()
-    if kind == "env":
-        text = os.environ.get(str(name), "")
-        if not text:
-            raise ConfigError("", problems=(f"{path}: the environment variable {name} is not set",))
-        return Secret(text)
-    try:
-        return Secret(Path(str(name)).read_text(encoding="utf-8").strip())
-    except (OSError, ValueError) as error:
-        raise ConfigError("", problems=(f"{path}: the file {name} gives no secret ({type(error).__name__})",)) from None

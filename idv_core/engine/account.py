@@ -10,6 +10,7 @@ import attrs
 
 from ..protocols import Grant, Polling, TokenProtocol
 from .breaker import Breaker, Circuit, CircuitState
+from .caps import DailyCap
 from .retry import Retry, RetryBudget
 from .turns import Pace, Turns
 
@@ -96,6 +97,7 @@ class AccountSession:
     retry: Retry = attrs.field(factory=Retry)
     circuit: Circuit = attrs.field(factory=Circuit)
     polling_override: Polling | None = None
+    daily_cap: int | None = None
     token: LiveToken | None = attrs.field(default=None, repr=False)
     clock_skew: timedelta = timedelta(0)
     last_failure: str | None = None
@@ -107,6 +109,7 @@ class AccountSession:
     breaker: Breaker = attrs.field(init=False, repr=False)
     turns: Turns = attrs.field(init=False, repr=False)
     pace: Pace | None = attrs.field(init=False, repr=False)
+    cap: DailyCap = attrs.field(init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
         self.has_token = isinstance(self.adapter, TokenProtocol)
@@ -118,6 +121,7 @@ class AccountSession:
         self.breaker = Breaker(self.circuit)
         self.turns = Turns(self.limits.concurrency)
         self.pace = Pace(self.limits.rate, self.limits.burst) if self.limits.rate else None
+        self.cap = DailyCap(self.daily_cap)
 
     @property
     def polling(self) -> Polling:

@@ -57,14 +57,17 @@ def perform(
     clock: Clock,
     personal: tuple[str, ...] = (),
     observers: Observers = _NOBODY,
+    seconds: float | None = None,
 ) -> Steps[T]:
     """Run one operation of the account's adapter. Whatever happens, what comes out is its model or an `IdvError`.
 
-    `personal` are texts about the applicant that a vendor's message might repeat.
+    `personal` are texts about the applicant that a vendor's message might repeat, `seconds` a time that is shorter than
+    the account's own for one operation.
     """
     begun = clock.monotonic()
     started = OperationStarted(account=session.name, plugin=session.plugin, operation=operation)
-    run = Run(session, started, clock, begun + session.limits.operation, personal, observers)
+    most = session.limits.operation if seconds is None else min(seconds, session.limits.operation)
+    run = Run(session, started, clock, begun + most, personal, observers)
     if observers:
         observers.tell("operation_started", started)
     ended_by: str | None = "Cancelled"

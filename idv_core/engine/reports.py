@@ -107,3 +107,19 @@ def report_kept_token(run: Run) -> None:
 
 def report_skew(run: Run, skew: timedelta) -> None:
     log.warning("clocks differ", extra={"idv_account": run.session.name, "idv_skew": skew.total_seconds()})
+
+
+def report_fallback(account: str, onward: str, why: str) -> None:
+    log.warning("falling back", extra={"idv_account": account, "idv_to": onward, "idv_reason": why})
+
+
+def report_shadow(account: str, operation: str, error: str) -> None:
+    log.info("shadow failed", extra={"idv_account": account, "idv_operation": operation, "idv_error": error})
+
+
+def report_configuration(accounts: int, routes: int) -> None:
+    log.info("configuration taken", extra={"idv_accounts": accounts, "idv_routes": routes})
+
+
+def report_rotation(account: str) -> None:
+    log.info("secrets read again, they have changed", extra={"idv_account": account})

@@ -38,16 +38,17 @@ class Transports(Generic[Transport]):
     def __init__(self, brought: Transport | None, make: Callable[[str | None, int], Transport]) -> None:
         self._brought = brought
         self._make = make
-        self.made: dict[str, Transport] = {}
+        self.made: dict[tuple[str, str, int], Transport] = {}
 
     def of(self, session: AccountSession) -> Transport:
         if self._brought is not None:
             return self._brought
-        transport = self.made.get(session.name)
+        key = (session.name, session.base_url, session.limits.concurrency)
+        transport = self.made.get(key)
         if transport is None:
             # setdefault keeps the first when two threads come at once; an unused transport holds no connection
             made = self._make(environment_proxy(session.base_url), session.limits.concurrency)
-            transport = self.made.setdefault(session.name, made)
+            transport = self.made.setdefault(key, made)
         return transport
 
 

@@ -52,6 +52,7 @@ class Explanation:
     route: str | None = None
     account: str | None = None
     policy: str | None = None
+    refused: str | None = None
     bucket: float | None = None
     shadow: str | None = None
     tried: tuple[RouteTried, ...] = attrs.field(default=(), converter=as_tuple)
@@ -74,6 +75,8 @@ class Explanation:
             yield f"account {candidate.account} ({candidate.role}): {candidate.health}" + (
                 ", chosen" if candidate.chosen else ""
             )
+        if self.refused is not None:
+            yield f"refused: {self.refused}"
         yield f"goes to {self.account or 'nobody'}" + (f", with a shadow at {self.shadow}" if self.shadow else "")
         yield f"policy {self.policy or 'default'}"
 

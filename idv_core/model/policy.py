@@ -36,7 +36,7 @@ class Action(StrEnum):
 
 
 class VerdictRule(StrEnum):
-    """`trust`: a bad verdict counts, none does no harm. `require`: there must be a good one. `ignore`: as if there were none."""
+    """`trust`: a bad verdict counts, none does no harm. `require`: there must be a good one. `ignore`: as if none came."""
 
     TRUST = "trust"
     REQUIRE = "require"

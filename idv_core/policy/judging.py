@@ -121,9 +121,7 @@ def _check_finding(policy: Policy, check: Check) -> Finding:
     )
 
 
-def _document_findings(
-    rules: DocumentRules, documents: tuple[DocumentEvidence, ...], today: date
-) -> Iterator[Finding]:
+def _document_findings(rules: DocumentRules, documents: tuple[DocumentEvidence, ...], today: date) -> Iterator[Finding]:
     there = {(document.type or "").casefold() for document in documents}
     for type_ in rules.required:
         if type_.casefold() not in there:

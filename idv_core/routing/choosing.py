@@ -6,19 +6,18 @@ from collections.abc import Mapping
 
 import attrs
 
-from ..model.values import as_tuple
 from .buckets import BUCKETS, bucket_of, hundredths
 from .route import Route
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen
 class Choice:
     """The accounts of a route for one application, the first to be asked first, each with how the route names it.
 
     `bucket` is of 0 to 9999 where a split was asked, `shadow` the account that gets the order too.
     """
 
-    accounts: tuple[tuple[str, str], ...] = attrs.field(converter=as_tuple)
+    accounts: tuple[tuple[str, str], ...]
     bucket: int | None = None
     shadow: str | None = None
 
@@ -28,19 +27,27 @@ def choose(route: Route, application_id: str, costs: Mapping[str, float | None])
     bucket: int | None = None
     if route.split:
         bucket = bucket_of(application_id)
-        owner = route.owner(bucket)
-        first = [(owner, f"split {route.split[owner]:g} %")]
+        accounts = _of_split(route, route.owner(bucket))
     elif route.cheapest:
         ranked = sorted(route.cheapest, key=lambda name: costs.get(name) or 0.0)
-        first = [(name, f"cost {costs.get(name) or 0.0:g}") for name in ranked]
+        accounts = _with_fallback(route, [(name, f"cost {costs.get(name) or 0.0:g}") for name in ranked])
     else:
-        first = [(route.to, "to")] if route.to else []
-    named = {name for name, _ in first}
-    first += [(name, "fallback") for name in route.fallback if name not in named]
+        accounts = _with_fallback(route, [(route.to, "to")] if route.to else [])
     shadow = None
     if route.shadow is not None and bucket_of(application_id, "shadow ") < hundredths(route.shadow.share):
         shadow = route.shadow.account
-    return Choice(accounts=first, bucket=bucket, shadow=shadow)
+    return Choice(accounts, bucket, shadow)
+
+
+def _of_split(route: Route, owner: str) -> tuple[tuple[str, str], ...]:
+    return _with_fallback(route, [(owner, f"split {route.split[owner]:g} %")])
+
+
+def _with_fallback(route: Route, first: list[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    for name in route.fallback:
+        if all(name != chosen for chosen, _ in first):
+            first.append((name, "fallback"))
+    return tuple(first)
 
 
 def percent(bucket: int) -> float:

@@ -96,7 +96,9 @@ def tests_of(when: When) -> tuple[Test, ...]:
         # what a platform puts there is its own, and may be personal
         add(f"metadata.{key}", _listed(wanted), _one_of(wanted, _metadata(key)), lambda _: "***")
     if when.has:
-        add("has", _listed(when.has), _knows(when.has), lambda f: _listed([c for c in CONTACTS if f.knows(c)]) or "none")
+        add(
+            "has", _listed(when.has), _knows(when.has), lambda f: _listed([c for c in CONTACTS if f.knows(c)]) or "none"
+        )
     if when.age_from is not None or when.age_below is not None:
         low, high = when.age_from or 0, when.age_below or 1000
         wanted_age = f"{when.age_from or 0}-" + (str(when.age_below - 1) if when.age_below else "")

@@ -68,7 +68,6 @@ class When:
         if value is not None:
             read_hours(value)
 
-
     def __attrs_post_init__(self) -> None:
         if self.since and self.until and self.since >= self.until:
             raise ValueError("can never hold: until is not after since")

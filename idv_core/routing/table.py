@@ -42,6 +42,7 @@ class RoutingTable:
     def __init__(self, routes: Iterable[Route]) -> None:
         self.routes = tuple(sorted(routes, key=lambda route: -route.priority))
         self._tests = [tests_of(route.when) for route in self.routes]
+        self._holds = [[test.holds for test in tests] for tests in self._tests]
         index: dict[tuple[str, ...], tuple[list[_Getter], dict[_Key, list[int]]]] = {}
         for rank, route in enumerate(self.routes):
             anchors = _anchors(route.when)
@@ -63,7 +64,10 @@ class RoutingTable:
     def find(self, facts: Facts) -> Match | None:
         """The first route that takes the order."""
         for rank in self.candidates(facts):
-            if all(test.holds(facts) for test in self._tests[rank]):
+            for holds in self._holds[rank]:
+                if not holds(facts):
+                    break
+            else:
                 return Match(self.routes[rank], rank)
         return None
 

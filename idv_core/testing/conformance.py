@@ -37,13 +37,15 @@ from ..engine.effects import Locked, Send, Steps
 from ..errors import CallbackRejected, DuplicateFlow, IdvError, OutcomeUnknown, PluginError, VendorError
 from ..gateway import Gateway
 from ..hookspecs import Plugin
-from ..model import Decision, Document, Flow, FlowOrder, FlowStatus, Result, Secret, Template, dump, load
-from ..policy import DEFAULT_POLICY, Policy
+from ..model import CheckOutcome, Decision, Document, Flow, FlowOrder, FlowStatus, Result, Secret, Template, dump, load
+from ..policy import DEFAULT_POLICY, Policy, judge
 from ..protocols import (
     CONTRACT_VERSION,
     AdapterProtocol,
     CallbackProtocol,
     CallbackReading,
+    CredentialsProtocol,
+    Evidence,
     FlowProtocol,
     InboundCall,
     LinkProtocol,
@@ -198,12 +200,12 @@ class Driver:
     @property
     def has_token_already(self) -> bool:
         """Whether the next call of the account is the operation's own."""
-        session = self.gateway._operations.sessions[ACCOUNT]
+        session = self.gateway._operations.live.sessions[ACCOUNT]
         return session.token is not None or not session.has_token
 
     @property
     def adapter(self) -> Any:
-        return self.gateway._operations.sessions[ACCOUNT].adapter
+        return self.gateway._operations.live.sessions[ACCOUNT].adapter
 
 
 class PluginConformance:
@@ -284,6 +286,17 @@ class PluginConformance:
         assert result.status is FlowStatus.FINISHED
         assert result.failed_checks()
         assert result.decision is Decision.DECLINED
+
+    def test_evidence_is_what_the_adapter_says_it_can_be(self, bench: Bench, idv: Driver) -> None:
+        for number, finish in enumerate((bench.finish, bench.finish_badly)):
+            order = another_person(
+                attrs.evolve(bench.order, application_id=f"APP-evidence-{number}"), f"evidence-{number}"
+            )
+            _assert_announced(idv.adapter, idv.wait(finish(idv, idv.open(order))))
+
+    def test_credentials_can_be_tried(self, bench: Bench, idv: Driver) -> None:
+        wanted = isinstance(idv.adapter, (CredentialsProtocol, TokenProtocol))
+        assert idv.check_credentials() is wanted
 
     def test_a_reference_is_enough_to_go_on(self, bench: Bench, idv: Driver) -> None:
         flow = bench.finish(idv, idv.open(bench.order))
@@ -430,7 +443,7 @@ class PluginConformance:
     def test_callbacks_are_proved_bounded_and_known_again(self, bench: Bench, idv: Driver) -> None:
         if not isinstance(idv.adapter, CallbackProtocol) or bench.callback is None:
             return
-        url = idv.gateway._operations.desk.urls(ACCOUNT, "APP-1")
+        url = idv.gateway._operations.live.desk.urls(ACCOUNT, "APP-1")
         path = url.prefix.reveal().rpartition(f"/{ACCOUNT}")[2]
         inbound = bench.callback(path)
         first = idv.receive(ACCOUNT, inbound)
@@ -536,8 +549,8 @@ def feed(driver: Driver, bench: Bench, operation: str, contents: list[bytes], st
 
     Fails unless what comes out is a model or an `IdvError` that does not blame the plugin.
     """
-    adapter, session = driver.adapter, driver.gateway._operations.sessions[ACCOUNT]
-    urls = driver.gateway._operations.desk.urls(ACCOUNT, "APP-1")
+    adapter, session = driver.adapter, driver.gateway._operations.live.sessions[ACCOUNT]
+    urls = driver.gateway._operations.live.desk.urls(ACCOUNT, "APP-1")
     flow = Flow(id="flow-1:person-1", status="open", account=ACCOUNT, secrets={"token": Secret("applicant-token")})
     documents = tuple(
         attrs.evolve(d, url=None, path=None, content=b"x") if d.url is None else d for d in bench.documents
@@ -558,11 +571,26 @@ def feed(driver: Driver, bench: Bench, operation: str, contents: list[bytes], st
         value = _answered(steps, answers, [])
         assert isinstance(value, expected.get(operation, object))
         if isinstance(value, Result):
-            json.dumps(dump(bench.policy.judge(value)))
+            _assert_announced(adapter, value)
+            json.dumps(dump(judge(bench.policy, value, bench.clock.now())))
     except PluginError as error:
         pytest.fail(f"the plugin broke on an answer: {error}")
     except IdvError:
         pass
+
+
+def _assert_announced(adapter: Any, result: Result) -> None:
+    """A result holds nothing that `evidence` of its adapter rules out."""
+    evidence: Evidence | None = getattr(adapter, "evidence", None)
+    if evidence is None:
+        return
+    for check in result.checks:
+        if check.outcome is CheckOutcome.PASSED:
+            assert check.kind in evidence.checks, f"{check.kind} passed, but evidence.checks does not have it"
+        if check.score is not None:
+            assert check.kind in evidence.scored, f"{check.kind} has a score, but evidence.scored does not have it"
+    assert evidence.documents or not result.documents, "there are documents, but evidence.documents is false"
+    assert evidence.verdict or result.verdict is None, "there is a verdict, but evidence.verdict is false"
 
 
 def _answered(steps: Steps[Any], answers: list[Response], sent: list[Send]) -> Any:

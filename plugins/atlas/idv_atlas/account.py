@@ -20,7 +20,7 @@ from idv_core.errors import (
     VendorUnavailable,
 )
 from idv_core.model import Document, FlowOrder, Score, Secret, Upload
-from idv_core.protocols import CallbackReading, Grant, InboundCall, Polling
+from idv_core.protocols import CallbackReading, Evidence, Grant, InboundCall, Polling
 from idv_core.wire import Exchange, Request, Response, structure
 
 from .payloads import AddressesMatched, BatchTaken, FileTaken, TokenGranted
@@ -45,6 +45,8 @@ class AtlasAccount:
     """Base of the four families' adapters."""
 
     settings: AtlasSettings
+    # documents are read, not judged: what comes of them are errors
+    evidence = Evidence(checks=(), documents=True, verdict=False)
     polling = Polling(first=timedelta(seconds=5), ceiling=timedelta(seconds=10))
 
     @property

@@ -5,7 +5,8 @@ from __future__ import annotations
 import attrs
 
 from idv_core.errors import InvalidOrder, UnexpectedResponse
-from idv_core.model import Deferred, Document, Flow, FlowOrder, FlowStatus, Result
+from idv_core.model import CheckKind, Deferred, Document, Flow, FlowOrder, FlowStatus, Result
+from idv_core.protocols import Evidence
 from idv_core.wire import Exchange, Request, structure
 
 from .account import AtlasAccount, file_urls, read_uploads
@@ -16,6 +17,8 @@ from .payloads import Extracts, FlowCreated, VerificationStatus
 @attrs.frozen
 class AtlasVerification(AtlasAccount):
     """Family `verification`."""
+
+    evidence = Evidence(checks={CheckKind.CROSS_CHECK}, scored={CheckKind.CROSS_CHECK}, documents=True, verdict=False)
 
     def _path(self, call: str) -> str:
         return f"/{self.settings.api_version}/verification/{call}"

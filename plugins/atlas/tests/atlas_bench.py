@@ -117,6 +117,6 @@ def make_bench(clock: FakeClock, network: Network, emulator: AtlasEmulator, sett
             case.request.get("application_id") == order.application_id for case in emulator.cases.values()
         ),
         callback=lambda path: Inbound(method="POST", path=f"{path}/results", body=b'{"flow_uuid": "LOS-1"}'),
-        policy=Policy(scores={"*": Threshold(approve_at=0.8, decline_below=0.6)}),
+        policy=Policy(thresholds={"cross_check": Threshold(approve_at=0.8, decline_below=0.6)}),
         expire_tokens=lambda: (emulator.expire_tokens(), clock.advance(timedelta(minutes=5).total_seconds())),
     )

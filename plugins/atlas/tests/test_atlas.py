@@ -40,7 +40,7 @@ from idv_core.testing import FakeClock, Network, Reply, make_specimen
 from idv_core.testing.exchange import reply, run_exchange
 
 SETTINGS = AtlasSettings(client_id=Secret("id"), client_secret=Secret("secret"), product_type="PFL_CDL")
-POLICY = Policy(scores={"*": Threshold(approve_at=0.8, decline_below=0.6)})
+POLICY = Policy(thresholds={"cross_check": Threshold(approve_at=0.8, decline_below=0.6)})
 Connect = Callable[..., Gateway]
 
 

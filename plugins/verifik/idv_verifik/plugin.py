@@ -22,8 +22,8 @@ from idv_core.errors import (
     Refusal,
     UnexpectedResponse,
 )
-from idv_core.model import Document, Flow, FlowOrder, ProvisionedTemplate, Result, Secret, Template
-from idv_core.protocols import CallbackReading, Grant, InboundCall, Polling
+from idv_core.model import CheckKind, Document, Flow, FlowOrder, ProvisionedTemplate, Result, Secret, Template
+from idv_core.protocols import CallbackReading, Evidence, Grant, InboundCall, Polling
 from idv_core.wire import Exchange, Request, Response, structure
 
 from . import mapping
@@ -42,6 +42,20 @@ class Verifik:
     """Registrations under a project flow, uploads, result, webhooks, project flows."""
 
     settings: VerifikSettings
+    evidence = Evidence(
+        checks={
+            CheckKind.DOCUMENT,
+            CheckKind.LIVENESS,
+            CheckKind.FACE_MATCH,
+            CheckKind.NAME_MATCH,
+            CheckKind.EMAIL,
+            CheckKind.PHONE,
+            CheckKind.SCREENING,
+        },
+        scored={CheckKind.LIVENESS, CheckKind.FACE_MATCH, CheckKind.NAME_MATCH},
+        documents=True,
+        verdict=True,
+    )
     polling = Polling(first=timedelta(seconds=5), ceiling=timedelta(minutes=2))
 
     @property
@@ -106,6 +120,10 @@ class Verifik:
         own = event.startswith(("app_registration", "face_verification")) or "currentStep" in entity
         id = reference_id(entity.get("appRegistration")) or (reference_id(entity) if own else None)
         return CallbackReading(event=event, flow_id=id, fetch=id is not None)
+
+    def check_credentials(self) -> Exchange[None]:
+        """Lists the account's project flows, one of them (section 3.2)."""
+        yield Request.get("/v2/project-flows", query={"project": self.settings.project, "page": "1", "limit": "1"})
 
     def authorize(self, request: Request, token: Secret | None, now: datetime) -> Request:
         return request.with_headers(bearer(self.settings, token)) if token is not None else request

@@ -9,7 +9,7 @@ import attrs
 
 from idv_core.model import Check, CheckKind, CheckOutcome, FlowStatus, Score, VendorVerdict
 
-_KINDS = {
+KINDS = {
     "verilive": CheckKind.LIVENESS,
     "veridoc": CheckKind.DOCUMENT,
     "veriface": CheckKind.FACE_MATCH,
@@ -68,7 +68,7 @@ def _services(answer: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
             for item in value:
                 if isinstance(item, dict) and isinstance(item.get("service_name"), str):
                     yield _kept(item)
-        elif isinstance(value, dict) and key != "interrupter" and (key in _KINDS or "service_status" in value):
+        elif isinstance(value, dict) and key != "interrupter" and (key in KINDS or "service_status" in value):
             yield _kept({"service_name": key, **value})
 
 
@@ -82,7 +82,7 @@ def _checks(service: Mapping[str, Any]) -> Iterator[Check]:
     if status is not None:
         word = _word(status)
         yield Check(
-            kind=_KINDS.get(name, CheckKind.OTHER),
+            kind=KINDS.get(name, CheckKind.OTHER),
             name=name,
             outcome=_OUTCOMES.get(word or "", CheckOutcome.INCONCLUSIVE),
             vendor_word=word and word[:40],

@@ -13,16 +13,17 @@ from urllib.parse import urlsplit
 import attrs
 
 from idv_core.errors import CallbackRejected, FlowNotFound, InvalidOrder, Refusal, UnexpectedResponse, VendorUnavailable
-from idv_core.model import Flow, FlowOrder, FlowStatus, Link, Result, Secret
-from idv_core.protocols import CallbackReading, InboundCall, Polling
+from idv_core.model import CheckKind, Flow, FlowOrder, FlowStatus, Link, Result, Secret
+from idv_core.protocols import CallbackReading, Evidence, InboundCall, Polling
 from idv_core.wire import Exchange, Request, Response
 
-from .mapping import Reading, read_answer
+from .mapping import KINDS, Reading, read_answer
 from .settings import Journey, VerigramSettings
 
 _PERSON_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 # A flow may be unknown to the result call for as long as this after it was made (section 5.2).
 _SETTLING = timedelta(minutes=1)
+_NOBODY = "00000000-0000-4000-8000-000000000000"
 
 
 @attrs.frozen(kw_only=True)
@@ -47,6 +48,7 @@ class Verigram:
     """Flow, result and the browser's return. Uploads happen on the hosted page; there is no template kept at the vendor."""
 
     settings: VerigramSettings
+    evidence = Evidence(checks=set(KINDS.values()), scored={CheckKind.FACE_MATCH}, documents=False, verdict=True)
     polling = Polling(first=timedelta(seconds=10), ceiling=timedelta(minutes=5))
 
     @property
@@ -141,6 +143,10 @@ class Verigram:
             notes=reading.notes,
             raw=reading.raw,
         )
+
+    def check_credentials(self) -> Exchange[None]:
+        """Asks for a flow that nobody made: 404 means that the key works (section 7)."""
+        yield Request.get("/flow/{}/result", _NOBODY, accept={404})
 
     def read_callback(self, call: InboundCall) -> CallbackReading:
         """The browser's return, or one integrator's POST: nothing in it is read (section 4)."""

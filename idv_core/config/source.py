@@ -1,0 +1,110 @@
+"""Files of TOML, with what they include, as one table in which every line is known."""
+
+from __future__ import annotations
+
+import glob
+import tomllib
+from pathlib import Path as FilePath
+from typing import Any
+
+import attrs
+
+from ..errors import Problem
+from .accounts import OF_THE_CORE
+from .places import Path, Place, place_of, places_of
+
+
+@attrs.define
+class Source:
+    """The data of a file with all that it includes, and where each part stands."""
+
+    data: dict[str, Any] = attrs.field(factory=dict)
+    places: dict[Path, Place] = attrs.field(factory=dict)
+    problems: list[Problem] = attrs.field(factory=list)
+
+
+def read_source(file: str | FilePath, above: tuple[FilePath, ...] = ()) -> Source:
+    """Read the file, lay it over the files that it includes, and collect what is wrong with any of them."""
+    path = FilePath(file)
+    try:
+        text = path.read_text(encoding="utf-8")
+        data = tomllib.loads(text)
+    except (OSError, UnicodeDecodeError) as error:
+        return Source(problems=[Problem("", f"cannot be read ({type(error).__name__})", str(path))])
+    except tomllib.TOMLDecodeError as error:
+        return Source(problems=[Problem("", f"is not TOML: {error}", str(path))])
+    own = Source(data, places_of(text, str(path)))
+    whole = Source()
+    included = data.pop("include", [])
+    for index, name in enumerate([included] if isinstance(included, str) else included):
+        key: Path = ("include", index)
+        place = place_of(own.places, key)
+
+        def complain(what: str, place: Place | None = place) -> None:
+            whole.problems.append(Problem("include", what, str(place) if place else None))
+
+        if not isinstance(name, str):
+            complain("names of files are needed")
+            continue
+        found = sorted(glob.glob(str(path.parent / name)))
+        if not found:
+            complain(f"there is no file {name!r}")
+        for other in map(FilePath, found):
+            if other.resolve() in (*above, path.resolve()):
+                complain(f"{name!r} includes this file again")
+            else:
+                _lay_over(whole, read_source(other, (*above, path.resolve())))
+    _lay_over(whole, own)
+    return whole
+
+
+def _lay_over(below: Source, above: Source) -> None:
+    """`above` wins: tables are merged key by key, routes by their names, anything else is replaced."""
+    below.problems += above.problems
+    routes = above.data.get("routes")
+    if isinstance(routes, list) and isinstance(below.data.get("routes"), list):
+        _merge_routes(below, above, routes)
+    for key, value in above.data.items():
+        if key != "routes" or "routes" not in below.data:
+            _merge(below, above, (key,), below.data, value)
+
+
+def _merge(below: Source, above: Source, path: Path, table: dict[Any, Any], value: Any) -> None:
+    key = path[-1]
+    if isinstance(value, dict) and isinstance(table.get(key), dict) and not _is_whole(path):
+        below.places.setdefault(path, above.places[path])
+        for name, item in value.items():
+            _merge(below, above, (*path, name), table[key], item)
+        return
+    table[key] = value
+    _move(below, path, above, path)
+
+
+def _is_whole(path: Path) -> bool:
+    """A setting of an account, or of the callbacks, is replaced as a whole: it may be a reference to a secret."""
+    if path[0] == "accounts":
+        return len(path) == 3 and path[2] not in OF_THE_CORE
+    return path[0] == "callbacks" and len(path) == 2
+
+
+def _merge_routes(below: Source, above: Source, routes: list[Any]) -> None:
+    there = below.data["routes"]
+    names = [route.get("name") if isinstance(route, dict) else None for route in there]
+    for index, route in enumerate(routes):
+        name = route.get("name") if isinstance(route, dict) else None
+        if name is not None and name in names:
+            position = names.index(name)
+            there[position] = route
+        else:
+            position = len(there)
+            there.append(route)
+        _move(below, ("routes", position), above, ("routes", index))
+
+
+def _move(below: Source, to: Path, above: Source, source: Path) -> None:
+    """The places of what was replaced give way to those of what replaces it."""
+    for path in [path for path in below.places if path[: len(to)] == to]:
+        del below.places[path]
+    for path, place in above.places.items():
+        if path[: len(source)] == source:
+            below.places[(*to, *path[len(source) :])] = place

@@ -1,0 +1,170 @@
+"""The configuration in force: one frozen value, exchanged as a whole, so that a change never meets an order half-way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+import attrs
+
+from .callbacks.addresses import Addresses
+from .callbacks.desk import CallbackDesk
+from .clock import Clock
+from .config import Checked, Configuration
+from .config.accounts import Opened
+from .config.check import DEFAULT
+from .engine.account import AccountSession
+from .engine.breaker import CircuitState
+from .errors import ConfigError, NoRoute
+from .model import Candidate, Explanation, FlowOrder, Policy
+from .model.values import as_tuple
+from .routing import Match, RoutingTable
+from .routing.choosing import Choice, choose, percent
+from .routing.conditions import Facts
+
+
+@attrs.frozen(kw_only=True)
+class Plan:
+    """Where one order goes: the route that takes it, the accounts to ask one after the other, the policy that it keeps."""
+
+    order: FlowOrder = attrs.field(repr=False)
+    facts: Facts = attrs.field(repr=False)
+    match: Match | None
+    choice: Choice
+    policy: Policy
+    refused: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Live:
+    """Accounts at run time, routes and policies. `retired` are accounts that are no longer configured, for the flows that
+    are under way with them; `policies_of` are those under which an account's flows may have been opened."""
+
+    configuration: Configuration
+    opened: Mapping[str, Opened]
+    sessions: Mapping[str, AccountSession]
+    retired: Mapping[str, AccountSession] = attrs.field(factory=dict)
+    table: RoutingTable
+    default: Policy
+    desk: CallbackDesk | None
+    costs: Mapping[str, float | None]
+    policies_of: Mapping[str, tuple[Policy, ...]]
+    all_policies: tuple[Policy, ...] = attrs.field(converter=as_tuple)
+
+    @classmethod
+    def of(cls, checked: Checked, default: Policy, clock: Clock, before: Live | None = None) -> Live:
+        """The configuration ready for use. Accounts that have not changed keep their token, limits and circuit."""
+        configuration = checked.configuration
+        sessions = {
+            name: before.sessions[name] if before and before.is_same(opened) else opened.session()
+            for name, opened in checked.opened.items()
+        }
+        old = {**before.retired, **before.sessions} if before else {}
+        default = configuration.policies.get(DEFAULT, default)
+        policies_of: dict[str, dict[str, Policy]] = {}
+        for route in configuration.routes:
+            policy = configuration.policies[route.policy] if route.policy else default
+            for account in route.accounts():
+                policies_of.setdefault(account, {})[policy.name] = policy
+        return cls(
+            configuration=configuration,
+            opened=checked.opened,
+            sessions=sessions,
+            retired={name: session for name, session in old.items() if name not in sessions},
+            table=checked.table,
+            default=default,
+            desk=_desk(checked, clock, before),
+            costs={account.name: account.cost for account in configuration.accounts},
+            policies_of={account: tuple(policies.values()) for account, policies in policies_of.items()},
+            all_policies={default.name: default, **configuration.policies}.values(),
+        )
+
+    def is_same(self, opened: Opened) -> bool:
+        """Whether that account is the one in force, secrets and all."""
+        name = opened.account.name
+        return name in self.sessions and self.opened[name] == attrs.evolve(opened, adapter=self.opened[name].adapter)
+
+    def session(self, account: str | None) -> AccountSession:
+        if account is None and len(self.sessions) == 1:
+            return next(iter(self.sessions.values()))
+        known = ", ".join(sorted(self.sessions))
+        if account is None:
+            raise ConfigError(f"there are several accounts, so say which one: {known}")
+        session = self.sessions.get(account) or self.retired.get(account)
+        if session is None:
+            raise ConfigError(f"there is no account {account!r} (there are: {known})", account=account)
+        return session
+
+    def plan(self, order: FlowOrder, account: str | None, now: datetime) -> Plan:
+        """By the routes; an `account` that the caller names goes before them, and the route's policy is kept."""
+        facts = Facts.of(order, now)
+        match = self.table.find(facts)
+        policy, refused = self.default, None
+        if match is not None and match.route.policy is not None:
+            policy = self.configuration.policies[match.route.policy]
+        if account is not None or not self.table.routes:
+            role = "named by the caller" if account else "the only one"
+            choice = Choice(((self.session(account).name, role),))
+        elif match is None:
+            choice, refused = Choice(()), "no route takes this order"
+        else:
+            choice, refused = choose(match.route, order.application_id, self.costs), match.route.refuse
+        return Plan(order=order, facts=facts, match=match, choice=choice, policy=policy, refused=refused)
+
+    def why_not(self, account: str, now: datetime, monotonic: float) -> str | None:
+        """Why the account cannot open a flow now, or None if it can."""
+        session = self.sessions.get(account)
+        if session is None:
+            return "not configured"
+        if session.cap.is_reached(now):
+            return f"daily cap of {session.cap.most} reached"
+        if session.breaker.state(monotonic) is CircuitState.OPEN:
+            return f"circuit open for another {session.breaker.wait(monotonic):.0f} s"
+        return None
+
+    def explanation(
+        self, plan: Plan, chosen: str | None, health: Mapping[str, str], shadow: str | None = None
+    ) -> Explanation:
+        """The reasoning in full. `health` says how the accounts came out that were looked at."""
+        tried, passed_over = self.table.tried(plan.facts, plan.match) if self.table.routes else ((), 0)
+        bucket = plan.choice.bucket
+        return Explanation(
+            at=plan.facts.now,
+            application_id=plan.order.application_id,
+            route=plan.match.route.name if plan.match else None,
+            refused=plan.refused,
+            account=chosen,
+            policy=plan.policy.name or None,
+            bucket=None if bucket is None else percent(bucket),
+            shadow=shadow,
+            tried=tried,
+            passed_over=passed_over,
+            candidates=[
+                Candidate(account=name, role=role, health=health.get(name, "not asked"), chosen=name == chosen)
+                for name, role in plan.choice.accounts
+            ],
+        )
+
+    def explain(self, order: FlowOrder, account: str | None, now: datetime, monotonic: float) -> Explanation:
+        """What `open` would do at this moment, as long as nobody fails."""
+        plan = self.plan(order, account, now)
+        health = {name: self.why_not(name, now, monotonic) for name, _ in plan.choice.accounts}
+        chosen = next((name for name, why in health.items() if why is None), None)
+        said = {name: why or "available" for name, why in health.items()}
+        return self.explanation(plan, None if plan.refused else chosen, said, plan.choice.shadow)
+
+
+def refuse(plan: Plan) -> NoRoute:
+    """The error for an order that the routes do not take."""
+    by = f"route {plan.match.route.name!r} refuses it: " if plan.match else ""
+    return NoRoute(f"{by}{plan.refused}", operation="open")
+
+
+def _desk(checked: Checked, clock: Clock, before: Live | None) -> CallbackDesk | None:
+    callbacks = checked.callbacks
+    if callbacks is None:
+        return None
+    addresses = Addresses(callbacks.url, callbacks.key)
+    if before is not None and before.desk is not None and before.desk.addresses == addresses:
+        return before.desk
+    return CallbackDesk(addresses, clock)
