@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -46,9 +46,10 @@ class GatewayBase:
         """The names of the accounts."""
         return tuple(self._operations.live.sessions)
 
-    def explain(self, order: FlowOrder, *, account: str | None = None) -> Explanation:
-        """Where `open` would send this order now, and the whole reasoning. Nothing is called and nothing counted."""
-        return self._operations.explain(order, account)
+    def explain(self, order: FlowOrder, *, account: str | None = None, at: datetime | None = None) -> Explanation:
+        """Where `open` would send this order now (or `at` that moment), and the whole reasoning. Nothing is called and
+        nothing counted."""
+        return self._operations.explain(order, account, at)
 
     def reload(self, configuration: Configuration | None = None) -> None:
         """Take a new configuration at once: the file read again, or the one given. Reads files.

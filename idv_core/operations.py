@@ -122,8 +122,8 @@ class Operations:
             self.live = Live.of(checked, self.default, self.clock, self.live)
         report_configuration(len(configuration.accounts), len(configuration.routes))
 
-    def explain(self, order: FlowOrder, account: str | None) -> Explanation:
-        return self.live.explain(order, account, self.clock.now(), self.clock.monotonic())
+    def explain(self, order: FlowOrder, account: str | None, at: datetime | None) -> Explanation:
+        return self.live.explain(order, account, at or self.clock.now(), self.clock.monotonic())
 
     def open(self, order: FlowOrder, account: str | None) -> Steps[Flow]:
         live = self.live

@@ -1,6 +1,8 @@
-"""The default policy: strict, pure, and monotone."""
+"""Evidence to decision: strict by default, pure, explainable, and monotone whatever the policy."""
 
 from __future__ import annotations
+
+from datetime import UTC, date, datetime
 
 import attrs
 import pytest
@@ -8,9 +10,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_model import checks, results
 
-from idv_core import Check, CheckOutcome, Decision, Flow, FlowStatus, Policy, Result, Threshold, VendorVerdict
-from idv_core.model import Score
-from idv_core.policy import DEFAULT_POLICY
+from idv_core import (
+    Check,
+    CheckKind,
+    CheckOutcome,
+    CheckRules,
+    Decision,
+    DocumentRules,
+    Flow,
+    FlowStatus,
+    Policy,
+    Result,
+    Threshold,
+    VendorVerdict,
+    dump,
+    load,
+)
+from idv_core.model import DocumentEvidence, Score
+from idv_core.policy import DEFAULT_POLICY, Action, VerdictRule, judge, strictest
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 DONE = Flow(id="f", status="finished")
 PASSED = Check(kind="liveness", name="liveness", outcome=CheckOutcome.PASSED)
@@ -20,7 +39,7 @@ SCORED = Check(kind="cross_check", name="CUSTOMER_NAME", score=Score.read(72, 0,
 def decide(
     *given_checks: Check, verdict: VendorVerdict | None = None, policy: Policy = DEFAULT_POLICY, **more: object
 ) -> Result:
-    return policy.judge(Result(flow=DONE, checks=given_checks, verdict=verdict, **more))
+    return judge(policy, Result(flow=DONE, checks=given_checks, verdict=verdict, **more), NOW)
 
 
 @pytest.mark.parametrize(
@@ -64,7 +83,7 @@ def test_what_is_not_finished_is_undecided_whatever_the_evidence(status: FlowSta
     failed = attrs.evolve(PASSED, outcome=CheckOutcome.FAILED)
     for some in ([PASSED], [failed]):
         result = Result(flow=Flow(id="f", status=status), checks=some, verdict=VendorVerdict.POSITIVE)
-        judged = DEFAULT_POLICY.judge(result)
+        judged = judge(DEFAULT_POLICY, result, NOW)
         assert judged.decision is Decision.UNDECIDED
         assert judged.reasons[0].code == f"flow.{status.value}"
 
@@ -80,19 +99,166 @@ def test_what_is_not_finished_is_undecided_whatever_the_evidence(status: FlowSta
     ],
 )
 def test_a_threshold_gives_a_scored_check_its_outcome(score: int, outcome: CheckOutcome, decision: Decision) -> None:
-    policy = Policy(scores={"*": Threshold(approve_at=0.8, decline_below=0.6)})
+    policy = Policy(thresholds={"cross_check": Threshold(approve_at=0.8, decline_below=0.6)})
     result = decide(attrs.evolve(SCORED, score=Score.read(score, 0, 100)), policy=policy)
     assert result.checks[0].outcome is outcome
     assert result.decision is decision
 
 
-def test_a_named_threshold_goes_before_the_general_one_and_never_touches_an_outcome() -> None:
+def test_a_threshold_for_one_check_goes_before_that_of_its_kind() -> None:
     strict, lax = Threshold(approve_at=1.0, decline_below=0.9), Threshold(approve_at=0.1, decline_below=0.0)
-    policy = Policy(scores={"CUSTOMER_NAME": strict, "*": lax})
+    policy = Policy(thresholds={"cross_check.customer_name": strict, "cross_check": lax})
     assert decide(SCORED, policy=policy).decision is Decision.DECLINED
     assert decide(attrs.evolve(SCORED, name="OTHER"), policy=policy).decision is Decision.APPROVED
-    failed = attrs.evolve(SCORED, name="OTHER", outcome=CheckOutcome.FAILED)
-    assert decide(failed, policy=policy).decision is Decision.DECLINED
+
+
+@pytest.mark.parametrize(
+    ("said", "score", "outcome"),
+    [
+        ("passed", 95, "passed"),
+        ("passed", 80, "inconclusive"),
+        ("passed", 20, "failed"),
+        ("failed", 95, "failed"),
+        ("inconclusive", 95, "inconclusive"),
+        ("not_done", 95, "not_done"),
+        ("passed", None, "inconclusive"),
+        ("failed", None, "failed"),
+        (None, None, "inconclusive"),
+    ],
+)
+def test_a_threshold_makes_the_vendors_outcome_worse_but_never_better(
+    said: str | None, score: int | None, outcome: str
+) -> None:
+    policy = Policy(thresholds={"face_match": Threshold(approve_at=0.9, decline_below=0.5)})
+    check = Check(
+        kind="face_match",
+        name="face",
+        outcome=said and CheckOutcome(said),
+        score=None if score is None else Score.read(score, 0, 100),
+    )
+    (judged,) = decide(check, policy=policy).checks
+    assert judged.outcome == outcome
+    assert judged.judged
+    assert judged.vendor_outcome == said
+
+
+def test_a_result_can_be_judged_again_by_another_policy() -> None:
+    """A recorded result holds the outcomes of the policy of that day; the vendor's own are still there."""
+    strict = Policy(thresholds={"cross_check": Threshold(approve_at=0.9, decline_below=0.8)})
+    lax = Policy(thresholds={"cross_check": Threshold(approve_at=0.7, decline_below=0.1)})
+    first = decide(SCORED, policy=strict)
+    assert first.decision is Decision.DECLINED
+    assert judge(lax, first, NOW).decision is Decision.APPROVED
+    assert judge(strict, judge(lax, first, NOW), NOW) == first
+    assert judge(DEFAULT_POLICY, first, NOW).decision is Decision.REVIEW
+
+
+def codes(policy: Policy, *given_checks: Check, **more: object) -> tuple[str, list[str]]:
+    result = decide(*given_checks, policy=policy, **more)
+    return result.decision, [reason.code for reason in result.reasons]
+
+
+class TestRules:
+    def test_required_checks(self) -> None:
+        policy = Policy(checks=CheckRules(required=("liveness", "cross_check.CUSTOMER_NAME")))
+        assert codes(policy, PASSED) == ("review", ["check.missing"])
+        named = attrs.evolve(SCORED, name="customer_name", outcome=CheckOutcome.PASSED)
+        assert codes(policy, PASSED, named) == ("approved", ["evidence.passed"])
+        stern = Policy(checks=CheckRules(required=("liveness",), missing="decline"))
+        assert codes(stern, named) == ("declined", ["check.missing"])
+        assert codes(stern, attrs.evolve(PASSED, outcome=CheckOutcome.NOT_DONE)) == ("declined", ["check.not_done"])
+        reason = decide(PASSED, policy=policy).reasons[0]
+        assert (str(reason), reason.check) == (
+            "there is no check cross_check.CUSTOMER_NAME, which is required",
+            "cross_check.CUSTOMER_NAME",
+        )
+
+    def test_inconclusive_may_decline(self) -> None:
+        unclear = attrs.evolve(PASSED, outcome=CheckOutcome.INCONCLUSIVE)
+        assert codes(Policy(), unclear) == ("review", ["check.inconclusive"])
+        assert codes(Policy(checks=CheckRules(inconclusive="decline")), unclear) == ("declined", ["check.inconclusive"])
+
+    def test_the_vendors_verdict(self) -> None:
+        positive, negative, doubtful = VendorVerdict.POSITIVE, VendorVerdict.NEGATIVE, VendorVerdict.DOUBTFUL
+        require, ignore = Policy(verdict="require"), Policy(verdict="ignore")
+        assert codes(require, PASSED) == ("review", ["verdict.missing"])
+        assert codes(require, PASSED, verdict=positive)[0] == "approved"
+        assert codes(ignore, PASSED, verdict=negative)[0] == "approved"
+        assert codes(ignore, PASSED, verdict=doubtful)[0] == "approved"
+        assert codes(ignore, verdict=positive) == ("review", ["evidence.none"])
+        assert str(decide(PASSED, policy=ignore).reasons[0]) == "all 1 checks passed, the vendor's verdict is not asked"
+
+    def test_required_documents(self) -> None:
+        policy = Policy(documents=DocumentRules(required=("PAN", "AADHAAR")))
+        pan = DocumentEvidence(document_id="d-1", type="pan")
+        assert codes(policy, PASSED, documents=[pan]) == ("review", ["document.missing"])
+        assert (
+            codes(policy, PASSED, documents=[pan, DocumentEvidence(document_id=None, type="AADHAAR")])[0] == "approved"
+        )
+        stern = Policy(documents=DocumentRules(required=("PAN",), missing="decline"))
+        result = decide(PASSED, policy=stern)
+        assert (result.decision, result.reasons[0].document) == (Decision.DECLINED, "PAN")
+
+    def test_documents_that_failed(self) -> None:
+        failed = Check(kind="document", name="PAN", outcome=CheckOutcome.FAILED, document_id="d-1")
+        assert codes(Policy(), failed) == ("declined", ["check.failed"])
+        lenient = Policy(documents=DocumentRules(errors="review"))
+        result = decide(PASSED, failed, policy=lenient)
+        assert (result.decision, result.reasons[0].document) == (Decision.REVIEW, "d-1")
+        assert codes(lenient, attrs.evolve(PASSED, outcome=CheckOutcome.FAILED))[0] == "declined"
+        with pytest.raises(ValueError, match="better than one that is inconclusive or missing"):
+            Policy(documents=DocumentRules(errors="review"), checks=CheckRules(inconclusive="decline"))
+
+    @pytest.mark.parametrize(
+        ("country", "decision", "code"),
+        [
+            ("IN", "approved", "evidence.passed"),
+            ("KZ", "declined", "document.country"),
+            (None, "review", "document.country_unknown"),
+        ],
+    )
+    def test_countries(self, country: str | None, decision: str, code: str) -> None:
+        policy = Policy(documents=DocumentRules(countries=("IN", "CO")))
+        document = DocumentEvidence(document_id="d-1", type="PAN", country=country)
+        assert codes(policy, PASSED, documents=[document]) == (decision, [code])
+        assert codes(policy, PASSED) == ("review", ["document.country_unknown"])
+
+    @pytest.mark.parametrize(
+        ("issued", "decision", "code"),
+        [
+            (date(2026, 2, 20), "approved", "evidence.passed"),
+            (date(2025, 12, 1), "approved", "evidence.passed"),
+            (date(2025, 11, 30), "declined", "document.too_old"),
+            (None, "review", "document.age_unknown"),
+        ],
+    )
+    def test_age(self, issued: date | None, decision: str, code: str) -> None:
+        policy = Policy(documents=DocumentRules(max_age_days={"UTILITY_BILL": 90}, outdated="decline"))
+        bill = DocumentEvidence(document_id="d-1", type="utility_bill", issued_on=issued)
+        passport = DocumentEvidence(document_id="d-2", type="PASSPORT", issued_on=date(2019, 1, 1))
+        assert codes(policy, PASSED, documents=[bill, passport]) == (decision, [code])
+
+    def test_a_document_past_its_end_goes_to_a_person_by_default(self) -> None:
+        over = DocumentEvidence(document_id="d-1", type="PASSPORT", expires_on=date(2026, 2, 28))
+        assert codes(Policy(), PASSED, documents=[over]) == ("review", ["document.expired"])
+        assert codes(Policy(), PASSED, documents=[attrs.evolve(over, expires_on=date(2026, 3, 1))])[0] == "approved"
+
+    def test_what_makes_no_sense_is_refused(self) -> None:
+        with pytest.raises(ValueError, match="not a valid CheckKind"):
+            Policy(thresholds={"lifeness": Threshold(approve_at=1, decline_below=0)})
+        with pytest.raises(ValueError, match="not a valid CheckKind"):
+            CheckRules(required=("lifeness",))
+        with pytest.raises(ValueError, match="days above 0"):
+            DocumentRules(max_age_days={"PAN": 0})
+        with pytest.raises(ValueError, match="ISO 3166-1"):
+            DocumentRules(countries=("XX",))
+
+
+def test_the_strictest_of_several_counts() -> None:
+    needs_more = Policy(name="more", checks=CheckRules(required=("face_match",)))
+    result = Result(flow=DONE, checks=[PASSED])
+    assert strictest([DEFAULT_POLICY, needs_more], result, NOW).decision is Decision.REVIEW
+    assert strictest([DEFAULT_POLICY], result, NOW).decision is Decision.APPROVED
 
 
 def test_thresholds_must_not_cross() -> None:
@@ -121,22 +287,146 @@ def test_reasons_are_sentences_that_point_at_their_check() -> None:
 _RANK = {Decision.DECLINED: 0, Decision.REVIEW: 1, Decision.APPROVED: 2}
 _BETTER = [CheckOutcome.FAILED, CheckOutcome.INCONCLUSIVE, CheckOutcome.PASSED]
 
+_bounds = st.tuples(st.floats(0, 1), st.floats(0, 1)).map(
+    lambda pair: Threshold(approve_at=max(pair), decline_below=min(pair))
+)
+_names = st.sampled_from([*CheckKind, "cross_check.A", "liveness.liveness"])
+_actions = st.sampled_from(Action)
+_types = st.sampled_from(["PAN", "PASSPORT"])
 
-@given(results, st.integers(0, 1))
-def test_better_evidence_never_gives_a_worse_decision(result: Result, which: int) -> None:
-    result = attrs.evolve(result, flow=DONE)
-    if which >= len(result.checks) or result.checks[which].outcome not in _BETTER:
-        return
-    ranks = []
-    for outcome in _BETTER:
-        changed = [attrs.evolve(c, outcome=outcome) if i == which else c for i, c in enumerate(result.checks)]
-        ranks.append(_RANK[DEFAULT_POLICY.judge(attrs.evolve(result, checks=changed)).decision])
-    assert ranks == sorted(ranks)
+
+@st.composite
+def policies(draw: st.DrawFn) -> Policy:
+    inconclusive, missing = draw(_actions), draw(_actions)
+    stern = Action.DECLINE in (inconclusive, missing)
+    return Policy(
+        name="p",
+        thresholds=draw(st.dictionaries(_names, _bounds, max_size=3)),
+        checks=CheckRules(
+            required=tuple(draw(st.lists(_names, max_size=2))), inconclusive=inconclusive, missing=missing
+        ),
+        documents=DocumentRules(
+            required=tuple(draw(st.lists(_types, max_size=2))),
+            missing=draw(_actions),
+            errors=Action.DECLINE if stern else draw(_actions),
+            countries=tuple(draw(st.lists(st.sampled_from(["IN", "CO"]), max_size=2, unique=True))),
+            max_age_days=draw(st.dictionaries(_types, st.integers(1, 400), max_size=2)),
+            outdated=draw(_actions),
+        ),
+        verdict=draw(st.sampled_from(VerdictRule)),
+    )
+
+
+_evidence = st.builds(
+    Check,
+    kind=st.sampled_from(CheckKind),
+    name=st.sampled_from(["A", "liveness", "B"]),
+    outcome=st.none() | st.sampled_from(CheckOutcome),
+    score=st.none() | st.floats(0, 1).map(lambda value: Score(value, value)),
+)
+_documents = st.builds(
+    DocumentEvidence,
+    document_id=st.sampled_from(["d-1", "d-2"]),
+    type=st.none() | _types,
+    country=st.none() | st.sampled_from(["IN", "CO", "KZ"]),
+    issued_on=st.none() | st.dates(date(2025, 1, 1), date(2026, 2, 28)),
+    expires_on=st.none() | st.dates(date(2025, 1, 1), date(2027, 1, 1)),
+)
+_finished = st.builds(
+    Result,
+    flow=st.just(DONE),
+    checks=st.lists(_evidence, min_size=1, max_size=3),
+    documents=st.lists(_documents, max_size=2),
+    verdict=st.none() | st.sampled_from(VendorVerdict),
+)
+
+
+def ranks(policy: Policy, *improving: Result) -> list[int]:
+    return [_RANK[judge(policy, result, NOW).decision] for result in improving]
+
+
+class TestMonotony:
+    """Better evidence never gives a worse decision, whatever the policy."""
+
+    @given(policies(), _finished)
+    def test_outcomes(self, policy: Policy, result: Result) -> None:
+        first, *rest = result.checks
+        for better in (_BETTER, [CheckOutcome.FAILED, CheckOutcome.NOT_DONE, CheckOutcome.PASSED]):
+            seen = ranks(
+                policy, *(attrs.evolve(result, checks=[attrs.evolve(first, outcome=o), *rest]) for o in better)
+            )
+            assert seen == sorted(seen)
+
+    @given(policies(), _finished, st.lists(st.floats(0, 1), min_size=2, max_size=4))
+    def test_scores(self, policy: Policy, result: Result, scores: list[float]) -> None:
+        first, *rest = result.checks
+        seen = ranks(
+            policy,
+            *(attrs.evolve(result, checks=[attrs.evolve(first, score=Score(s, s)), *rest]) for s in sorted(scores)),
+        )
+        assert seen == sorted(seen)
+
+    @given(policies(), _finished)
+    def test_verdicts(self, policy: Policy, result: Result) -> None:
+        better = [VendorVerdict.NEGATIVE, VendorVerdict.DOUBTFUL, VendorVerdict.POSITIVE]
+        seen = ranks(policy, *(attrs.evolve(result, verdict=verdict) for verdict in better))
+        assert seen == sorted(seen)
+
+    @given(policies(), _finished, _documents)
+    def test_documents(self, policy: Policy, result: Result, document: DocumentEvidence) -> None:
+        def with_(**changes: object) -> Result:
+            return attrs.evolve(result, documents=[attrs.evolve(document, **changes)])
+
+        improving = [
+            [with_(country=country) for country in ("KZ", None, *policy.documents.countries[:1])],
+            [with_(expires_on=when) for when in (date(2020, 1, 1), date(2030, 1, 1))],
+            [with_(issued_on=when) for when in (date(2020, 1, 1), NOW.date())],
+        ]
+        for results_ in improving:
+            seen = ranks(policy, *results_)
+            assert seen == sorted(seen)
+
+    @given(policies(), _finished, _evidence)
+    def test_a_check_that_did_not_pass_never_helps(self, policy: Policy, result: Result, extra: Check) -> None:
+        before = judge(policy, result, NOW)
+        after = judge(policy, attrs.evolve(result, checks=(*result.checks, extra)), NOW)
+        if after.checks[-1].outcome is not CheckOutcome.PASSED:
+            assert after.decision is not Decision.APPROVED
+            assert (
+                before.decision is not Decision.DECLINED or after.decision is Decision.DECLINED or not_missing(before)
+            )
+
+
+def not_missing(result: Result) -> bool:
+    """A check that failed is there, so it is not missing."""
+    return any(reason.code == "check.missing" for reason in result.reasons)
+
+
+@given(policies(), _finished)
+def test_unknown_evidence_never_approves(policy: Policy, result: Result) -> None:
+    judged = judge(policy, result, NOW)
+    assert judged.reasons
+    if judged.decision is Decision.APPROVED:
+        assert all(check.outcome is CheckOutcome.PASSED for check in judged.checks)
+        if policy.verdict is not VerdictRule.IGNORE:
+            assert judged.verdict in (None, VendorVerdict.POSITIVE)
+        for check in judged.checks:
+            assert policy.threshold(check) is None or check.score is not None
+
+
+@given(policies(), _finished)
+def test_deciding_is_deterministic_and_changes_no_evidence(policy: Policy, result: Result) -> None:
+    judged = judge(policy, result, NOW)
+    assert judged == judge(policy, result, NOW) == judge(policy, judged, NOW)
+    assert [c.vendor_outcome if c.judged else c.outcome for c in judged.checks] == [c.outcome for c in result.checks]
+    assert load(Policy, dump(policy)) == policy
 
 
 @given(results, checks)
 def test_an_approval_always_stands_on_passed_checks(result: Result, extra: Check) -> None:
-    judged = DEFAULT_POLICY.judge(attrs.evolve(result, checks=(*result.checks, extra)))
+    judged = judge(
+        DEFAULT_POLICY, attrs.evolve(result, checks=(*result.checks, attrs.evolve(extra, judged=False))), NOW
+    )
     if judged.decision is Decision.APPROVED:
         assert judged.status is FlowStatus.FINISHED
         assert all(check.outcome is CheckOutcome.PASSED for check in judged.checks)

@@ -15,6 +15,7 @@ from ..gateway import Gateway
 from ..model import Applicant, Document, FlowOrder, Result, Secret
 from ..protocols import capabilities
 from ..registry import discover
+from . import operating
 from .output import EXIT_CODES, USAGE, as_json, console, reported, show_flow, show_result, table
 
 app = typer.Typer(
@@ -25,6 +26,10 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_show_locals=False,
 )
+
+app.add_typer(operating.config)
+app.add_typer(operating.route)
+app.add_typer(operating.policy)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Config = Annotated[Path, typer.Option("--config", "-c", help="The accounts.", envvar="IDV_CONFIG")]
@@ -107,7 +112,8 @@ def open_flow(
     product: Annotated[str, typer.Option(help="Your product.")],
     application_id: Annotated[str, typer.Option(help="Your id of the application.")],
     reference: Annotated[str, typer.Option(help="Your id of the applicant.")],
-    account: Annotated[str | None, typer.Option(help="Which account; not needed if there is one.")] = None,
+    account: Annotated[str | None, typer.Option(help="Which account, instead of what the routes say.")] = None,
+    tenant: Annotated[str | None, typer.Option(help="Your tenant, for routes.")] = None,
     name: str | None = None,
     given_name: str | None = None,
     family_name: str | None = None,
@@ -140,6 +146,7 @@ def open_flow(
             product=product,
             application_id=application_id,
             applicant=applicant,
+            tenant=tenant,
             template=template,
             return_url=return_url,
         )

@@ -18,7 +18,7 @@ from ..routing.route import ALWAYS
 from .accounts import Callbacks, Opened, open_account
 from .configuration import Configuration
 from .places import Path
-from .problems import Problems, listed, near
+from .problems import Problems, in_order, listed, near
 from .settings import WRONG, SettingsReader
 
 DEFAULT = "default"
@@ -72,13 +72,12 @@ def check(
     table = RoutingTable(configuration.routes)
     if configuration.routes:
         _Routes(configuration, opened, table, problems, now).check()
-    found = sorted((*configuration.problems, *problems.found), key=lambda problem: problem.is_warning)
     return Checked(
         configuration=configuration,
         opened=opened,
         callbacks=None if callbacks is WRONG else callbacks,
         table=table,
-        problems=tuple(found),
+        problems=in_order((*configuration.problems, *problems.found)),
     )
 
 
@@ -103,11 +102,14 @@ class _Routes:
             self._policy(route, path)
             if route.when.until is not None and route.when.until <= self.now:
                 self._warn((*path, "when", "until"), f"its time is over since {route.when.until}")
-        if not any(route.when == ALWAYS for route in routes) and "routes" not in self.configuration.unread:
+        if not any(route.when == ALWAYS for route in routes):
             self.problems.add(
                 ("routes",),
                 "no route takes what the others leave: end with one that has no when, to send or to refuse it",
             )
+        if self.configuration.problems:
+            # what could not be read may be what would be missed here
+            return
         for rank, route in enumerate(self.table.routes):
             earlier = self.table.shadowed_by(rank)
             if earlier is not None:

@@ -125,8 +125,6 @@ class _Reading:
         if not isinstance(routes, list):
             self.problems.add(("routes",), "routes are written as [[routes]]")
             routes = []
-        read = [self.reader.read(Route, route, ("routes", index)) for index, route in enumerate(routes)]
-        self.unread |= {"routes"} if WRONG in read else set()
         policies = self.policies(data)
         callbacks = data.get("callbacks")
         if callbacks is not None and not isinstance(callbacks, dict):
@@ -135,7 +133,7 @@ class _Reading:
         return Configuration(
             accounts=[account for account in accounts if account is not None],
             callbacks=callbacks,
-            routes=[route for route in read if route is not WRONG],
+            routes=[self.route(index, route) for index, route in enumerate(routes)],
             policies=policies,
             places=self.problems.places,
             problems=tuple(self.problems.found),
@@ -153,7 +151,8 @@ class _Reading:
                 own[key] = {**defaults[key], **own.get(key, {})}
         read = self.reader.read(AccountTable, own, path)
         if read is WRONG:
-            return None
+            # the settings of its plugin are looked at all the same
+            read = AccountTable(plugin=table["plugin"])
         settings = {key: value for key, value in table.items() if key not in OF_THE_CORE}
         try:
             account = Account(
@@ -172,6 +171,22 @@ class _Reading:
             return None
         self.unread.discard(name)
         return account
+
+    def route(self, index: int, table: Any) -> Route:
+        """One that cannot be read is kept as far as it can, so that the rest of it is looked at."""
+        path: Path = ("routes", index)
+        before = len(self.problems.paths)
+        read: Route = self.reader.read(Route, table, path)
+        if read is not WRONG:
+            return read
+        wrong = {place[2] for place in self.problems.paths[before:] if len(place) > 2}
+        fit = {key: value for key, value in table.items() if key not in wrong} if isinstance(table, dict) else {}
+        goes = [key for key in ("to", "split", "cheapest", "refuse") if key in fit]
+        if len(goes) != 1:
+            fit = {**{key: value for key, value in fit.items() if key not in goes}, "refuse": "it could not be read"}
+        fit.setdefault("name", f"number {index + 1}")
+        partly: Route = SettingsReader(Problems()).read(Route, fit, path)
+        return Route(name=fit["name"], refuse="it could not be read") if partly is WRONG else partly
 
     def policies(self, data: Mapping[str, Any]) -> dict[str, Policy]:
         read = {

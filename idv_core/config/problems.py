@@ -19,9 +19,11 @@ class Problems:
     places: Places = attrs.field(factory=dict)
     route_names: Mapping[int, str] = attrs.field(factory=dict)
     found: list[Problem] = attrs.field(factory=list)
+    paths: list[Path] = attrs.field(factory=list)
 
     def add(self, path: Path, text: str, *, is_warning: bool = False) -> None:
         place = place_of(self.places, path)
+        self.paths.append(path)
         self.found.append(Problem(self._dotted(path), text, str(place) if place else None, is_warning))
 
     def _dotted(self, path: Path) -> str:
@@ -33,6 +35,16 @@ class Problems:
             else:
                 text += f".{part}" if text else part
         return text
+
+
+def in_order(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    """Errors before warnings, then by file and line."""
+
+    def place(problem: Problem) -> tuple[bool, str, int]:
+        file, _, line = (problem.place or "").rpartition(":")
+        return problem.is_warning, file, int(line) if line.isdigit() else 0
+
+    return tuple(sorted(problems, key=place))
 
 
 def near(name: str, names: Iterable[str]) -> str:

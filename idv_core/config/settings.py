@@ -74,7 +74,9 @@ class SettingsReader:
     def value(self, wanted: Any, given: Any, path: Path) -> Any:
         """`given` as a value of that type, or WRONG. One text will do where several may stand."""
         if get_origin(wanted) in (Union, types.UnionType):
-            (wanted,) = [part for part in get_args(wanted) if part is not types.NoneType][:1]
+            if given is None:
+                return None
+            wanted = next(part for part in get_args(wanted) if part is not types.NoneType)
         origin, inner = get_origin(wanted), get_args(wanted)
         if wanted is Secret:
             return self._attempt(path, lambda: resolve(given, self.sources))

@@ -88,6 +88,11 @@ class DocumentRules:
             raise ValueError("max_age_days: days above 0 are needed")
 
 
+def _by_name(thresholds: Mapping[str, Threshold]) -> dict[str, Threshold]:
+    """Kinds may be given as members of `CheckKind`."""
+    return {str(name): threshold for name, threshold in thresholds.items()}
+
+
 @attrs.frozen(kw_only=True)
 class Policy:
     """What turns evidence into a decision: `Policy(name="lending", thresholds={"cross_check.CUSTOMER_NAME": Threshold(...)})`.
@@ -97,7 +102,7 @@ class Policy:
     """
 
     name: str = ""
-    thresholds: Mapping[str, Threshold] = attrs.field(factory=dict, converter=plain_mapping, hash=False)
+    thresholds: Mapping[str, Threshold] = attrs.field(factory=dict, converter=_by_name, hash=False)
     checks: CheckRules = attrs.field(factory=CheckRules)
     documents: DocumentRules = attrs.field(factory=DocumentRules)
     verdict: VerdictRule = attrs.field(default=VerdictRule.TRUST, converter=VerdictRule)

@@ -27,8 +27,9 @@ def as_tuple(value: Iterable[Any]) -> tuple[Any, ...]:
 
 
 def texts(value: str | Iterable[str]) -> tuple[str, ...]:
-    """One text, or several."""
-    return (value,) if isinstance(value, str) else tuple(value)
+    """One text, or several; members of enumerations become plain texts."""
+    several = (value,) if isinstance(value, str) else value
+    return tuple(str(item) if isinstance(item, str) else item for item in several)
 
 
 def plain_mapping(value: Mapping[Any, Any]) -> dict[Any, Any]:

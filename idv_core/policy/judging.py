@@ -41,7 +41,9 @@ def judge(policy: Policy, result: Result, at: datetime, **more: Any) -> Result:
 
     `at` is the moment for which documents must be valid; `more` are further fields to set in the same step.
     """
-    checks = tuple(_judged(policy, check) for check in result.checks) if policy.thresholds else result.checks
+    checks = result.checks
+    if policy.thresholds or any(check.judged for check in checks):
+        checks = tuple(_judged(policy, check) for check in checks)
     decision, reasons = _decide(policy, result, checks, at.date())
     return attrs.evolve(result, checks=checks, decision=decision, reasons=reasons, **more)
 

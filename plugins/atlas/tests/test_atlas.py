@@ -53,13 +53,13 @@ def seen() -> list[Received]:
 def connect(
     network: Network, clock: FakeClock, settings: dict[str, object], emulator: AtlasEmulator, seen: list[Received]
 ) -> Connect:
-    def connect(**changes: object) -> Gateway:
+    def connect(*, policy: Policy = POLICY, **changes: object) -> Gateway:
         callbacks = Callbacks(f"https://{PLATFORM}/idv", Secret("k" * 32))
         account = Account("atlas-india", "atlas", {**settings, **changes})
         idv = Gateway(
             [account],
             callbacks=callbacks,
-            policy=POLICY,
+            policy=policy,
             transport=network,
             clock=clock,
             registry=registry_of(idv_plugin()),
@@ -129,8 +129,7 @@ class TestVerification:
     def test_without_thresholds_a_score_is_no_approval(
         self, connect: Connect, network: Network, clock: FakeClock
     ) -> None:
-        idv = connect()
-        idv._operations.policy = Policy()
+        idv = connect(policy=Policy())
         result = idv.wait(idv.upload(idv.open(order()), documents(network, MEERA)))
         assert result.decision is Decision.REVIEW
         assert {reason.code for reason in result.reasons} == {"check.no_outcome"}

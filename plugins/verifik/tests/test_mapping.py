@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 
 import attrs
 import pytest
@@ -13,7 +14,7 @@ from idv_verifik.payloads import Said
 
 from idv_core import CheckKind, CheckOutcome, Decision, Flow, FlowStatus, Result, VendorVerdict
 from idv_core.model import Upload
-from idv_core.policy import DEFAULT_POLICY
+from idv_core.policy import DEFAULT_POLICY, judge
 from idv_core.testing.strategies import json_like
 
 FLOW = Flow(
@@ -42,7 +43,7 @@ def judged(data: dict[str, object]) -> Result:
         verdict=reading.verdict,
         vendor_word=reading.word,
     )
-    return DEFAULT_POLICY.judge(result)
+    return judge(DEFAULT_POLICY, result, datetime(2026, 3, 1, tzinfo=UTC))
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import attrs
 import pytest
 from hypothesis import given
@@ -32,7 +34,7 @@ from idv_core import (
     VendorUnavailable,
     VendorVerdict,
 )
-from idv_core.policy import DEFAULT_POLICY
+from idv_core.policy import DEFAULT_POLICY, judge
 from idv_core.registry import registry_of
 from idv_core.testing import FakeClock, Network, Reply, make_specimen
 from idv_core.testing.exchange import reply, run_exchange
@@ -140,7 +142,11 @@ class TestReadings:
     @staticmethod
     def read(answer: object, flow: Flow = OPEN):
         replies = [answer if hasattr(answer, "status") else reply(answer)]
-        return DEFAULT_POLICY.judge(run_exchange(Verigram(SETTINGS).result(flow), replies).value)
+        return judge(
+            DEFAULT_POLICY,
+            run_exchange(Verigram(SETTINGS).result(flow), replies).value,
+            datetime(2026, 3, 1, tzinfo=UTC),
+        )
 
 
 class TestServices:
