@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+import json
+import re
+import tomllib
+from collections.abc import Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+from acme import PLUGIN as ACME
+from hypothesis import given
+from hypothesis import strategies as st
 
-from idv_core import Circuit, ConfigError, Gateway, Limits, Retry, Secret
+from idv_core import Circuit, ConfigError, Gateway, Limits, Retry, Secret, When
 from idv_core.config import load_configuration
+from idv_core.config.places import places_of
+from idv_core.registry import registry_of
 
 GOOD = """
 [accounts.verigram-kz]
@@ -54,22 +63,25 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
 
 def problems(path: Path) -> list[str]:
+    """All that is wrong, without the name of the file."""
     with pytest.raises(ConfigError) as caught:
         Gateway.load(path)
-    return list(caught.value.problems)
+    return [str(problem).removeprefix(f"{path}:") for problem in caught.value.problems]
 
 
 def test_a_good_file(write) -> None:
     configuration = load_configuration(write(GOOD))
     account = configuration.accounts[0]
-    assert account.settings["secret"] == Secret("s3cr3t")
     assert account.limits.operation == 30
     assert account.polling is not None
     assert account.polling.first == timedelta(seconds=1.5)
-    assert configuration.callbacks is not None
-    assert configuration.callbacks.url == "https://platform.example/idv"
+    assert account.settings["secret"].keys() == {"file"}
     with Gateway.load(write(GOOD)) as idv:
         assert idv.accounts == ("verigram-kz", "atlas-india")
+        live = idv._operations.live
+        assert live.sessions["verigram-kz"].adapter.settings.secret == Secret("s3cr3t")
+        assert live.desk is not None
+        assert live.desk.addresses.url == "https://platform.example/idv"
 
 
 def test_the_async_gateway_loads_it_too(write) -> None:
@@ -107,24 +119,30 @@ def test_all_problems_come_at_once(write) -> None:
     key = { env = "VERIGRAM_API_KEY" }
     """
     assert problems(write(text)) == [
-        "acounts: there is no such section (there are: accounts, callbacks)",
-        "accounts.a.plugin: is missing; it names the vendor's plugin",
-        "accounts.b.api_key: the environment variable NOT_SET is not set",
-        "accounts.b.secret: the file /no/such/file gives no secret (FileNotFoundError)",
-        "accounts.c.limits.conect: there is no such setting; did you mean 'connect'?",
-        "accounts.c.limits.read: float expected",
-        "accounts.d.polling.first: 'first' must be > 0: -1.0",
-        "accounts.e.polling.firstt: there is no such setting; did you mean 'first'?",
-        "accounts.f/g: an account's name has letters, digits, '.', '_' and '-' only, for it stands in addresses",
-        "callbacks.url: an address such as 'https://api.vendor.example' is needed",
-        "callbacks.key: at least 32 characters are needed; make one with: openssl rand -hex 32",
+        "2: acounts: there is no such section; did you mean 'accounts'?",
+        "3: accounts.a.plugin: is missing; it names the vendor's plugin",
+        "8: accounts.b.api_key: the environment variable NOT_SET is not set",
+        "9: accounts.b.secret: the file /no/such/file gives no secret (FileNotFoundError)",
+        "10: accounts.c.base_url: is missing",
+        "12: accounts.c.api_key: a reference has one key, one of env, file",
+        "14: accounts.c.limits.conect: there is no such setting; did you mean 'connect'?",
+        "15: accounts.c.limits.read: float expected",
+        "16: accounts.d.base_url: is missing",
+        "16: accounts.d.api_key: is missing",
+        "18: accounts.d.polling.first: 'first' must be > 0: -1.0",
+        "19: accounts.e.base_url: is missing",
+        "19: accounts.e.api_key: is missing",
+        "21: accounts.e.polling.firstt: there is no such setting; did you mean 'first'?",
+        "22: accounts.f/g: an account's name has letters, digits, '.', '_' and '-' only, for it stands in addresses",
+        "25: callbacks.url: an address such as 'https://api.vendor.example' is needed",
+        "26: callbacks.key: at least 32 characters are needed; make one with: openssl rand -hex 32",
     ]
 
 
 def test_a_literal_secret_is_an_error(write) -> None:
     text = '[accounts.a]\nplugin = "verigram"\nbase_url = "https://x.example"\napi_key = "literal-key"\n'
     (problem,) = problems(write(text))
-    assert problem.startswith("accounts.a.api_key: a secret is never written out")
+    assert problem.startswith("4: accounts.a.api_key: a secret is never written out")
     assert "literal-key" not in problem
 
 
@@ -137,9 +155,9 @@ def test_plugins_settings_are_checked(write) -> None:
     refresh = "yes"
     """
     assert problems(write(text)) == [
-        "accounts.a.client_secret: is missing",
-        "accounts.a.family: 'onbording' is not a valid Family",
-        "accounts.a.refresh: bool expected",
+        "2: accounts.a.client_secret: is missing",
+        "4: accounts.a.family: 'onbording' is none of verification, onboarding, idp, bulk; did you mean 'onboarding'?",
+        "6: accounts.a.refresh: bool expected",
     ]
 
 
@@ -149,8 +167,8 @@ def test_a_file_that_is_not_there_or_no_toml(write, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="is not TOML"):
         Gateway.load(write("[accounts"))
     assert problems(write("")) == ["accounts: at least one account is needed, such as [accounts.atlas-india]"]
-    assert problems(write("accounts = 3"))[0] == "accounts: a table is needed, such as [accounts.something]"
-    assert "accounts.a.plugin: is missing" in problems(write("[accounts]\na = 3"))[0]
+    assert problems(write("accounts = 3"))[0] == "1: accounts: a table is needed, such as [accounts.something]"
+    assert "2: accounts.a.plugin: is missing" in problems(write("[accounts]\na = 3"))[0]
 
 
 def test_the_engine_is_set_by_account(tmp_path: Path) -> None:
@@ -187,4 +205,199 @@ def test_wrong_figures_are_named(tmp_path: Path, line: str, problem: str) -> Non
     file.write_text(f'[accounts.a]\nplugin = "verigram"\nbase_url = "https://v.example"\n{line}\n')
     with pytest.raises(ConfigError) as caught:
         load_configuration(file)
-    assert caught.value.problems == (problem,)
+    (found,) = caught.value.problems
+    assert str(found) == f"{file}:4: {problem}"
+
+
+class TestDefaults:
+    def test_they_are_for_every_account_and_an_account_goes_before(self, write) -> None:
+        text = """
+        [defaults]
+        limits = { operation = 20, rate = 5 }
+        retry.attempts = 2
+        [accounts.a]
+        plugin = "verigram"
+        limits.operation = 40
+        [accounts.b]
+        plugin = "verigram"
+        """
+        a, b = load_configuration(write(text)).accounts
+        assert a.limits == Limits(operation=40.0, rate=5.0)
+        assert b.limits == Limits(operation=20.0, rate=5.0)
+        assert a.retry == b.retry == Retry(attempts=2)
+
+    def test_what_is_wrong_with_them_is_said_once(self, write) -> None:
+        text = GOOD + "[defaults]\nlimits = { operaton = 20 }\n"
+        (problem,) = problems(write(text))
+        assert problem.endswith("defaults.limits.operaton: there is no such setting; did you mean 'operation'?")
+
+
+class TestIncludes:
+    def test_a_file_is_laid_over_what_it_includes(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("KEY", "k" * 40)
+        (tmp_path / "base.toml").write_text(
+            """
+            [accounts.kz]
+            plugin = "verigram"
+            base_url = "https://test.example"
+            api_key = { env = "TEST_KEY" }
+            limits = { operation = 30, rate = 2 }
+            [[routes]]
+            name = "wallet"
+            when.product = "wallet"
+            to = "kz"
+            [[routes]]
+            name = "else"
+            refuse = "not here"
+            """
+        )
+        (tmp_path / "routes").mkdir()
+        (tmp_path / "routes" / "a.toml").write_text(
+            '[[routes]]\nname = "loans"\npriority = 1\nwhen.product = "l"\nto = "kz"\n'
+        )
+        (tmp_path / "production.toml").write_text(
+            """
+            include = ["base.toml", "routes/*.toml"]
+            [accounts.kz]
+            base_url = "https://live.example"
+            api_key = { file = "/run/secrets/kz" }
+            limits.rate = 20
+            [[routes]]
+            name = "wallet"
+            to = "kz"
+            """
+        )
+        configuration = load_configuration(tmp_path / "production.toml")
+        (account,) = configuration.accounts
+        assert account.settings == {"base_url": "https://live.example", "api_key": {"file": "/run/secrets/kz"}}
+        assert account.limits == Limits(operation=30.0, rate=20.0)
+        assert [(route.name, route.when == When()) for route in configuration.routes] == [
+            ("wallet", True),
+            ("else", True),
+            ("loans", False),
+        ]
+        assert str(configuration.places["routes", 0, "to"]) == f"{tmp_path / 'production.toml'}:9"
+        assert str(configuration.places["routes", 1, "refuse"]) == f"{tmp_path / 'base.toml'}:13"
+        assert str(configuration.places["routes", 2, "to"]) == f"{tmp_path / 'routes' / 'a.toml'}:5"
+        assert str(configuration.places["accounts", "kz", "plugin"]) == f"{tmp_path / 'base.toml'}:3"
+        assert str(configuration.places["accounts", "kz", "api_key"]) == f"{tmp_path / 'production.toml'}:5"
+
+    def test_problems_name_the_file_that_has_them(self, tmp_path: Path) -> None:
+        (tmp_path / "b.toml").write_text('include = "a.toml"\n[acounts]\n')
+        (tmp_path / "a.toml").write_text('include = ["b.toml", "none.toml", 3]\n')
+        with pytest.raises(ConfigError) as caught:
+            load_configuration(tmp_path / "a.toml")
+        assert [str(problem).removeprefix(f"{tmp_path}/") for problem in caught.value.problems] == [
+            "b.toml:1: include: 'a.toml' includes this file again",
+            "a.toml:1: include: there is no file 'none.toml'",
+            "a.toml:1: include: names of files are needed",
+            "b.toml:2: acounts: there is no such section; did you mean 'accounts'?",
+        ]
+
+
+class TestSecrets:
+    def test_other_sources_can_be_added(self, tmp_path: Path) -> None:
+        vault = {"secret/kz": "key-from-the-vault"}
+        file = tmp_path / "idv.toml"
+        file.write_text('[accounts.a]\nplugin = "acme"\nkey = { vault = "secret/kz" }\n')
+        registry = registry_of(ACME, secret_sources={"vault": vault.__getitem__})
+        with Gateway.load(file, registry=registry) as idv:
+            assert idv._operations.live.sessions["a"].adapter.settings.key == Secret("key-from-the-vault")
+
+    @pytest.mark.parametrize(
+        ("reference", "problem"),
+        [
+            ('{ vault = "none" }', "the source 'vault' gives no secret 'none' (KeyError)"),
+            ('{ vault = "leaky" }', "the source 'vault' gives no secret 'leaky' (ValueError)"),
+            ("{ vault = 3 }", "vault names the secret by a text"),
+            (
+                '{ valt = "x" }',
+                "there is no source of secrets 'valt'; did you mean 'vault'? (there are: env, file, vault)",
+            ),
+            ('{ file = "EMPTY" }', "the file EMPTY is empty"),
+        ],
+    )
+    def test_what_a_source_does_not_give(self, tmp_path: Path, reference: str, problem: str) -> None:
+        def read(name: str) -> str:
+            if name == "leaky":
+                raise ValueError("s3cr3t-in-a-message")
+            raise KeyError(name)
+
+        empty = tmp_path / "empty"
+        empty.write_text(" ")
+        file = tmp_path / "idv.toml"
+        file.write_text(f'[accounts.a]\nplugin = "acme"\nkey = {reference.replace("EMPTY", str(empty))}\n')
+        with pytest.raises(ConfigError) as caught:
+            Gateway.load(file, registry=registry_of(ACME, secret_sources={"vault": read}))
+        assert [p.text for p in caught.value.problems] == [problem.replace("EMPTY", str(empty))]
+        assert "s3cr3t" not in str(caught.value)
+
+
+# Any TOML that we can think of: keys of all kinds, tables, arrays, values with every bracket in them.
+
+
+class Tables(list):
+    """To be written as `[[name]]`."""
+
+
+_keys = st.text("abc-_1", min_size=1, max_size=4) | st.text("ab.\"= #[]'é", min_size=1, max_size=4)
+_scalars = (
+    st.integers(-5, 10**6)
+    | st.booleans()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text("ab[]{}=,#\"'\\\n.", max_size=8)
+    | st.datetimes()
+)
+_inline = st.recursive(
+    _scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_keys, inner, max_size=3), max_leaves=6
+)
+_tables = st.recursive(
+    st.dictionaries(_keys, _inline, max_size=3),
+    lambda inner: st.dictionaries(_keys, inner | st.lists(inner, min_size=1, max_size=2).map(Tables), max_size=3),
+    max_leaves=4,
+)
+
+
+def as_toml(data: dict, path: tuple[str, ...] = ()) -> Iterator[str]:
+    for key, value in data.items():
+        if not isinstance(value, (dict, Tables)):
+            yield f"{_key(key)} = {_value(value)} # = [ {{"
+    for key, value in data.items():
+        name = ".".join(map(_key, (*path, key)))
+        for table in value if isinstance(value, Tables) else [value] if isinstance(value, dict) else []:
+            yield f"[[{name}]]" if isinstance(value, Tables) else f"[ {name} ]"
+            yield from as_toml(table, (*path, key))
+
+
+def _key(key: str) -> str:
+    return key if re.fullmatch("[a-z0-9_-]+", key) else json.dumps(key)
+
+
+def _value(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        return f"'''{value}'''" if "\\" in value and "'" not in value else json.dumps(value)
+    if isinstance(value, list):
+        return "[" + "".join(f"\n  {_value(item)}," for item in value) + "]"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{_key(key)} = {_value(item)}" for key, item in value.items()) + "}"
+    return value.isoformat() if isinstance(value, datetime) else repr(value)
+
+
+def paths(value: object, path: tuple[str | int, ...] = ()) -> set[tuple[str | int, ...]]:
+    found = {path} if path else set()
+    pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return found.union(*(paths(item, (*path, key)) for key, item in pairs))
+
+
+@given(_tables)
+def test_every_path_of_a_file_has_its_line(data: dict) -> None:
+    text = "\n".join(as_toml(data))
+    read = tomllib.loads(text)
+    places = places_of(text, "x.toml")
+    assert set(places) == paths(read)
+    lines = text.split("\n")
+    for path, place in places.items():
+        if isinstance(path[-1], str):
+            assert _key(path[-1]) in lines[place.line - 1]

@@ -1,4 +1,4 @@
-"""The conditions of a route as tests on the facts of an order, and whether one route's cover another's."""
+"""The conditions of a route as questions about the facts of an order, and whether one route's cover another's."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def _years(born: date, today: date) -> int:
 
 
 @attrs.frozen
-class Test:
+class Question:
     """One condition: what it is called, what it wants, whether it holds, and what may be shown of the order's value."""
 
     name: str
@@ -68,12 +68,12 @@ class Test:
         return Condition(name=self.name, wanted=self.wanted, value=self.shown(facts), holds=bool(self.holds(facts)))
 
 
-def tests_of(when: When) -> tuple[Test, ...]:
+def questions_of(when: When) -> tuple[Question, ...]:
     """The conditions in the order in which they are asked."""
-    tests: list[Test] = []
+    questions: list[Question] = []
 
     def add(name: str, wanted: object, holds: Callable[[Facts], Any], shown: Callable[[Facts], object]) -> None:
-        tests.append(Test(name, str(wanted), holds, lambda facts: str(shown(facts))))
+        questions.append(Question(name, str(wanted), holds, lambda facts: str(shown(facts))))
 
     if when.product:
         add("product", _listed(when.product), _one_of(when.product, lambda f: f.product), lambda f: f.product)
@@ -120,7 +120,7 @@ def tests_of(when: When) -> tuple[Test, ...]:
             return begin <= clock < end if begin <= end else clock >= begin or clock < end
 
         add("hours", f"{when.hours} {when.zone}", open_now, lambda f: f"{f.now.astimezone(zone):%H:%M}")
-    return tuple(tests)
+    return tuple(questions)
 
 
 def _listed(values: Collection[str]) -> str:

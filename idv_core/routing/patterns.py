@@ -43,6 +43,7 @@ def _covers(given: frozenset[str], patterns: tuple[str, ...], other: str) -> boo
         return True
     if not is_pattern(other):
         return any(matcher(pattern)(other) for pattern in patterns)
+    patterns = (*patterns, *filter(matcher(other), given.difference(patterns)))
     if not patterns:
         return False
     letters = sorted({char for pattern in (*patterns, other) for char in pattern} - {"*", "?"})

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 import attrs
 
 from ..model import Applicant, FlowOrder, RouteTried
-from .conditions import Facts, Test, covers_when, tests_of
+from .conditions import Facts, Question, covers_when, questions_of
 from .patterns import is_pattern, prefix_of
 from .route import Route, When
 
@@ -41,8 +41,8 @@ class RoutingTable:
 
     def __init__(self, routes: Iterable[Route]) -> None:
         self.routes = tuple(sorted(routes, key=lambda route: -route.priority))
-        self._tests = [tests_of(route.when) for route in self.routes]
-        self._holds = [[test.holds for test in tests] for tests in self._tests]
+        self._questions = [questions_of(route.when) for route in self.routes]
+        self._holds = [[question.holds for question in questions] for questions in self._questions]
         index: dict[tuple[str, ...], tuple[list[_Getter], dict[_Key, list[int]]]] = {}
         for rank, route in enumerate(self.routes):
             anchors = _anchors(route.when)
@@ -75,7 +75,7 @@ class RoutingTable:
         """The routes asked up to the one that matches, each with its conditions; and how many were passed over."""
         last = len(self.routes) - 1 if match is None else match.rank
         ranks = range(last + 1) if last < _EXPLAINED else [r for r in self.candidates(facts) if r <= last]
-        tried = tuple(self._explain(self.routes[rank], self._tests[rank], facts) for rank in ranks)
+        tried = tuple(self._explain(self.routes[rank], self._questions[rank], facts) for rank in ranks)
         return tried, last + 1 - len(tried)
 
     def shadowed_by(self, rank: int) -> Route | None:
@@ -87,8 +87,8 @@ class RoutingTable:
         return None
 
     @staticmethod
-    def _explain(route: Route, tests: tuple[Test, ...], facts: Facts) -> RouteTried:
-        conditions = tuple(test.condition(facts) for test in tests)
+    def _explain(route: Route, questions: tuple[Question, ...], facts: Facts) -> RouteTried:
+        conditions = tuple(question.condition(facts) for question in questions)
         matched = all(condition.holds for condition in conditions)
         return RouteTried(name=route.name, matched=matched, conditions=conditions)
 
