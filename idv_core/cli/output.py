@@ -84,6 +84,8 @@ def show_flow(flow: Flow, *, json_wanted: bool, link: bool) -> None:
         return
     shown = table("flow", flow.ref)
     shown.add_row("status", flow.status.value)
+    if flow.explanation is not None and flow.explanation.route is not None:
+        shown.add_row("route", flow.explanation.route)
     for upload in flow.uploads:
         shown.add_row(
             f"upload {upload.document_id}", "taken" if upload.accepted else f"refused: {_check(upload.check)}"
