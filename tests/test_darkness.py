@@ -26,12 +26,20 @@ from opentelemetry.sdk.trace.export import ConsoleSpanExporter, SimpleSpanProces
 import idv_core.engine.conversation as conversation
 import idv_core.engine.darkness as darkness
 import idv_core.engine.failures as failures
-from idv_core import Account, AsyncGateway, Flow, Gateway, IdvError, Result, Secret
-from idv_core.config.accounts import read_settings
+from idv_core import Account, AsyncGateway, Configuration, Flow, Gateway, IdvError, Result, Route, Secret, When
+from idv_core.config.problems import Problems
+from idv_core.config.settings import SettingsReader
 from idv_core.engine.account import Limits
 from idv_core.engine.retry import Retry
 from idv_core.model import FlowOrder
-from idv_core.protocols import LinkProtocol, RecoverProtocol, SubmitProtocol, TemplateProtocol, UploadProtocol
+from idv_core.protocols import (
+    CredentialsProtocol,
+    LinkProtocol,
+    RecoverProtocol,
+    SubmitProtocol,
+    TemplateProtocol,
+    UploadProtocol,
+)
 from idv_core.registry import registry_of
 from idv_core.telemetry import ObserverHooks, observes
 from idv_core.telemetry.otel import OpenTelemetry
@@ -168,9 +176,14 @@ class Run:
         }
         try:
             with everything_captured() as captured, asyncio.Runner() as runner:
-                for value in (account, read_settings(bench.plugin.settings, settings, "x"), bench.order):
+                read = SettingsReader(Problems()).read(bench.plugin.settings, settings, ())
+                for value in (account, read, bench.order):
                     captured.value(value)
-                idv: Any = Gateway([account], **shared) if self.kind == "sync" else AsyncGateway([account], **shared)
+                when = When(metadata={"note": "*"}, has=("email", "name"), age_from=1, locale="*")
+                routes = [Route(name="all of it", when=when, to=ACCOUNT), Route(name="else", to=ACCOUNT)]
+                configuration = Configuration(accounts=[account], routes=routes)
+                idv: Any = (Gateway if self.kind == "sync" else AsyncGateway)(configuration, **shared)
+                captured.value(idv.explain(self.order()))
 
                 def call(method: str, *args: Any) -> Any:
                     """A frame of the platform's own holds what it likes; this one holds nothing."""
@@ -196,6 +209,7 @@ class Run:
             "renew_link": (LinkProtocol, (flow,)),
             "provision": (TemplateProtocol, (self.bench.template,)),
             "recover": (RecoverProtocol, (order,)),
+            "check_credentials": (CredentialsProtocol, ()),
         }
         steps = {name: args for name, (protocol, args) in more.items() if isinstance(adapter, protocol)}
         steps |= {"status": (flow,), "result": (flow,), "open": (attrs.evolve(order, application_id="APP-2"),)}
@@ -229,6 +243,7 @@ class Run:
             self.secrets |= {secret.reveal() for secret in flow.secrets.values()}
             if flow.link is not None:
                 self.secrets.add(flow.link.url.reveal())
+            captured.value(flow.explanation)
 
     def leaks(self) -> list[str]:
         """The canaries that were seen, with a little of what stood around them."""

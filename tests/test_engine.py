@@ -278,7 +278,7 @@ class TestErrors:
 
     def test_plain_errors_read_plainly(self) -> None:
         assert str(IdvError("no")) == "no"
-        assert str(ConfigError("no", path="a.b", account="x")) == "x: no"
+        assert str(ConfigError("no", account="x")) == "x: no"
         assert bounded("a\r\nb\x00" + "c" * 300) == "a b " + "c" * 195 + "…"
 
 

@@ -7,6 +7,8 @@ import os
 import pytest
 from benches import BENCHES
 
+from idv_core.config.problems import Problems
+from idv_core.config.settings import SettingsReader
 from idv_core.fast import FastTransport
 from idv_core.testing.clock import RunningClock
 from idv_core.testing.faults import FAULTS, Cell, FaultMatrix, as_table
@@ -95,6 +97,4 @@ def test_the_table_shows_every_cell() -> None:
 
 
 def _settings(bench: object):
-    from idv_core.config.accounts import read_settings
-
-    return read_settings(bench.plugin.settings, bench.settings, "x")  # type: ignore[attr-defined]
+    return SettingsReader(Problems()).read(bench.plugin.settings, bench.settings, ())  # type: ignore[attr-defined]

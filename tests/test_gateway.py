@@ -221,7 +221,7 @@ class TestAccounts:
         ]
         with pytest.raises(ConfigError) as caught:
             Gateway(accounts, registry=registry_of(PLUGIN))
-        assert list(caught.value.problems) == [
+        assert [str(problem) for problem in caught.value.problems] == [
             "accounts.acme-1: is there twice",
             "accounts.b.kee: there is no such setting; did you mean 'key'?",
             "accounts.b.key: is missing",
@@ -230,7 +230,7 @@ class TestAccounts:
             'accounts.d.key: a secret is never written out: give { env = "NAME" } or { file = "/run/secrets/name" } '
             "in idv.toml, Secret(...) in Python",
             "accounts.e.base_url: an address such as 'https://api.vendor.example' is needed",
-            "settings must be a mapping or a AcmeSettings",
+            "accounts.f: a table is needed",
         ]
         with pytest.raises(ConfigError, match="at least one account"):
             Gateway([], registry=registry_of(PLUGIN))
