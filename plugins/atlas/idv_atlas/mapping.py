@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import date
 from functools import lru_cache
 from typing import Any
 
@@ -30,6 +31,10 @@ _AADHAAR = re.compile(r"aadh?a+r.*n(o|um)", re.IGNORECASE)
 # Spellings of one and the same type (fact sheet section 1.5 row 36).
 _ALIASES = {"FSSAI_CERTIFICATE": "FSSAI", "AADHAR": "AADHAAR"}
 _DEEPEST = 8
+_DATE = re.compile(r"(\d{2})[/-](\d{2})[/-](\d{4})", re.ASCII)
+# The names of these fields in the documents of section 7.
+_ISSUED = ("date_of_issue", "issue_date", "issued_on", "bill_date")
+_EXPIRES = ("date_of_expiry", "valid_till", "validity_to", "valid_upto")
 # The values of a cross-check, and where it says which fields they are of.
 _COMPARED = {"source_value": "source_field_name", "target_value": "target_field_name"}
 
@@ -140,7 +145,23 @@ def _document(id: str | None, type_: str | None, content: Mapping[str, Any]) -> 
         country="IN" if type_ in ("AADHAAR", "PAN", "VOTER_ID", "GST_CERT", "UDYAM_CERT") else None,
         fields=tuple(_fields(content)),
         images={"redacted": Secret(links[0])} if links else {},
+        issued_on=_date(content, _ISSUED),
+        expires_on=_date(content, _EXPIRES),
     )
+
+
+def _date(content: Mapping[str, Any], names: Iterable[str]) -> date | None:
+    """Printed day first, with slashes or dashes (section 3.0); anything else says nothing."""
+    for name in names:
+        field = content.get(name)
+        text = field.get("value") if isinstance(field, dict) else field
+        found = _DATE.fullmatch(text.strip()) if isinstance(text, str) else None
+        if found:
+            try:
+                return date(int(found[3]), int(found[2]), int(found[1]))
+            except ValueError:
+                continue
+    return None
 
 
 def _fields(content: Mapping[str, Any], prefix: str = "", depth: int = 0) -> Iterator[ExtractedField]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import date
 
 import pytest
 from hypothesis import given
@@ -49,6 +50,26 @@ class TestDocuments:
         assert (document.document_id, document.type, document.country) == ("a-1", "AADHAAR", "IN")
         assert document.field("name").value == "Meera Iyer"
         assert document.field("name").confidence == 0.97
+
+    @pytest.mark.parametrize(
+        ("printed", "read"),
+        [
+            ("07/03/2024", date(2024, 3, 7)),
+            ("07-03-2024", date(2024, 3, 7)),
+            ("2024-03-07", None),
+            ("31/02/2024", None),
+            ("Not Applicable", None),
+            (20240307, None),
+            (None, None),
+        ],
+    )
+    def test_dates_are_printed_day_first(self, printed: object, read: date | None) -> None:
+        bill = {"document_type": "EBILL", "bill_date": {"value": printed, "confidence_score": 0.9}}
+        passport = {"document_type": "PASSPORT", "date_of_issue": printed, "date_of_expiry": {"value": printed}}
+        documents, _ = read_documents(
+            [{"document_id": "b", "data": bill}, {"document_id": "p", "data": passport}], "data"
+        )
+        assert [(d.issued_on, d.expires_on) for d in documents] == [(read, None), (read, read)]
 
     def test_the_aadhaar_number_is_masked_everywhere(self) -> None:
         (document,), _ = read_documents([{"document_id": "a-1", "data": AADHAAR}], "data")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import date
 from typing import Any
 
 import attrs
@@ -326,6 +327,7 @@ def _documents(data: Mapping[str, Any], flow: Flow) -> Iterator[DocumentEvidence
     if not document:
         return
     read = {**{key: document.get(key) for key in _DOCUMENT_FIELDS}, **_object(document.get("OCRExtraction"))}
+    printed = _object(document.get("documentData"))
     links = {name: document[key] for key, name in (("url", "front"), ("backUrl", "back")) if _text(document.get(key))}
     yield DocumentEvidence(
         document_id=_ours(flow, "document_validation", document),
@@ -333,7 +335,17 @@ def _documents(data: Mapping[str, Any], flow: Flow) -> Iterator[DocumentEvidence
         country=country_code(document.get("country")),
         fields=tuple(ExtractedField(name=name, value=value) for name, value in read.items() if value not in (None, "")),
         images={name: Secret(url) for name, url in links.items()},
+        issued_on=_date(printed.get("issueDate")),
+        expires_on=_date(printed.get("expirationDate")),
     )
+
+
+def _date(value: object) -> date | None:
+    """Year first, with or without a time; anything else could be read in two ways."""
+    try:
+        return date.fromisoformat(value[:10]) if isinstance(value, str) else None
+    except ValueError:
+        return None
 
 
 def _ours(flow: Flow, kind: str, theirs: Mapping[str, Any]) -> str | None:

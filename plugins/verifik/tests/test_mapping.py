@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import attrs
 import pytest
@@ -335,6 +335,17 @@ def test_the_document_is_attributed_and_its_pictures_are_secret() -> None:
     assert "signature" not in shown
     assert "gallery" not in shown
     assert '"t"' not in shown
+
+
+@pytest.mark.parametrize(
+    ("printed", "read"),
+    [("2031-05-09", date(2031, 5, 9)), ("2031-05-09T00:00:00.000Z", date(2031, 5, 9)), ("09/05/2031", None), (5, None)],
+)
+def test_dates_of_a_document_are_read_year_first(printed: object, read: date | None) -> None:
+    dates = {"issueDate": printed, "expirationDate": printed}
+    data = {"status": "COMPLETED", "documentValidation": {"status": "ACTIVE", "documentData": dates}}
+    (document,) = judged(data).documents
+    assert (document.issued_on, document.expires_on) == (read, read)
 
 
 def test_a_document_that_is_being_read_is_processing() -> None:
