@@ -71,6 +71,25 @@ class TestRealWork:
         assert result.exit_code == 0, result.output
         return json.loads(result.stdout)
 
+    def test_credentials_are_tried_online(self, workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        file = str(workplace / "idv.toml")
+        good = run("config", "check", file, "--online")
+        assert good.exit_code == 0, good.output
+        assert good.stdout.splitlines() == [
+            "account atlas: credentials are good",
+            "account verifik: credentials are good",
+            "account verigram: credentials are good",
+            f"{file}: 3 accounts, 0 routes, no errors",
+        ]
+        monkeypatch.setenv("VERIGRAM_API_KEY", "wrong")
+        monkeypatch.setenv("ATLAS_CLIENT_SECRET", "wrong")
+        bad = run("config", "check", file, "--online", "--json")
+        assert bad.exit_code == 1
+        said = {line["account"]: line for line in json.loads(bad.stdout)["online"]}
+        assert [said[name]["failed"] for name in ("atlas", "verifik", "verigram")] == [True, False, True]
+        assert "the vendor refused the credentials" in said["verigram"]["credentials"]
+        assert "wrong" not in bad.stdout
+
     def test_a_flow_step_by_step(self, workplace: Path) -> None:
         for kind in ("cedula", "selfie"):
             assert run("specimen", kind, "ana", "-o", str(workplace / f"{kind}.png")).exit_code == 0
@@ -244,3 +263,130 @@ class TestDemo:
         result = run("demo", "--stop", "nobody")
         assert result.exit_code == 2
         assert "there is no vendor 'nobody'" in result.output
+
+
+class TestOperating:
+    """`idv config`, `idv route` and `idv policy`; docs/session.md is played by test_session."""
+
+    FILE = """
+[accounts.kz]
+plugin = "verigram"
+base_url = "https://kz.example"
+api_key = { env = "KZ_KEY" }
+[accounts.unused]
+plugin = "verigram"
+base_url = "https://kz.example"
+api_key = { env = "KZ_KEY" }
+[[routes]]
+name = "wallet"
+when = { product = "wallet", metadata.channel = "web", has = "email", age_from = 18, documents = "ID", tenant = "n*" }
+to = "kz"
+[[routes]]
+name = "else"
+refuse = "no"
+"""
+
+    @pytest.fixture
+    def file(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+        monkeypatch.setenv("KZ_KEY", "k")
+        (tmp_path / "idv.toml").write_text(self.FILE)
+        return str(tmp_path / "idv.toml")
+
+    def test_warnings_count_when_asked(self, file: str) -> None:
+        done = run("config", "check", file)
+        assert done.exit_code == 0
+        assert done.stdout.splitlines() == [
+            f"{file}:6: warning: accounts.unused: no route sends anything here",
+            f"{file}: 2 accounts, 2 routes, 1 warning, no errors",
+        ]
+        assert run("config", "check", file, "--strict").exit_code == 2
+        (problem,) = json.loads(run("config", "check", file, "--json").stdout)["problems"]
+        assert problem == {
+            "path": "accounts.unused",
+            "text": "no route sends anything here",
+            "place": f"{file}:6",
+            "is_warning": True,
+        }
+
+    def test_a_file_that_is_not_there(self, tmp_path: Path) -> None:
+        done = run("config", "check", str(tmp_path / "none.toml"))
+        assert done.exit_code == 2
+        assert done.stdout == f"{tmp_path / 'none.toml'}: cannot be read (FileNotFoundError)\n"
+
+    def test_every_attribute_can_be_given_to_explain(self, file: str) -> None:
+        given = ("--product", "wallet", "--metadata", "channel=web", "--has", "email", "--birthdate", "1990-01-01")
+        done = run("route", "explain", *given, "--document", "ID", "--tenant", "north", "--config", file, "--json")
+        assert done.exit_code == 0, done.output
+        explained = json.loads(done.stdout)
+        assert (explained["account"], explained["route"]) == ("kz", "wallet")
+        assert {c["name"]: c["value"] for c in explained["tried"][0]["conditions"]}["age"] == "***"
+        refused = run("route", "explain", "--product", "loan", "--config", file)
+        assert "refused: no" in refused.stdout
+
+    def test_shares_of_ids_in_a_file(self, file: str, tmp_path: Path) -> None:
+        (tmp_path / "ids").write_text("APP-1\nAPP-2\n")
+        done = run("route", "share", "--product", "loan", "--ids", str(tmp_path / "ids"), "--config", file, "--json")
+        assert json.loads(done.stdout) == {
+            "route": "else",
+            "applications": 2,
+            "accounts": [{"account": "nobody", "count": 2, "percent": 100.0, "wanted": None, "bound": None}],
+        }
+
+    @pytest.mark.parametrize(
+        ("args", "said"),
+        [
+            (("--metadata", "channel"), "key=value is needed"),
+            (("--has", "shoes"), "--has shoes: there are email, phone_number, name"),
+            (("--country", "XX"), "an ISO 3166-1 alpha-2 code"),
+            (("--config", "/no/such/file.toml"), "cannot be read (FileNotFoundError)"),
+        ],
+    )
+    def test_what_is_wrong_with_a_question(self, file: str, args: tuple[str, ...], said: str) -> None:
+        config = () if "--config" in args else ("--config", file)
+        done = run("route", "explain", "--product", "wallet", *config, *args)
+        assert done.exit_code == 2
+        assert said in done.stderr
+
+    def test_no_ids(self, file: str, tmp_path: Path) -> None:
+        (tmp_path / "ids").write_text("")
+        done = run("route", "share", "--product", "x", "--ids", str(tmp_path / "ids"), "--config", file)
+        assert (done.exit_code, "there are no application ids" in done.stderr) == (2, True)
+
+    def test_the_schema_goes_to_a_file(self, tmp_path: Path) -> None:
+        done = run("config", "schema", "-o", str(tmp_path / "s.json"))
+        assert done.exit_code == 0
+        assert json.loads((tmp_path / "s.json").read_text()) == json.loads(run("config", "schema").stdout)
+        assert "#:schema" in done.stdout
+
+    @pytest.mark.parametrize(
+        ("case", "said"),
+        [
+            ("not json", "cannot be read as JSON (JSONDecodeError)"),
+            ("[]", "record results with: idv result REF --json > case.json"),
+            ('{"flow": {"id": "f"}}', "this is no Result"),
+            (
+                '{"flow": {"id": "f", "status": "finished", "policy": {"name": "gone"}}}',
+                "there is no policy 'gone', which",
+            ),
+        ],
+    )
+    def test_cases_that_are_none(self, tmp_path: Path, case: str, said: str) -> None:
+        (tmp_path / "p.toml").write_text('[policies.x]\nverdict = "trust"\n')
+        (tmp_path / "case.json").write_text(case)
+        done = run("policy", "test", str(tmp_path / "p.toml"), str(tmp_path / "case.json"))
+        assert done.exit_code == 2
+        assert said in done.stderr
+
+    def test_a_case_may_be_judged_by_any_policy(self, tmp_path: Path) -> None:
+        (tmp_path / "p.toml").write_text('[policies.x]\nverdict = "require"\n')
+        (tmp_path / "case.json").write_text('{"flow": {"id": "f", "status": "finished"}, "decision": "review"}')
+        given = ("policy", "test", str(tmp_path / "p.toml"), str(tmp_path / "case.json"))
+        assert json.loads(run(*given, "--json").stdout)["cases"][0]["policy"] == "default"
+        done = run(*given, "--policy", "x", "--json")
+        assert done.exit_code == 0
+        assert json.loads(done.stdout)["cases"][0]["why"] == [
+            "verdict.missing: the vendor gave no verdict, and one is required",
+            "evidence.none: there is no evidence",
+        ]
+        (tmp_path / "p.toml").write_text("[policies.x]\nverdict = 3\n")
+        assert run(*given).exit_code == 2

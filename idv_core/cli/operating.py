@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json as json_
+import math
+from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,10 +18,11 @@ from ..config.schema import schema_of
 from ..config.secrets import BUILT_IN, unread
 from ..errors import ConfigError, IdvError, Problem
 from ..gateway import Gateway
+from ..hookspecs import SecretSource
 from ..model import Applicant, Decision, FlowOrder, Policy, Result, dump, load
 from ..policy import judge
 from ..registry import Registry, discover
-from .output import FAILED, USAGE, as_json, console, reported, table
+from .output import FAILED, USAGE, as_json, reported
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Config = Annotated[Path, typer.Option("--config", "-c", help="The file.", envvar="IDV_CONFIG")]
@@ -57,8 +60,9 @@ def check_config(
             typer.echo(f"account {line['account']}: {line['credentials']}")
         if not wrong:
             found = checked.configuration
-            warnings = f", {len(problems)} warnings" if problems else ""
-            typer.echo(f"{file}: {len(found.accounts)} accounts, {len(found.routes)} routes{warnings}, no errors")
+            counts = [_counted(len(found.accounts), "account"), _counted(len(found.routes), "route")]
+            counts += [_counted(len(problems), "warning")] if problems else []
+            typer.echo(f"{file}: {', '.join(counts)}, no errors")
     if wrong:
         raise typer.Exit(USAGE)
     if any(line["failed"] for line in tried):
@@ -79,46 +83,92 @@ def schema(
             typer.echo(f"{output}: begin idv.toml with the line '#:schema {output}'")
 
 
+Product = Annotated[str, typer.Option(help="Your product.")]
+Country = Annotated[str | None, typer.Option(help="The applicant's, ISO 3166-1 alpha-2.")]
+Tenant = Annotated[str | None, typer.Option(help="Your tenant.")]
+Locale = Annotated[str, typer.Option(help="The applicant's, BCP 47.")]
+Documents = Annotated[list[str] | None, typer.Option("--document", help="A type that is needed; may be repeated.")]
+Metadata = Annotated[list[str] | None, typer.Option(help="key=value; may be repeated.")]
+Has = Annotated[list[str] | None, typer.Option(help="email, phone_number or name: what is known of the applicant.")]
+Birthdate = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="For routes by age.")]
+At = Annotated[datetime | None, typer.Option(help="The moment, UTC; now if not given.")]
+
+
 @route.command()
 def explain(
-    product: Annotated[str, typer.Option(help="Your product.")],
+    product: Product,
     application_id: Annotated[str, typer.Option(help="Your id of the application; it decides splits.")] = "APP-1",
-    country: Annotated[str | None, typer.Option(help="The applicant's, ISO 3166-1 alpha-2.")] = None,
-    tenant: str | None = None,
-    locale: str = "en",
-    document: Annotated[list[str] | None, typer.Option(help="A document type that is needed; may be repeated.")] = None,
-    metadata: Annotated[list[str] | None, typer.Option(help="key=value; may be repeated.")] = None,
-    has: Annotated[list[str] | None, typer.Option(help="email, phone_number, name: what is known.")] = None,
-    birthdate: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="For routes by age.")] = None,
-    at: Annotated[datetime | None, typer.Option(help="The moment, UTC; now if not given.")] = None,
+    country: Country = None,
+    tenant: Tenant = None,
+    locale: Locale = "en",
+    document: Documents = None,
+    metadata: Metadata = None,
+    has: Has = None,
+    birthdate: Birthdate = None,
+    at: At = None,
     config: Config = _FILE,
     without_secrets: NoSecrets = False,
     json: Json = False,
 ) -> None:
     """Show where an order would go and why: every route tried, every condition, the bucket, the accounts, the policy."""
     with reported():
-        known = {name: _INVENTED[name] for name in has or () if name in _INVENTED}
-        if len(known) != len(has or ()):
-            raise ValueError(f"--has: there are {', '.join(_INVENTED)}")
-        person = Applicant(
-            reference="-", country=country, locale=locale, birthdate=birthdate and birthdate.date(), **known
-        )
-        order = FlowOrder(
-            product=product,
-            application_id=application_id,
-            applicant=person,
-            tenant=tenant,
-            documents=tuple(document or ()),
-            metadata=dict(_pair(text) for text in metadata or ()),
-        )
-        registry = _without_secrets(discover()) if without_secrets else discover()
-        moment = at.replace(tzinfo=UTC) if at else None
-        with Gateway(read_configuration(config), registry=registry) as idv:
-            explained = idv.explain(order, at=moment)
+        order = _order(product, application_id, country, tenant, locale, document, metadata, has, birthdate)
+        with _gateway(config, without_secrets) as idv:
+            explained = idv.explain(order, at=at.replace(tzinfo=UTC) if at else None)
     if json:
         as_json(dump(explained))
     else:
         typer.echo(str(explained))
+
+
+@route.command()
+def share(
+    product: Product,
+    ids: Annotated[Path | None, typer.Option(help="A file with an application id on each line.")] = None,
+    count: Annotated[int, typer.Option(help="Without a file: so many ids, APP-1 and on.", min=1)] = 10_000,
+    country: Country = None,
+    tenant: Tenant = None,
+    locale: Locale = "en",
+    document: Documents = None,
+    metadata: Metadata = None,
+    has: Has = None,
+    birthdate: Birthdate = None,
+    at: At = None,
+    config: Config = _FILE,
+    without_secrets: NoSecrets = False,
+    json: Json = False,
+) -> None:
+    """Count to which accounts many applications would go that differ in their id only, beside what the split wants."""
+    with reported():
+        names = ids.read_text(encoding="utf-8").split() if ids else [f"APP-{number}" for number in range(1, count + 1)]
+        if not names:
+            raise ValueError(f"{ids}: there are no application ids")
+        order = _order(product, names[0], country, tenant, locale, document, metadata, has, birthdate)
+        moment = at.replace(tzinfo=UTC) if at else None
+        with _gateway(config, without_secrets) as idv:
+            asked = [idv.explain(attrs.evolve(order, application_id=name), at=moment) for name in names]
+            split = next((r.split for r in read_configuration(config).routes if r.name == asked[0].route), {})
+    seen = Counter(explained.account or "nobody" for explained in asked)
+    rows = [_share(name, seen[name], len(names), split.get(name)) for name in sorted({*seen, *split})]
+    if json:
+        as_json({"route": asked[0].route, "applications": len(names), "accounts": rows})
+        return
+    typer.echo(f"route {asked[0].route!r}, {len(names)} applications")
+    for row in rows:
+        wanted = f", wanted {row['wanted']} ± {row['bound']}" if row["wanted"] is not None else ""
+        typer.echo(f"{row['account']}: {row['count']} ({row['percent']} %){wanted}")
+
+
+def _share(account: str, count: int, total: int, percent: float | None) -> dict[str, Any]:
+    """`bound` is three standard deviations of a binomial count: chance alone leaves it once in 370 times."""
+    part = None if percent is None else percent / 100
+    return {
+        "account": account,
+        "count": count,
+        "percent": round(100 * count / total, 2),
+        "wanted": None if part is None else round(total * part),
+        "bound": None if part is None else math.ceil(3 * math.sqrt(total * part * (1 - part))),
+    }
 
 
 @policy.command(name="test")
@@ -136,11 +186,11 @@ def try_policy(
     if json:
         as_json({"cases": rows, "flips": len(flips)})
     else:
-        shown = table("case", "policy", "recorded", "now", "why")
         for row in rows:
-            now = f"{row['now'].upper()} (flips)" if row["flips"] else row["now"]
-            shown.add_row(row["case"], row["policy"], row["recorded"], now, "\n".join(row["why"]))
-        console().print(shown)
+            now = f"was {row['recorded']}, would be {row['now']}" if row["flips"] else row["now"]
+            typer.echo(f"{row['case']} (policy {row['policy']}): {now}")
+            for reason in row["why"]:
+                typer.echo(f"  {reason}")
         typer.echo(f"{len(rows)} cases, {len(flips)} flip")
     if flips:
         raise typer.Exit(FAILED)
@@ -149,13 +199,46 @@ def try_policy(
 _INVENTED: dict[str, Any] = {"email": "someone@example.org", "phone_number": "+10005550100", "name": "Some One"}
 
 
+def _order(
+    product: str,
+    application_id: str,
+    country: str | None,
+    tenant: str | None,
+    locale: str,
+    documents: list[str] | None,
+    metadata: list[str] | None,
+    has: list[str] | None,
+    birthdate: datetime | None,
+) -> FlowOrder:
+    unknown = [name for name in has or () if name not in _INVENTED]
+    if unknown:
+        raise ValueError(f"--has {unknown[0]}: there are {', '.join(_INVENTED)}")
+    known = {name: _INVENTED[name] for name in has or ()}
+    born = birthdate.date() if birthdate else None
+    return FlowOrder(
+        product=product,
+        application_id=application_id,
+        applicant=Applicant(reference="-", country=country, locale=locale, birthdate=born, **known),
+        tenant=tenant,
+        documents=tuple(documents or ()),
+        metadata=dict(_pair(text) for text in metadata or ()),
+    )
+
+
+def _gateway(config: Path, without_secrets: bool) -> Gateway:
+    registry = discover()
+    if without_secrets:
+        registry = attrs.evolve(registry, secret_sources=_unread(registry))
+    return Gateway(read_configuration(config), registry=registry)
+
+
+def _unread(registry: Registry) -> dict[str, SecretSource]:
+    return dict.fromkeys({**BUILT_IN, **registry.secret_sources}, unread)
+
+
 def _checked(file: Path, registry: Registry, without_secrets: bool) -> Checked:
-    sources = dict.fromkeys({**BUILT_IN, **registry.secret_sources}, unread) if without_secrets else None
+    sources = _unread(registry) if without_secrets else None
     return check(read_configuration(file), registry, datetime.now(UTC), sources)
-
-
-def _without_secrets(registry: Registry) -> Registry:
-    return attrs.evolve(registry, secret_sources=dict.fromkeys({**BUILT_IN, **registry.secret_sources}, unread))
 
 
 def _try_credentials(checked: Checked) -> list[dict[str, Any]]:
@@ -168,6 +251,10 @@ def _try_credentials(checked: Checked) -> list[dict[str, Any]]:
             except IdvError as error:
                 tried.append({"account": account, "credentials": str(error), "failed": True})
     return tried
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def _pair(text: str) -> tuple[str, str]:

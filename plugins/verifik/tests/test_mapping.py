@@ -343,8 +343,8 @@ def test_the_document_is_attributed_and_its_pictures_are_secret() -> None:
 )
 def test_dates_of_a_document_are_read_year_first(printed: object, read: date | None) -> None:
     dates = {"issueDate": printed, "expirationDate": printed}
-    data = {"status": "COMPLETED", "documentValidation": {"status": "ACTIVE", "documentData": dates}}
-    (document,) = judged(data).documents
+    data = {**GOOD, "documentValidation": {"_id": "d-1", "status": "ACTIVE", "documentData": dates}}
+    (document,) = mapping.read_registration(data, FLOW).documents
     assert (document.issued_on, document.expires_on) == (read, read)
 
 

@@ -1,0 +1,52 @@
+"""docs/session.md, played as it stands: files are written, commands run, and what they print is compared."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+from idv_core import Check, CheckOutcome, CheckRules, Flow, Policy, Result, VendorVerdict, dump
+from idv_core.model import Score
+from idv_core.policy import judge
+
+PAGE = (Path(__file__).parent.parent / "docs" / "session.md").read_text()
+STEP = re.compile(r'```(toml title="(?P<file>[^"]+)"|console)\n(?P<text>.*?)```', re.DOTALL)
+
+
+def record(place: Path, id: str, similarity: int) -> None:
+    """A result as `idv result --json` prints it."""
+    policy = Policy(name="wallet", verdict="require", checks=CheckRules(required=("liveness",)))
+    passed = CheckOutcome.PASSED
+    result = Result(
+        flow=Flow(id="f-1", account="verigram-kz", status="finished", application_id=id, policy=policy),
+        verdict=VendorVerdict.POSITIVE,
+        checks=[
+            Check(kind="liveness", name="verilive", outcome=passed),
+            Check(kind="face_match", name="veridoc.face_match", outcome=passed, score=Score.read(similarity, 0, 100)),
+        ],
+    )
+    judged = judge(policy, result, datetime(2026, 12, 1, tzinfo=UTC), received_at=datetime(2026, 12, 1, tzinfo=UTC))
+    (place / f"{id}.json").write_text(json.dumps({"ref": judged.flow.ref, **dump(judged)}))
+
+
+def test_the_session(tmp_path: Path) -> None:
+    (tmp_path / "cases").mkdir()
+    record(tmp_path / "cases", "APP-10001", 84)
+    record(tmp_path / "cases", "APP-10002", 95)
+    env = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    env.pop("IDV_CONFIG", None)
+    commands = 0
+    for step in STEP.finditer(PAGE):
+        if step["file"]:
+            (tmp_path / step["file"]).write_text(step["text"])
+            continue
+        for command, printed in re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", step["text"], re.MULTILINE):
+            run = subprocess.run(["bash", "-c", command], cwd=tmp_path, env=env, capture_output=True, text=True)
+            assert run.stdout == printed, f"{command}: {run.stderr}"
+            commands += 1
+    assert commands == 11
