@@ -97,7 +97,7 @@ class Live:
 
     def plan(self, order: FlowOrder, account: str | None, now: datetime) -> Plan:
         """By the routes; an `account` that the caller names goes before them, and the route's policy is kept."""
-        facts = Facts.of(order, now)
+        facts = Facts(order, now)
         match = self.table.find(facts)
         policy, refused = self.default, None
         if match is not None and match.route.policy is not None:

@@ -24,10 +24,13 @@ from canned import canned
 from idv_atlas.mapping import read_cross_checks, read_documents
 from idv_atlas.payloads import Extracts
 
-from idv_core import Account, AsyncGateway, Callbacks, Flow, Gateway, Secret
+from idv_core import Account, Applicant, AsyncGateway, Callbacks, Flow, FlowOrder, Gateway, Route, Secret, When, dump
 from idv_core.engine.account import Limits
 from idv_core.fast import FastTransport
 from idv_core.protocols import Polling
+from idv_core.routing import RoutingTable
+from idv_core.routing.choosing import choose
+from idv_core.routing.conditions import Facts
 from idv_core.wire import Response
 
 ROUNDS = 15
@@ -414,6 +417,59 @@ def decoding() -> list[Row]:
     ]
 
 
+# Routing
+
+ORDER = FlowOrder(
+    product="p7-wallet",
+    application_id="APP-10001",
+    tenant="t-0",
+    applicant=Applicant(
+        reference="CUST-1", given_name="Ana", family_name="Ruiz", email="ana@example.org", country="CO", locale="es"
+    ),
+    documents=("ID",),
+    metadata={"channel": "web"},
+)
+
+
+def routes(count: int) -> list[Route]:
+    """So many routes of tenants for products, with a split each, and one for the rest."""
+    many = [
+        Route(
+            name=f"route {number}",
+            when=When(product=f"p{number % 50}-*", tenant=f"t-{number // 50}", country=["CO", "KZ"]),
+            split={"a": 90, "b": 10},
+            fallback="c",
+        )
+        for number in range(count - 1)
+    ]
+    return [*many, Route(name="else", refuse="not offered")]
+
+
+def routing() -> list[Row]:
+    tables = {count: RoutingTable(routes(count)) for count in (10, 1_000, 10_000)}
+    dumped = dump(ORDER)
+
+    def decide(table: RoutingTable) -> object:
+        match = table.find(Facts(ORDER, _NOW))
+        assert match is not None
+        return choose(match.route, ORDER.application_id, {})
+
+    runs: dict[str, Callable[[], Spent]] = {
+        str(count): repeated(lambda table=table: decide(table), 2000) for count, table in tables.items()
+    }
+    seen = interleaved({**runs, "json": repeated(lambda: json.dumps(dumped), 2000)})
+    return [
+        Row(
+            f"deciding route and account, {count} routes, against one `json.dumps` of the order",
+            seen[str(count)].cpu * 1e6,
+            seen["json"].cpu * 1e6,
+            "µs",
+            "< 20 µs" if count == 1_000 else "",
+        )
+        for count in tables
+    ]
+
+
 # Weight
 
 IMPORTS = {
@@ -510,6 +566,8 @@ def main() -> None:
         table(heads, sdks),
         "## Decoding",
         table(heads, decoding()),
+        "## Routing",
+        table(heads, routing()),
         "## Weight",
         table(["what", "CPU until ready", "× `import httpx`", "memory"], weights()),
         f"One `AsyncGateway` waiting for 10 000 flows: {each_flow / 1000:.1f} KB for each.",

@@ -35,7 +35,7 @@ ORDER = FlowOrder(
 
 
 def takes(when: When, order: FlowOrder = ORDER, now: datetime = NOON) -> bool:
-    return RoutingTable([Route(name="r", when=when, to="a")]).find(Facts.of(order, now)) is not None
+    return RoutingTable([Route(name="r", when=when, to="a")]).find(Facts(order, now)) is not None
 
 
 class TestConditions:
@@ -94,7 +94,7 @@ class TestConditions:
 
     def test_nothing_personal_is_shown(self) -> None:
         when = When(has="email", age_from=18, metadata={"channel": "branch-*"}, product="*")
-        shown = [question.condition(Facts.of(ORDER, NOON)) for question in questions_of(when)]
+        shown = [question.condition(Facts(ORDER, NOON)) for question in questions_of(when)]
         assert [(c.name, c.wanted, c.value) for c in shown] == [
             ("product", "*", "msme-loan"),
             ("metadata.channel", "branch-*", "***"),
@@ -114,7 +114,7 @@ class TestOrderOfAsking:
         table = RoutingTable(routes)
 
         def route(product: str) -> str:
-            match = table.find(Facts.of(attrs.evolve(ORDER, product=product), NOON))
+            match = table.find(Facts(attrs.evolve(ORDER, product=product), NOON))
             assert match is not None
             return match.route.name
 
@@ -201,14 +201,14 @@ class TestTable:
         self, table: RoutingTable, order: FlowOrder, now: datetime
     ) -> None:
         """Total and deterministic too: the last route takes what the others leave."""
-        match = table.find(Facts.of(order, now))
+        match = table.find(Facts(order, now))
         assert match is not None
         assert match.route is next(route for route in table.routes if plain(route.when, order, now))
-        assert match == table.find(Facts.of(order, now))
+        assert match == table.find(Facts(order, now))
 
     @given(_table, _orders)
     def test_the_explanation_agrees_with_the_choice(self, table: RoutingTable, order: FlowOrder) -> None:
-        facts = Facts.of(order, NOON)
+        facts = Facts(order, NOON)
         match = table.find(facts)
         tried, passed_over = table.tried(facts, match)
         assert match is not None
@@ -219,7 +219,7 @@ class TestTable:
 
     @given(_table, _orders)
     def test_a_route_that_is_said_to_be_shadowed_never_wins(self, table: RoutingTable, order: FlowOrder) -> None:
-        match = table.find(Facts.of(order, NOON))
+        match = table.find(Facts(order, NOON))
         assert match is not None
         assert table.shadowed_by(match.rank) is None
 
@@ -239,7 +239,7 @@ class TestTable:
                     for i in range(routes)
                 ]
             )
-            facts = Facts.of(attrs.evolve(ORDER, product="p7-x", tenant="t0"), NOON)
+            facts = Facts(attrs.evolve(ORDER, product="p7-x", tenant="t0"), NOON)
             assert table.find(facts) is not None
             return len(table.candidates(facts))
 

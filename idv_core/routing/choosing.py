@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import attrs
 
 from .buckets import BUCKETS, bucket_of, hundredths
-from .route import Route
+from .route import Asked, Route, with_fallback
 
 
 @attrs.frozen
@@ -17,7 +17,7 @@ class Choice:
     `bucket` is of 0 to 9999 where a split was asked, `shadow` the account that gets the order too.
     """
 
-    accounts: tuple[tuple[str, str], ...]
+    accounts: Asked
     bucket: int | None = None
     shadow: str | None = None
 
@@ -27,27 +27,16 @@ def choose(route: Route, application_id: str, costs: Mapping[str, float | None])
     bucket: int | None = None
     if route.split:
         bucket = bucket_of(application_id)
-        accounts = _of_split(route, route.owner(bucket))
+        accounts = route.asked[route.owner(bucket)]
     elif route.cheapest:
         ranked = sorted(route.cheapest, key=lambda name: costs.get(name) or 0.0)
-        accounts = _with_fallback(route, [(name, f"cost {costs.get(name) or 0.0:g}") for name in ranked])
+        accounts = with_fallback([(name, f"cost {costs.get(name) or 0.0:g}") for name in ranked], route.fallback)
     else:
-        accounts = _with_fallback(route, [(route.to, "to")] if route.to else [])
+        accounts = route.asked.get(route.to, ())
     shadow = None
     if route.shadow is not None and bucket_of(application_id, "shadow ") < hundredths(route.shadow.share):
         shadow = route.shadow.account
     return Choice(accounts, bucket, shadow)
-
-
-def _of_split(route: Route, owner: str) -> tuple[tuple[str, str], ...]:
-    return _with_fallback(route, [(owner, f"split {route.split[owner]:g} %")])
-
-
-def _with_fallback(route: Route, first: list[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
-    for name in route.fallback:
-        if all(name != chosen for chosen, _ in first):
-            first.append((name, "fallback"))
-    return tuple(first)
 
 
 def percent(bucket: int) -> float:

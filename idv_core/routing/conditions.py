@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from datetime import date, datetime
-from typing import Any
+from typing import Any, TypeAlias
 from zoneinfo import ZoneInfo
 
 import attrs
@@ -14,32 +14,12 @@ from .patterns import covers, matcher
 from .route import CONTACTS, When, read_hours
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen
 class Facts:
-    """What routes may ask of an order, at one moment."""
+    """An order at one moment: what routes may ask about."""
 
-    product: str
-    country: str | None
-    tenant: str | None
-    locale: str
-    documents: tuple[str, ...]
-    metadata: Mapping[str, str]
     order: FlowOrder = attrs.field(repr=False)
     now: datetime
-
-    @classmethod
-    def of(cls, order: FlowOrder, now: datetime) -> Facts:
-        person = order.applicant
-        return cls(
-            product=order.product,
-            country=person.country,
-            tenant=order.tenant,
-            locale=person.locale,
-            documents=order.documents,
-            metadata=order.metadata,
-            order=order,
-            now=now,
-        )
 
     def knows(self, contact: str) -> bool:
         person = self.order.applicant
@@ -53,6 +33,30 @@ class Facts:
 
 def _years(born: date, today: date) -> int:
     return today.year - born.year - ((today.month, today.day) < (born.month, born.day))
+
+
+Getter: TypeAlias = Callable[[Facts], str | None]
+"""One text of an order."""
+
+
+def product_of(facts: Facts) -> str | None:
+    return facts.order.product
+
+
+def country_of(facts: Facts) -> str | None:
+    return facts.order.applicant.country
+
+
+def tenant_of(facts: Facts) -> str | None:
+    return facts.order.tenant
+
+
+def locale_of(facts: Facts) -> str | None:
+    return facts.order.applicant.locale
+
+
+def metadata_of(key: str) -> Getter:
+    return lambda facts: facts.order.metadata.get(key)
 
 
 @attrs.frozen
@@ -75,26 +79,27 @@ def questions_of(when: When) -> tuple[Question, ...]:
     def add(name: str, wanted: object, holds: Callable[[Facts], Any], shown: Callable[[Facts], object]) -> None:
         questions.append(Question(name, str(wanted), holds, lambda facts: str(shown(facts))))
 
-    if when.product:
-        add("product", _listed(when.product), _one_of(when.product, lambda f: f.product), lambda f: f.product)
+    def texts(name: str, patterns: tuple[str, ...], value: Getter) -> None:
+        if patterns:
+            add(name, _listed(patterns), _one_of(patterns, value), lambda facts: value(facts) or "none")
+
+    texts("product", when.product, product_of)
     if when.country:
         countries = frozenset(when.country)
-        add("country", _listed(when.country), lambda f: f.country in countries, lambda f: f.country or "none")
-    if when.tenant:
-        add("tenant", _listed(when.tenant), _one_of(when.tenant, lambda f: f.tenant), lambda f: f.tenant or "none")
+        add("country", _listed(when.country), lambda f: country_of(f) in countries, lambda f: country_of(f) or "none")
+    texts("tenant", when.tenant, tenant_of)
     if when.documents:
         types = frozenset(type_.casefold() for type_ in when.documents)
         add(
             "documents",
             _listed(when.documents),
-            lambda f: any(type_.casefold() in types for type_ in f.documents),
-            lambda f: _listed(f.documents) or "none",
+            lambda f: any(type_.casefold() in types for type_ in f.order.documents),
+            lambda f: _listed(f.order.documents) or "none",
         )
-    if when.locale:
-        add("locale", _listed(when.locale), _one_of(when.locale, lambda f: f.locale), lambda f: f.locale)
+    texts("locale", when.locale, locale_of)
     for key, wanted in when.metadata.items():
         # what a platform puts there is its own, and may be personal
-        add(f"metadata.{key}", _listed(wanted), _one_of(wanted, _metadata(key)), lambda _: "***")
+        add(f"metadata.{key}", _listed(wanted), _one_of(wanted, metadata_of(key)), lambda _: "***")
     if when.has:
         add(
             "has", _listed(when.has), _knows(when.has), lambda f: _listed([c for c in CONTACTS if f.knows(c)]) or "none"
@@ -127,16 +132,12 @@ def _listed(values: Collection[str]) -> str:
     return ", ".join(values)
 
 
-def _one_of(patterns: tuple[str, ...], value: Callable[[Facts], str | None]) -> Callable[[Facts], Any]:
+def _one_of(patterns: tuple[str, ...], value: Getter) -> Callable[[Facts], Any]:
     if len(patterns) == 1:
         match = matcher(patterns[0])
         return lambda facts: (text := value(facts)) is not None and match(text)
     matchers = [matcher(pattern) for pattern in patterns]
     return lambda facts: (text := value(facts)) is not None and any(match(text) for match in matchers)
-
-
-def _metadata(key: str) -> Callable[[Facts], str | None]:
-    return lambda facts: facts.metadata.get(key)
 
 
 def _knows(contacts: tuple[str, ...]) -> Callable[[Facts], bool]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, time
+from typing import TypeAlias
 from zoneinfo import ZoneInfo
 
 import attrs
@@ -99,6 +100,18 @@ class Shadow:
         hundredths(value)
 
 
+Asked: TypeAlias = tuple[tuple[str, str], ...]
+"""Accounts in the order of asking, each with how a route names it."""
+
+
+def with_fallback(first: list[tuple[str, str]], fallback: Iterable[str]) -> Asked:
+    """The accounts of a route, and then those to fall back to, each once."""
+    asked = dict(first)
+    for name in fallback:
+        asked.setdefault(name, "fallback")
+    return tuple(asked.items())
+
+
 @attrs.frozen(kw_only=True)
 class Route:
     """One route: the orders that `when` takes go to exactly one of `to`, `split`, `cheapest`, or are refused.
@@ -120,6 +133,7 @@ class Route:
     shadow: Shadow | None = None
     policy: str | None = None
     needs: tuple[str, ...] = attrs.field(default=(), converter=texts)
+    asked: Mapping[str | None, Asked] = attrs.field(init=False, repr=False, eq=False)
     _ranges: tuple[tuple[int, str], ...] = attrs.field(init=False, repr=False, eq=False)
 
     @split.validator
@@ -129,6 +143,11 @@ class Route:
             raise ValueError(f"the shares add up to {total / 100:g}, not to 100")
 
     def __attrs_post_init__(self) -> None:
+        # made once, for they are asked for with every order
+        first: dict[str | None, str] = {name: f"split {share:g} %" for name, share in self.split.items()}
+        first |= {self.to: "to"} if self.to else {}
+        asked = {name: with_fallback([(name, role)], self.fallback) for name, role in first.items() if name}
+        object.__setattr__(self, "asked", asked)
         object.__setattr__(self, "_ranges", ranges_of(self.split))
         given = [name for name in ("to", "split", "cheapest", "refuse") if getattr(self, name)]
         if len(given) != 1:
@@ -140,7 +159,10 @@ class Route:
 
     def owner(self, bucket: int) -> str:
         """Whose the bucket (0 to 9999) is in the split."""
-        return next(name for end, name in self._ranges if bucket < end)
+        for end, name in self._ranges:
+            if bucket < end:
+                return name
+        raise ValueError(f"there is no bucket {bucket}")
 
     def accounts(self) -> tuple[str, ...]:
         """Every account that may decide an order of this route, each once."""

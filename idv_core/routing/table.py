@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
 import attrs
 
 from ..model import Applicant, FlowOrder, RouteTried
-from .conditions import Facts, Question, covers_when, questions_of
+from .conditions import (
+    Facts,
+    Getter,
+    Question,
+    country_of,
+    covers_when,
+    locale_of,
+    metadata_of,
+    product_of,
+    questions_of,
+    tenant_of,
+)
 from .patterns import is_pattern, prefix_of
 from .route import Route, When
 
-_Getter: TypeAlias = Callable[[Facts], Any]
 _Key: TypeAlias = tuple[Any, ...]
 
 # A route with long lists in several conditions is put under so many keys at most.
@@ -43,7 +53,7 @@ class RoutingTable:
         self.routes = tuple(sorted(routes, key=lambda route: -route.priority))
         self._questions = [questions_of(route.when) for route in self.routes]
         self._holds = [[question.holds for question in questions] for questions in self._questions]
-        index: dict[tuple[str, ...], tuple[list[_Getter], dict[_Key, list[int]]]] = {}
+        index: dict[tuple[str, ...], tuple[list[Getter], dict[_Key, list[int]]]] = {}
         for rank, route in enumerate(self.routes):
             anchors = _anchors(route.when)
             shape = tuple(name for name, _, _ in anchors)
@@ -93,12 +103,12 @@ class RoutingTable:
         return RouteTried(name=route.name, matched=matched, conditions=conditions)
 
 
-def _anchors(when: When) -> list[tuple[str, _Getter, tuple[str, ...]]]:
+def _anchors(when: When) -> list[tuple[str, Getter, tuple[str, ...]]]:
     """The exact values that a route wants: name, where the order has it, values."""
-    anchors: list[tuple[str, _Getter, tuple[str, ...]]] = []
+    anchors: list[tuple[str, Getter, tuple[str, ...]]] = []
     keys = 1
 
-    def add(name: str, getter: _Getter, values: tuple[str, ...]) -> None:
+    def add(name: str, getter: Getter, values: tuple[str, ...]) -> None:
         nonlocal keys
         if values and not any(map(is_pattern, values)) and keys * len(values) <= _MOST_KEYS:
             keys *= len(values)
@@ -107,19 +117,15 @@ def _anchors(when: When) -> list[tuple[str, _Getter, tuple[str, ...]]]:
     if any(map(is_pattern, when.product)):
         length = min(len(prefix_of(pattern)) for pattern in when.product)
         beginnings = tuple(pattern[:length] for pattern in when.product) if length else ()
-        add(f"product[:{length}]", lambda facts: facts.product[:length], beginnings)
+        add(f"product[:{length}]", lambda facts: facts.order.product[:length], beginnings)
     else:
-        add("product", lambda facts: facts.product, when.product)
-    add("country", lambda facts: facts.country, when.country)
-    add("tenant", lambda facts: facts.tenant, when.tenant)
-    add("locale", lambda facts: facts.locale, when.locale)
+        add("product", product_of, when.product)
+    add("country", country_of, when.country)
+    add("tenant", tenant_of, when.tenant)
+    add("locale", locale_of, when.locale)
     for key, wanted in sorted(when.metadata.items()):
-        add(f"metadata.{key}", _metadata(key), wanted)
+        add(f"metadata.{key}", metadata_of(key), wanted)
     return anchors
-
-
-def _metadata(key: str) -> _Getter:
-    return lambda facts: facts.metadata.get(key)
 
 
 def _sample(when: When) -> Facts:
@@ -128,14 +134,12 @@ def _sample(when: When) -> Facts:
     def first(patterns: tuple[str, ...]) -> str | None:
         return patterns[0].replace("*", "").replace("?", "x") if patterns else None
 
-    nobody = FlowOrder(product="-", application_id="-", applicant=Applicant(reference="-"))
-    return Facts(
-        product=first(when.product) or "",
-        country=first(when.country),
+    person = Applicant(reference="-", country=first(when.country), locale=first(when.locale) or "")
+    order = FlowOrder(
+        product=first(when.product) or "-",
+        application_id="-",
+        applicant=person,
         tenant=first(when.tenant),
-        locale=first(when.locale) or "",
-        documents=(),
         metadata={key: first(wanted) or "" for key, wanted in when.metadata.items()},
-        order=nobody,
-        now=datetime.min.replace(tzinfo=UTC),
     )
+    return Facts(order, datetime.min.replace(tzinfo=UTC))
