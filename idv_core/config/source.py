@@ -16,11 +16,27 @@ from .places import Path, Place, place_of, places_of
 
 @attrs.define
 class Source:
-    """The data of a file with all that it includes, and where each part stands."""
+    """The data of a file with all that it includes, and where each part stands.
+
+    Places lie in groups by the first two parts of their paths (an account, a route), so that one group can be exchanged
+    without a look at the others.
+    """
 
     data: dict[str, Any] = attrs.field(factory=dict)
-    places: dict[Path, Place] = attrs.field(factory=dict)
+    groups: dict[Path, dict[Path, Place]] = attrs.field(factory=dict)
     problems: list[Problem] = attrs.field(factory=list)
+
+    @property
+    def places(self) -> dict[Path, Place]:
+        return {path: place for group in self.groups.values() for path, place in group.items()}
+
+    def put(self, path: Path, place: Place) -> None:
+        self.groups.setdefault(path[:2], {})[path] = place
+
+    def under(self, start: Path) -> dict[Path, Place]:
+        """The places of that path and of all in it."""
+        near = [self.groups.get(start[:2], {})] if len(start) > 1 else list(self.groups.values())
+        return {path: place for group in near for path, place in group.items() if path[: len(start)] == start}
 
 
 def read_source(file: str | FilePath, above: tuple[FilePath, ...] = ()) -> Source:
@@ -33,15 +49,15 @@ def read_source(file: str | FilePath, above: tuple[FilePath, ...] = ()) -> Sourc
         return Source(problems=[Problem("", f"cannot be read ({type(error).__name__})", str(path))])
     except tomllib.TOMLDecodeError as error:
         return Source(problems=[Problem("", f"is not TOML: {error}", str(path))])
-    own = Source(data, places_of(text, str(path)))
-    whole = Source()
+    own, whole = Source(data), Source()
+    for key, place in places_of(text, str(path)).items():
+        own.put(key, place)
     included = data.pop("include", [])
     for index, name in enumerate([included] if isinstance(included, str) else included):
-        key: Path = ("include", index)
-        place = place_of(own.places, key)
+        where = place_of(own.under(("include",)), ("include", index))
 
-        def complain(what: str, place: Place | None = place) -> None:
-            whole.problems.append(Problem("include", what, str(place) if place else None))
+        def complain(what: str, where: Place | None = where) -> None:
+            whole.problems.append(Problem("include", what, str(where) if where else None))
 
         if not isinstance(name, str):
             complain("names of files are needed")
@@ -72,7 +88,6 @@ def _lay_over(below: Source, above: Source) -> None:
 def _merge(below: Source, above: Source, path: Path, table: dict[Any, Any], value: Any) -> None:
     key = path[-1]
     if isinstance(value, dict) and isinstance(table.get(key), dict) and not _is_whole(path):
-        below.places.setdefault(path, above.places[path])
         for name, item in value.items():
             _merge(below, above, (*path, name), table[key], item)
         return
@@ -89,22 +104,20 @@ def _is_whole(path: Path) -> bool:
 
 def _merge_routes(below: Source, above: Source, routes: list[Any]) -> None:
     there = below.data["routes"]
-    names = [route.get("name") if isinstance(route, dict) else None for route in there]
+    positions = {route.get("name"): index for index, route in enumerate(there) if isinstance(route, dict)}
     for index, route in enumerate(routes):
         name = route.get("name") if isinstance(route, dict) else None
-        if name is not None and name in names:
-            position = names.index(name)
+        position = positions.get(name, len(there)) if isinstance(name, str) else len(there)
+        if position < len(there):
             there[position] = route
         else:
-            position = len(there)
             there.append(route)
         _move(below, ("routes", position), above, ("routes", index))
 
 
 def _move(below: Source, to: Path, above: Source, source: Path) -> None:
     """The places of what was replaced give way to those of what replaces it."""
-    for path in [path for path in below.places if path[: len(to)] == to]:
-        del below.places[path]
-    for path, place in above.places.items():
-        if path[: len(source)] == source:
-            below.places[(*to, *path[len(source) :])] = place
+    for path in below.under(to):
+        del below.groups[path[:2]][path]
+    for path, place in above.under(source).items():
+        below.put((*to, *path[len(source) :]), place)
