@@ -22,7 +22,7 @@ LEAN = (
     "-p no:cacheprovider"
 )
 MODULES = {
-    "idv_core/policy/__init__.py": f"{RUN} tests/test_policy.py",
+    "idv_core/policy/judging.py": f"{RUN} tests/test_policy.py",
     "plugins/verigram/idv_verigram/mapping.py": f"{RUN} plugins/verigram/tests/test_verigram.py -k 'TestReadings or TestServices'",
     "plugins/atlas/idv_atlas/mapping.py": f"{LEAN} plugins/atlas/tests/test_mapping.py",
     "plugins/verifik/idv_verifik/mapping.py": f"{LEAN} plugins/verifik/tests/test_mapping.py",
