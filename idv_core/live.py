@@ -55,11 +55,11 @@ class Live:
     def of(cls, checked: Checked, default: Policy, clock: Clock, before: Live | None = None) -> Live:
         """The configuration ready for use. Accounts that have not changed keep their token, limits and circuit."""
         configuration = checked.configuration
+        old = {**before.retired, **before.sessions} if before else {}
         sessions = {
-            name: before.sessions[name] if before and before.is_same(opened) else opened.session()
+            name: before.sessions[name] if before and before.is_same(opened) else opened.session(old.get(name))
             for name, opened in checked.opened.items()
         }
-        old = {**before.retired, **before.sessions} if before else {}
         default = configuration.policies.get(DEFAULT, default)
         policies_of: dict[str, dict[str, Policy]] = {}
         for route in configuration.routes:

@@ -76,8 +76,6 @@ Progress = Callable[[Result], Any]
 # While waiting, so many calls in a row may find the vendor away before the wait gives up.
 _PATIENCE = 5
 _GROWTH = 1.5
-
-
 # Another vendor may be asked after one of these, if it is certain that nothing was done.
 _AWAY = (VendorUnavailable, RateLimited, AuthenticationFailed, PermissionDenied)
 # A shadow may not keep the applicant waiting for longer than so many seconds.
@@ -233,26 +231,32 @@ class Operations:
         limit = session.limits.max_upload
         loaded = yield Blocking(lambda: tuple(read_document(document, limit) for document in documents))
         flow = yield from self._handed_in(session, flow, loaded)
-        return (yield from self._also(flow, UploadProtocol, lambda at, shadow: self._handed_in(at, shadow, loaded)))
+        again = lambda at, shadow: self._handed_in(at, shadow, loaded)  # noqa: E731
+        return (yield from self._also(flow, "upload", UploadProtocol, again))
 
     def _handed_in(self, session: AccountSession, flow: Flow, loaded: tuple[Document, ...]) -> Steps[Flow]:
         flow = yield from self._flow(session, "upload", flow, lambda adapter: adapter.upload(flow, loaded))
         return attrs.evolve(flow, uploads=(_redacted(upload) for upload in flow.uploads))
 
-    def _also(self, flow: Flow, protocol: type, act: Callable[[AccountSession, Flow], Steps[Flow]]) -> Steps[Flow]:
+    def _also(
+        self, flow: Flow, operation: str, protocol: type, act: Callable[[AccountSession, Flow], Steps[Flow]]
+    ) -> Steps[Flow]:
         """The same with the flow's shadow, where its vendor can; what goes wrong there changes nothing."""
-        if flow.shadow is None:
+        shadow = flow.shadow
+        if shadow is None:
             return flow
-        session = self.live.session(flow.shadow.account)
-        if not isinstance(session.adapter, protocol):
-            return flow
-        shadow = yield from _shadowed(session.name, protocol.__name__, act(session, flow.shadow))
-        return attrs.evolve(flow, shadow=shadow or flow.shadow)
+
+        def steps() -> Steps[Flow]:
+            session = self.live.session(shadow.account)
+            return (yield from act(session, shadow)) if isinstance(session.adapter, protocol) else shadow
+
+        after = yield from _shadowed(shadow.account, operation, steps())
+        return attrs.evolve(flow, shadow=after or shadow)
 
     def submit(self, flow: Flow | str) -> Steps[Flow]:
         session, flow = self._of(flow)
         flow = yield from self._submitted(session, flow)
-        return (yield from self._also(flow, SubmitProtocol, self._submitted))
+        return (yield from self._also(flow, "submit", SubmitProtocol, self._submitted))
 
     def _submitted(self, session: AccountSession, flow: Flow) -> Steps[Flow]:
         if not isinstance(session.adapter, SubmitProtocol):
@@ -371,8 +375,8 @@ class Operations:
         return self.live.desk
 
     def health(self) -> dict[str, AccountHealth]:
-        now = self.clock.monotonic()
-        return {name: session.health(now) for name, session in self.live.sessions.items()}
+        now, today = self.clock.monotonic(), self.clock.now()
+        return {name: session.health(now, today) for name, session in self.live.sessions.items()}
 
     def _perform(
         self,
@@ -408,7 +412,7 @@ class Operations:
             opened = open_account(live.opened[session.name].account, self.registry, reader)
             if opened is None or live.is_same(opened):
                 return None
-            fresh = opened.session()
+            fresh = opened.session(session)
             self.live = attrs.evolve(
                 live,
                 opened={**live.opened, session.name: opened},

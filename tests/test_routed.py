@@ -302,6 +302,10 @@ class TestCaps:
         idv = connect(Route(name="all", to="a", fallback="b"), accounts=accounts)
         assert [idv.open(order()).account for _ in range(3)] == ["a", "a", "b"]
         assert idv.explain(order()).candidates[0].health == "daily cap of 2 reached"
+        assert {name: health.opened_today for name, health in idv.health().items()} == {"a": 2, "b": 1}
+        # what was opened today still counts when the account is changed
+        changed = [account("a", daily_cap=2, circuit=Circuit(failures=3)), account("b", daily_cap=1)]
+        idv.reload(configuration(Route(name="all", to="a", fallback="b"), accounts=changed))
         with pytest.raises(RateLimited, match=r"our own daily cap for this account \(2\) is reached") as caught:
             idv.open(order())
         assert caught.value.retry_after is not None
@@ -375,6 +379,16 @@ class TestShadow:
         after = idv.upload(flow, [Document("pan", content=b"x")])
         assert [u.document_id for u in after.uploads] == ["pan"]
         assert after.shadow == flow.shadow
+
+    def test_an_account_that_is_gone_since_is_not_noticed_either(
+        self, connect: Connect, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        flow = connect(self.ROUTE, policies=self.POLICIES).open(order())
+        later = connect(Route(name="all", to="a"), accounts=[account("a")])
+        with caplog.at_level(logging.INFO):
+            assert later.upload(flow, [Document("pan", content=b"x")]).shadow == flow.shadow
+        (record,) = [r for r in caplog.records if r.getMessage() == "shadow failed"]
+        assert (record.idv_operation, record.idv_error) == ("upload", "ConfigError")
 
     def test_a_vendor_without_uploads_is_left_alone(self, connect: Connect, vendors: Vendors) -> None:
         idv = connect(self.ROUTE, policies=self.POLICIES, accounts=[account("a"), account("b", "bare")])

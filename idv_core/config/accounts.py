@@ -74,10 +74,10 @@ class Opened:
     settings: Any = attrs.field(repr=False)
     adapter: Any
 
-    def session(self) -> AccountSession:
-        """The account ready for use."""
+    def session(self, before: AccountSession | None = None) -> AccountSession:
+        """The account ready for use. `before` is the same account as it was until now: what it opened today still counts."""
         account = self.account
-        return AccountSession(
+        session = AccountSession(
             name=account.name,
             plugin=self.plugin,
             adapter=self.adapter,
@@ -87,6 +87,9 @@ class Opened:
             polling_override=account.polling,
             daily_cap=account.daily_cap,
         )
+        if before is not None:
+            session.cap.go_on(before.cap)
+        return session
 
 
 def open_account(account: Account, registry: Registry, reader: SettingsReader) -> Opened | None:

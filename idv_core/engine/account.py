@@ -66,7 +66,8 @@ class AccountHealth:
     """How an account is doing, as this process sees it.
 
     `circuit` open means that nothing is sent for another `retry_in` seconds. `failures` counts failed calls in a row,
-    `last_failure` says how the last one failed (HTTP status or kind of fault), `repeats_left` is what the budget allows.
+    `last_failure` says how the last one failed (HTTP status or kind of fault), `repeats_left` is what the budget allows,
+    `opened_today` counts the flows of this UTC day that may have been opened.
     """
 
     circuit: CircuitState
@@ -76,6 +77,7 @@ class AccountHealth:
     running: int
     waiting: int
     repeats_left: float
+    opened_today: int
 
     @property
     def available(self) -> bool:
@@ -127,8 +129,8 @@ class AccountSession:
     def polling(self) -> Polling:
         return self.polling_override or getattr(self.adapter, "polling", None) or Polling()
 
-    def health(self, now: float) -> AccountHealth:
-        """At `now`, a monotonic count of seconds."""
+    def health(self, now: float, today: datetime) -> AccountHealth:
+        """At `now`, a monotonic count of seconds, of this day."""
         return AccountHealth(
             circuit=self.breaker.state(now),
             failures=self.breaker.failures,
@@ -137,4 +139,5 @@ class AccountSession:
             running=self.turns.running,
             waiting=self.turns.waiting,
             repeats_left=self.budget.left,
+            opened_today=self.cap.used(today),
         )
