@@ -64,7 +64,8 @@ class InboundCall:
     """A call that came in at one of the addresses we handed out, already proved to come from somebody who knows it.
 
     `purpose` is the last word of the address. `headers` have lower-case names. `application_id` is what the address was
-    made for, None for an address of the whole account.
+    made for, None for an address of the whole account. `received_at` is now, for vendors that sign the time (raise
+    CallbackRejected with status 401 where a signature is wrong).
     """
 
     purpose: str
@@ -73,6 +74,7 @@ class InboundCall:
     headers: Mapping[str, str] = attrs.field(factory=dict, converter=plain_mapping, repr=False, hash=False)
     query: Mapping[str, str] = attrs.field(factory=dict, converter=plain_mapping, repr=False, hash=False)
     body: bytes = attrs.field(default=b"", repr=False)
+    received_at: datetime | None = attrs.field(default=None, validator=is_aware)
 
     def json_object(self) -> dict[str, Any]:
         """The body as a JSON object. Raises CallbackRejected for anything else."""

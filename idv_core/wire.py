@@ -55,11 +55,28 @@ def _statuses(statuses: Iterable[int]) -> frozenset[int]:
     return frozenset(statuses)
 
 
+@attrs.frozen
+class FilePart:
+    """A file in a form: its name, its bytes, and its media type."""
+
+    name: str
+    content: bytes = attrs.field(repr=False)
+    type: str = "application/octet-stream"
+
+
+Form: TypeAlias = tuple[tuple[str, "str | FilePart"], ...]
+
+
+def _form(form: Mapping[str, str | FilePart] | Form) -> Form:
+    return tuple(form.items()) if isinstance(form, Mapping) else tuple(form)
+
+
 @attrs.frozen(kw_only=True)
 class Request:
     """One call to the vendor, relative to the account's base URL.
 
-    `json` is the body. `accept` names statuses outside 2xx that the operation wants to read itself instead of having
+    `json` is the body, or `form` is: fields that are sent URL-encoded, or as multipart/form-data (RFC 7578) where a `FilePart`
+    is among them. `accept` names statuses outside 2xx that the operation wants to read itself instead of having
     them raised. `repeatable` says that making the call twice does no harm (true for GET, PUT and DELETE). With `signed`
     false the account's own credentials are left off. `headers` may hold secrets. `template` is the path without the
     values in it, for those who count and trace.
@@ -71,9 +88,14 @@ class Request:
     query: Query = attrs.field(default=(), converter=_query, repr=False)
     headers: Mapping[str, str | Secret] = attrs.field(factory=dict, converter=plain_mapping, repr=False, hash=False)
     json: Any = attrs.field(default=None, repr=False, hash=False)
+    form: Form = attrs.field(default=(), converter=_form, repr=False)
     accept: frozenset[int] = attrs.field(default=frozenset(), converter=_statuses)
     repeatable: bool = attrs.field()
     signed: bool = True
+
+    def __attrs_post_init__(self) -> None:
+        if self.form and self.json is not None:
+            raise ValueError("give json or form, not both")
 
     @template.default
     def _by_path(self) -> str:

@@ -7,6 +7,7 @@ import json
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping
+from datetime import datetime
 
 import attrs
 
@@ -83,8 +84,8 @@ class CallbackDesk:
         addressee = self.addresses.read(session.name, token)
         if addressee is None or not isinstance(session.adapter, CallbackProtocol):
             raise CallbackRejected("no such address", status=404)
-        reading = _read(session, addressee, purpose, inbound)
         now = self.clock.now()
+        reading = _read(session, addressee, purpose, inbound, now)
         if reading.wants_token:
             bearer = self.addresses.make_bearer(session.name, token, now)
             return _received(session, addressee, reading, answer=_token_answer(bearer.reveal()))
@@ -110,7 +111,9 @@ class CallbackDesk:
         return False
 
 
-def _read(session: AccountSession, addressee: Addressee, purpose: str, inbound: Inbound) -> CallbackReading:
+def _read(
+    session: AccountSession, addressee: Addressee, purpose: str, inbound: Inbound, now: datetime
+) -> CallbackReading:
     call = InboundCall(
         purpose=purpose,
         method=inbound.method,
@@ -118,6 +121,7 @@ def _read(session: AccountSession, addressee: Addressee, purpose: str, inbound: 
         headers={name.lower(): value for name, value in inbound.headers.items()},
         query=inbound.query,
         body=inbound.body,
+        received_at=now,
     )
     try:
         reading: CallbackReading = session.adapter.read_callback(call)

@@ -41,7 +41,8 @@ def redact(text: str | None, request: Request, personal: tuple[str, ...] = ()) -
     """`text` bounded, without addresses, mail, long numbers, token-like words, values that we sent, or `personal` texts."""
     if not text:
         return None
-    values = {*_values(request.json), *(word for value in personal for word in (value, *value.split()))}
+    sent = [value for _, value in request.form if isinstance(value, str)]
+    values = {*_values(request.json), *sent, *(word for value in personal for word in (value, *value.split()))}
     for value in sorted((value for value in values if len(value) >= _SHORTEST), key=len, reverse=True):
         text = re.sub(re.escape(value), "***", text, flags=re.IGNORECASE)
     return bounded(_harmless(text))

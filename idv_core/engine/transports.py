@@ -18,7 +18,7 @@ import httpx
 
 from ..errors import IdvError, InvalidOrder
 from ..model import Secret
-from ..wire import Request
+from ..wire import FilePart, Form, Request
 from .account import AccountSession, Limits
 from .bodies import ACCEPTED
 
@@ -87,6 +87,8 @@ def encode(session: AccountSession, request: Request, seconds: float) -> httpx.R
     if request.json is not None:
         headers["content-type"] = "application/json"
         content = json.dumps(request.json, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+    elif request.form:
+        headers["content-type"], content = _encode_form(request.form)
     if content or request.method not in _WITHOUT_BODY:
         headers["content-length"] = str(len(content))
     for name, value in headers.items():
@@ -100,6 +102,19 @@ def encode(session: AccountSession, request: Request, seconds: float) -> httpx.R
         stream=httpx.ByteStream(content),
         extensions={"timeout": phase_timeouts(session.limits, seconds)},
     )
+
+
+def _encode_form(form: Form) -> tuple[str, bytes]:
+    """Content type and body, as httpx makes them."""
+    fields: dict[str, list[str]] = {}
+    files: list[tuple[str, tuple[str, bytes, str]]] = []
+    for name, value in form:
+        if isinstance(value, FilePart):
+            files.append((name, (value.name, value.content, value.type)))
+        else:
+            fields.setdefault(name, []).append(value)
+    made = httpx.Request("POST", "https://nowhere.invalid", data=fields, files=files or None)
+    return made.headers["content-type"], made.read()
 
 
 @lru_cache(maxsize=4096)

@@ -1,0 +1,20 @@
+"""Stripe Identity for idv-core: verification sessions on a hosted page or in your app, checks of document and selfie."""
+
+from idv_core.hookspecs import Plugin, hookimpl
+
+from .plugin import StripeIdentity
+from .settings import StripeSettings
+
+__all__ = ["StripeIdentity", "StripeSettings"]
+
+
+@hookimpl
+def idv_plugin() -> Plugin:
+    return Plugin(
+        name="stripe",
+        summary="Stripe Identity: hosted page or in-app sheet, document, selfie, id number",
+        settings=StripeSettings,
+        create=StripeIdentity,
+        emulation="idv_stripe.emulation:StripeEmulation",
+        adapters=(StripeIdentity,),
+    )

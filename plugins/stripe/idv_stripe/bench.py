@@ -1,0 +1,141 @@
+"""The bench for the conformance suite: the plugin, the emulator, and an applicant who walks through the hosted page."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+
+import httpx
+
+from idv_core import (
+    Applicant,
+    AuthenticationFailed,
+    DuplicateFlow,
+    Flow,
+    FlowNotFound,
+    FlowOrder,
+    InvalidOrder,
+    PermissionDenied,
+    Secret,
+)
+from idv_core.callbacks import Inbound
+from idv_core.errors import RateLimited, VendorUnavailable
+from idv_core.testing import PEOPLE, FakeClock, Network, Person, Reply, make_specimen
+from idv_core.testing.conformance import Bench, DocumentedError, Driver, UnknownWord, answers
+
+from . import idv_plugin
+from .emulator import StripeEmulator
+from .plugin import signature_header
+
+HOST = "stripe.example"
+MEERA, ROHAN = PEOPLE["meera"], PEOPLE["rohan"]
+
+
+def order(**changes: object) -> FlowOrder:
+    person = Applicant(reference="CUST-9283", name=MEERA.name, email="meera@example.org", country="IN")
+    return FlowOrder(**{"product": "wallet", "application_id": "APP-1", "applicant": person, **changes})  # type: ignore[arg-type]
+
+
+def walk(network: Network, flow: Flow, document: bytes, selfie: bytes) -> httpx.Response:
+    """What the applicant does on the hosted page; the last answer."""
+    assert flow.link is not None
+    url = flow.link.url.reveal()
+    with network.client() as browser:
+        assert browser.get(url).status_code == 200
+        browser.post(url, files={"document": document})
+        return browser.post(url, files={"selfie": selfie})
+
+
+def make_emulator(clock: FakeClock, network: Network) -> StripeEmulator:
+    made = StripeEmulator(clock, client=network.client)
+    network.add(HOST, made.app)
+    clock.on_advance.append(made.tick)
+    return made
+
+
+def make_settings(emulator: StripeEmulator) -> dict[str, object]:
+    return {
+        "base_url": f"https://{HOST}",
+        "api_key": Secret(emulator.api_key),
+        "webhook_secret": emulator.webhook_secret,
+    }
+
+
+def refused(status: int, **error: str) -> Reply:
+    return Reply(status, {"error": {"message": "Meera Iyer is wrong", **error}})
+
+
+def saying(session: Mapping[str, object]) -> Callable[[Flow], Reply]:
+    """The session itself, with these words in it."""
+    return lambda flow: Reply(200, {"id": flow.id, **session})
+
+
+def make_bench(clock: FakeClock, network: Network, emulator: StripeEmulator, settings: dict[str, object]) -> Bench:
+    def finishing(face: Person):  # type: ignore[no-untyped-def]
+        def finish(idv: Driver, flow: Flow) -> Flow:
+            walk(network, flow, make_specimen("passport", MEERA), make_specimen("selfie", face))
+            return flow
+
+        return finish
+
+    def event(path: str) -> Inbound:
+        body = json.dumps(
+            {
+                "type": "identity.verification_session.verified",
+                "data": {"object": {"id": "vs_1", "object": "identity.verification_session"}},
+            }
+        ).encode()
+        stamp = str(int(clock.now().timestamp()))
+        return Inbound(
+            method="POST",
+            path=f"{path}/events",
+            headers=signature_header(emulator.webhook_secret, stamp, body),
+            body=body,
+        )
+
+    errors = (
+        (400, {"type": "invalid_request_error", "code": "parameter_missing"}, InvalidOrder),
+        (400, {"type": "idempotency_error"}, DuplicateFlow),
+        (401, {"type": "invalid_request_error"}, AuthenticationFailed),
+        (402, {"type": "invalid_request_error"}, PermissionDenied),
+        (403, {"type": "invalid_request_error"}, PermissionDenied),
+        (409, {"type": "idempotency_error", "code": "idempotency_key_in_use"}, DuplicateFlow),
+        (429, {"type": "api_error", "code": "rate_limit"}, RateLimited),
+        (500, {"type": "api_error"}, VendorUnavailable),
+    )
+    sessions = "/v1/identity/verification_sessions"
+    base = {"object": "identity.verification_session", "livemode": False}
+    words = (
+        {"status": "approved"},
+        {"status": "verified", "last_verification_report": None},
+        {"status": "verified", "last_verification_report": {"document": {"status": "fine"}}},
+        {"status": "verified", "last_verification_report": {"document": {"status": "verified"}, "selfie": {}}},
+        {"status": "requires_input", "last_error": {"code": "something_new"}},
+    )
+    return Bench(
+        plugin=idv_plugin(),
+        settings=settings,
+        emulator=emulator,
+        clock=clock,
+        transport=network,
+        order=order(),
+        finish=finishing(MEERA),
+        finish_badly=finishing(ROHAN),
+        errors=(
+            *(
+                DocumentedError("open", f"POST {sessions}", refused(status, **error), kind)
+                for status, error, kind in errors
+            ),
+            DocumentedError("result", f"GET {sessions}/", refused(404, code="resource_missing"), FlowNotFound),
+            DocumentedError("status", f"GET {sessions}/", refused(500, type="api_error"), VendorUnavailable),
+        ),
+        unknown_words=(
+            UnknownWord(f"GET {sessions}/", answers({"id": "vs_another", "status": "verified", **base})),
+            *(UnknownWord(f"GET {sessions}/", saying({**base, **word})) for word in words),
+        ),
+        personal=(MEERA.name, "meera@example.org"),
+        opened=lambda order: sum(
+            session.metadata.get("application_id") == order.application_id for session in emulator.sessions.values()
+        ),
+        callback=event,
+    )

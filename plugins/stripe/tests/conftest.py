@@ -1,0 +1,26 @@
+"""Fixtures: Stripe's plugin and its emulator on an in-process network."""
+
+from __future__ import annotations
+
+import pytest
+from idv_stripe.bench import make_bench, make_emulator, make_settings
+from idv_stripe.emulator import StripeEmulator
+
+from idv_core.testing import FakeClock, Network
+from idv_core.testing.conformance import Bench
+from idv_core.testing.fixtures import clock, network
+
+
+@pytest.fixture
+def emulator(clock: FakeClock, network: Network) -> StripeEmulator:
+    return make_emulator(clock, network)
+
+
+@pytest.fixture
+def settings(emulator: StripeEmulator) -> dict[str, object]:
+    return make_settings(emulator)
+
+
+@pytest.fixture
+def bench(clock: FakeClock, network: Network, emulator: StripeEmulator, settings: dict[str, object]) -> Bench:
+    return make_bench(clock, network, emulator, settings)

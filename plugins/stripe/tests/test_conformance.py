@@ -1,0 +1,5 @@
+from idv_core.testing.conformance import PluginConformance
+
+
+class TestStripe(PluginConformance):
+    """Stripe Identity, test mode, webhooks signed."""
