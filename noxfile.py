@@ -12,7 +12,7 @@ nox.options.default_venv_backend = "virtualenv"
 nox.options.sessions = ["tests", "lint", "types", "architecture", "docs"]
 
 PYTHONS = ["3.11", "3.12", "3.13"]
-PLUGINS = ["atlas", "verifik", "verigram"]
+PLUGINS = ["atlas", "stripe", "verifik", "verigram"]
 PACKAGES = ["idv_core", *(f"plugins/{name}/idv_{name}" for name in PLUGINS)]
 TEST_PATHS = {"PYTHONPATH": os.pathsep.join(["tests", *(f"plugins/{name}/tests" for name in PLUGINS)])}
 PROJECT = nox.project.load_toml("pyproject.toml")

@@ -8,6 +8,7 @@ import atlas_bench
 import attrs
 import verifik_bench
 import verigram_bench
+from idv_stripe import bench as stripe_bench
 
 from idv_core.testing import FakeClock, Network
 from idv_core.testing.conformance import Bench
@@ -22,6 +23,12 @@ def atlas(clock: FakeClock) -> Bench:
 def atlas_onboarding(clock: FakeClock) -> Bench:
     bench = atlas(clock)
     return attrs.evolve(bench, settings={**bench.settings, "family": "onboarding"})
+
+
+def stripe(clock: FakeClock) -> Bench:
+    network = Network()
+    emulator = stripe_bench.make_emulator(clock, network)
+    return stripe_bench.make_bench(clock, network, emulator, stripe_bench.make_settings(emulator))
 
 
 def verifik(clock: FakeClock) -> Bench:
@@ -39,6 +46,7 @@ def verigram(clock: FakeClock) -> Bench:
 BENCHES: dict[str, Callable[[FakeClock], Bench]] = {
     "atlas": atlas,
     "atlas-onboarding": atlas_onboarding,
+    "stripe": stripe,
     "verifik": verifik,
     "verigram": verigram,
 }

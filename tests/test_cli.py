@@ -77,9 +77,10 @@ class TestRealWork:
         assert good.exit_code == 0, good.output
         assert good.stdout.splitlines() == [
             "account atlas: credentials are good",
+            "account stripe: credentials are good",
             "account verifik: credentials are good",
             "account verigram: credentials are good",
-            f"{file}: 3 accounts, 0 routes, no errors",
+            f"{file}: 4 accounts, 0 routes, no errors",
         ]
         monkeypatch.setenv("VERIGRAM_API_KEY", "wrong")
         monkeypatch.setenv("ATLAS_CLIENT_SECRET", "wrong")
@@ -238,10 +239,10 @@ def test_without_the_emulators_extra_it_says_what_to_install(monkeypatch: pytest
 
 
 class TestDemo:
-    def test_three_vendors_three_results(self, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_every_vendor_has_a_result(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert run_demo(two_people=False, stop=None, json_wanted=False) == 0
         shown = capsys.readouterr().out
-        assert shown.rstrip().splitlines()[-1] == "demo: 3 vendors, 3 results"
+        assert shown.rstrip().splitlines()[-1] == "demo: 4 vendors, 4 results"
         row = next(line for line in shown.splitlines() if "ended by" in line)
         assert [cell.strip() for cell in row.strip("|").split("|")] == ["ended by", "callback", "polling", "polling"]
         assert shown.count("APPROVED") == 3

@@ -274,10 +274,13 @@ class TestFallback:
         registry = registry_of(attrs.evolve(PLUGIN, create=once, adapters=(once,)))
         idv = Gateway(configuration(self.ROUTE), transport=httpx.MockTransport(vendors), clock=clock, registry=registry)
         vendors.at["a"].answers["PUT"] = cut_off
-        with pytest.raises(VendorUnavailable) as caught:
+        with pytest.raises(OutcomeUnknown) as caught:
             idv.open(order())
         assert caught.value.safe_to_repeat
         assert not caught.value.nothing_done
+        vendors.at["a"].answers["PUT"] = answering(200, text="rubbish")
+        with pytest.raises(OutcomeUnknown):
+            idv.open(order())
         vendors.at["a"].answers["PUT"] = unreachable
         vendors.at["b"].answers["PUT"] = answering(200, json={"id": "f-9"})
         assert idv.open(order()).ref == "b/f-9"

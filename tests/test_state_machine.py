@@ -21,7 +21,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from idv_core import Decision, Flow, FlowOrder, IdvError, OutcomeUnknown, PluginError, Result, VendorError
 from idv_core.protocols import RecoverProtocol, SubmitProtocol, UploadProtocol
-from idv_core.testing import FakeClock
+from idv_core.testing import PEOPLE, FakeClock, make_specimen
 from idv_core.testing.conformance import Bench, Driver, another_person
 from idv_core.testing.direct import DirectTransport
 
@@ -84,6 +84,20 @@ class InstantClock(FakeClock):
     async def wait_async(self, woken: asyncio.Event, seconds: float) -> None:
         if not woken.is_set():
             self.advance(seconds)
+
+
+def _at_verigram(emulator: Any, id: str, good: bool) -> None:
+    emulator.script(id, {"flow_status": "pass" if good else "fail", "end_cause": "completed", "flow_id": id})
+
+
+def _at_stripe(emulator: Any, id: str, good: bool) -> None:
+    emulator.hand_in(id, MEERAS_PASSPORT, MEERAS_FACE if good else ROHANS_FACE)
+
+
+MEERAS_PASSPORT = make_specimen("passport", PEOPLE["meera"])
+MEERAS_FACE, ROHANS_FACE = (make_specimen("selfie", PEOPLE[name]) for name in ("meera", "rohan"))
+# What the applicant does where the vendor has a page of its own.
+ON_THE_PAGE = {"verigram": _at_verigram, "stripe": _at_stripe}
 
 
 class World:
@@ -182,9 +196,7 @@ class Verification(RuleBasedStateMachine):
             )
         else:
             for world in self.worlds:
-                word = "pass" if good else "fail"
-                answer = {"flow_status": word, "end_cause": "completed", "flow_id": world.flows[mark].id}
-                world.bench.emulator.script(world.flows[mark].id, answer)
+                ON_THE_PAGE[self.vendor](world.bench.emulator, world.flows[mark].id, good)
 
     @precondition(lambda self: self.papers and isinstance(self.worlds[0].idv.adapter, SubmitProtocol))
     @rule(data=st.data(), plan=plans)

@@ -30,7 +30,7 @@ from ..wire import Exchange, NotAccepted, Request, Response
 from .account import AccountSession, LiveToken
 from .breaker import CircuitState
 from .effects import Locked, Pause, Queue, Send, Steps
-from .failures import answer_error, fault_error, outcome_unknown
+from .failures import answer_error, fault_error, outcome_unknown, unless_opened
 from .reports import (
     is_debugging,
     report_answer,
@@ -108,9 +108,9 @@ def _converse(run: Run, exchange: Exchange[T], call: Callable[[Request], Steps[R
         return value
     except NotAccepted as refused:
         request, response = refused.request, refused.response
-    except UnexpectedResponse:
+    except UnexpectedResponse as error:
         # a plugin that cannot read the answer to a create does not know whether there is something now
-        if response is None or request.repeatable:
+        if response is None or (request.repeatable and unless_opened(run, request, error) is error):
             raise
         raise outcome_unknown(run, request, "the answer is not understood", status=response.status) from None
     finally:
@@ -179,14 +179,18 @@ def _attempts(run: Run, request: Request, token: LiveToken | None) -> Steps[Resp
             # one attempt that may have been carried out is enough
             certain = error.nothing_done = harmless or (certain and error.nothing_done)
             if not isinstance(error, (VendorUnavailable, RateLimited)):
-                raise
+                raise unless_opened(run, request, error) from None
             chance = random.random()  # noqa: S311, no secret depends on it
             pause = session.retry.pause(attempt, error.retry_after, chance) if error.safe_to_repeat else None
             now = run.clock.monotonic()
             closed = session.breaker.state(now) is CircuitState.CLOSED
             if pause is None or now + pause >= run.deadline or not closed or not session.budget.spend():
-                raise
+                raise unless_opened(run, request, error) from None
             reason = error.status or type(error).__name__
+        except DeadlineExceeded as error:
+            if certain:
+                raise
+            raise unless_opened(run, request, error) from None
         report_repeat(run, request, attempt, reason)
         yield Pause(pause, ())
         attempt += 1

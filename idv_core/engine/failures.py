@@ -8,6 +8,7 @@ import httpx
 
 from ..errors import (
     DeadlineExceeded,
+    DuplicateFlow,
     IdvError,
     OutcomeUnknown,
     Refusal,
@@ -43,7 +44,7 @@ def fault_error(run: Run, fault: Exception, request: Request) -> IdvError:
     if not request.repeatable:
         return outcome_unknown(run, request, f"no usable answer came ({kind})")
     if run.clock.monotonic() >= run.deadline:
-        return DeadlineExceeded(f"the time for the whole operation was up ({kind})")
+        return unless_opened(run, request, DeadlineExceeded(f"the time for the whole operation was up ({kind})"))
     return VendorUnavailable(f"the connection to the vendor failed ({kind})", safe_to_repeat=True)
 
 
@@ -66,11 +67,25 @@ _ADVICE = {
 
 def outcome_unknown(run: Run, request: Request, what: str, **more: Any) -> OutcomeUnknown:
     """For a call that may have been carried out; `what` happened, and what to ask next."""
+    more.pop("safe_to_repeat", None)
     ask = _ASK.get(run.operation.operation)
     if ask == "recover" and not isinstance(run.session.adapter, RecoverProtocol):
         ask = None
     advice = _ADVICE.get(ask or "", "This vendor has no call to find out: ask its staff, or wait for its callback")
-    return OutcomeUnknown(f"{what}; the vendor may have carried the {request.method} out. {advice}", ask=ask, **more)
+    message = f"{what}; the vendor may have carried the {request.method} out. {advice}"
+    return OutcomeUnknown(message, ask=ask, safe_to_repeat=request.repeatable, **more)
+
+
+def unless_opened(run: Run, request: Request, error: IdvError) -> IdvError:
+    """The error of a request that may be repeated; an opening that may have been carried out is still an unknown outcome,
+    and nobody but the vendor that knows it again may be asked."""
+    unsure = run.operation.operation in ("open", "recover") and request.method not in ("GET", "HEAD") and request.signed
+    if not unsure or isinstance(error, (OutcomeUnknown, DuplicateFlow)) or getattr(error, "nothing_done", False):
+        return error
+    if isinstance(error, VendorError):
+        told = ("status", "code", "vendor_message", "request_id", "retry_after", "fields")
+        return outcome_unknown(run, request, error.message, **{name: getattr(error, name) for name in told})
+    return outcome_unknown(run, request, error.message) if isinstance(error, DeadlineExceeded) else error
 
 
 _MEANINGS = {

@@ -41,7 +41,6 @@ from ..errors import (
     OutcomeUnknown,
     PluginError,
     VendorError,
-    VendorUnavailable,
 )
 from ..gateway import Gateway
 from ..hookspecs import Plugin
@@ -396,10 +395,6 @@ class PluginConformance:
             driver.open(bench.order)
         except OutcomeUnknown as error:
             assert error.ask == "recover"
-        except VendorUnavailable as error:
-            # an opening that may be repeated, because the vendor knows it again
-            assert error.safe_to_repeat
-            assert not error.nothing_done
         losing.armed = False
         for _ in range(2):
             try:

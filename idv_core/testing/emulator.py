@@ -5,6 +5,7 @@ An emulator is a class with handlers `(Call) -> Reply` over plain state; `Emulat
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import threading
@@ -12,10 +13,11 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from email.utils import format_datetime
 from typing import Any, Protocol
-from urllib.parse import parse_qs, unquote
+from urllib.parse import parse_qs, parse_qsl, unquote
 
 import attrs
 import httpx
+from python_multipart import parse_form
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
@@ -167,7 +169,7 @@ class Emulator:
     def respond(
         self, method: str, target: str, headers: Mapping[str, str], body: bytes, base_url: str
     ) -> tuple[int, dict[str, str], bytes]:
-        """Status, headers and body for one call without forms, as `app` would answer it, without ASGI or an event loop.
+        """Status, headers and body for one call, as `app` would answer it, without ASGI or an event loop.
 
         Header names in lower case.
         """
@@ -187,7 +189,7 @@ class Emulator:
                 query={name: values[-1] for name, values in lists.items()},
                 query_lists=lists,
                 body=body,
-                form={},
+                form=_form(headers.get("content-type", ""), body),
                 base_url=base_url,
             )
             return self._rendered(self._reply(handler, call))
@@ -219,6 +221,25 @@ class Emulator:
                 return handler(call)
             except Refused as refused:
                 return self.on_error(refused.reply)
+
+
+def _form(content_type: str, body: bytes) -> dict[str, str | bytes]:
+    """Fields of a form as texts, files as bytes; nothing for any other body."""
+    if content_type.startswith("application/x-www-form-urlencoded"):
+        return dict(parse_qsl(body.decode(errors="replace"), keep_blank_values=True))
+    if not content_type.startswith("multipart/form-data"):
+        return {}
+    form: dict[str, str | bytes] = {}
+
+    def field(found: Any) -> None:
+        form[found.field_name.decode()] = (found.value or b"").decode(errors="replace")
+
+    def file(found: Any) -> None:
+        found.file_object.seek(0)
+        form[found.field_name.decode()] = found.file_object.read()
+
+    parse_form({"Content-Type": content_type.encode()}, io.BytesIO(body), field, file)
+    return form
 
 
 async def _call(request: StarletteRequest) -> Call:

@@ -19,7 +19,7 @@ from idv_core import (
     Secret,
 )
 from idv_core.callbacks import Inbound
-from idv_core.errors import RateLimited, VendorUnavailable
+from idv_core.errors import OutcomeUnknown, RateLimited, VendorUnavailable
 from idv_core.testing import PEOPLE, FakeClock, Network, Person, Reply, make_specimen
 from idv_core.testing.conformance import Bench, DocumentedError, Driver, UnknownWord, answers
 
@@ -101,7 +101,7 @@ def make_bench(clock: FakeClock, network: Network, emulator: StripeEmulator, set
         (403, {"type": "invalid_request_error"}, PermissionDenied),
         (409, {"type": "idempotency_error", "code": "idempotency_key_in_use"}, DuplicateFlow),
         (429, {"type": "api_error", "code": "rate_limit"}, RateLimited),
-        (500, {"type": "api_error"}, VendorUnavailable),
+        (500, {"type": "api_error"}, OutcomeUnknown),
     )
     sessions = "/v1/identity/verification_sessions"
     base = {"object": "identity.verification_session", "livemode": False}

@@ -97,6 +97,12 @@ class StripeEmulator(Emulator):
             ("POST", "/start/{token}", self._advance),
         ]
 
+    def hand_in(self, session_id: str, document: bytes, selfie: bytes) -> None:
+        """What the applicant does on the hosted page, without the page."""
+        session = self.sessions[session_id]
+        session.document, session.selfie = read_specimen(document), read_specimen(selfie)
+        self._submit(session)
+
     def tick(self) -> None:
         """Finish what has been processed, then send what is due."""
         with self._lock:
@@ -144,7 +150,7 @@ class StripeEmulator(Emulator):
             token=secrets.token_urlsafe(16),
         )
         self.sessions[session.id] = session
-        self._tell("created", session, call.base_url)
+        self._tell("created", session)
         return Reply(200, self._shown(session, call))
 
     def _list(self, call: Call) -> Reply:
@@ -177,7 +183,7 @@ class StripeEmulator(Emulator):
         if session.status not in ("requires_input", "canceled"):
             raise _error(400, f"You cannot cancel a session that is {session.status}.", code="invalid_request")
         session.status = "canceled"
-        self._tell("canceled", session, call.base_url)
+        self._tell("canceled", session)
         return Reply(200, self._shown(session, call))
 
     def _list_reports(self, call: Call) -> Reply:
@@ -245,11 +251,12 @@ class StripeEmulator(Emulator):
             session.selfie = given["selfie"]
         if session.selfie is None and session.wants_selfie:
             return redirect(call.path)
-        session.status, session.submitted_at, session.last_error = "processing", self.clock.now(), None
-        self._tell("processing", session, call.base_url)
-        due = self.clock.now() + self.variants.processing
-        self.later(due, lambda _: None)
+        self._submit(session)
         return redirect(session.return_url or call.path)
+
+    def _submit(self, session: EmulatedSession) -> None:
+        session.status, session.submitted_at, session.last_error = "processing", self.clock.now(), None
+        self._tell("processing", session)
 
     def _visited(self, call: Call) -> EmulatedSession:
         for session in self.sessions.values():
@@ -278,7 +285,7 @@ class StripeEmulator(Emulator):
         session.status = "requires_input" if errors else "verified"
         session.last_error = errors[0] if errors else None
         session.document = session.selfie = session.submitted_at = None
-        self._tell(session.status, session, "")
+        self._tell(session.status, session)
 
     def _report(self, session: EmulatedSession) -> dict[str, Any]:
         document, selfie = session.document, session.selfie
@@ -321,7 +328,7 @@ class StripeEmulator(Emulator):
 
     # Events
 
-    def _tell(self, event: str, session: EmulatedSession, base_url: str) -> None:
+    def _tell(self, event: str, session: EmulatedSession) -> None:
         """Event names are those of the statuses, in the form `identity.verification_session.verified`."""
         if self.webhook is None:
             return

@@ -6,13 +6,13 @@ import hmac
 import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from fnmatch import fnmatchcase
 from typing import Any
 from urllib.parse import urlsplit
 
 import attrs
 
 from idv_core.errors import CallbackRejected, FlowNotFound, InvalidOrder, Refusal, UnexpectedResponse, VendorUnavailable
+from idv_core.links import trusted_link
 from idv_core.model import CheckKind, Flow, FlowOrder, FlowStatus, Link, Result, Secret
 from idv_core.protocols import CallbackReading, Evidence, InboundCall, Polling
 from idv_core.wire import Exchange, Request, Response
@@ -110,7 +110,7 @@ class Verigram:
         return Flow(
             id=created.flow_id,
             status=FlowStatus.AWAITING_APPLICANT,
-            link=Link(self._trusted(created.vlink)),
+            link=Link(trusted_link(created.vlink, self.base_url, self.settings.link_hosts)),
             details={"person_id": person},
         )
 
@@ -172,15 +172,6 @@ class Verigram:
             if mine is not None and answer.get(name) not in (None, mine):
                 raise UnexpectedResponse(f"the result is of another flow: its {name} is not ours", status=reply.status)
         return read_answer(answer)
-
-    def _trusted(self, vlink: str) -> str:
-        """A browser is sent only by HTTPS and only to hosts of the account's list; HTTP only to this very machine."""
-        parts, own = urlsplit(vlink), urlsplit(self.base_url)
-        host = parts.hostname or ""
-        known = host == own.hostname or any(fnmatchcase(host, pattern) for pattern in self.settings.link_hosts)
-        if not known or parts.scheme not in ("https", own.scheme):
-            raise UnexpectedResponse("the vlink leads to a host that is not in link_hosts")
-        return vlink
 
 
 def sign(secret: Secret, timestamp: str, path: str) -> str:
