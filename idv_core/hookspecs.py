@@ -31,8 +31,9 @@ class Plugin:
     """A vendor. `settings` is the attrs class of an account's settings, `create` makes an adapter of such settings.
 
     `adapters` are the classes that `create` may return (one per API family), so that capabilities can be listed without
-    an account. `emulation` names, as `module:Class`, what `idv demo` and `idv emulate` run (`idv_core.testing.emulation`); it
-    is imported only then.
+    an account. `emulation` names, as `module:Class`, what `idv demo` and `idv emulate` run (`idv_core.testing.emulation`), and
+    `bench`, as `module:function`, what makes the bench for the conformance suite (`(FakeClock) -> Bench`); they are imported
+    only then.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Plugin:
     create: Callable[[Any], Any]
     adapters: tuple[type[Any], ...] = ()
     emulation: str | None = None
+    bench: str | None = None
     contract: int = CONTRACT_VERSION
 
 

@@ -167,19 +167,14 @@ class TestEmulatorKit:
 
 
 BROKEN = '''
-import sys
 import attrs, pytest
-sys.path[:0] = [{tests!r}]
-from verigram_bench import *
+from idv_verigram.bench import bench as good_bench
 from idv_core import FlowStatus, VendorVerdict
 from idv_core.errors import Refusal
 from idv_core.model import Link
-from idv_core.testing import FakeClock, Network
+from idv_core.testing import FakeClock
 from idv_core.testing.conformance import PluginConformance
 from idv_core.wire import Request
-import conftest_of_verigram as fixtures
-from conftest_of_verigram import clock, network, emulator, settings
-from conftest_of_verigram import bench as good_bench
 from idv_verigram import Verigram
 
 class Believes(Verigram):
@@ -217,10 +212,10 @@ OPEN = Flow(id="x", status="awaiting_applicant")
 
 class TestBroken(PluginConformance):
     @pytest.fixture
-    def bench(self, good_bench):
-        broken = {broken}
-        plugin = attrs.evolve(good_bench.plugin, create=broken, adapters=(broken,))
-        return attrs.evolve(good_bench, plugin=plugin)
+    def bench(self):
+        broken, good = {broken}, good_bench(FakeClock())
+        plugin = attrs.evolve(good.plugin, create=broken, adapters=(broken,))
+        return attrs.evolve(good, plugin=plugin)
 '''
 
 
@@ -235,9 +230,7 @@ class TestBroken(PluginConformance):
     ],
 )
 def test_a_broken_plugin_fails_at_the_right_place(pytester: pytest.Pytester, broken: str, fails: set[str]) -> None:
-    here = pytester.path.__class__(__file__).parent.parent / "plugins" / "verigram" / "tests"
-    pytester.makepyfile(conftest_of_verigram=(here / "conftest.py").read_text())
-    pytester.makepyfile(test_broken=BROKEN.format(tests=str(here), broken=broken))
+    pytester.makepyfile(test_broken=BROKEN.format(broken=broken))
     result = pytester.runpytest_subprocess("-q", "-p", "no:randomly", "-p", "no:xdist", "-p", "no:cacheprovider")
     outcome = result.parseoutcomes()
     assert outcome["passed"] > 40

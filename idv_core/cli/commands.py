@@ -9,6 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
+import attrs
 import typer
 
 from ..gateway import Gateway
@@ -27,9 +28,11 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
 )
 
+plugin = typer.Typer(name="plugin", help="For authors of plugins.", no_args_is_help=True)
 app.add_typer(operating.config)
 app.add_typer(operating.route)
 app.add_typer(operating.policy)
+app.add_typer(plugin)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Config = Annotated[Path, typer.Option("--config", "-c", help="The accounts.", envvar="IDV_CONFIG")]
@@ -78,10 +81,14 @@ def emulate(
 
 
 @app.command()
-def plugins(json: Json = False) -> None:
+def plugins(
+    levels: Annotated[bool, typer.Option("--levels", help="Grade each, which takes half a minute for each.")] = False,
+    json: Json = False,
+) -> None:
     """List the installed plugins and what they can do."""
     with reported():
         registry = discover()
+        graded = _levels(sorted(registry.found)) if levels else {}
     rows = [
         {
             "name": name,
@@ -89,22 +96,43 @@ def plugins(json: Json = False) -> None:
             "distribution": found.distribution,
             "summary": found.plugin.summary,
             "capabilities": {adapter.__name__: capabilities(adapter) for adapter in found.plugin.adapters},
+            **({"level": graded[name]} if levels else {}),
         }
         for name, found in sorted(registry.found.items())
     ]
     if json:
         as_json({"plugins": rows, "broken": [str(broken) for broken in registry.broken]})
     else:
-        shown = table("plugin", "version", "what it is", "capabilities")
+        shown = table("plugin", "version", "what it is", "capabilities", *(["level"] if levels else []))
         for row in rows:
             able: dict[str, tuple[str, ...]] = row["capabilities"]  # type: ignore[assignment]
             lines = "\n".join(f"{adapter}: {', '.join(names)}" for adapter, names in able.items())
-            shown.add_row(str(row["name"]), str(row["version"]), str(row["summary"]), lines)
+            level = [str(row["level"])] if levels else []
+            shown.add_row(str(row["name"]), str(row["version"]), str(row["summary"]), lines, *level)
         console().print(shown)
     for broken in registry.broken:
         typer.echo(f"idv: {broken}", err=True)
     if registry.broken:
         raise typer.Exit(USAGE)
+
+
+@plugin.command(name="check")
+def check_plugin(
+    name: Annotated[str, typer.Argument(help="An installed plugin that names its bench.")], json: Json = False
+) -> None:
+    """Grade a plugin: every point with its evidence, or with what remains to be done. Takes about a minute."""
+    with reported():
+        from ..testing import levels
+
+        report = levels.check_plugin(name)
+    if json:
+        grades = [{**attrs.asdict(grade), "level": grade.level.value} for grade in report.grades]
+        as_json({"plugin": report.plugin, "level": report.level.value, "points": grades})
+        return
+    for grade in report.grades:
+        mark = "x" if grade.met else " "
+        typer.echo(f"[{mark}] {grade.level.value:6}  {grade.point}: {grade.evidence}")
+    typer.echo(f"{report.plugin}: {report.level.value}")
 
 
 @app.command(name="open")
@@ -231,6 +259,12 @@ def specimen(
             as_json({"file": str(file), "kind": kind, "person": PEOPLE[person].name, "flaw": flaw})
         else:
             typer.echo(f"{file}: {kind} of {PEOPLE[person].name}, who does not exist")
+
+
+def _levels(names: list[str]) -> dict[str, str]:
+    from ..testing.levels import check_plugin
+
+    return {name: check_plugin(name).level.value for name in names}
 
 
 def _document(text: str) -> Document:

@@ -149,6 +149,8 @@ class Bench:
     good ones to hand in, `bad_documents` somebody else's. `errors` is your vendor's error table, `unknown_words` what the
     suite may answer to show that nothing not understood approves. `personal` are texts that no log, error or repr may hold.
     `opened` counts the flows that your emulator has for an order. `policy` gives thresholds where your vendor only scores.
+    `no_recovery` says why the vendor has no way to find out what became of an opening. `judge` drives the emulator by the
+    vendor's own client and tells which one it was; it raises AssertionError.
     """
 
     plugin: Plugin
@@ -169,6 +171,8 @@ class Bench:
     policy: Policy = DEFAULT_POLICY
     expire_tokens: Callable[[], None] | None = None
     opened: Callable[[FlowOrder], int] | None = None
+    no_recovery: str | None = None
+    judge: Callable[[], str] | None = None
     recorded: list[Any] = attrs.field(factory=list)
 
 
@@ -254,7 +258,7 @@ class PluginConformance:
     def test_does_no_io(self, adapter: Any) -> None:
         package = Path(str(sys.modules[type(adapter).__module__.partition(".")[0]].__file__)).parent
         for file in sorted(package.glob("*.py")):
-            if file.stem in ("emulator", "emulation", "hosted", "bench"):
+            if file.stem in ("emulator", "emulation", "hosted", "bench", "judge"):
                 continue
             for name in _imports(file):
                 root = name.partition(".")[0]

@@ -34,5 +34,6 @@ def idv_plugin() -> Plugin:
         settings=AtlasSettings,
         create=lambda settings: _ADAPTERS[settings.family](settings),
         emulation="idv_atlas.emulation:AtlasEmulation",
+        bench="idv_atlas.bench:bench",
         adapters=(AtlasVerification, AtlasOnboarding, AtlasBatch),
     )

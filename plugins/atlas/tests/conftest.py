@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from atlas_bench import make_bench, make_emulator, make_settings
+from idv_atlas.bench import make_bench, make_emulator, make_settings
 from idv_atlas.emulator import AtlasEmulator
 
 from idv_core.testing import FakeClock, Network

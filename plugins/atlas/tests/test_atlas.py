@@ -7,8 +7,8 @@ from collections.abc import Callable
 import attrs
 import httpx
 import pytest
-from atlas_bench import HOST, MEERA, PLATFORM, ROHAN, documents, order, refused
 from idv_atlas import AtlasBatch, AtlasOnboarding, AtlasSettings, AtlasVerification, Family, idv_plugin
+from idv_atlas.bench import HOST, MEERA, PLATFORM, ROHAN, documents, order, refused
 from idv_atlas.emulator import AtlasEmulator
 from starlette.applications import Starlette
 from starlette.routing import Mount

@@ -1,6 +1,6 @@
 import attrs
 import pytest
-from atlas_bench import refused
+from idv_atlas.bench import refused
 
 from idv_core import AuthenticationFailed, Decision, DuplicateFlow, FlowNotFound, InvalidOrder
 from idv_core.testing.conformance import Bench, DocumentedError, Driver, PluginConformance, UnknownWord, answers

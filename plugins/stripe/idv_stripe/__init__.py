@@ -16,5 +16,6 @@ def idv_plugin() -> Plugin:
         settings=StripeSettings,
         create=StripeIdentity,
         emulation="idv_stripe.emulation:StripeEmulation",
+        bench="idv_stripe.bench:bench",
         adapters=(StripeIdentity,),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import httpx
 
@@ -25,15 +26,16 @@ from idv_core.testing.conformance import Bench, DocumentedError, Driver, Unknown
 
 from . import idv_plugin
 from .emulator import StripeEmulator
+from .judge import judged
 from .plugin import signature_header
 
 HOST = "stripe.example"
 MEERA, ROHAN = PEOPLE["meera"], PEOPLE["rohan"]
 
 
-def order(**changes: object) -> FlowOrder:
+def order(**changes: Any) -> FlowOrder:
     person = Applicant(reference="CUST-9283", name=MEERA.name, email="meera@example.org", country="IN")
-    return FlowOrder(**{"product": "wallet", "application_id": "APP-1", "applicant": person, **changes})  # type: ignore[arg-type]
+    return FlowOrder(**{"product": "wallet", "application_id": "APP-1", "applicant": person, **changes})
 
 
 def walk(network: Network, flow: Flow, document: bytes, selfie: bytes) -> httpx.Response:
@@ -71,7 +73,7 @@ def saying(session: Mapping[str, object]) -> Callable[[Flow], Reply]:
 
 
 def make_bench(clock: FakeClock, network: Network, emulator: StripeEmulator, settings: dict[str, object]) -> Bench:
-    def finishing(face: Person):  # type: ignore[no-untyped-def]
+    def finishing(face: Person) -> Callable[[Driver, Flow], Flow]:
         def finish(idv: Driver, flow: Flow) -> Flow:
             walk(network, flow, make_specimen("passport", MEERA), make_specimen("selfie", face))
             return flow
@@ -138,4 +140,12 @@ def make_bench(clock: FakeClock, network: Network, emulator: StripeEmulator, set
             session.metadata.get("application_id") == order.application_id for session in emulator.sessions.values()
         ),
         callback=event,
+        judge=judged,
     )
+
+
+def bench(clock: FakeClock) -> Bench:
+    """All of it on an in-process network."""
+    network = Network()
+    emulator = make_emulator(clock, network)
+    return make_bench(clock, network, emulator, make_settings(emulator))

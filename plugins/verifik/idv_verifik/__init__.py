@@ -29,5 +29,6 @@ def idv_plugin() -> Plugin:
         settings=VerifikSettings,
         create=Verifik,
         emulation="idv_verifik.emulation:VerifikEmulation",
+        bench="idv_verifik.bench:bench",
         adapters=(Verifik,),
     )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 from idv_verifik import SmartEnroll
+from idv_verifik.bench import make_bench, make_emulator, make_settings, make_smart_enroll
 from idv_verifik.emulator import VerifikEmulator
-from verifik_bench import make_bench, make_emulator, make_settings, make_smart_enroll
 
 from idv_core.testing import FakeClock, Network
 from idv_core.testing.conformance import Bench

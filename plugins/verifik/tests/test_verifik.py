@@ -16,11 +16,11 @@ from idv_verifik import (
     VerifikSettings,
     idv_plugin,
 )
+from idv_verifik.bench import ANA, HOST, LUIS, applicant, order, pictures, said
 from idv_verifik.countries import country_code, country_name
 from idv_verifik.emulator import VerifikEmulator
 from starlette.applications import Starlette
 from starlette.routing import Mount
-from verifik_bench import ANA, HOST, LUIS, applicant, order, pictures, said
 
 from idv_core import (
     Account,

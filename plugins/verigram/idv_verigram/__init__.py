@@ -16,5 +16,6 @@ def idv_plugin() -> Plugin:
         settings=VerigramSettings,
         create=Verigram,
         emulation="idv_verigram.emulation:VerigramEmulation",
+        bench="idv_verigram.bench:bench",
         adapters=(Verigram,),
     )

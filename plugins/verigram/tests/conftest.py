@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from idv_verigram.bench import make_bench, make_emulator, make_settings
 from idv_verigram.emulator import VerigramEmulator
-from verigram_bench import make_bench, make_emulator, make_settings
 
 from idv_core.testing import FakeClock, Network
 from idv_core.testing.conformance import Bench

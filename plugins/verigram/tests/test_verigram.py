@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from idv_verigram import Verigram, VerigramSettings, idv_plugin
+from idv_verigram.bench import AIGERIM, DANIYAR, HOST, order, walk
 from idv_verigram.emulator import VerigramEmulator
 from idv_verigram.mapping import read_answer
 from idv_verigram.plugin import sign
-from verigram_bench import AIGERIM, DANIYAR, HOST, order, walk
 
 from idv_core import (
     Account,

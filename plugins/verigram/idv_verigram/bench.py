@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import httpx
-from idv_verigram import idv_plugin
-from idv_verigram.emulator import VerigramEmulator
 
 from idv_core import Applicant, AuthenticationFailed, Flow, FlowOrder, InvalidOrder, PermissionDenied, Secret
 from idv_core.callbacks import Inbound
 from idv_core.errors import OutcomeUnknown, RateLimited, VendorUnavailable
 from idv_core.testing import PEOPLE, FakeClock, Network, Person, Reply, make_specimen
 from idv_core.testing.conformance import Bench, DocumentedError, Driver, UnknownWord, answers
+
+from . import idv_plugin
+from .emulator import VerigramEmulator
 
 HOST = "verigram.example"
 AIGERIM, DANIYAR = PEOPLE["aigerim"], PEOPLE["daniyar"]
@@ -27,7 +31,7 @@ def walk(network: Network, flow: Flow, document: bytes, selfie: bytes) -> httpx.
         return browser.post(url, files={"selfie": selfie})
 
 
-def walker(network: Network, person: Person, face: Person):
+def walker(network: Network, person: Person, face: Person) -> Callable[[Driver, Flow], Flow]:
     def finish(idv: Driver, flow: Flow) -> Flow:
         walk(network, flow, make_specimen("kz-id", person), make_specimen("selfie", face))
         return flow
@@ -35,7 +39,7 @@ def walker(network: Network, person: Person, face: Person):
     return finish
 
 
-def order(**changes: object) -> FlowOrder:
+def order(**changes: Any) -> FlowOrder:
     person = Applicant(reference="CUST-9283", name=AIGERIM.name, email="aigerim@example.org", country="KZ", locale="en")
     return FlowOrder(**{"product": "wallet", "application_id": "APP-1", "applicant": person, **changes})
 
@@ -67,7 +71,7 @@ def make_bench(clock: FakeClock, network: Network, emulator: VerigramEmulator, s
         (429, "TOO_MANY_REQUESTS", RateLimited),
         (500, "INTERNAL_ERROR", OutcomeUnknown),
     )
-    results = (
+    results: tuple[dict[str, object], ...] = (
         {"flow_status": "excellent"},
         {},
         {"flow_status": "pass", "end_cause": "interrupted"},
@@ -91,6 +95,14 @@ def make_bench(clock: FakeClock, network: Network, emulator: VerigramEmulator, s
         ),
         unknown_words=tuple(UnknownWord("GET /flow/", answers(result)) for result in results),
         personal=(AIGERIM.name, "aigerim@example.org"),
+        no_recovery="Verigram has neither a key for repeats nor a search",
         opened=lambda order: sum(flow.person_id == order.applicant.reference for flow in emulator.flows.values()),
         callback=lambda path: Inbound(method="GET", path=f"{path}/return"),
     )
+
+
+def bench(clock: FakeClock) -> Bench:
+    """All of it on an in-process network."""
+    network = Network()
+    emulator = make_emulator(clock, network)
+    return make_bench(clock, network, emulator, make_settings(emulator))

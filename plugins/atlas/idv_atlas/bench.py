@@ -1,11 +1,10 @@
-"""What the tests of Atlas share: an order, documents by URL, the host."""
+"""The bench for the conformance suite: an order, documents by URL, the host."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
-
-from idv_atlas import idv_plugin
-from idv_atlas.emulator import AtlasEmulator
+from typing import Any
 
 from idv_core import (
     Applicant,
@@ -29,6 +28,9 @@ from idv_core.testing import PEOPLE, FakeClock, Network, Person, Reply
 from idv_core.testing.conformance import Bench, DocumentedError, Driver, UnknownWord, answers
 from idv_core.testing.platform import FILES_HOST
 
+from . import idv_plugin
+from .emulator import AtlasEmulator
+
 V3 = "/v3/verification"
 
 HOST = "atlas.example"
@@ -37,7 +39,7 @@ MEERA, ROHAN = PEOPLE["meera"], PEOPLE["rohan"]
 KINDS = ("pan", "aadhaar", "invoice", "delivery-order")
 
 
-def order(**changes: object) -> FlowOrder:
+def order(**changes: Any) -> FlowOrder:
     person = Applicant(reference="CUST-9283", name=MEERA.name, email="meera@example.org", country="IN")
     return FlowOrder(**{"product": "msme-loan", "application_id": "APP-10001", "applicant": person, **changes})
 
@@ -48,9 +50,10 @@ def documents(network: Network, person: Person, other: Person | None = None) -> 
     return tuple(network.by_url(kind, whose) for kind, whose in zip(KINDS, people, strict=True))
 
 
-def uploader(network: Network, person: Person, other: Person | None = None):
+def uploader(network: Network, person: Person, other: Person | None = None) -> Callable[[Driver, Flow], Flow]:
     def finish(idv: Driver, flow: Flow) -> Flow:
-        return idv.upload(flow, documents(network, person, other))
+        handed_in: Flow = idv.upload(flow, documents(network, person, other))
+        return handed_in
 
     return finish
 
@@ -79,6 +82,11 @@ def make_bench(clock: FakeClock, network: Network, emulator: AtlasEmulator, sett
     done = {"master_status": "SUCCESS"}
     missing = "Missing or empty required parameters: ['product_type']"
     init, upload, status, extracts = (f"{V3}/{call}" for call in ("flow/init", "multiupload", "status", "extracts"))
+
+    def expire_tokens() -> None:
+        emulator.expire_tokens()
+        clock.advance(timedelta(minutes=5).total_seconds())
+
     return Bench(
         plugin=idv_plugin(),
         settings=settings,
@@ -95,6 +103,7 @@ def make_bench(clock: FakeClock, network: Network, emulator: AtlasEmulator, sett
             DocumentedError("open", f"POST {init}", refused(401), AuthenticationFailed),
             DocumentedError("open", f"POST {init}", refused(409, "exists"), DuplicateFlow),
             DocumentedError("open", f"POST {init}", refused(410, "gone"), PermissionDenied),
+            DocumentedError("open", f"POST {init}", refused(429), RateLimited),
             DocumentedError("open", f"POST {init}", refused(503, "down"), OutcomeUnknown),
             DocumentedError("upload", f"POST {upload}", refused(400, missing), InvalidOrder),
             DocumentedError("upload", f"POST {upload}", refused(409, "no flow"), FlowNotFound),
@@ -113,10 +122,18 @@ def make_bench(clock: FakeClock, network: Network, emulator: AtlasEmulator, sett
             UnknownWord(f"GET {extracts}", answers({"flow_uuid": "another", "ocr_data": []})),
         ),
         personal=(MEERA.name, "meera@example.org", "0000 1111 2223", "ZZZPI0000M"),
+        no_recovery="a second init makes a second flow, and there is no search (family verification)",
         opened=lambda order: sum(
             case.request.get("application_id") == order.application_id for case in emulator.cases.values()
         ),
         callback=lambda path: Inbound(method="POST", path=f"{path}/results", body=b'{"flow_uuid": "LOS-1"}'),
         policy=Policy(thresholds={"cross_check": Threshold(approve_at=0.8, decline_below=0.6)}),
-        expire_tokens=lambda: (emulator.expire_tokens(), clock.advance(timedelta(minutes=5).total_seconds())),
+        expire_tokens=expire_tokens,
     )
+
+
+def bench(clock: FakeClock) -> Bench:
+    """All of it on an in-process network."""
+    network = Network()
+    emulator = make_emulator(clock, network)
+    return make_bench(clock, network, emulator, make_settings(emulator))

@@ -1,11 +1,10 @@
-"""What the tests of Verifik share: an order, an applicant who does everything step by step, the host."""
+"""The bench for the conformance suite: an order, an applicant who does everything step by step, the host."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
-
-from idv_verifik import Documents, DocumentType, SignUpForm, SmartEnroll, idv_plugin
-from idv_verifik.emulator import VerifikEmulator
+from typing import Any
 
 from idv_core import (
     Applicant,
@@ -25,11 +24,14 @@ from idv_core.callbacks import Inbound
 from idv_core.testing import PEOPLE, FakeClock, Network, Person, Reply, by_content
 from idv_core.testing.conformance import Bench, DocumentedError, Driver, UnknownWord
 
+from . import Documents, DocumentType, SignUpForm, SmartEnroll, idv_plugin
+from .emulator import VerifikEmulator
+
 HOST = "verifik.example"
 ANA, LUIS = PEOPLE["ana"], PEOPLE["luis"]
 
 
-def applicant(person: Person = ANA, **changes: object) -> Applicant:
+def applicant(person: Person = ANA, **changes: Any) -> Applicant:
     email = f"{person.given_name.lower()}@example.org"
     return Applicant(
         **{
@@ -45,7 +47,7 @@ def applicant(person: Person = ANA, **changes: object) -> Applicant:
     )
 
 
-def order(**changes: object) -> FlowOrder:
+def order(**changes: Any) -> FlowOrder:
     return FlowOrder(**{"product": "wallet", "application_id": "APP-7", "applicant": applicant(), **changes})
 
 
@@ -53,15 +55,21 @@ def pictures(person: Person = ANA, face: Person | None = None) -> tuple[Document
     return by_content("cedula", person), by_content("selfie", face or person)
 
 
-def step_by_step(person: Person, face: Person):
+def step_by_step(person: Person, face: Person) -> Callable[[Driver, Flow], Flow]:
     def finish(idv: Driver, flow: Flow) -> Flow:
-        return idv.submit(idv.upload(flow, pictures(person, face)))
+        submitted: Flow = idv.submit(idv.upload(flow, pictures(person, face)))
+        return submitted
 
     return finish
 
 
 def said(status: int, code: str, message: str, **more: object) -> Reply:
     return Reply(status, {"code": code, "message": message, **more})
+
+
+def saying(word: object) -> Callable[[Flow], Reply]:
+    """The registration itself, with this word for its status."""
+    return lambda flow: Reply(200, {"data": {"_id": flow.id, "status": word}})
 
 
 def make_emulator(clock: FakeClock, network: Network) -> VerifikEmulator:
@@ -107,6 +115,9 @@ def make_bench(
         finish=step_by_step(ANA, ANA),
         finish_badly=step_by_step(ANA, LUIS),
         errors=(
+            DocumentedError(
+                "open", register, said(401, "Unauthorized", "Invalid or expired token."), AuthenticationFailed
+            ),
             DocumentedError("open", register, said(409, "Conflict", "email_is_registered_already"), DuplicateFlow),
             DocumentedError("open", register, said(412, "Conflict", "phone_is_registered_already"), DuplicateFlow),
             DocumentedError("open", register, said(409, "MissingParameter", "missing countryCode"), InvalidOrder),
@@ -131,7 +142,7 @@ def make_bench(
             DocumentedError("renew_link", register, said(403, "access_denied", "403:access_denied"), PermissionDenied),
         ),
         unknown_words=tuple(
-            UnknownWord(read, lambda flow, word=word: Reply(200, {"data": {"_id": flow.id, "status": word}}))
+            UnknownWord(read, saying(word))
             for word in ("COMPLETED", "COMPLETED_WITHOUT_KYC", "APPROVED", "completed!", "", 7, None)
         ),
         personal=(ANA.name, "ana@example.org", ANA.phone, "0000000003"),
@@ -143,3 +154,10 @@ def make_bench(
         ),
         expire_tokens=lambda: clock.advance(timedelta(days=27, hours=1).total_seconds()),
     )
+
+
+def bench(clock: FakeClock) -> Bench:
+    """All of it on an in-process network."""
+    network = Network()
+    emulator = make_emulator(clock, network)
+    return make_bench(clock, network, emulator, make_settings(emulator))

@@ -1,0 +1,295 @@
+"""How far a plugin has come: bronze, silver, gold. Each point is graded by running something, and says what remains.
+
+The model is Home Assistant's integration quality scale. A level is reached when all points of it and of those below are met.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import io
+import logging
+import os
+import tempfile
+from collections.abc import Iterable
+from enum import StrEnum
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+
+from ..errors import (
+    AuthenticationFailed,
+    InvalidOrder,
+    OutcomeUnknown,
+    PermissionDenied,
+    PluginError,
+    RateLimited,
+)
+from ..hookspecs import Plugin
+from ..model.values import as_tuple
+from ..protocols import RecoverProtocol
+from ..registry import Found, discover
+from .clock import FakeClock, RunningClock
+from .conformance import Bench
+from .faults import FaultMatrix
+
+
+class Level(StrEnum):
+    NONE = "none"
+    BRONZE = "bronze"
+    SILVER = "silver"
+    GOLD = "gold"
+
+
+@attrs.frozen(kw_only=True)
+class Grade:
+    """One point: whether it is met, by which evidence, or what remains to be done."""
+
+    level: Level
+    point: str
+    met: bool
+    evidence: str
+
+
+@attrs.frozen(kw_only=True)
+class Report:
+    """All points of one plugin, in the order in which to work on them."""
+
+    plugin: str
+    grades: tuple[Grade, ...] = attrs.field(converter=as_tuple)
+
+    @property
+    def level(self) -> Level:
+        """The highest level of which, and below which, nothing is missing."""
+        reached = Level.NONE
+        for level in (Level.BRONZE, Level.SILVER, Level.GOLD):
+            if not all(grade.met for grade in self.grades if grade.level is level):
+                break
+            reached = level
+        return reached
+
+
+# Points that the suite's own tests decide: level, point, the tests.
+_BY_TESTS: tuple[tuple[Level, str, tuple[str, ...]], ...] = (
+    (
+        Level.BRONZE,
+        "keeps the contract",
+        ("test_implements_the_contract", "test_says_all_that_the_suite_needs", "test_does_no_io"),
+    ),
+    (
+        Level.BRONZE,
+        "opens and reports",
+        (
+            "test_opens_a_flow",
+            "test_what_was_opened_goes_through_json",
+            "test_not_finished_is_undecided",
+            "test_good_evidence_approves",
+            "test_bad_evidence_declines",
+            "test_a_reference_is_enough_to_go_on",
+            "test_results_go_through_json",
+            "test_an_id_stays_one_segment",
+        ),
+    ),
+    (Level.BRONZE, "maps errors", ("test_documented_errors", "test_any_status_is_a_model_or_an_error")),
+    (Level.BRONZE, "approves nothing that it does not understand", ("test_unknown_words_never_approve",)),
+    (
+        Level.SILVER,
+        "uploads, links, templates, tokens, as far as the vendor has them",
+        (
+            "test_uploads_are_answered_one_by_one",
+            "test_submitting_says_how_far_it_is",
+            "test_links_can_be_renewed",
+            "test_provisioning_twice_leaves_one",
+            "test_a_token_is_fetched_once_and_renewed",
+            "test_credentials_can_be_tried",
+        ),
+    ),
+    (Level.SILVER, "callbacks are proved", ("test_callbacks_are_proved_bounded_and_known_again",)),
+    (Level.SILVER, "shows nothing secret", ("test_nothing_secret_shows",)),
+    (
+        Level.GOLD,
+        "withstands any answer",
+        (
+            "test_any_json_is_a_model_or_an_error",
+            "test_any_bytes_are_a_model_or_an_error",
+            "test_any_callback_is_read_or_refused",
+        ),
+    ),
+)
+_ERRORS = (AuthenticationFailed, PermissionDenied, InvalidOrder, RateLimited, OutcomeUnknown)
+_MODULE = """
+import pytest
+from idv_core.testing.conformance import PluginConformance
+from idv_core.testing.levels import bench_of
+from idv_core.testing.clock import FakeClock
+
+class TestPlugin(PluginConformance):
+    @pytest.fixture
+    def bench(self):
+        return bench_of({name!r}, FakeClock())
+"""
+
+
+def bench_of(name: str, clock: FakeClock) -> Bench:
+    """The bench that an installed plugin names. Raises PluginError if it names none."""
+    plugin = discover().plugin(name)
+    if plugin.bench is None:
+        raise PluginError(f"plugin {name!r} has no bench: name one in Plugin(bench='idv_{name}.bench:bench')")
+    module, _, function = plugin.bench.partition(":")
+    made: Bench = getattr(importlib.import_module(module), function)(clock)
+    return made
+
+
+def check_plugin(name: str) -> Report:
+    """Grade an installed plugin: run the suite, look at its bench, break its calls. Takes about a minute."""
+    found = discover()
+    plugin = found.plugin(name)
+    bench = bench_of(name, FakeClock())
+    adapter = plugin.create(_settings(plugin, bench))
+    outcomes = _run_suite(name)
+    grades = [_by_tests(level, point, tests, outcomes) for level, point, tests in _BY_TESTS]
+    grades += [
+        _recovery(bench, adapter, outcomes),
+        _error_table(bench),
+        _evidence(adapter, outcomes),
+        _faults(name),
+        _judge(bench),
+        _page(found.found[name]),
+    ]
+    order = list(Level)
+    return Report(plugin=name, grades=sorted(grades, key=lambda grade: order.index(grade.level)))
+
+
+def _settings(plugin: Plugin, bench: Bench) -> Any:
+    from ..config.problems import Problems
+    from ..config.settings import SettingsReader
+
+    return SettingsReader(Problems()).read(plugin.settings, bench.settings, ("settings",))
+
+
+class _Outcomes:
+    """What became of each test of the suite: its name, and the first line of what went wrong."""
+
+    def __init__(self) -> None:
+        self.passed: dict[str, int] = {}
+        self.failed: dict[str, str] = {}
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        name = report.nodeid.rpartition("::")[2].partition("[")[0]
+        if report.failed:
+            crash = getattr(report.longrepr, "reprcrash", None)
+            self.failed.setdefault(name, crash.message.splitlines()[0][:160] if crash else "it broke off")
+        elif report.when == "call" and report.passed:
+            self.passed[name] = self.passed.get(name, 0) + 1
+
+
+def _run_suite(name: str) -> _Outcomes:
+    outcomes = _Outcomes()
+    with tempfile.TemporaryDirectory() as place, contextlib.redirect_stdout(io.StringIO()):
+        module = Path(place) / f"test_{name.replace('-', '_')}_conformance.py"
+        module.write_text(_MODULE.format(name=name), encoding="utf-8")
+        without = [f"-pno:{name}" for name in ("cacheprovider", "randomly", "xdist", "asyncio")]
+        pytest.main(["-q", *without, "-c", os.devnull, "--rootdir", place, str(module)], plugins=[outcomes])
+    return outcomes
+
+
+def _by_tests(level: Level, point: str, tests: Iterable[str], outcomes: _Outcomes) -> Grade:
+    for test in tests:
+        if test in outcomes.failed:
+            return Grade(level=level, point=point, met=False, evidence=f"{test}: {outcomes.failed[test]}")
+        if test not in outcomes.passed:
+            return Grade(level=level, point=point, met=False, evidence=f"{test} did not run")
+    count = sum(outcomes.passed[test] for test in tests)
+    return Grade(level=level, point=point, met=True, evidence=f"{count} tests passed")
+
+
+def _recovery(bench: Bench, adapter: Any, outcomes: _Outcomes) -> Grade:
+    point = "clears up an opening that was never answered"
+    if isinstance(adapter, RecoverProtocol):
+        return _by_tests(Level.SILVER, point, ("test_an_opening_without_an_answer_is_cleared_up",), outcomes)
+    why = bench.no_recovery
+    evidence = (
+        f"the vendor has no way: {why}" if why else "write recover(), or say in Bench.no_recovery why there is no way"
+    )
+    return Grade(level=Level.SILVER, point=point, met=bool(why), evidence=evidence)
+
+
+def _error_table(bench: Bench) -> Grade:
+    told = {documented.error for documented in bench.errors if documented.operation == "open"}
+    missing = [error.__name__ for error in _ERRORS if error not in told]
+    evidence = (
+        f"Bench.errors lacks, for open: {', '.join(missing)}" if missing else f"{len(bench.errors)} documented errors"
+    )
+    return Grade(level=Level.SILVER, point="has the whole error table", met=not missing, evidence=evidence)
+
+
+def _evidence(adapter: Any, outcomes: _Outcomes) -> Grade:
+    point = "says what its evidence can be"
+    if getattr(adapter, "evidence", None) is None:
+        return Grade(level=Level.SILVER, point=point, met=False, evidence="give the adapter an attribute evidence")
+    return _by_tests(Level.SILVER, point, ("test_evidence_is_what_the_adapter_says_it_can_be",), outcomes)
+
+
+def _faults(name: str) -> Grade:
+    point = "withstands faults"
+    bench = bench_of(name, RunningClock())
+    if bench.opened is None:
+        return Grade(
+            level=Level.GOLD, point=point, met=False, evidence="give Bench.opened: flows that there are for an order"
+        )
+    log = logging.getLogger("idv_core")
+    before = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        cells = list(FaultMatrix(bench).run(first_calls=True))
+    finally:
+        log.setLevel(before)
+    twice = sum(cell.opened_twice for cell in cells)
+    wrong = sum(cell.wrongly_approved for cell in cells)
+    evidence = f"{len(cells)} cells, opened twice {twice}, wrong approvals {wrong}"
+    return Grade(level=Level.GOLD, point=point, met=not twice and not wrong, evidence=evidence)
+
+
+def _judge(bench: Bench) -> Grade:
+    point = "emulator judged by an independent client"
+    if bench.judge is None:
+        evidence = "give Bench.judge: the vendor's own client drives the emulator"
+        return Grade(level=Level.GOLD, point=point, met=False, evidence=evidence)
+    try:
+        return Grade(level=Level.GOLD, point=point, met=True, evidence=bench.judge())
+    except ModuleNotFoundError as error:
+        return Grade(level=Level.GOLD, point=point, met=False, evidence=f"install {error.name} to be judged by it")
+    except AssertionError as error:
+        return Grade(level=Level.GOLD, point=point, met=False, evidence=f"the judge says: {str(error)[:160]}")
+
+
+def _page(found: Found) -> Grade:
+    point = "its page says what is covered and what is assumed"
+    about: Any = metadata.metadata(found.distribution) if found.version else {}
+    readme = str(about.get("Description") or (about.get_payload() if found.version else ""))
+    heads = [line for line in readme.splitlines() if line.startswith("|") and "covered" in line]
+    met = bool(heads) and "assumed" in readme
+    evidence = (
+        "its README has the table"
+        if met
+        else "give the README a table with a column 'covered', and name what is assumed"
+    )
+    return Grade(level=Level.GOLD, point=point, met=met, evidence=evidence)
+
+
+def as_page(reports: Iterable[Report]) -> str:
+    """A page of the docs: each plugin's level, and the evidence for every point."""
+    reports = list(reports)
+    points = [grade.point for grade in reports[0].grades] if reports else []
+    heads = "| level | point | " + " | ".join(report.plugin for report in reports) + " |"
+    lines = [heads, "|---" * (2 + len(reports)) + "|"]
+    lines.append("| | **level** | " + " | ".join(f"**{report.level}**" for report in reports) + " |")
+    for index, point in enumerate(points):
+        cells = [
+            ("yes: " if grade.met else "**no**: ") + grade.evidence for grade in (r.grades[index] for r in reports)
+        ]
+        lines.append(f"| {reports[0].grades[index].level} | {point} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)

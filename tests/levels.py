@@ -1,0 +1,22 @@
+"""Grades every plugin and writes docs/levels.md (`nox -s levels`)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from idv_core.registry import discover
+from idv_core.testing.levels import as_page, check_plugin
+
+PAGE = Path(__file__).parent.parent / "docs" / "levels.md"
+HEAD = """# Levels
+
+Written by `nox -s levels`, which runs `idv plugin check` for every plugin. A level is reached when all its points are met, and all those below.
+Atlas is graded in its family `verification`; the other families have the same suite in its tests.
+
+"""
+
+if __name__ == "__main__":
+    reports = [check_plugin(name) for name in sorted(discover().found)]
+    PAGE.write_text(HEAD + as_page(reports) + "\n", encoding="utf-8")
+    for report in reports:
+        print(f"{report.plugin}: {report.level}")

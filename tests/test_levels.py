@@ -1,0 +1,128 @@
+"""Levels: what is missing is named, and the page in the docs says what running the checks says."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import attrs
+import idv_verigram.bench
+import pytest
+from typer.testing import CliRunner
+
+from idv_core import AuthenticationFailed, PluginError
+from idv_core.cli.commands import app
+from idv_core.registry import Found, discover
+from idv_core.testing import FakeClock, levels
+from idv_core.testing.levels import Grade, Level, Report, as_page
+
+THOROUGH = os.environ.get("IDV_THOROUGH", "1") == "1"
+PAGE = (Path(__file__).parent.parent / "docs" / "levels.md").read_text()
+
+
+def report(*missing: Level) -> Report:
+    grades = [
+        Grade(level=level, point=f"point of {level}", met=level not in missing, evidence="seen")
+        for level in (Level.BRONZE, Level.SILVER, Level.GOLD)
+    ]
+    return Report(plugin="acme", grades=grades)
+
+
+@pytest.mark.parametrize(
+    ("missing", "level"),
+    [
+        ((), Level.GOLD),
+        ((Level.GOLD,), Level.SILVER),
+        ((Level.SILVER,), Level.BRONZE),
+        ((Level.BRONZE,), Level.NONE),
+        ((Level.BRONZE, Level.GOLD), Level.NONE),
+    ],
+)
+def test_a_level_needs_all_that_is_below_it(missing: tuple[Level, ...], level: Level) -> None:
+    assert report(*missing).level is level
+
+
+def test_the_page_shows_every_point() -> None:
+    assert as_page([report(Level.GOLD), report()]).splitlines() == [
+        "| level | point | acme | acme |",
+        "|---|---|---|---|",
+        "| | **level** | **silver** | **gold** |",
+        "| bronze | point of bronze | yes: seen | yes: seen |",
+        "| silver | point of silver | yes: seen | yes: seen |",
+        "| gold | point of gold | **no**: seen | yes: seen |",
+    ]
+
+
+class TestWhatRemains:
+    """Each point that is not met says what to do."""
+
+    bench = idv_verigram.bench.bench(FakeClock())
+
+    def test_recovery(self) -> None:
+        nothing = levels._Outcomes()
+        said = levels._recovery(attrs.evolve(self.bench, no_recovery=None), object(), nothing)
+        assert (said.met, said.evidence) == (
+            False,
+            "write recover(), or say in Bench.no_recovery why there is no way",
+        )
+        assert levels._recovery(self.bench, object(), nothing).met
+
+    def test_errors(self) -> None:
+        few = [error for error in self.bench.errors if error.error is not AuthenticationFailed]
+        said = levels._error_table(attrs.evolve(self.bench, errors=few))
+        assert (said.met, said.evidence) == (False, "Bench.errors lacks, for open: AuthenticationFailed")
+
+    def test_evidence(self) -> None:
+        said = levels._evidence(object(), levels._Outcomes())
+        assert (said.met, said.evidence) == (False, "give the adapter an attribute evidence")
+
+    def test_tests_that_failed_or_did_not_run(self) -> None:
+        outcomes = levels._Outcomes()
+        outcomes.passed["test_a"], outcomes.failed["test_b"] = 2, "it is wrong"
+        grade = levels._by_tests
+        assert grade(Level.GOLD, "p", ("test_a",), outcomes).evidence == "2 tests passed"
+        assert grade(Level.GOLD, "p", ("test_a", "test_b"), outcomes).evidence == "test_b: it is wrong"
+        assert grade(Level.GOLD, "p", ("test_c",), outcomes).evidence == "test_c did not run"
+
+    def test_the_judge(self) -> None:
+        def missing() -> str:
+            raise ModuleNotFoundError(name="their_client")
+
+        def unhappy() -> str:
+            raise AssertionError("two sessions for one key")
+
+        judges = (None, missing, unhappy, lambda: "x 1")
+        judged = [levels._judge(attrs.evolve(self.bench, judge=judge)) for judge in judges]
+        assert [(grade.met, grade.evidence) for grade in judged] == [
+            (False, "give Bench.judge: the vendor's own client drives the emulator"),
+            (False, "install their_client to be judged by it"),
+            (False, "the judge says: two sessions for one key"),
+            (True, "x 1"),
+        ]
+
+    def test_the_page_of_the_vendor(self) -> None:
+        plugin = discover().found["verigram"]
+        assert levels._page(plugin).met
+        assert not levels._page(Found(plugin=plugin.plugin, distribution="given", version="")).met
+
+    def test_a_plugin_without_a_bench(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        found = discover()
+        bare = attrs.evolve(found.found["verigram"], plugin=attrs.evolve(found.found["verigram"].plugin, bench=None))
+        monkeypatch.setattr(levels, "discover", lambda: attrs.evolve(found, found={"verigram": bare}))
+        with pytest.raises(PluginError, match="has no bench: name one in Plugin"):
+            levels.check_plugin("verigram")
+        assert CliRunner().invoke(app, ["plugin", "check", "none"]).exit_code == 2
+
+
+@pytest.mark.skipif(not THOROUGH, reason="takes half a minute for each plugin; one Python of CI does it")
+@pytest.mark.parametrize("name", sorted(discover().found))
+def test_the_docs_say_what_the_checks_say(name: str) -> None:
+    code = "from idv_core.cli import main; main()"
+    run = subprocess.run([sys.executable, "-c", code, "plugin", "check", name], capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    heads = next(line for line in PAGE.splitlines() if line.startswith("| level")).split(" | ")
+    shown = next(line for line in PAGE.splitlines() if line.startswith("| | **level**")).split(" | ")
+    level = shown[heads.index(name) if name in heads else -1].strip("*| ")
+    assert run.stdout.splitlines()[-1] == f"{name}: {level}"
