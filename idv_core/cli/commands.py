@@ -116,6 +116,19 @@ def plugins(
         raise typer.Exit(USAGE)
 
 
+@app.command(name="new-plugin")
+def begin_plugin(
+    name: Annotated[str, typer.Argument(help="The vendor, in small letters, such as my-vendor.")],
+    into: Annotated[Path, typer.Option(help="The folder in which to make it.")] = Path(),
+) -> None:
+    """Make a whole plugin to begin with: it installs, and passes the suite's first level."""
+    with reported():
+        from ..testing.scaffolding import new_plugin
+
+        made = new_plugin(name, into)
+    typer.echo(f"{made}: next, pip install -e '{made}[emulator]' and idv plugin check {name}")
+
+
 @plugin.command(name="check")
 def check_plugin(
     name: Annotated[str, typer.Argument(help="An installed plugin that names its bench.")], json: Json = False

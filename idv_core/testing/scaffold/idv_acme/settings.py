@@ -1,0 +1,16 @@
+"""Settings of an Acme account."""
+
+from __future__ import annotations
+
+import attrs
+
+from idv_core.model import Secret
+from idv_core.model.values import is_base_url, without_slash
+
+
+@attrs.frozen(kw_only=True)
+class AcmeSettings:
+    """Fields of type `Secret` can only be given as references in idv.toml."""
+
+    api_key: Secret
+    base_url: str = attrs.field(default="https://api.acme.example", converter=without_slash, validator=is_base_url)
