@@ -244,8 +244,9 @@ class TestDemo:
         shown = capsys.readouterr().out
         assert shown.rstrip().splitlines()[-1] == "demo: 4 vendors, 4 results"
         row = next(line for line in shown.splitlines() if "ended by" in line)
-        assert [cell.strip() for cell in row.strip("|").split("|")] == ["ended by", "callback", "polling", "polling"]
-        assert shown.count("APPROVED") == 3
+        cells = [cell.strip() for cell in row.strip("|").split("|")]
+        assert cells == ["ended by", "callback", "polling", "polling", "polling"]
+        assert shown.count("APPROVED") == 4
 
     def test_two_people_fail_everywhere(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert run_demo(two_people=True, stop=None, json_wanted=True) == 0
@@ -308,6 +309,10 @@ refuse = "no"
             "place": f"{file}:6",
             "is_warning": True,
         }
+
+    def test_online_needs_secrets(self, file: str) -> None:
+        done = run("config", "check", file, "--online", "--without-secrets")
+        assert (done.exit_code, "--online needs the secrets" in done.stderr) == (2, True)
 
     def test_a_file_that_is_not_there(self, tmp_path: Path) -> None:
         done = run("config", "check", str(tmp_path / "none.toml"))

@@ -276,7 +276,7 @@ class TestFallback:
         vendors.at["a"].answers["PUT"] = cut_off
         with pytest.raises(OutcomeUnknown) as caught:
             idv.open(order())
-        assert caught.value.safe_to_repeat
+        assert caught.value.ask == "recover"
         assert not caught.value.nothing_done
         vendors.at["a"].answers["PUT"] = answering(200, text="rubbish")
         with pytest.raises(OutcomeUnknown):

@@ -47,10 +47,12 @@ def check_config(
     """Report everything that is wrong, each with its line. What passes here, the gateway takes."""
     with reported():
         registry = discover()
+        if online and without_secrets:
+            raise ValueError("--online needs the secrets, so it does not go with --without-secrets")
         checked = _checked(file, registry, without_secrets)
+        tried = _try_credentials(checked) if online and not checked.errors else []
     problems = list(checked.problems)
     wrong = bool(problems if strict else checked.errors)
-    tried = _try_credentials(checked) if online and not checked.errors else []
     if json:
         as_json({"problems": [attrs.asdict(problem) for problem in problems], "online": tried})
     else:

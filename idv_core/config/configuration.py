@@ -25,7 +25,7 @@ class Configuration:
     """
 
     accounts: tuple[Account, ...] = attrs.field(converter=as_tuple)
-    callbacks: Callbacks | Mapping[str, Any] | None = None
+    callbacks: Callbacks | Mapping[str, Any] | None = attrs.field(default=None, repr=False)
     routes: tuple[Route, ...] = attrs.field(default=(), converter=as_tuple)
     policies: Mapping[str, Policy] = attrs.field(factory=dict, converter=plain_mapping, hash=False)
     places: Places = attrs.field(factory=dict, repr=False, eq=False)

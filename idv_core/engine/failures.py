@@ -67,13 +67,12 @@ _ADVICE = {
 
 def outcome_unknown(run: Run, request: Request, what: str, **more: Any) -> OutcomeUnknown:
     """For a call that may have been carried out; `what` happened, and what to ask next."""
-    more.pop("safe_to_repeat", None)
     ask = _ASK.get(run.operation.operation)
     if ask == "recover" and not isinstance(run.session.adapter, RecoverProtocol):
         ask = None
     advice = _ADVICE.get(ask or "", "This vendor has no call to find out: ask its staff, or wait for its callback")
     message = f"{what}; the vendor may have carried the {request.method} out. {advice}"
-    return OutcomeUnknown(message, ask=ask, safe_to_repeat=request.repeatable, **more)
+    return OutcomeUnknown(message, ask=ask, **more)
 
 
 def unless_opened(run: Run, request: Request, error: IdvError) -> IdvError:
