@@ -52,10 +52,10 @@ def tests(session: nox.Session) -> None:
     thorough = session.python == PYTHONS[1]
     env = {
         "COVERAGE_FILE": f".coverage.{session.python}",
-        "IDV_MACHINE_EXAMPLES": "2000" if thorough else "500",
+        "IDV_MACHINE_EXAMPLES": "1000" if thorough else "100",
         "IDV_THOROUGH": "1" if thorough else "0",
     }
-    session.run("pytest", "-q", "-n", "auto", *more, env=env)
+    session.run("pytest", "-q", "-n", "auto", "--dist", "worksteal", *more, env=env)
 
 
 @nox.session(python=PYTHONS[0])
