@@ -8,7 +8,6 @@ import httpx
 
 from ..errors import (
     DeadlineExceeded,
-    DuplicateFlow,
     IdvError,
     OutcomeUnknown,
     Refusal,
@@ -79,7 +78,7 @@ def unless_opened(run: Run, request: Request, error: IdvError) -> IdvError:
     """The error of a request that may be repeated; an opening that may have been carried out is still an unknown outcome,
     and nobody but the vendor that knows it again may be asked."""
     unsure = run.operation.operation in ("open", "recover") and request.method not in ("GET", "HEAD") and request.signed
-    if not unsure or isinstance(error, (OutcomeUnknown, DuplicateFlow)) or getattr(error, "nothing_done", False):
+    if not unsure or isinstance(error, OutcomeUnknown) or getattr(error, "nothing_done", False):
         return error
     if isinstance(error, VendorError):
         told = ("status", "code", "vendor_message", "request_id", "retry_after", "fields")
