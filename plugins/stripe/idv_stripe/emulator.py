@@ -368,12 +368,11 @@ def _nested(params: Mapping[str, str]) -> dict[str, Any]:
     """`options[document][x]=1` as `{"options": {"document": {"x": "1"}}}`."""
     made: dict[str, Any] = {}
     for name, value in params.items():
-        first, *rest = name.replace("]", "").split("[")
+        *above, last = name.replace("]", "").split("[")
         place = made
-        for part, following in zip([first, *rest], rest, strict=False):
-            del following
+        for part in above:
             place = place.setdefault(part, {})
-        place[[first, *rest][-1]] = value
+        place[last] = value
     return made
 
 
