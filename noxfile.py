@@ -12,7 +12,7 @@ nox.options.default_venv_backend = "virtualenv"
 nox.options.sessions = ["tests", "lint", "types", "architecture", "docs"]
 
 PYTHONS = ["3.11", "3.12", "3.13"]
-PLUGINS = ["atlas", "stripe", "verifik", "verigram"]
+PLUGINS = ["atlas", "onfido", "stripe", "verifik", "verigram"]
 PACKAGES = ["idv_core", *(f"plugins/{name}/idv_{name}" for name in PLUGINS)]
 TEST_PATHS = {"PYTHONPATH": "tests"}
 PROJECT = nox.project.load_toml("pyproject.toml")

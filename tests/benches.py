@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import attrs
 import idv_atlas.bench
+import idv_onfido.bench
 import idv_stripe.bench
 import idv_verifik.bench
 import idv_verigram.bench
@@ -22,6 +23,8 @@ def atlas_onboarding(clock: FakeClock) -> Bench:
 BENCHES: dict[str, Callable[[FakeClock], Bench]] = {
     "atlas": idv_atlas.bench.bench,
     "atlas-onboarding": atlas_onboarding,
+    "onfido": idv_onfido.bench.bench,
+    "onfido-checks": idv_onfido.bench.checks_bench,
     "stripe": idv_stripe.bench.bench,
     "verifik": idv_verifik.bench.bench,
     "verigram": idv_verigram.bench.bench,

@@ -15,7 +15,7 @@ from typing import Any
 import atheris
 
 with atheris.instrument_imports(
-    include=["idv_core.wire", "idv_core.model", "idv_atlas", "idv_stripe", "idv_verifik", "idv_verigram"]
+    include=["idv_core.wire", "idv_core.model", "idv_atlas", "idv_onfido", "idv_stripe", "idv_verifik", "idv_verigram"]
 ):
     from benches import BENCHES
 

@@ -24,6 +24,7 @@ LEAN = (
 MODULES = {
     "idv_core/policy/judging.py": f"{RUN} tests/test_policy.py",
     "plugins/verigram/idv_verigram/mapping.py": f"{RUN} plugins/verigram/tests/test_verigram.py -k 'TestReadings or TestServices'",
+    "plugins/onfido/idv_onfido/mapping.py": f"{LEAN} plugins/onfido/tests/test_mapping.py",
     "plugins/atlas/idv_atlas/mapping.py": f"{LEAN} plugins/atlas/tests/test_mapping.py",
     "plugins/verifik/idv_verifik/mapping.py": f"{LEAN} plugins/verifik/tests/test_mapping.py",
 }
@@ -34,7 +35,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as place:
         tree = Path(place) / "tree"
         shutil.copytree(ROOT, tree, ignore=shutil.ignore_patterns(".git", ".nox", ".hypothesis", "*.egg-info"))
-        paths = [tree, *(tree / "plugins" / name for name in ("atlas", "stripe", "verifik", "verigram"))]
+        paths = [tree, *(tree / "plugins" / name for name in ("atlas", "onfido", "stripe", "verifik", "verigram"))]
         environment = {
             **os.environ,
             "PYTHONPATH": os.pathsep.join(map(str, paths)),

@@ -77,6 +77,7 @@ class TestRealWork:
         assert good.exit_code == 0, good.output
         assert good.stdout.splitlines() == [
             "account atlas: credentials are good",
+            "account onfido: credentials are good",
             "account stripe: credentials are good",
             "account verifik: credentials are good",
             "account verigram: credentials are good",
@@ -242,7 +243,7 @@ class TestDemo:
     def test_every_vendor_has_a_result(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert run_demo(two_people=False, stop=None, json_wanted=False) == 0
         shown = capsys.readouterr().out
-        assert shown.rstrip().splitlines()[-1] == "demo: 4 vendors, 4 results"
+        assert shown.rstrip().splitlines()[-1] == "demo: 5 vendors, 5 results"
         row = next(line for line in shown.splitlines() if "ended by" in line)
         cells = [cell.strip() for cell in row.strip("|").split("|")]
         assert cells == ["ended by", "callback", "polling", "polling", "polling"]

@@ -27,8 +27,8 @@ KNOWN = {
 }
 
 
-# Vendors that know an opening again by its key: what was lost is asked for again and is the same flow.
-IDEMPOTENT = {"stripe"}
+# Vendors at which the first call of an opening may be repeated: they know it again by its key, or it makes no flow yet.
+REPEATABLE = {"onfido", "stripe"}
 
 
 def check(cells: list[Cell], least: int, vendor: str) -> None:
@@ -38,7 +38,7 @@ def check(cells: list[Cell], least: int, vendor: str) -> None:
     assert {cell.outcome for cell in cells} <= KNOWN
     outcomes = {(cell.operation, cell.fault): cell.outcome for cell in cells if cell.call == 1}
     for lost in ("reset after", "time-out after", "truncated", "200 HTML", "204", "huge", "bomb", "500", "503"):
-        again = {"ok", "OutcomeUnknown"} if vendor in IDEMPOTENT else {"OutcomeUnknown"}
+        again = {"ok", "OutcomeUnknown"} if vendor in REPEATABLE else {"OutcomeUnknown"}
         assert outcomes["open", lost] in again, lost
     assert outcomes["open", "refused"] == outcomes["result", "refused"] == "VendorUnavailable"
     for passing in ("reset before", "reset after", "time-out after", "429", "429 wait", "500", "503"):
@@ -54,7 +54,15 @@ THOROUGH = os.environ.get("IDV_THOROUGH", "1") == "1"
 
 @pytest.mark.parametrize(
     ("vendor", "least"),
-    [("atlas", 110), ("atlas-onboarding", 170), ("stripe", 140), ("verifik", 200), ("verigram", 80)],
+    [
+        ("atlas", 110),
+        ("atlas-onboarding", 170),
+        ("onfido", 170),
+        ("onfido-checks", 170),
+        ("stripe", 140),
+        ("verifik", 200),
+        ("verigram", 80),
+    ],
 )
 def test_every_call_of_every_operation(vendor: str, least: int) -> None:
     cells = list(FaultMatrix(BENCHES[vendor](RunningClock())).run(first_calls=not THOROUGH))
@@ -63,7 +71,7 @@ def test_every_call_of_every_operation(vendor: str, least: int) -> None:
 
 @pytest.mark.skipif(not THOROUGH, reason="the same faults with tasks, on one Python of CI")
 @pytest.mark.parametrize("transport", [None, FastTransport], ids=["default", "fast"])
-@pytest.mark.parametrize("vendor", ["atlas", "stripe", "verifik", "verigram"])
+@pytest.mark.parametrize("vendor", ["atlas", "onfido", "stripe", "verifik", "verigram"])
 def test_the_first_call_of_every_operation_with_tasks(vendor: str, transport: type[FastTransport] | None) -> None:
     wire = tuple(fault for fault in FAULTS if fault.wire != "drip")
     matrix = FaultMatrix(BENCHES[vendor](RunningClock()), kind="async", transport=transport)

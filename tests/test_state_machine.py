@@ -90,14 +90,14 @@ def _at_verigram(emulator: Any, id: str, good: bool) -> None:
     emulator.script(id, {"flow_status": "pass" if good else "fail", "end_cause": "completed", "flow_id": id})
 
 
-def _at_stripe(emulator: Any, id: str, good: bool) -> None:
+def _at_vendor(emulator: Any, id: str, good: bool) -> None:
     emulator.hand_in(id, MEERAS_PASSPORT, MEERAS_FACE if good else ROHANS_FACE)
 
 
 MEERAS_PASSPORT = make_specimen("passport", PEOPLE["meera"])
 MEERAS_FACE, ROHANS_FACE = (make_specimen("selfie", PEOPLE[name]) for name in ("meera", "rohan"))
 # What the applicant does where the vendor has a page of its own.
-ON_THE_PAGE = {"verigram": _at_verigram, "stripe": _at_stripe}
+ON_THE_PAGE = {"verigram": _at_verigram, "onfido": _at_vendor, "stripe": _at_vendor}
 
 
 class World:

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 import attrs
 
@@ -283,7 +284,9 @@ class FaultMatrix:
         self._bench = bench
         self._kind = kind
         self._transport = transport
+        self._prefix = urlsplit(bench.settings["base_url"]).path
         self._number = 0
+        self._calls: dict[str, int] = {}
 
     def run(self, faults: tuple[Fault, ...] = FAULTS, *, first_calls: bool = False) -> Iterator[Cell]:
         """All cells, one after the other; with `first_calls` only those of the first call of each operation."""
@@ -319,7 +322,7 @@ class FaultMatrix:
         transport = self._transport() if self._transport is not None and limits is _QUICK else None
         bench = attrs.evolve(
             self._bench,
-            settings={**self._bench.settings, "base_url": server.url},
+            settings={**self._bench.settings, "base_url": server.url + self._prefix},
             clock=clock or self._bench.clock,
             transport=transport,
         )
@@ -331,11 +334,14 @@ class FaultMatrix:
 
     def _dry_run(self, server: FaultServer, operation: str) -> int:
         """How many calls the operation makes when nothing goes wrong."""
+        if operation in self._calls:
+            return self._calls[operation]
         with self._gateway(server) as calm, self._gateway(server) as idv:
             order, flow = self._prepared(calm, server, operation)
             self._warm_up(idv)
             server.disarm()
             self._quietly(lambda: self._operate(idv, operation, order, flow))
+            self._calls[operation] = server.calls
             return server.calls
 
     def _cell(self, server: FaultServer, operation: str, call: int, fault: Fault) -> Cell:
@@ -383,8 +389,9 @@ class FaultMatrix:
             case "open" | "provision":
                 return order, None
             case "recover":
-                # opened, and nobody was told
-                server.arm(Fault("lost", wire="reset"), 0 if idv.has_token_already else 1)
+                # opened, and nobody was told: the answer to the last call of the opening is lost
+                last = self._dry_run(server, "open") - 1
+                server.arm(Fault("lost", wire="reset"), last if idv.has_token_already else last + 1)
                 self._quietly(lambda: idv.open(order))
                 server.disarm()
                 return order, None

@@ -1,0 +1,133 @@
+"""What both families share: where Onfido is, its token, its errors, its applicants, its webhooks."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import attrs
+import pycountry
+
+from idv_core.errors import CallbackRejected, InvalidOrder, Refusal, UnexpectedResponse
+from idv_core.model import Applicant, Secret
+from idv_core.protocols import CallbackReading, InboundCall
+from idv_core.wire import Exchange, Request, Response
+
+from .settings import OnfidoSettings
+
+_FORBIDDEN = frozenset('!#$%*=<>;{}"')
+
+
+@attrs.frozen(kw_only=True)
+class Created:
+    """Any object that has just been made."""
+
+    id: str
+    sandbox: bool = False
+
+
+@attrs.frozen
+class OnfidoAccount:
+    """Token, errors, applicants, webhooks."""
+
+    settings: OnfidoSettings
+
+    @property
+    def base_url(self) -> str:
+        return self.settings.base_url or f"https://api.{self.settings.region}.onfido.com/v3.6"
+
+    def authorize(self, request: Request, token: Secret | None, now: datetime) -> Request:
+        return request.with_headers({"Authorization": Secret(f"Token token={self.settings.api_token.reveal()}")})
+
+    def read_error(self, request: Request, response: Response) -> Refusal:
+        """`{"error": {type, message, fields}}`, with `fields` an object of lists."""
+        error = (response.json_object() or {}).get("error")
+        error = error if isinstance(error, dict) else {}
+        fields = error.get("fields")
+        return Refusal(
+            code=_text(error.get("type")),
+            message=_text(error.get("message")),
+            fields=tuple(fields) if isinstance(fields, dict) else (),
+        )
+
+    def check_credentials(self) -> Exchange[None]:
+        yield Request.get("/applicants", query={"per_page": "1"})
+
+    def read_callback(self, call: InboundCall) -> CallbackReading:
+        """The browser's return, or an event signed with the webhook's token (header `X-SHA2-Signature`)."""
+        if call.purpose == "return" and call.method == "GET":
+            return CallbackReading(event="return")
+        if call.purpose != "events" or call.method != "POST":
+            raise CallbackRejected("no such address", status=404)
+        if self.settings.webhook_token is not None:
+            wanted = sign(self.settings.webhook_token, call.body)
+            given = call.headers.get("x-sha2-signature", "")
+            if not hmac.compare_digest(given.encode(errors="replace"), wanted.encode()):
+                raise CallbackRejected("the signature is missing or wrong", status=401)
+        payload = call.json_object().get("payload")
+        payload = payload if isinstance(payload, dict) else {}
+        flow_id = self.flow_of(payload)
+        event = _text(payload.get("action")) or "unnamed"
+        return CallbackReading(event=event[:80], flow_id=flow_id, fetch=flow_id is not None)
+
+    def flow_of(self, payload: Mapping[str, Any]) -> str | None:
+        """The id of our flow in an event's payload, if it is there."""
+        raise NotImplementedError
+
+    def create_applicant(self, applicant: Applicant, *, repeatable: bool) -> Exchange[str]:
+        """The id of a new applicant."""
+        reply = yield Request.post("/applicants", json=_applicant(applicant), repeatable=repeatable)
+        created = reply.structure(Created)
+        self.check_mode(sandbox=created.sandbox, reply=reply)
+        return new_id(created.id, reply)
+
+    def check_mode(self, *, sandbox: bool, reply: Response) -> None:
+        """In the sandbox nothing is really checked, so a live account never takes what comes from there."""
+        if self.settings.is_live and sandbox:
+            raise UnexpectedResponse("the object is of the sandbox and the token is live", status=reply.status)
+
+
+def sign(token: Secret, body: bytes) -> str:
+    """HMAC-SHA256 over the body as it came, lower-case hex."""
+    return hmac.digest(token.reveal().encode(), body, "sha256").hex()
+
+
+def new_id(id: str, reply: Response) -> str:
+    """The id, which must not be empty."""
+    if not id:
+        raise UnexpectedResponse("the answer has an empty id", status=reply.status)
+    return id
+
+
+def alpha_3(country: str) -> str | None:
+    """Three letters of ISO 3166-1 for two."""
+    found = pycountry.countries.get(alpha_2=country)
+    return str(found.alpha_3) if found else None
+
+
+def _applicant(person: Applicant) -> dict[str, Any]:
+    """Onfido wants first and last name apart; where the order does not part them, the last word is the last name."""
+    first, _, last = (person.name or "").strip().rpartition(" ")
+    first, last = person.given_name or first, person.family_name or last
+    wrong = [name for name, text in (("given_name", first), ("family_name", last)) if not text or _FORBIDDEN & {*text}]
+    if wrong:
+        raise InvalidOrder(
+            'Onfido needs a given and a family name, without !#$%*=<>;{}"',
+            fields=tuple(f"applicant.{n}" for n in wrong),
+        )
+    country = person.country and alpha_3(person.country)
+    known = {
+        "first_name": first,
+        "last_name": last,
+        "email": person.email,
+        "phone_number": person.phone_number,
+        "dob": person.birthdate and person.birthdate.isoformat(),
+        "location": country and {"country_of_residence": country},
+    }
+    return {name: value for name, value in known.items() if value}
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) and value else None

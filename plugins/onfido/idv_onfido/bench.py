@@ -1,0 +1,217 @@
+"""The benches for the conformance suite: a workflow run with its page, and documents and photos by API."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import attrs
+import httpx
+
+from idv_core import (
+    Applicant,
+    AuthenticationFailed,
+    Document,
+    Flow,
+    FlowNotFound,
+    FlowOrder,
+    InvalidOrder,
+    PermissionDenied,
+    Secret,
+)
+from idv_core.callbacks import Inbound
+from idv_core.errors import OutcomeUnknown, RateLimited, VendorUnavailable
+from idv_core.testing import PEOPLE, FakeClock, Network, Person, Reply, make_specimen
+from idv_core.testing.conformance import Bench, DocumentedError, Driver, UnknownWord, answers
+
+from . import idv_plugin
+from .account import sign
+from .emulator import OnfidoEmulator
+from .judge import judged
+
+HOST = "onfido.example"
+ANA, LUIS = PEOPLE["ana"], PEOPLE["luis"]
+WEBHOOK_TOKEN = Secret("emulated-webhook-token-4711")
+
+
+def order(**changes: Any) -> FlowOrder:
+    person = Applicant(
+        reference="CUST-5120", given_name="Ana", family_name="Ruiz", email="ana@example.org", country="CO"
+    )
+    return FlowOrder(**{"product": "wallet", "application_id": "APP-1", "applicant": person, **changes})
+
+
+def papers(face: Person) -> tuple[Document, ...]:
+    """Ana's passport, and a photo of somebody."""
+    passport = Document("passport", content=make_specimen("passport", ANA), type="PASSPORT")
+    return passport, Document.selfie(content=make_specimen("selfie", face))
+
+
+def walk(network: Network, flow: Flow, document: bytes, photo: bytes) -> httpx.Response:
+    """What the applicant does on the hosted page; the last answer."""
+    assert flow.link is not None
+    url = flow.link.url.reveal()
+    with network.client() as browser:
+        assert browser.get(url).status_code == 200
+        browser.post(url, files={"document": document})
+        return browser.post(url, files={"photo": photo})
+
+
+def make_emulator(clock: FakeClock, network: Network) -> OnfidoEmulator:
+    made = OnfidoEmulator(clock, client=network.client)
+    network.add(HOST, made.app)
+    clock.on_advance.append(made.tick)
+    return made
+
+
+def make_settings(emulator: OnfidoEmulator) -> dict[str, object]:
+    return {
+        "base_url": f"https://{HOST}/v3.6",
+        "api_token": Secret(emulator.api_token),
+        "workflow_id": "workflow-1",
+        "webhook_token": WEBHOOK_TOKEN,
+    }
+
+
+def refused(status: int, type: str, **more: Any) -> Reply:
+    return Reply(status, {"error": {"type": type, "message": "Ana Ruiz is wrong", **more}})
+
+
+def event(payload: Mapping[str, Any]) -> Callable[[str], Inbound]:
+    """A signed event as Onfido sends it."""
+    body = json.dumps({"payload": payload}).encode()
+    headers = {"X-SHA2-Signature": sign(WEBHOOK_TOKEN, body)}
+    return lambda path: Inbound(method="POST", path=f"{path}/events", headers=headers, body=body)
+
+
+def errors_of(call: str, look: str) -> tuple[DocumentedError, ...]:
+    """The error table, for the call that opens and the one that looks."""
+    table = (
+        (400, "bad_request", InvalidOrder),
+        (401, "authorization_error", AuthenticationFailed),
+        (403, "account_disabled", PermissionDenied),
+        (422, "validation_error", InvalidOrder),
+        (429, "rate_limit", RateLimited),
+        (500, "internal_server_error", OutcomeUnknown),
+    )
+    return (
+        *(DocumentedError("open", call, refused(status, type), error) for status, type, error in table),
+        DocumentedError("result", look, refused(404, "resource_not_found"), FlowNotFound),
+        DocumentedError("result", look, refused(410, "gone"), FlowNotFound),
+        DocumentedError("status", look, refused(500, "internal_server_error"), VendorUnavailable),
+    )
+
+
+def workflows(clock: FakeClock, network: Network, emulator: OnfidoEmulator, settings: dict[str, object]) -> Bench:
+    """Family `workflows`: the applicant walks through the hosted page."""
+
+    def finishing(face: Person) -> Callable[[Driver, Flow], Flow]:
+        def finish(idv: Driver, flow: Flow) -> Flow:
+            walk(network, flow, make_specimen("passport", ANA), make_specimen("selfie", face))
+            return flow
+
+        return finish
+
+    runs = "/v3.6/workflow_runs"
+
+    def saying(status: str) -> Callable[[Flow], Reply]:
+        more = {"applicant_id": "a", "workflow_id": "workflow-1"}
+        return lambda flow: Reply(200, {"id": flow.id, "status": status, **more})
+
+    def task(output: Any) -> UnknownWord:
+        def reply(flow: Flow) -> Reply:
+            made = emulator.runs[flow.id].tasks[-2]
+            return Reply(200, {**made, "output": output})
+
+        return UnknownWord(f"GET {runs}/", lambda flow: reply(flow))
+
+    return Bench(
+        plugin=idv_plugin(),
+        settings=settings,
+        emulator=emulator,
+        clock=clock,
+        transport=network,
+        order=order(),
+        finish=finishing(ANA),
+        finish_badly=finishing(LUIS),
+        errors=errors_of(f"POST {runs}", f"GET {runs}/"),
+        unknown_words=(
+            UnknownWord(f"GET {runs}/", saying("accepted")),
+            UnknownWord(f"GET {runs}/", saying("awaiting_client_input")),
+            UnknownWord(
+                f"GET {runs}/",
+                answers({"id": "another", "status": "approved", "applicant_id": "a", "workflow_id": "workflow-1"}),
+            ),
+            task(None),
+        ),
+        personal=("Ana Ruiz", "Ruiz", "ana@example.org"),
+        opened=lambda order: sum(
+            f"application:{order.application_id}" in run.about["tags"] for run in emulator.runs.values()
+        ),
+        callback=event(
+            {"resource_type": "workflow_run", "action": "workflow_run.completed", "object": {"id": "run-1"}}
+        ),
+        judge=judged,
+    )
+
+
+def checks(clock: FakeClock, network: Network, emulator: OnfidoEmulator, settings: dict[str, object]) -> Bench:
+    """Family `checks`: the platform hands in documents and photos."""
+
+    def finishing(face: Person) -> Callable[[Driver, Flow], Flow]:
+        return lambda idv, flow: idv.submit(idv.upload(flow, papers(face)))
+
+    def reports(**report: Any) -> UnknownWord:
+        def reply(flow: Flow) -> Reply:
+            check = [check for check in emulator.checks.values() if check.about["applicant_id"] == flow.id][-1]
+            return Reply(200, {"reports": [{**one, **report} for one in check.reports]})
+
+        return UnknownWord("GET /v3.6/reports", reply)
+
+    def check(**said: Any) -> UnknownWord:
+        def reply(flow: Flow) -> Reply:
+            made = [check.about for check in emulator.checks.values() if check.about["applicant_id"] == flow.id]
+            return Reply(200, {"checks": [{**one, **said} for one in made]})
+
+        return UnknownWord("GET /v3.6/checks", reply)
+
+    return attrs.evolve(
+        workflows(clock, network, emulator, settings),
+        settings={**settings, "family": "checks"},
+        finish=finishing(ANA),
+        finish_badly=finishing(LUIS),
+        documents=papers(ANA),
+        bad_documents=papers(LUIS),
+        errors=errors_of("POST /v3.6/applicants", "GET /v3.6/checks"),
+        unknown_words=(
+            reports(name="something_new"),
+            reports(result="fine"),
+            reports(sub_result="odd"),
+            reports(status="in_progress"),
+            reports(breakdown={}),
+            reports(check_id="another"),
+            check(status="finished"),
+            check(result="excellent"),
+            check(applicant_id="another"),
+            check(report_ids=["one-more"]),
+            UnknownWord("GET /v3.6/reports", answers({"reports": []})),
+        ),
+        opened=lambda order: sum(made["email"] == order.applicant.email for made in emulator.applicants.values()),
+        callback=event({"resource_type": "check", "action": "check.completed", "resource": {"applicant_id": "a-1"}}),
+        no_recovery="an applicant carries nothing of ours by which it could be found",
+    )
+
+
+def bench(clock: FakeClock) -> Bench:
+    """Family `workflows` on an in-process network."""
+    network = Network()
+    emulator = make_emulator(clock, network)
+    return workflows(clock, network, emulator, make_settings(emulator))
+
+
+def checks_bench(clock: FakeClock) -> Bench:
+    """Family `checks` on an in-process network."""
+    network = Network()
+    emulator = make_emulator(clock, network)
+    return checks(clock, network, emulator, make_settings(emulator))

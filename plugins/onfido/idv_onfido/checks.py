@@ -1,0 +1,190 @@
+"""Checks: documents and live photos are handed in by API, then a check is asked for. An applicant is our flow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+import attrs
+
+from idv_core.errors import InvalidOrder, UnexpectedResponse
+from idv_core.model import (
+    Check,
+    CheckKind,
+    CheckOutcome,
+    Document,
+    Flow,
+    FlowOrder,
+    FlowStatus,
+    Result,
+    Upload,
+    UploadKind,
+    VendorVerdict,
+)
+from idv_core.protocols import Evidence, Polling
+from idv_core.wire import Exchange, FilePart, NotAccepted, Request
+
+from .account import Created, OnfidoAccount, alpha_3, new_id
+from .mapping import KINDS, SCORED, Report, public, read_reports
+
+_STATUS = {
+    "in_progress": FlowStatus.PROCESSING,
+    "awaiting_applicant": FlowStatus.AWAITING_APPLICANT,
+    "paused": FlowStatus.PROCESSING,
+    "reopened": FlowStatus.PROCESSING,
+    "complete": FlowStatus.FINISHED,
+    "withdrawn": FlowStatus.CANCELLED,
+}
+
+
+@attrs.frozen(kw_only=True)
+class OneCheck:
+    """A check as it is listed."""
+
+    id: str
+    applicant_id: str
+    status: str
+    result: str | None = None
+    report_ids: tuple[str, ...] = ()
+    created_at: str = ""
+    sandbox: bool = False
+
+
+@attrs.frozen(kw_only=True)
+class ListedChecks:
+    checks: tuple[OneCheck, ...]
+
+
+@attrs.frozen(kw_only=True)
+class ListedReports:
+    reports: tuple[dict[str, Any], ...]
+
+
+@attrs.frozen
+class OnfidoChecks(OnfidoAccount):
+    """Family `checks`. There is no `recover`: an applicant carries nothing of ours by which it could be found."""
+
+    polling = Polling(first=timedelta(seconds=10), ceiling=timedelta(minutes=5))
+    evidence = Evidence(checks=KINDS, scored=SCORED, documents=True, verdict=True)
+
+    def open_flow(self, order: FlowOrder) -> Exchange[Flow]:
+        id = yield from self.create_applicant(order.applicant, repeatable=False)
+        return Flow(id=id, status=FlowStatus.OPEN)
+
+    def upload(self, flow: Flow, documents: tuple[Document, ...]) -> Exchange[Flow]:
+        """One call for each picture. A second copy does no harm: the check is told which ones it is about."""
+        uploads: list[Upload] = []
+        for document in documents:
+            if document.kind is UploadKind.SELFIE:
+                uploads.append((yield from self._live_photo(flow, document)))
+            else:
+                uploads.append((yield from self._document(flow, document)))
+        return attrs.evolve(flow, uploads=(*flow.uploads, *uploads))
+
+    def submit(self, flow: Flow) -> Exchange[Flow]:
+        """Ask for the check, unless there is one already."""
+        last = yield from self._last(flow)
+        if last is None:
+            ids = [id for upload in flow.uploads for name, id in upload.vendor_ids.items() if name in ("front", "back")]
+            body: dict[str, Any] = {"applicant_id": flow.id, "report_names": list(self.settings.report_names)}
+            reply = yield Request.post("/checks", json=body | ({"document_ids": ids} if ids else {}))
+            new_id(reply.structure(OneCheck).id, reply)
+            return attrs.evolve(flow, status=FlowStatus.PROCESSING)
+        return attrs.evolve(flow, status=_status(last))
+
+    def status(self, flow: Flow) -> Exchange[Flow]:
+        last = yield from self._last(flow)
+        return attrs.evolve(flow, status=FlowStatus.OPEN if last is None else _status(last))
+
+    def result(self, flow: Flow) -> Exchange[Result]:
+        """The applicant's last check with its reports."""
+        last = yield from self._last(flow)
+        status = FlowStatus.OPEN if last is None else _status(last)
+        flow = attrs.evolve(flow, status=status)
+        if last is None or status is not FlowStatus.FINISHED:
+            return Result(flow=flow, vendor_word=last.status[:40] if last else None)
+        reply = yield Request.get("/reports", query={"check_id": last.id})
+        found = reply.structure(ListedReports).reports
+        if any(report.get("check_id") != last.id for report in found):
+            raise UnexpectedResponse("a report is of another check", status=reply.status)
+        reports = tuple(Report(str(report.get("name")), report) for report in found)
+        ours = {id: upload.document_id for upload in flow.uploads for id in upload.vendor_ids.values()}
+        checks, documents = read_reports(reports, ours)
+        whole = {*last.report_ids} <= {report.get("id") for report in found}
+        good = last.result == "clear" and whole and all(check.outcome is CheckOutcome.PASSED for check in checks)
+        return Result(
+            flow=flow,
+            checks=checks,
+            documents=documents,
+            verdict=VendorVerdict.POSITIVE if good and checks else VendorVerdict.DOUBTFUL,
+            vendor_word=(last.result or last.status)[:40],
+            notes=("sandbox",) if last.sandbox else (),
+            raw=public({"id": last.id, "status": last.status, "result": last.result}, reports),
+        )
+
+    def flow_of(self, payload: Mapping[str, Any]) -> str | None:
+        """Only some events name the applicant."""
+        resource = payload.get("resource")
+        found = resource.get("applicant_id") if isinstance(resource, dict) else None
+        return found if isinstance(found, str) and found else None
+
+    def _document(self, flow: Flow, document: Document) -> Exchange[Upload]:
+        country = document.country and alpha_3(document.country)
+        fields = {"applicant_id": flow.id, "type": (document.type or "unknown").lower()}
+        if country:
+            fields["issuing_country"] = country
+        ids: dict[str, str] = {}
+        for side, content in (("front", document.content), ("back", document.back_content)):
+            if side == "front" or content is not None:
+                form = {**fields, "side": side, "file": _file(document, content)}
+                reply = yield Request.post("/documents", form=form, repeatable=True)
+                ids[side] = new_id(reply.structure(Created).id, reply)
+        return Upload(document_id=document.id, vendor_ids=ids)
+
+    def _live_photo(self, flow: Flow, photo: Document) -> Exchange[Upload]:
+        """A photo without exactly one face is refused; that is evidence, not an error of ours."""
+        request = Request.post(
+            "/live_photos",
+            form={"applicant_id": flow.id, "file": _file(photo, photo.content)},
+            repeatable=True,
+            accept={422},
+        )
+        reply = yield request
+        if reply.is_success:
+            id = new_id(reply.structure(Created).id, reply)
+            return Upload(document_id=photo.id, vendor_ids={"live_photo": id})
+        if "face_detection" not in self.read_error(request, reply).fields:
+            raise NotAccepted(request, reply)
+        check = Check(
+            kind=CheckKind.FACE_MATCH,
+            name="face_detection",
+            outcome=CheckOutcome.INCONCLUSIVE,
+            reasons=("face_detection",),
+            document_id=photo.id,
+        )
+        return Upload(document_id=photo.id, accepted=False, check=check)
+
+    def _last(self, flow: Flow) -> Exchange[OneCheck | None]:
+        reply = yield Request.get("/checks", query={"applicant_id": flow.id})
+        checks = reply.structure(ListedChecks).checks
+        if any(check.applicant_id != flow.id for check in checks):
+            raise UnexpectedResponse("a check is of another applicant", status=reply.status)
+        for check in checks:
+            self.check_mode(sandbox=check.sandbox, reply=reply)
+        return max(checks, key=lambda check: check.created_at, default=None)
+
+
+def _status(check: OneCheck) -> FlowStatus:
+    return _STATUS.get(check.status, FlowStatus.PROCESSING)
+
+
+def _file(document: Document, content: object) -> FilePart:
+    """Onfido takes JPEG, PNG and PDF."""
+    if not isinstance(content, bytes):
+        raise InvalidOrder(f"document {document.id!r}: Onfido takes files, not addresses", fields=("documents",))
+    if content.startswith(b"\x89PNG"):
+        return FilePart("picture.png", content, "image/png")
+    if content.startswith(b"%PDF"):
+        return FilePart("picture.pdf", content, "application/pdf")
+    return FilePart("picture.jpg", content, "image/jpeg")

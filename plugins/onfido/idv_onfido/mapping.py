@@ -1,0 +1,196 @@
+"""Onfido's reports in our vocabulary: results, sub-results, breakdowns (documentation.onfido.com/api/latest#reports)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import date
+from typing import Any
+
+import attrs
+import pycountry
+
+from idv_core.model import Check, CheckKind, CheckOutcome, DocumentEvidence, ExtractedField, Score
+
+_KINDS = {
+    "document": CheckKind.DOCUMENT,
+    "document_video": CheckKind.DOCUMENT,
+    "document_video_with_address_information": CheckKind.DOCUMENT,
+    "document_with_address_information": CheckKind.DOCUMENT,
+    "document_with_driving_licence_information": CheckKind.DOCUMENT,
+    "document_with_driver_verification": CheckKind.DOCUMENT,
+    "facial_similarity_photo": CheckKind.FACE_MATCH,
+    "facial_similarity_photo_fully_auto": CheckKind.FACE_MATCH,
+    "facial_similarity_video": CheckKind.FACE_MATCH,
+    "facial_similarity_motion": CheckKind.FACE_MATCH,
+    "known_faces": CheckKind.OTHER,
+    "device_intelligence": CheckKind.OTHER,
+    "identity_enhanced": CheckKind.DATA_SOURCE,
+    "us_driving_licence": CheckKind.DATA_SOURCE,
+    "india_pan": CheckKind.DATA_SOURCE,
+    "watchlist_aml": CheckKind.SCREENING,
+    "watchlist_enhanced": CheckKind.SCREENING,
+    "watchlist_standard": CheckKind.SCREENING,
+    "watchlist_peps_only": CheckKind.SCREENING,
+    "watchlist_sanctions_only": CheckKind.SCREENING,
+    "proof_of_address": CheckKind.ADDRESS_MATCH,
+}
+KINDS = frozenset({*_KINDS.values(), CheckKind.LIVENESS})
+SCORED = frozenset({CheckKind.FACE_MATCH, CheckKind.LIVENESS})
+# A facial similarity report answers two questions: the same face, and a live one.
+_FACE_PARTS = (
+    ("face_comparison", CheckKind.FACE_MATCH, "face_match"),
+    ("visual_authenticity", CheckKind.LIVENESS, "spoofing_detection"),
+)
+_FIELDS = ("first_name", "middle_name", "last_name", "date_of_birth", "gender", "nationality", "personal_number")
+_WORD = re.compile(r"[a-z0-9_]{1,60}")
+
+
+@attrs.frozen
+class Report:
+    """A report's name and what it says: an item of `/reports`, or the output of a report task of a workflow."""
+
+    name: str
+    data: Mapping[str, Any] = attrs.field(repr=False)
+
+
+def report_name(task_def_id: str) -> str | None:
+    """The report that a task of a workflow makes, None for tasks that make none or that we do not know."""
+    name = task_def_id.removesuffix("_check")
+    return name if name in _KINDS else None
+
+
+def read_reports(
+    reports: Iterable[Report], ours: Mapping[str, str]
+) -> tuple[tuple[Check, ...], tuple[DocumentEvidence, ...]]:
+    """Checks and documents. `ours` leads from Onfido's ids of documents and photos to those of the platform."""
+    checks: list[Check] = []
+    documents: list[DocumentEvidence] = []
+    for report in reports:
+        kind = _KINDS.get(report.name)
+        if kind is CheckKind.FACE_MATCH:
+            checks.extend(_face_checks(report, ours))
+        else:
+            checks.append(_check(report, kind, ours))
+        if kind is CheckKind.DOCUMENT:
+            documents.append(_document(report, ours))
+    return tuple(checks), tuple(documents)
+
+
+def _check(report: Report, kind: CheckKind | None, ours: Mapping[str, str]) -> Check:
+    """Clear passes. Of what is flagged only a suspected document fails; the rest is for a person to look at."""
+    word, sub = _word(report.data.get("result")), _word(report.data.get("sub_result"))
+    if not _is_complete(report):
+        outcome = CheckOutcome.NOT_DONE if report.data.get("status") in ("withdrawn", "cancelled") else None
+    elif word == "clear" and report.data.get("sub_result") in (None, "clear") and kind is not None:
+        outcome = CheckOutcome.PASSED
+    else:
+        outcome = CheckOutcome.FAILED if (word, sub) == ("consider", "suspected") else None
+    return Check(
+        kind=kind or CheckKind.OTHER,
+        name=_word(report.name) or "report",
+        outcome=outcome or CheckOutcome.INCONCLUSIVE,
+        reasons=tuple(_flagged(report.data)),
+        document_id=_one_of_ours(report, "documents", ours),
+        vendor_word=sub or word,
+    )
+
+
+def _face_checks(report: Report, ours: Mapping[str, str]) -> Iterator[Check]:
+    whole, complete = _word(report.data.get("result")), _is_complete(report)
+    for name, kind, scored in _FACE_PARTS:
+        part = _object(_object(report.data.get("breakdown")).get(name))
+        word = _word(part.get("result"))
+        if complete and word == whole == "clear":
+            outcome = CheckOutcome.PASSED
+        else:
+            outcome = CheckOutcome.FAILED if complete and word == "consider" else CheckOutcome.INCONCLUSIVE
+        properties = _object(_object(_object(part.get("breakdown")).get(scored)).get("properties"))
+        yield Check(
+            kind=kind,
+            name=name,
+            outcome=outcome,
+            score=Score.read(properties.get("score")),
+            reasons=tuple(_flagged(part)),
+            document_id=_one_of_ours(report, "live_photos", ours),
+            vendor_word=word or whole,
+        )
+
+
+def _is_complete(report: Report) -> bool:
+    """A task's output has no status."""
+    return bool(report.data.get("status", "complete") == "complete")
+
+
+def _flagged(data: Mapping[str, Any]) -> Iterator[str]:
+    """The parts of the breakdown that are not clear, two levels deep: `visual_authenticity.fonts`."""
+    for name, part in _object(data.get("breakdown")).items():
+        below = _object(_object(part).get("breakdown"))
+        found = [inner for inner, value in below.items() if _is_flagged(value) and _word(inner)]
+        if _is_flagged(part) and _word(name):
+            yield from (f"{name}.{inner}" for inner in found) if found else (name,)
+
+
+def _is_flagged(part: object) -> bool:
+    return _object(part).get("result") not in (None, "clear")
+
+
+def _document(report: Report, ours: Mapping[str, str]) -> DocumentEvidence:
+    read = _object(report.data.get("properties"))
+    fields = [ExtractedField(name=name, value=read[name]) for name in _FIELDS if _text(read.get(name))]
+    numbers = read.get("document_numbers")
+    for number in numbers if isinstance(numbers, list) else ():
+        name, value = _word(_object(number).get("type")), _text(_object(number).get("value"))
+        if name and value:
+            fields.append(ExtractedField(name=name, value=value))
+    return DocumentEvidence(
+        document_id=_one_of_ours(report, "documents", ours),
+        type=(_word(read.get("document_type")) or "").upper() or None,
+        country=_alpha_2(read.get("issuing_country")),
+        fields=tuple(fields),
+        issued_on=_date(read.get("issuing_date")),
+        expires_on=_date(read.get("date_of_expiry")),
+    )
+
+
+def _one_of_ours(report: Report, key: str, ours: Mapping[str, str]) -> str | None:
+    """The platform's id of what the report is about, if it is about one thing."""
+    listed = report.data.get(key)
+    named = {ours.get(str(_object(item).get("id"))) for item in (listed if isinstance(listed, list) else ())}
+    return named.pop() if len(named) == 1 else None
+
+
+def public(answer: Mapping[str, Any], reports: Iterable[Report]) -> dict[str, Any]:
+    """What is kept of the answers: ids and words; no name, number, link, or output that a workflow was given."""
+    kept = {name: answer.get(name) for name in ("id", "status", "result", "workflow_id", "workflow_version_id")}
+    read = [
+        {"name": _word(report.name), "result": _word(report.data.get("result")),
+         "sub_result": _word(report.data.get("sub_result")), "flagged": list(_flagged(report.data))}
+        for report in reports
+    ]  # fmt: skip
+    return {**{name: value for name, value in kept.items() if value is not None}, "reports": read}
+
+
+def _alpha_2(code: object) -> str | None:
+    found = pycountry.countries.get(alpha_3=code) if isinstance(code, str) and len(code) == 3 else None
+    return str(found.alpha_2) if found else None
+
+
+def _date(value: object) -> date | None:
+    """`YYYY-MM-DD`."""
+    try:
+        return date.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
+
+
+def _object(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _word(value: object) -> str | None:
+    return value if isinstance(value, str) and _WORD.fullmatch(value) else None
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) and value else None

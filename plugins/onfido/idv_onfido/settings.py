@@ -1,0 +1,52 @@
+"""Settings of an Onfido account (documentation.onfido.com/api/latest, API v3.6)."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import attrs
+
+from idv_core.model import Secret
+from idv_core.model.values import as_tuple, is_base_url, without_slash
+
+
+class Region(StrEnum):
+    """Where the account and its data are; a token is good in its own region only."""
+
+    EU = "eu"
+    US = "us"
+    CA = "ca"
+
+
+class Family(StrEnum):
+    WORKFLOWS = "workflows"
+    CHECKS = "checks"
+
+
+@attrs.frozen(kw_only=True)
+class OnfidoSettings:
+    """`api_token` begins with `api_live` or `api_sandbox`; in the sandbox nothing is really checked.
+
+    `workflow_id` names the workflow made in the dashboard (an order's `template` overrides it). `report_names` are asked for
+    when documents are handed in by API. `webhook_token` is that of the webhook whose address is
+    `gateway.callback_url(account, "events")`; without it only the address proves a webhook. `base_url` replaces the region's.
+    """
+
+    api_token: Secret
+    region: Region = Region.EU
+    family: Family = Family.WORKFLOWS
+    workflow_id: str | None = None
+    report_names: tuple[str, ...] = attrs.field(
+        default=("document", "facial_similarity_photo"), converter=as_tuple, validator=attrs.validators.min_len(1)
+    )
+    webhook_token: Secret | None = None
+    base_url: str | None = attrs.field(
+        default=None,
+        converter=attrs.converters.optional(without_slash),
+        validator=attrs.validators.optional(is_base_url),
+    )
+    link_hosts: tuple[str, ...] = attrs.field(default=("onfido.app", "*.onfido.app"), converter=as_tuple)
+
+    @property
+    def is_live(self) -> bool:
+        return self.api_token.reveal().startswith("api_live")

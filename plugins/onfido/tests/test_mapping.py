@@ -1,0 +1,143 @@
+"""What each word of a report becomes. Only clear and understood passes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from idv_onfido.mapping import Report, public, read_reports, report_name
+
+from idv_core import CheckKind, CheckOutcome
+from idv_core.testing.strategies import json_values
+
+PASSED, FAILED, INCONCLUSIVE = CheckOutcome.PASSED, CheckOutcome.FAILED, CheckOutcome.INCONCLUSIVE
+
+
+def one(name: str, **data: Any) -> Any:
+    (check,), _ = read_reports([Report(name, data)], {})
+    return check
+
+
+@pytest.mark.parametrize(
+    ("result", "sub_result", "outcome"),
+    [
+        ("clear", "clear", PASSED),
+        ("clear", None, PASSED),
+        ("consider", "suspected", FAILED),
+        ("consider", "rejected", INCONCLUSIVE),
+        ("consider", "caution", INCONCLUSIVE),
+        ("consider", None, INCONCLUSIVE),
+        ("clear", "suspected", INCONCLUSIVE),
+        ("clear", "new_word", INCONCLUSIVE),
+        ("unidentified", None, INCONCLUSIVE),
+        (None, "clear", INCONCLUSIVE),
+    ],
+)
+def test_a_document_report(result: str | None, sub_result: str | None, outcome: CheckOutcome) -> None:
+    assert one("document", result=result, sub_result=sub_result).outcome is outcome
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome"),
+    [
+        ("complete", PASSED),
+        ("awaiting_data", INCONCLUSIVE),
+        ("withdrawn", CheckOutcome.NOT_DONE),
+        ("cancelled", CheckOutcome.NOT_DONE),
+        (None, INCONCLUSIVE),
+    ],
+)
+def test_a_report_that_is_not_complete_does_not_pass(status: str | None, outcome: CheckOutcome) -> None:
+    assert one("document", status=status, result="clear").outcome is outcome
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("watchlist_standard", CheckKind.SCREENING),
+        ("identity_enhanced", CheckKind.DATA_SOURCE),
+        ("proof_of_address", CheckKind.ADDRESS_MATCH),
+        ("known_faces", CheckKind.OTHER),
+    ],
+)
+def test_other_reports_pass_when_clear_and_are_looked_at_when_not(name: str, kind: CheckKind) -> None:
+    assert (one(name, result="clear").kind, one(name, result="clear").outcome) == (kind, PASSED)
+    assert one(name, result="consider").outcome is INCONCLUSIVE
+
+
+def test_a_report_that_nobody_knows_is_inconclusive() -> None:
+    check = one("aura_reading", result="clear", sub_result="clear")
+    assert (check.kind, check.name, check.outcome) == (CheckKind.OTHER, "aura_reading", INCONCLUSIVE)
+
+
+def face(compared: object, authentic: object, whole: object = None) -> list[CheckOutcome | None]:
+    breakdown = {"face_comparison": {"result": compared}, "visual_authenticity": {"result": authentic}}
+    clear = "clear" if compared == authentic == "clear" else "consider"
+    data = {"result": whole or clear, "breakdown": breakdown}
+    checks, _ = read_reports([Report("facial_similarity_photo", data)], {})
+    assert [check.kind for check in checks] == [CheckKind.FACE_MATCH, CheckKind.LIVENESS]
+    return [check.outcome for check in checks]
+
+
+def test_a_face_is_compared_and_looked_at() -> None:
+    assert face("clear", "clear") == [PASSED, PASSED]
+    assert face("consider", "clear") == [FAILED, INCONCLUSIVE]
+    assert face("clear", "consider") == [INCONCLUSIVE, FAILED]
+    assert face(None, "clear") == [INCONCLUSIVE, INCONCLUSIVE]
+    assert face("clear", "clear", whole="consider") == [INCONCLUSIVE, INCONCLUSIVE]
+    assert face("same", "clear") == [INCONCLUSIVE, INCONCLUSIVE]
+
+
+def test_what_is_flagged_is_named_down_to_the_second_level_and_sentences_are_not_shown() -> None:
+    breakdown = {
+        "visual_authenticity": {"result": "consider", "breakdown": {"fonts": {"result": "consider"}, "template": {}}},
+        "data_comparison": {"result": "consider", "breakdown": {}},
+        "image_integrity": {"result": "clear", "breakdown": {"colour_picture": {"result": "consider"}}},
+        "Ana Ruiz": {"result": "consider"},
+    }
+    check = one("document", result="consider", sub_result="caution", breakdown=breakdown)
+    assert check.reasons == ("visual_authenticity.fonts", "data_comparison")
+
+
+def test_dates_and_countries_only_where_they_are_some() -> None:
+    properties = {"issuing_country": "GBR", "date_of_expiry": "2031-02-29", "issuing_date": "2021-02-28"}
+    _, (document,) = read_reports([Report("document", {"properties": properties})], {})
+    assert (document.country, document.expires_on, str(document.issued_on)) == ("GB", None, "2021-02-28")
+    _, (document,) = read_reports([Report("document", {"properties": {"issuing_country": "UTO"}})], {})
+    assert document.country is None
+
+
+def test_evidence_comes_back_under_the_platforms_ids_where_it_is_about_one_thing() -> None:
+    def of(*ids: str) -> str | None:
+        data = {"result": "clear", "documents": [{"id": id} for id in ids]}
+        checks, _ = read_reports([Report("document", data)], {"d-1": "card", "d-2": "card", "d-3": "other"})
+        return checks[0].document_id
+
+    assert (of("d-1"), of("d-1", "d-2"), of("d-1", "d-3"), of("d-9"), of()) == ("card", "card", None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("task", "name"),
+    [
+        ("document_check", "document"),
+        ("facial_similarity_photo_check", "facial_similarity_photo"),
+        ("watchlist_standard", "watchlist_standard"),
+        ("upload_document_photo", None),
+        ("profile_data", None),
+        ("check", None),
+    ],
+)
+def test_tasks_that_make_reports(task: str, name: str | None) -> None:
+    assert report_name(task) == name
+
+
+@given(name=st.sampled_from(["document", "facial_similarity_photo", "watchlist_aml", "odd"]), data=json_values)
+def test_any_report_is_read_and_only_clear_passes(name: str, data: Any) -> None:
+    report = Report(name, data if isinstance(data, dict) else {"result": data, "breakdown": data, "properties": data})
+    checks, _ = read_reports([report], {})
+    assert checks
+    for check in checks:
+        assert check.outcome is not PASSED or report.data["result"] == "clear"
+    assert public(report.data, [report])["reports"][0]["name"] == name
