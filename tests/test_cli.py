@@ -81,7 +81,7 @@ class TestRealWork:
             "account stripe: credentials are good",
             "account verifik: credentials are good",
             "account verigram: credentials are good",
-            f"{file}: 4 accounts, 0 routes, no errors",
+            f"{file}: 5 accounts, 0 routes, no errors",
         ]
         monkeypatch.setenv("VERIGRAM_API_KEY", "wrong")
         monkeypatch.setenv("ATLAS_CLIENT_SECRET", "wrong")
@@ -246,8 +246,8 @@ class TestDemo:
         assert shown.rstrip().splitlines()[-1] == "demo: 5 vendors, 5 results"
         row = next(line for line in shown.splitlines() if "ended by" in line)
         cells = [cell.strip() for cell in row.strip("|").split("|")]
-        assert cells == ["ended by", "callback", "polling", "polling", "polling"]
-        assert shown.count("APPROVED") == 4
+        assert cells == ["ended by", "callback", "polling", "polling", "polling", "polling"]
+        assert shown.count("APPROVED") == 5
 
     def test_two_people_fail_everywhere(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert run_demo(two_people=True, stop=None, json_wanted=True) == 0

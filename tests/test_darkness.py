@@ -158,7 +158,7 @@ class Run:
         traces = TracerProvider()
         traces.add_span_processor(SimpleSpanProcessor(ConsoleSpanExporter(out=spans)))
         metrics = InMemoryMetricReader()
-        settings = {**bench.settings, "base_url": server.url}
+        settings = bench.settings_at(server.url)
         self.secrets |= {value.reveal() for value in settings.values() if isinstance(value, Secret)}
         account = Account(
             ACCOUNT,

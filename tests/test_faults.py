@@ -57,8 +57,8 @@ THOROUGH = os.environ.get("IDV_THOROUGH", "1") == "1"
     [
         ("atlas", 110),
         ("atlas-onboarding", 170),
-        ("onfido", 170),
-        ("onfido-checks", 170),
+        ("onfido", 110),
+        ("onfido-checks", 140),
         ("stripe", 140),
         ("verifik", 200),
         ("verigram", 80),

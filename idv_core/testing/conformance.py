@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import attrs
 import httpx
@@ -174,6 +175,10 @@ class Bench:
     no_recovery: str | None = None
     judge: Callable[[], str] | None = None
     recorded: list[Any] = attrs.field(factory=list)
+
+    def settings_at(self, url: str) -> dict[str, Any]:
+        """The settings with the emulator at another scheme, host and port; the path of the base URL stays."""
+        return {**self.settings, "base_url": url + urlsplit(self.settings["base_url"]).path}
 
 
 class Driver:

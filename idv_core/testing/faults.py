@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
-from urllib.parse import urlsplit
 
 import attrs
 
@@ -284,7 +283,6 @@ class FaultMatrix:
         self._bench = bench
         self._kind = kind
         self._transport = transport
-        self._prefix = urlsplit(bench.settings["base_url"]).path
         self._number = 0
         self._calls: dict[str, int] = {}
 
@@ -322,7 +320,7 @@ class FaultMatrix:
         transport = self._transport() if self._transport is not None and limits is _QUICK else None
         bench = attrs.evolve(
             self._bench,
-            settings={**self._bench.settings, "base_url": server.url + self._prefix},
+            settings=self._bench.settings_at(server.url),
             clock=clock or self._bench.clock,
             transport=transport,
         )
