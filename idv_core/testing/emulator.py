@@ -10,6 +10,7 @@ import json
 import logging
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import datetime
 from email.utils import format_datetime
 from typing import Any, Protocol
@@ -142,6 +143,15 @@ class Emulator:
     def later(self, due: datetime, send: Callable[[httpx.Client], Outgoing | None]) -> None:
         """Make a call when `due` has come; `send` may return the next try."""
         self._outgoing.append(Outgoing(due, send))
+
+    def notify(self, url: str, body: bytes, headers: Mapping[str, str]) -> None:
+        """Post to a webhook at the next tick. That nobody answers there does no harm."""
+
+        def send(client: httpx.Client) -> None:
+            with suppress(httpx.HTTPError):
+                client.post(url, content=body, headers=dict(headers))
+
+        self.later(self.clock.now(), send)
 
     def tick(self) -> None:
         """Make the calls that are due."""

@@ -140,8 +140,10 @@ def _png(printed: str) -> bytes:
     return file.getvalue()
 
 
-def read_specimen(content: bytes) -> Specimen | None:
-    """What stands on the specimen, or None when the file is no specimen (or no picture at all)."""
+def read_specimen(content: object) -> Specimen | None:
+    """What stands on the specimen, or None when the file is no specimen, no picture, or no bytes at all."""
+    if not isinstance(content, bytes):
+        return None
     try:
         with Image.open(io.BytesIO(content)) as image:
             data = json.loads(image.info.get(_CHUNK, ""))

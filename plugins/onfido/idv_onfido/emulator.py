@@ -342,7 +342,7 @@ class OnfidoEmulator(Emulator):
 
     def _advance(self, call: Call) -> Reply:
         run = self._visited(call)
-        given = {name: _specimen(call.form.get(name)) for name in ("document", "photo")}
+        given = {name: read_specimen(call.form.get(name)) for name in ("document", "photo")}
         if run.document is None:
             if given["document"] is None or given["document"].type == "SELFIE":
                 return html(self._page(run, "This is not a document that we can read. Please take another picture."))
@@ -455,7 +455,7 @@ class OnfidoEmulator(Emulator):
 
     def _send_to(self, webhook: Mapping[str, Any], body: bytes) -> None:
         headers = {"X-SHA2-Signature": sign(Secret(webhook["token"]), body), "Content-Type": "application/json"}
-        self.later(self.clock.now(), lambda client: _post(client, webhook["url"], body, headers))
+        self.notify(webhook["url"], body, headers)
 
     # Shared
 
@@ -538,17 +538,6 @@ def _iso(text: object) -> str | None:
 def _page_of(items: Iterable[Any], call: Call, size: int) -> list[Any]:
     number = max(1, int(call.query.get("page", "1")))
     return list(items)[(number - 1) * size : number * size]
-
-
-def _specimen(content: str | bytes | None) -> Specimen | None:
-    return read_specimen(content) if isinstance(content, bytes) else None
-
-
-def _post(client: httpx.Client, url: str, body: bytes, headers: Mapping[str, str]) -> None:
-    try:
-        client.post(url, content=body, headers=dict(headers))
-    except httpx.HTTPError:
-        pass
 
 
 def _invalid(fields: Mapping[str, list[str]]) -> Refused:

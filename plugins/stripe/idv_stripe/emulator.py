@@ -238,7 +238,7 @@ class StripeEmulator(Emulator):
 
     def _advance(self, call: Call) -> Reply:
         session = self._visited(call)
-        given = {name: _specimen(call.form.get(name)) for name in ("document", "selfie")}
+        given = {name: read_specimen(call.form.get(name)) for name in ("document", "selfie")}
         if session.document is None:
             if given["document"] is None or given["document"].type == "SELFIE":
                 return html(
@@ -349,7 +349,7 @@ class StripeEmulator(Emulator):
         ).encode()
         headers = {**signature_header(self.webhook_secret, str(now), body), "Content-Type": "application/json"}
         url = self.webhook
-        self.later(self.clock.now(), lambda client: _post(client, url, body, headers))
+        self.notify(url, body, headers)
 
     def _authenticated(self, call: Call) -> None:
         scheme, _, key = call.headers.get("authorization", "").partition(" ")
@@ -384,17 +384,6 @@ def _printed_date(text: object) -> dict[str, int] | None:
 
 def _failure(code: str, reason: str) -> dict[str, str]:
     return {"code": code, "reason": reason}
-
-
-def _specimen(content: str | bytes | None) -> Specimen | None:
-    return read_specimen(content) if isinstance(content, bytes) else None
-
-
-def _post(client: httpx.Client, url: str, body: bytes, headers: Mapping[str, str]) -> None:
-    try:
-        client.post(url, content=body, headers=dict(headers))
-    except httpx.HTTPError:
-        pass
 
 
 def _error(status: int, message: str, **more: str) -> Refused:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import json
 import secrets
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -198,11 +199,11 @@ class VerigramEmulator(Emulator):
                 if call.form.get("consent") != "yes":
                     return "Please agree, or close this page."
             case "document":
-                flow.document = _specimen(call.form.get("document"))
+                flow.document = read_specimen(call.form.get("document"))
                 if flow.document is None or flow.document.type == "SELFIE":
                     return "This is not a document that we can read. Please take another picture."
             case _:
-                flow.selfie = _specimen(call.form.get("selfie"))
+                flow.selfie = read_specimen(call.form.get("selfie"))
                 if flow.selfie is None or flow.selfie.type != "SELFIE":
                     return "We see no face. Please take another picture."
         flow.step += 1
@@ -213,7 +214,7 @@ class VerigramEmulator(Emulator):
             return redirect(f"/hf2/{flow.id}/")
         url = flow.callback_url
         if self.variants.notify_post:
-            self.later(self.clock.now(), lambda client: _post(client, url, {"flow_id": flow.id}))
+            self.notify(url, json.dumps({"flow_id": flow.id}).encode(), {"Content-Type": "application/json"})
         if self.variants.redirect_adds:
             url += f"{'&' if '?' in url else '?'}flow_id={flow.id}"
         return redirect(url)
@@ -297,17 +298,6 @@ def _services(flow: EmulatedFlow) -> Any:
             "similarity": 98.7 if same else 21.4,
             "vendor": "verigram",
         }
-
-
-def _specimen(content: str | bytes | None) -> Specimen | None:
-    return read_specimen(content) if isinstance(content, bytes) else None
-
-
-def _post(client: httpx.Client, url: str, data: Mapping[str, str]) -> None:
-    try:
-        client.post(url, json=dict(data))
-    except httpx.HTTPError:
-        pass
 
 
 def _error(status: int, text: str) -> Refused:
