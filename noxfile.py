@@ -36,9 +36,9 @@ def ensure_chromium(session: nox.Session) -> None:
 
 @nox.session(python=PYTHONS[0])
 def demo(session: nox.Session) -> None:
-    """Every vendor's emulator, one applicant each, one table."""
+    """One order at every vendor's emulator, one table."""
     install(session)
-    session.run("idv", "demo", *session.posargs)
+    session.run("idv", "demo", *(session.posargs or ["--all"]))
 
 
 @nox.session(python=PYTHONS)

@@ -12,8 +12,6 @@ from typing import Any, TypeAlias
 import attrs
 import pluggy
 
-from .protocols import CONTRACT_VERSION
-
 PROJECT = "idv_core"
 ENTRY_POINT_GROUP = "idv_core.plugins"
 
@@ -33,7 +31,8 @@ class Plugin:
     `adapters` are the classes that `create` may return (one per API family), so that capabilities can be listed without
     an account. `emulation` names, as `module:Class`, what `idv demo` and `idv emulate` run (`idv_core.testing.emulation`), and
     `bench`, as `module:function`, what makes the bench for the conformance suite (`(FakeClock) -> Bench`); they are imported
-    only then.
+    only then. `contract` is the version of the contract that the plugin was written for, not the one that happens to be
+    installed: a plugin that says nothing was written for the first.
     """
 
     name: str
@@ -43,7 +42,7 @@ class Plugin:
     adapters: tuple[type[Any], ...] = ()
     emulation: str | None = None
     bench: str | None = None
-    contract: int = CONTRACT_VERSION
+    contract: int = 1
 
 
 @hookspec

@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Page, sync_playwright
 from starlette.applications import Starlette
 
-from idv_core import Account, Callbacks, Decision, FlowOrder, Gateway, Secret
+from idv_core import Account, Applicant, Callbacks, Decision, FlowOrder, Gateway, Secret
 from idv_core.callbacks import CallbackApp
 from idv_core.clock import SystemClock
 from idv_core.registry import discover
@@ -103,7 +103,26 @@ def walk_verifik(page: Page, picture: Callable[[str, str], Path]) -> None:
     press(page, "Finish")
 
 
-@pytest.mark.parametrize(("vendor", "walk"), [("verigram", walk_verigram), ("verifik", walk_verifik)])
+def walk_document_and_face(page: Page, picture: Callable[[str, str], Path]) -> None:
+    page.get_by_label("Picture of your identity document").set_input_files(picture("selfie", "ana"))
+    press(page, "Continue")
+    assert "Please take another picture" in page.get_by_role("alert").inner_text()
+    page.get_by_label("Picture of your identity document").set_input_files(picture("passport", "ana"))
+    press(page, "Continue")
+    page.get_by_label("Picture of your face").set_input_files(picture("selfie", "ana"))
+    press(page, "Continue")
+
+
+ANA = Applicant(reference="CUST-1", given_name="Ana", family_name="Ruiz", email="ana@example.org", country="CO")
+WALKS = {
+    "onfido": walk_document_and_face,
+    "stripe": walk_document_and_face,
+    "verifik": walk_verifik,
+    "verigram": walk_verigram,
+}
+
+
+@pytest.mark.parametrize(("vendor", "walk"), WALKS.items())
 def test_an_applicant_walks_to_the_end(
     page: Page, pictures: Callable[[str, str], Path], vendor: str, walk: Callable[..., None]
 ) -> None:
@@ -122,8 +141,7 @@ def test_an_applicant_walks_to_the_end(
         account = Account(vendor, vendor, settings, polling=emulation.polling)
         with Gateway([account], callbacks=callbacks) as idv:
             platform.mount("/idv", CallbackApp(idv))
-            order: FlowOrder = emulation.order("APP-1")
-            flow = idv.open(order)
+            flow = idv.open(FlowOrder(product="wallet", application_id="APP-1", applicant=ANA))
             assert flow.link is not None
             page.goto(flow.link.url.reveal())
             assert "nothing here is real" in page.inner_text("body")

@@ -11,7 +11,7 @@ import pytest
 from acme import PLUGIN, Acme, AcmeBare
 
 from idv_core.errors import PluginError
-from idv_core.hookspecs import ENTRY_POINT_GROUP, hookimpl
+from idv_core.hookspecs import ENTRY_POINT_GROUP, Plugin, hookimpl
 from idv_core.protocols import capabilities
 from idv_core.registry import discover, registry_of
 
@@ -121,3 +121,8 @@ def test_a_capability_is_what_is_there() -> None:
     every = ("flow", "upload", "submit", "result", "callback", "template", "link", "recover", "token")
     assert capabilities(Acme) == every
     assert capabilities(AcmeBare) == ("flow", "result")
+
+
+def test_a_plugin_that_names_no_contract_was_written_for_the_first() -> None:
+    """Whatever version is installed: otherwise an old plugin would pass for a new one."""
+    assert Plugin(name="old", summary="", settings=dict, create=dict).contract == 1

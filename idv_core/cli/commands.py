@@ -43,15 +43,22 @@ _CONFIG = Path("idv.toml")
 
 @app.command()
 def demo(
+    vendors: Annotated[
+        list[str] | None, typer.Argument(help="Plugins; those that have an emulator if none is named.")
+    ] = None,
+    every: Annotated[bool, typer.Option("--all", help="Every plugin that is installed must take part.")] = False,
     two_people: Annotated[bool, typer.Option("--two-people", help="Mix the papers of two people.")] = False,
     stop: Annotated[str | None, typer.Option(help="Stop this vendor's emulator half-way.")] = None,
     json: Json = False,
 ) -> None:
-    """Take an applicant through every vendor's emulator and show the results side by side."""
+    """Give one order to every vendor's emulator, take the applicant through, and show the results side by side."""
     with reported():
         from .demo import run_demo
 
-        code = run_demo(two_people=two_people, stop=stop, json_wanted=json)
+        if every and vendors:
+            raise ValueError("name vendors or say --all, not both")
+        wanted = sorted(discover().found) if every else vendors or ()
+        code = run_demo(wanted, two_people=two_people, stop=stop, json_wanted=json)
     raise typer.Exit(code)
 
 

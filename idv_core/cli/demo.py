@@ -1,9 +1,10 @@
-"""`idv demo`: every installed vendor's emulator, one applicant each, one table at the end. All over real HTTP."""
+"""`idv demo`: one order, one policy, every vendor's emulator, one table at the end. All over real HTTP."""
 
 from __future__ import annotations
 
 import secrets
 import threading
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
@@ -15,16 +16,29 @@ from ..config import Account, Callbacks
 from ..engine.account import Limits
 from ..errors import IdvError
 from ..gateway import Gateway
-from ..model import Result, Secret, dump
+from ..model import Applicant, FlowOrder, Result, Secret, dump
 from ..policy import Policy, Threshold
 from ..testing.asgi import Served, serve
 from ..testing.emulation import Scene
 from ..testing.files import FileShelf
+from ..testing.specimens import PEOPLE
 from .output import FAILED, OK, as_json, console, result_rows, table
 from .stage import OnStage, raise_emulators
 
 # Atlas-like vendors only score; these are the bounds that their own advice suggests.
 _POLICY = Policy(name="demo", thresholds={"cross_check": Threshold(approve_at=0.8, decline_below=0.6)})
+_PERSON, _OTHER = PEOPLE["meera"], PEOPLE["rohan"]
+_ORDER = FlowOrder(
+    product="wallet",
+    application_id="APP-1",
+    applicant=Applicant(
+        reference="CUST-1",
+        given_name=_PERSON.given_name,
+        family_name=_PERSON.family_name,
+        email="meera@example.org",
+        country="IN",
+    ),
+)
 _PACE = timedelta(seconds=0.25)
 _DEADLINE = timedelta(seconds=60)
 
@@ -43,6 +57,7 @@ class Ending:
 class Demo:
     """One run of the demo."""
 
+    vendors: tuple[str, ...]
     two_people: bool
     stop: str | None
     quiet: bool
@@ -51,7 +66,7 @@ class Demo:
 
     def run(self) -> list[Ending]:
         shelf = FileShelf()
-        raised = raise_emulators((), _PACE)
+        raised = raise_emulators(self.vendors, _PACE)
         if self.stop is not None and self.stop not in [vendor.name for vendor in raised]:
             names = ", ".join(vendor.name for vendor in raised)
             for vendor in raised:
@@ -93,12 +108,13 @@ class Demo:
     def _play(self, idv: Gateway, vendor: OnStage, shelf: FileShelf, files: Served) -> Ending:
         name = vendor.name
         scene = Scene(
-            two_people=self.two_people,
+            person=_PERSON,
+            face=_OTHER if self.two_people else _PERSON,
             put_file=lambda content: files.url + shelf.put(content),
             say=lambda text: self._say(name, text),
         )
         try:
-            flow = idv.open(vendor.emulation.order(f"APP-{name}"), account=name)
+            flow = idv.open(_ORDER, account=name)
             self._say(name, f"flow opened, {flow.status.value}")
             flow = vendor.emulation.play(idv, flow, scene)
             if self.stop == name:
@@ -138,9 +154,9 @@ class _CallbackServer:
         self.served.stop()
 
 
-def run_demo(*, two_people: bool, stop: str | None, json_wanted: bool) -> int:
-    """Run it and print the table; the exit code."""
-    endings = Demo(two_people, stop, json_wanted).run()
+def run_demo(vendors: Iterable[str] = (), *, two_people: bool, stop: str | None, json_wanted: bool) -> int:
+    """Run it with these vendors, or with all that have an emulator, and print the table; the exit code."""
+    endings = Demo(tuple(vendors), two_people, stop, json_wanted).run()
     results = [ending.result for ending in endings if ending.result is not None]
     if json_wanted:
         as_json(
@@ -158,7 +174,7 @@ def run_demo(*, two_people: bool, stop: str | None, json_wanted: bool) -> int:
 
 
 def _print_table(endings: list[Ending]) -> None:
-    shown = table("", *(ending.name for ending in endings), title="One vocabulary for every vendor")
+    shown = table("", *(ending.name for ending in endings), title="One order, one policy, one vocabulary")
     columns = [
         dict(result_rows(ending.result)) if ending.result else {"status": "UNAVAILABLE", "why": ending.error}
         for ending in endings

@@ -12,16 +12,21 @@ import attrs
 from ..clock import Clock
 from ..gateway import Gateway
 from ..hookspecs import Plugin
-from ..model import Flow, FlowOrder
+from ..model import Flow
 from ..protocols import Polling
 from .emulator import Emulator
+from .specimens import Person
 
 
 @attrs.frozen(kw_only=True)
 class Scene:
-    """How to play: `two_people` hands in one person's papers with another person's; `put_file` gives a file an address."""
+    """How to play: `person` is the applicant, `face` whose selfie (or second half of the papers) is handed in.
 
-    two_people: bool
+    `put_file` gives a file an address.
+    """
+
+    person: Person
+    face: Person
     put_file: Callable[[bytes], str]
     say: Callable[[str], object]
 
@@ -35,8 +40,6 @@ class Emulation(Protocol):
     def settings(self, base_url: str) -> dict[str, Any]:
         """Settings of an account at the emulator; secrets as `Secret`."""
         ...
-
-    def order(self, application_id: str) -> FlowOrder: ...
 
     def play(self, idv: Gateway, flow: Flow, scene: Scene) -> Flow:
         """Do what platform and applicant do until only waiting is left."""

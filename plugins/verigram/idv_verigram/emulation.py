@@ -7,15 +7,13 @@ from typing import Any
 
 import httpx
 
-from idv_core import Applicant, Flow, FlowOrder, Gateway, Secret
+from idv_core import Flow, Gateway, Secret
 from idv_core.clock import Clock
 from idv_core.protocols import Polling
 from idv_core.testing.emulation import Scene
-from idv_core.testing.specimens import PEOPLE, make_specimen
+from idv_core.testing.specimens import make_specimen
 
 from .emulator import Variants, VerigramEmulator
-
-_PERSON, _OTHER = PEOPLE["aigerim"], PEOPLE["daniyar"]
 
 
 class VerigramEmulation:
@@ -29,12 +27,7 @@ class VerigramEmulation:
         key, secret = next(iter(self.emulator.keys.items()))
         return {"base_url": base_url, "api_key": Secret(key), "secret": Secret(secret)}
 
-    def order(self, application_id: str) -> FlowOrder:
-        person = Applicant(reference="CUST-3", name=_PERSON.name, country="KZ")
-        return FlowOrder(product="wallet", application_id=application_id, applicant=person)
-
     def play(self, idv: Gateway, flow: Flow, scene: Scene) -> Flow:
-        face = _OTHER if scene.two_people else _PERSON
         if flow.link is not None:
             url = flow.link.url.reveal()
             with httpx.Client(timeout=10) as browser:
@@ -42,6 +35,6 @@ class VerigramEmulation:
                 scene.say("the applicant agrees on the hosted page")
                 browser.post(url, data={"consent": "yes"})
                 scene.say("the applicant shows document and face")
-                browser.post(url, files={"document": make_specimen("kz-id", _PERSON)})
-                browser.post(url, files={"selfie": make_specimen("selfie", face)})
+                browser.post(url, files={"document": make_specimen("kz-id", scene.person)})
+                browser.post(url, files={"selfie": make_specimen("selfie", scene.face)})
         return flow

@@ -17,4 +17,5 @@ def idv_plugin() -> Plugin:
         create=Acme,
         bench="idv_acme.bench:bench",
         adapters=(Acme,),
+        contract=1,
     )
