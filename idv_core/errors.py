@@ -22,6 +22,7 @@ IdvError
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
@@ -201,14 +202,27 @@ class OutcomeUnknown(VendorError):
         self.ask = ask
 
 
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def _names(value: object) -> tuple[str, ...]:
+    several = [value] if isinstance(value, str) else value if isinstance(value, Iterable) else ()
+    return tuple(name for name in several if isinstance(name, str) and name)
+
+
 @attrs.frozen(kw_only=True)
 class Refusal:
-    """What a plugin reads out of an error answer. `kind` None: by HTTP status (see `kind_of_status`)."""
+    """What a plugin reads out of an error answer. `kind` None: by HTTP status (see `kind_of_status`).
+
+    Give what stands in the body, whatever it is: what is no text becomes None, and of `fields` (a text, a list, the keys of an
+    object) the texts are kept.
+    """
 
     kind: type[VendorError] | None = None
-    code: str | None = None
-    message: str | None = None
-    fields: tuple[str, ...] = ()
+    code: str | None = attrs.field(default=None, converter=_text)
+    message: str | None = attrs.field(default=None, converter=_text)
+    fields: tuple[str, ...] = attrs.field(default=(), converter=_names)
     retry_after: timedelta | None = None
 
 

@@ -12,7 +12,7 @@ import idv_verifik.bench
 import idv_verigram.bench
 
 from idv_core.testing import FakeClock
-from idv_core.testing.conformance import Bench
+from idv_core.testing.bench import Bench
 
 
 def atlas_onboarding(clock: FakeClock) -> Bench:

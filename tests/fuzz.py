@@ -23,7 +23,8 @@ from idv_core import CallbackRejected
 from idv_core.engine.breaker import Circuit
 from idv_core.protocols import CallbackReading, InboundCall
 from idv_core.testing import FakeClock
-from idv_core.testing.conformance import Driver, feed, recorded_answers
+from idv_core.testing.bench import Driver
+from idv_core.testing.feeding import feed, recorded_answers
 
 WORDS = [
     "",

@@ -43,8 +43,8 @@ from idv_core.protocols import (
 from idv_core.registry import registry_of
 from idv_core.telemetry import ObserverHooks, observes
 from idv_core.telemetry.otel import OpenTelemetry
+from idv_core.testing.bench import CALLBACKS, Bench
 from idv_core.testing.clock import RunningClock
-from idv_core.testing.conformance import CALLBACKS, Bench
 from idv_core.testing.faults import FAULTS, Fault, FaultServer
 
 NAME, FAMILY, MAIL, PHONE = "Zyxonara", "Qwhistlemoor", "zyxonara.canary@example.org", "+573005559917"

@@ -22,7 +22,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from idv_core import Decision, Flow, FlowOrder, IdvError, OutcomeUnknown, PluginError, Result, VendorError
 from idv_core.protocols import RecoverProtocol, SubmitProtocol, UploadProtocol
 from idv_core.testing import PEOPLE, FakeClock, make_specimen
-from idv_core.testing.conformance import Bench, Driver, another_person
+from idv_core.testing.bench import Bench, Driver, another_person
 from idv_core.testing.direct import DirectTransport
 
 EXAMPLES = int(os.environ.get("IDV_MACHINE_EXAMPLES", "2000"))

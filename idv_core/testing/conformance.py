@@ -13,8 +13,6 @@ Every capability that your adapter has is exercised, by the blocking gateway and
 from __future__ import annotations
 
 import ast
-import asyncio
-import inspect
 import json
 import logging
 import sys
@@ -22,7 +20,6 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import attrs
 import httpx
@@ -30,11 +27,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ..async_gateway import AsyncGateway
-from ..callbacks.desk import MAX_BODY, Inbound
-from ..config import Account, Callbacks
-from ..engine.conversation import perform
-from ..engine.effects import Locked, Send, Steps
+from ..callbacks.desk import MAX_BODY
 from ..errors import (
     CallbackRejected,
     DuplicateFlow,
@@ -43,17 +36,13 @@ from ..errors import (
     PluginError,
     VendorError,
 )
-from ..gateway import Gateway
-from ..hookspecs import Plugin
-from ..model import CheckOutcome, Decision, Document, Flow, FlowOrder, FlowStatus, Result, Secret, Template, dump, load
-from ..policy import DEFAULT_POLICY, Policy, judge
+from ..model import Decision, Flow, FlowStatus, Result, Secret, dump, load
 from ..protocols import (
     CONTRACT_VERSION,
     AdapterProtocol,
     CallbackProtocol,
     CallbackReading,
     CredentialsProtocol,
-    Evidence,
     FlowProtocol,
     InboundCall,
     LinkProtocol,
@@ -64,14 +53,11 @@ from ..protocols import (
     TokenProtocol,
     UploadProtocol,
 )
-from ..registry import registry_of
-from ..wire import Response
-from .clock import FakeClock
-from .emulator import Emulator, Reply
+from .bench import ACCOUNT, Bench, Driver, another_person, operations_of
+from .emulator import Reply
+from .feeding import assert_announced, feed, recorded_answers
 from .strategies import json_like, json_values
 
-ACCOUNT = "account-under-test"
-CALLBACKS = Callbacks("https://platform.example/idv", Secret("key-of-the-conformance-suite-0123456789"))
 _FORBIDDEN_IMPORTS = {
     "socket",
     "ssl",
@@ -116,112 +102,6 @@ _SLOW = settings(
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.differing_executors],
 )
-
-
-@attrs.frozen
-class DocumentedError:
-    """An error of the vendor's pages: calls that match answer `reply`, and `operation` must raise `error`."""
-
-    operation: str
-    match: str
-    reply: Reply
-    error: type[VendorError]
-
-
-@attrs.frozen
-class UnknownWord:
-    """An answer with a word that no page has, or with something missing. It must never lead to an approval."""
-
-    match: str
-    reply: Callable[[Flow], Reply]
-
-
-def answers(data: Any) -> Callable[[Flow], Reply]:
-    """The same 200 whatever the flow is."""
-    return lambda _: Reply(200, data)
-
-
-@attrs.define(kw_only=True)
-class Bench:
-    """Your plugin with your emulator, and what the suite cannot know.
-
-    `transport` is any httpx transport that leads to the emulator. `finish` brings a flow to a good end as an applicant (or
-    platform) would, through the driver it is given; `finish_badly` likewise with somebody else's documents. `documents` are
-    good ones to hand in, `bad_documents` somebody else's. `errors` is your vendor's error table, `unknown_words` what the
-    suite may answer to show that nothing not understood approves. `personal` are texts that no log, error or repr may hold.
-    `opened` counts the flows that your emulator has for an order. `policy` gives thresholds where your vendor only scores.
-    `no_recovery` says why the vendor has no way to find out what became of an opening. `judge` drives the emulator by the
-    vendor's own client and tells which one it was; it raises AssertionError.
-    """
-
-    plugin: Plugin
-    settings: Mapping[str, Any]
-    emulator: Emulator
-    clock: FakeClock
-    transport: Any
-    order: FlowOrder
-    finish: Callable[[Driver, Flow], Flow]
-    finish_badly: Callable[[Driver, Flow], Flow]
-    documents: tuple[Document, ...] = ()
-    bad_documents: tuple[Document, ...] = ()
-    template: Template | None = None
-    errors: tuple[DocumentedError, ...] = ()
-    unknown_words: tuple[UnknownWord, ...] = ()
-    personal: tuple[str, ...] = ()
-    callback: Callable[[str], Inbound] | None = None
-    policy: Policy = DEFAULT_POLICY
-    expire_tokens: Callable[[], None] | None = None
-    opened: Callable[[FlowOrder], int] | None = None
-    no_recovery: str | None = None
-    judge: Callable[[], str] | None = None
-    recorded: list[Any] = attrs.field(factory=list)
-
-    def settings_at(self, url: str) -> dict[str, Any]:
-        """The settings with the emulator at another scheme, host and port; the path of the base URL stays."""
-        return {**self.settings, "base_url": url + urlsplit(self.settings["base_url"]).path}
-
-
-class Driver:
-    """`Gateway` or `AsyncGateway` behind the same blocking calls, so that each test runs with both."""
-
-    def __init__(self, bench: Bench, kind: str, **more: Any) -> None:
-        account = Account(ACCOUNT, bench.plugin.name, bench.settings, **more)
-        shared: dict[str, Any] = {
-            "callbacks": CALLBACKS,
-            "policy": bench.policy,
-            "clock": bench.clock,
-            "registry": registry_of(bench.plugin),
-            "transport": bench.transport,
-        }
-        self.kind = kind
-        self._runner = asyncio.Runner()
-        self.gateway: Any = Gateway([account], **shared) if kind == "sync" else AsyncGateway([account], **shared)
-
-    def __getattr__(self, name: str) -> Any:
-        method = getattr(self.gateway, name)
-        if not inspect.iscoroutinefunction(method):
-            return method
-        return lambda *args, **more: self._runner.run(method(*args, **more))
-
-    def close(self, transport: Any = None) -> None:
-        """Close the gateway, and a transport that was brought for it alone."""
-        if self.kind != "sync":
-            self._runner.run(self.gateway.close())
-            if transport is not None:
-                self._runner.run(transport.aclose())
-        else:
-            self.gateway.close()
-        self._runner.close()
-
-    @property
-    def has_token_already(self) -> bool:
-        """Whether the next call of the account is the operation's own."""
-        session = self.gateway._operations.live.sessions[ACCOUNT]
-        return session.token is not None or not session.has_token
-
-    @property
-    def adapter(self) -> Any:
-        return self.gateway._operations.live.sessions[ACCOUNT].adapter
 
 
 class PluginConformance:
@@ -308,7 +188,7 @@ class PluginConformance:
             order = another_person(
                 attrs.evolve(bench.order, application_id=f"APP-evidence-{number}"), f"evidence-{number}"
             )
-            _assert_announced(idv.adapter, idv.wait(finish(idv, idv.open(order))))
+            assert_announced(idv.adapter, idv.wait(finish(idv, idv.open(order))))
 
     def test_credentials_can_be_tried(self, bench: Bench, idv: Driver) -> None:
         wanted = isinstance(idv.adapter, (CredentialsProtocol, TokenProtocol))
@@ -551,97 +431,6 @@ def _is_understood(run: Callable[[], Any]) -> None:
         pass
 
 
-def operations_of(adapter: Any) -> list[str]:
-    more = {
-        "upload": UploadProtocol,
-        "submit": SubmitProtocol,
-        "renew_link": LinkProtocol,
-        "provision": TemplateProtocol,
-    }
-    return ["open", "status", "result", *(name for name, protocol in more.items() if isinstance(adapter, protocol))]
-
-
-def feed(driver: Driver, bench: Bench, operation: str, contents: list[bytes], status: int = 200) -> None:
-    """Run one operation of the adapter with these answers, engine included, network not.
-
-    Fails unless what comes out is a model or an `IdvError` that does not blame the plugin.
-    """
-    adapter, session = driver.adapter, driver.gateway._operations.live.sessions[ACCOUNT]
-    urls = driver.gateway._operations.live.desk.urls(ACCOUNT, "APP-1")
-    flow = Flow(id="flow-1:person-1", status="open", account=ACCOUNT, secrets={"token": Secret("applicant-token")})
-    documents = tuple(
-        attrs.evolve(d, url=None, path=None, content=b"x") if d.url is None else d for d in bench.documents
-    )
-    start: dict[str, Callable[[], Any]] = {
-        "open": lambda: adapter.open_flow(attrs.evolve(bench.order, callbacks=urls)),
-        "status": lambda: adapter.status(flow),
-        "result": lambda: adapter.result(flow),
-        "upload": lambda: adapter.upload(flow, documents),
-        "submit": lambda: adapter.submit(flow),
-        "renew_link": lambda: adapter.renew_link(flow),
-        "provision": lambda: adapter.provision(bench.template),
-    }
-    expected = {"result": Result, "open": Flow, "status": Flow, "upload": Flow, "submit": Flow, "renew_link": Flow}
-    steps = perform(session, operation, start[operation], bench.clock)
-    answers = [Response(status=status, content=content, received_at=bench.clock.now()) for content in contents]
-    try:
-        value = _answered(steps, answers, [])
-        assert isinstance(value, expected.get(operation, object))
-        if isinstance(value, Result):
-            _assert_announced(adapter, value)
-            json.dumps(dump(judge(bench.policy, value, bench.clock.now())))
-    except PluginError as error:
-        pytest.fail(f"the plugin broke on an answer: {error}")
-    except IdvError:
-        pass
-
-
-def _assert_announced(adapter: Any, result: Result) -> None:
-    """A result holds nothing that `evidence` of its adapter rules out."""
-    evidence: Evidence | None = getattr(adapter, "evidence", None)
-    if evidence is None:
-        return
-    for check in result.checks:
-        if check.outcome is CheckOutcome.PASSED:
-            assert check.kind in evidence.checks, f"{check.kind} passed, but evidence.checks does not have it"
-        if check.score is not None:
-            assert check.kind in evidence.scored, f"{check.kind} has a score, but evidence.scored does not have it"
-    assert evidence.documents or not result.documents, "there are documents, but evidence.documents is false"
-    assert evidence.verdict or result.verdict is None, "there is a verdict, but evidence.verdict is false"
-
-
-def _answered(steps: Steps[Any], answers: list[Response], sent: list[Send]) -> Any:
-    """Run the steps with these answers, the last one again and again; pauses take no time."""
-    value: Any = None
-    fault: Exception | None = None
-    try:
-        while True:
-            effect = steps.send(value) if fault is None else steps.throw(fault)
-            value, fault = None, None
-            if isinstance(effect, Send):
-                sent.append(effect)
-                if len(sent) > 400:
-                    pytest.fail("the operation asks on and on")
-                value = answers[min(len(sent), len(answers)) - 1]
-            elif isinstance(effect, Locked):
-                try:
-                    value = _answered(effect.steps(), answers, sent)
-                except IdvError as error:
-                    fault = error
-    except StopIteration as stop:
-        return stop.value
-
-
-def recorded_answers(bench: Bench) -> list[Any]:
-    """Real answers of the emulator to start the changes from."""
-    if not bench.recorded:
-        idv = Driver(attrs.evolve(bench, transport=_Recorder(bench.transport, bench.recorded)), "sync")
-        flow = bench.finish(idv, idv.open(bench.order))
-        bench.clock.advance(3600)
-        idv.result(flow)
-    return bench.recorded
-
-
 class _LosesAnswers(httpx.BaseTransport, httpx.AsyncBaseTransport):
     """The vendor gets each call; while armed, nobody gets the answer."""
 
@@ -659,29 +448,6 @@ class _LosesAnswers(httpx.BaseTransport, httpx.AsyncBaseTransport):
         if self.armed:
             raise httpx.ReadError("the answer was lost")
         return response
-
-
-class _Recorder(httpx.BaseTransport):
-    def __init__(self, inner: httpx.BaseTransport, seen: list[Any]) -> None:
-        self._inner, self._seen = inner, seen
-
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        response = self._inner.handle_request(request)
-        try:
-            self._seen.append(json.loads(response.read()))
-        except ValueError:
-            pass
-        return response
-
-
-def another_person(order: FlowOrder, mark: str) -> FlowOrder:
-    """The same order for somebody else."""
-    person = order.applicant
-    email = f"p{mark}@example.org" if person.email else None
-    return attrs.evolve(
-        order,
-        applicant=attrs.evolve(person, reference=f"{person.reference}-{mark}"[:60], email=email, phone_number=None),
-    )
 
 
 def _secrets(flow: Flow) -> list[str]:

@@ -25,8 +25,8 @@ from ..engine.retry import Retry
 from ..errors import IdvError, OutcomeUnknown, PluginError, VendorError
 from ..model import Decision, Flow, FlowOrder, Result
 from ..protocols import RecoverProtocol
+from .bench import Bench, Driver, another_person, operations_of
 from .clock import RunningClock
-from .conformance import Bench, Driver, another_person, operations_of
 from .emulator import Emulator
 
 Answer = tuple[int, dict[str, str], bytes]

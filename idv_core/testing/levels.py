@@ -20,20 +20,13 @@ from typing import Any
 import attrs
 import pytest
 
-from ..errors import (
-    AuthenticationFailed,
-    InvalidOrder,
-    OutcomeUnknown,
-    PermissionDenied,
-    PluginError,
-    RateLimited,
-)
+from ..errors import PluginError
 from ..hookspecs import Plugin
 from ..model.values import as_tuple
 from ..protocols import RecoverProtocol
 from ..registry import Found, discover
+from .bench import USUAL, Bench
 from .clock import FakeClock, RunningClock
-from .conformance import Bench
 from .faults import FaultMatrix
 
 
@@ -119,7 +112,6 @@ _BY_TESTS: tuple[tuple[Level, str, tuple[str, ...]], ...] = (
         ),
     ),
 )
-_ERRORS = (AuthenticationFailed, PermissionDenied, InvalidOrder, RateLimited, OutcomeUnknown)
 _MODULE = """
 import pytest
 from idv_core.testing.conformance import PluginConformance
@@ -219,7 +211,7 @@ def _recovery(bench: Bench, adapter: Any, outcomes: _Outcomes) -> Grade:
 
 def _error_table(bench: Bench) -> Grade:
     told = {documented.error for documented in bench.errors if documented.operation == "open"}
-    missing = [error.__name__ for error in _ERRORS if error not in told]
+    missing = [error.__name__ for error in USUAL.values() if error not in told]
     evidence = (
         f"Bench.errors lacks, for open: {', '.join(missing)}" if missing else f"{len(bench.errors)} documented errors"
     )

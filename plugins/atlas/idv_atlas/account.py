@@ -73,8 +73,7 @@ class AtlasAccount:
         body = response.json_object() or {}
         words = [body.get(name) for name in ("error_message", "error", "reason")]
         text = "; ".join(word for word in words if isinstance(word, str) and word) or None
-        code = body.get("error_code")
-        refusal = Refusal(code=code if isinstance(code, str) else None, message=text)
+        refusal = Refusal(code=body.get("error_code"), message=text)
         match response.status:
             case 400:
                 return attrs.evolve(refusal, fields=_names(text or ""))

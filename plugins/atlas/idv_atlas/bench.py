@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -11,7 +10,6 @@ from idv_core import (
     AuthenticationFailed,
     Document,
     DuplicateFlow,
-    Flow,
     FlowNotFound,
     FlowOrder,
     InvalidOrder,
@@ -25,7 +23,7 @@ from idv_core import (
 )
 from idv_core.callbacks import Inbound
 from idv_core.testing import PEOPLE, FakeClock, Network, Person, Reply
-from idv_core.testing.conformance import Bench, DocumentedError, Driver, UnknownWord, answers
+from idv_core.testing.bench import Bench, DocumentedError, UnknownWord, answers
 from idv_core.testing.platform import FILES_HOST
 
 from . import idv_plugin
@@ -48,14 +46,6 @@ def documents(network: Network, person: Person, other: Person | None = None) -> 
     """PAN and invoice of one person, Aadhaar and delivery order of the other."""
     people = (person, other or person, person, other or person)
     return tuple(network.by_url(kind, whose) for kind, whose in zip(KINDS, people, strict=True))
-
-
-def uploader(network: Network, person: Person, other: Person | None = None) -> Callable[[Driver, Flow], Flow]:
-    def finish(idv: Driver, flow: Flow) -> Flow:
-        handed_in: Flow = idv.upload(flow, documents(network, person, other))
-        return handed_in
-
-    return finish
 
 
 def refused(status: int, text: str = "Invalid token") -> Reply:
@@ -96,8 +86,6 @@ def make_bench(clock: FakeClock, network: Network, emulator: AtlasEmulator, sett
         order=order(),
         documents=documents(network, MEERA),
         bad_documents=documents(network, MEERA, ROHAN),
-        finish=uploader(network, MEERA),
-        finish_badly=uploader(network, MEERA, ROHAN),
         errors=(
             DocumentedError("open", f"POST {init}", refused(400, missing), InvalidOrder),
             DocumentedError("open", f"POST {init}", refused(401), AuthenticationFailed),

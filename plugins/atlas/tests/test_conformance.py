@@ -3,7 +3,8 @@ import pytest
 from idv_atlas.bench import refused
 
 from idv_core import AuthenticationFailed, Decision, DuplicateFlow, FlowNotFound, InvalidOrder
-from idv_core.testing.conformance import Bench, DocumentedError, Driver, PluginConformance, UnknownWord, answers
+from idv_core.testing.bench import Bench, DocumentedError, Driver, UnknownWord, answers
+from idv_core.testing.conformance import PluginConformance
 
 V2 = "/v2/verification"
 

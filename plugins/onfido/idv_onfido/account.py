@@ -45,12 +45,7 @@ class OnfidoAccount:
         """`{"error": {type, message, fields}}`, with `fields` an object of lists."""
         error = (response.json_object() or {}).get("error")
         error = error if isinstance(error, dict) else {}
-        fields = error.get("fields")
-        return Refusal(
-            code=_text(error.get("type")),
-            message=_text(error.get("message")),
-            fields=tuple(fields) if isinstance(fields, dict) else (),
-        )
+        return Refusal(code=error.get("type"), message=error.get("message"), fields=error.get("fields"))
 
     def check_credentials(self) -> Exchange[None]:
         yield Request.get("/applicants", query={"per_page": "1"})

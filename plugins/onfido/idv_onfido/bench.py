@@ -11,19 +11,27 @@ import httpx
 
 from idv_core import (
     Applicant,
-    AuthenticationFailed,
     Document,
     Flow,
     FlowNotFound,
     FlowOrder,
     InvalidOrder,
-    PermissionDenied,
     Secret,
 )
 from idv_core.callbacks import Inbound
-from idv_core.errors import OutcomeUnknown, RateLimited, VendorUnavailable
+from idv_core.errors import VendorUnavailable
 from idv_core.testing import PEOPLE, FakeClock, Network, Person, Reply, make_specimen
-from idv_core.testing.conformance import Bench, DocumentedError, Driver, UnknownWord, answers
+from idv_core.testing.bench import (
+    USUAL,
+    Bench,
+    DocumentedError,
+    Driver,
+    Finish,
+    UnknownWord,
+    answers,
+    documented,
+    hands_in,
+)
 
 from . import idv_plugin
 from .account import sign
@@ -74,8 +82,20 @@ def make_settings(emulator: OnfidoEmulator) -> dict[str, object]:
     }
 
 
-def refused(status: int, type: str, **more: Any) -> Reply:
-    return Reply(status, {"error": {"type": type, "message": "Ana Ruiz is wrong", **more}})
+_TYPES = {
+    400: "bad_request",
+    401: "authorization_error",
+    403: "account_disabled",
+    404: "resource_not_found",
+    410: "gone",
+    422: "validation_error",
+    429: "rate_limit",
+    500: "internal_server_error",
+}
+
+
+def refused(status: int) -> Reply:
+    return Reply(status, {"error": {"type": _TYPES[status], "message": "Ana Ruiz is wrong"}})
 
 
 def event(payload: Mapping[str, Any]) -> Callable[[str], Inbound]:
@@ -87,26 +107,17 @@ def event(payload: Mapping[str, Any]) -> Callable[[str], Inbound]:
 
 def errors_of(call: str, look: str) -> tuple[DocumentedError, ...]:
     """The error table, for the call that opens and the one that looks."""
-    table = (
-        (400, "bad_request", InvalidOrder),
-        (401, "authorization_error", AuthenticationFailed),
-        (403, "account_disabled", PermissionDenied),
-        (422, "validation_error", InvalidOrder),
-        (429, "rate_limit", RateLimited),
-        (500, "internal_server_error", OutcomeUnknown),
-    )
     return (
-        *(DocumentedError("open", call, refused(status, type), error) for status, type, error in table),
-        DocumentedError("result", look, refused(404, "resource_not_found"), FlowNotFound),
-        DocumentedError("result", look, refused(410, "gone"), FlowNotFound),
-        DocumentedError("status", look, refused(500, "internal_server_error"), VendorUnavailable),
+        *documented("open", call, refused, {**USUAL, 422: InvalidOrder}),
+        *documented("result", look, refused, {404: FlowNotFound, 410: FlowNotFound}),
+        *documented("status", look, refused, {500: VendorUnavailable}),
     )
 
 
 def workflows(clock: FakeClock, network: Network, emulator: OnfidoEmulator, settings: dict[str, object]) -> Bench:
     """Family `workflows`: the applicant walks through the hosted page."""
 
-    def finishing(face: Person) -> Callable[[Driver, Flow], Flow]:
+    def finishing(face: Person) -> Finish:
         def finish(idv: Driver, flow: Flow) -> Flow:
             walk(network, flow, make_specimen("passport", ANA), make_specimen("selfie", face))
             return flow
@@ -159,9 +170,6 @@ def workflows(clock: FakeClock, network: Network, emulator: OnfidoEmulator, sett
 def checks(clock: FakeClock, network: Network, emulator: OnfidoEmulator, settings: dict[str, object]) -> Bench:
     """Family `checks`: the platform hands in documents and photos."""
 
-    def finishing(face: Person) -> Callable[[Driver, Flow], Flow]:
-        return lambda idv, flow: idv.submit(idv.upload(flow, papers(face)))
-
     def reports(**report: Any) -> UnknownWord:
         def reply(flow: Flow) -> Reply:
             check = [check for check in emulator.checks.values() if check.about["applicant_id"] == flow.id][-1]
@@ -179,10 +187,10 @@ def checks(clock: FakeClock, network: Network, emulator: OnfidoEmulator, setting
     return attrs.evolve(
         workflows(clock, network, emulator, settings),
         settings={**settings, "family": "checks"},
-        finish=finishing(ANA),
-        finish_badly=finishing(LUIS),
         documents=papers(ANA),
         bad_documents=papers(LUIS),
+        finish=hands_in(papers(ANA)),
+        finish_badly=hands_in(papers(LUIS)),
         errors=errors_of("POST /v3.6/applicants", "GET /v3.6/checks"),
         unknown_words=(
             reports(name="something_new"),

@@ -5,7 +5,8 @@ from idv_onfido.bench import checks, workflows
 from idv_onfido.emulator import OnfidoEmulator
 
 from idv_core.testing import FakeClock, Network
-from idv_core.testing.conformance import Bench, PluginConformance
+from idv_core.testing.bench import Bench
+from idv_core.testing.conformance import PluginConformance
 
 
 class TestWorkflows(PluginConformance):

@@ -22,7 +22,7 @@ from idv_core import (
 from idv_core.callbacks import Inbound
 from idv_core.errors import OutcomeUnknown, RateLimited, VendorUnavailable
 from idv_core.testing import PEOPLE, FakeClock, Network, Person, Reply, make_specimen
-from idv_core.testing.conformance import Bench, DocumentedError, Driver, UnknownWord, answers
+from idv_core.testing.bench import Bench, DocumentedError, Driver, UnknownWord, answers
 
 from . import idv_plugin
 from .emulator import StripeEmulator

@@ -55,12 +55,11 @@ class StripeIdentity:
         """`{"error": {type, code, message, param}}` (docs.stripe.com/api/errors)."""
         error = (response.json_object() or {}).get("error")
         error = error if isinstance(error, dict) else {}
-        texts = {name: error[name] for name in ("type", "code", "message", "param") if isinstance(error.get(name), str)}
         return Refusal(
-            kind=DuplicateFlow if texts.get("type") == "idempotency_error" else None,
-            code=texts.get("code") or texts.get("type"),
-            message=texts.get("message"),
-            fields=(texts["param"],) if "param" in texts else (),
+            kind=DuplicateFlow if error.get("type") == "idempotency_error" else None,
+            code=error.get("code") or error.get("type"),
+            message=error.get("message"),
+            fields=error.get("param"),
         )
 
     def open_flow(self, order: FlowOrder) -> Exchange[Flow]:

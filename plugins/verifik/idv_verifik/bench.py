@@ -22,7 +22,7 @@ from idv_core import (
 )
 from idv_core.callbacks import Inbound
 from idv_core.testing import PEOPLE, FakeClock, Network, Person, Reply, by_content
-from idv_core.testing.conformance import Bench, DocumentedError, Driver, UnknownWord
+from idv_core.testing.bench import Bench, DocumentedError, UnknownWord
 
 from . import Documents, DocumentType, SignUpForm, SmartEnroll, idv_plugin
 from .emulator import VerifikEmulator
@@ -53,14 +53,6 @@ def order(**changes: Any) -> FlowOrder:
 
 def pictures(person: Person = ANA, face: Person | None = None) -> tuple[Document, ...]:
     return by_content("cedula", person), by_content("selfie", face or person)
-
-
-def step_by_step(person: Person, face: Person) -> Callable[[Driver, Flow], Flow]:
-    def finish(idv: Driver, flow: Flow) -> Flow:
-        submitted: Flow = idv.submit(idv.upload(flow, pictures(person, face)))
-        return submitted
-
-    return finish
 
 
 def said(status: int, code: str, message: str, **more: object) -> Reply:
@@ -112,8 +104,6 @@ def make_bench(
         documents=pictures(),
         bad_documents=pictures(ANA, LUIS),
         template=make_smart_enroll().template("wallet onboarding CO"),
-        finish=step_by_step(ANA, ANA),
-        finish_badly=step_by_step(ANA, LUIS),
         errors=(
             DocumentedError(
                 "open", register, said(401, "Unauthorized", "Invalid or expired token."), AuthenticationFailed

@@ -8,7 +8,7 @@ from idv_verifik.bench import make_bench, make_emulator, make_settings, make_sma
 from idv_verifik.emulator import VerifikEmulator
 
 from idv_core.testing import FakeClock, Network
-from idv_core.testing.conformance import Bench
+from idv_core.testing.bench import Bench
 from idv_core.testing.fixtures import clock, network
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -11,7 +10,7 @@ from idv_core import Applicant, AuthenticationFailed, Flow, FlowOrder, InvalidOr
 from idv_core.callbacks import Inbound
 from idv_core.errors import OutcomeUnknown, RateLimited, VendorUnavailable
 from idv_core.testing import PEOPLE, FakeClock, Network, Person, Reply, make_specimen
-from idv_core.testing.conformance import Bench, DocumentedError, Driver, UnknownWord, answers
+from idv_core.testing.bench import Bench, Driver, Finish, UnknownWord, answers, documented
 
 from . import idv_plugin
 from .emulator import VerigramEmulator
@@ -31,7 +30,7 @@ def walk(network: Network, flow: Flow, document: bytes, selfie: bytes) -> httpx.
         return browser.post(url, files={"selfie": selfie})
 
 
-def walker(network: Network, person: Person, face: Person) -> Callable[[Driver, Flow], Flow]:
+def walker(network: Network, person: Person, face: Person) -> Finish:
     def finish(idv: Driver, flow: Flow) -> Flow:
         walk(network, flow, make_specimen("kz-id", person), make_specimen("selfie", face))
         return flow
@@ -44,8 +43,17 @@ def order(**changes: Any) -> FlowOrder:
     return FlowOrder(**{"product": "wallet", "application_id": "APP-1", "applicant": person, **changes})
 
 
-def refused(status: int, code: str) -> Reply:
-    return Reply(status, {"error_code": code, "error_message": "person_id is wrong"})
+_CODES = {
+    401: "UNAUTHORIZED",
+    403: "FORBIDDEN",
+    422: "VALIDATION_ERROR",
+    429: "TOO_MANY_REQUESTS",
+    500: "INTERNAL_ERROR",
+}
+
+
+def refused(status: int) -> Reply:
+    return Reply(status, {"error_code": _CODES[status], "error_message": "person_id is wrong"})
 
 
 def make_emulator(clock: FakeClock, network: Network) -> VerigramEmulator:
@@ -64,13 +72,13 @@ def make_settings(emulator: VerigramEmulator) -> dict[str, object]:
 
 
 def make_bench(clock: FakeClock, network: Network, emulator: VerigramEmulator, settings: dict[str, object]) -> Bench:
-    errors = (
-        (401, "UNAUTHORIZED", AuthenticationFailed),
-        (403, "FORBIDDEN", PermissionDenied),
-        (422, "VALIDATION_ERROR", InvalidOrder),
-        (429, "TOO_MANY_REQUESTS", RateLimited),
-        (500, "INTERNAL_ERROR", OutcomeUnknown),
-    )
+    opening = {
+        401: AuthenticationFailed,
+        403: PermissionDenied,
+        422: InvalidOrder,
+        429: RateLimited,
+        500: OutcomeUnknown,
+    }
     results: tuple[dict[str, object], ...] = (
         {"flow_status": "excellent"},
         {},
@@ -87,11 +95,9 @@ def make_bench(clock: FakeClock, network: Network, emulator: VerigramEmulator, s
         finish=walker(network, AIGERIM, AIGERIM),
         finish_badly=walker(network, AIGERIM, DANIYAR),
         errors=(
-            *(DocumentedError("open", "POST /flow", refused(status, code), kind) for status, code, kind in errors),
-            DocumentedError("result", "GET /flow/", refused(401, "UNAUTHORIZED"), AuthenticationFailed),
-            DocumentedError("result", "GET /flow/", refused(403, "FORBIDDEN"), PermissionDenied),
-            DocumentedError("result", "GET /flow/", refused(429, "TOO_MANY_REQUESTS"), RateLimited),
-            DocumentedError("status", "GET /flow/", refused(500, "INTERNAL_ERROR"), VendorUnavailable),
+            *documented("open", "POST /flow", refused, opening),
+            *documented("result", "GET /flow/", refused, {status: opening[status] for status in (401, 403, 429)}),
+            *documented("status", "GET /flow/", refused, {500: VendorUnavailable}),
         ),
         unknown_words=tuple(UnknownWord("GET /flow/", answers(result)) for result in results),
         personal=(AIGERIM.name, "aigerim@example.org"),

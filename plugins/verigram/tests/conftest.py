@@ -7,7 +7,7 @@ from idv_verigram.bench import make_bench, make_emulator, make_settings
 from idv_verigram.emulator import VerigramEmulator
 
 from idv_core.testing import FakeClock, Network
-from idv_core.testing.conformance import Bench
+from idv_core.testing.bench import Bench
 from idv_core.testing.fixtures import clock, network
 
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from idv_core import Applicant, AuthenticationFailed, Flow, FlowOrder, InvalidOrder, OutcomeUnknown, Secret
+from idv_core import Applicant, Flow, FlowOrder, Secret
 from idv_core.testing import PEOPLE, FakeClock, Network, Person, Reply, make_specimen
-from idv_core.testing.conformance import Bench, DocumentedError, Driver, UnknownWord, answers
+from idv_core.testing.bench import Bench, Driver, Finish, UnknownWord, answers, documented
 
 from . import idv_plugin
 from .emulator import AcmeEmulator
@@ -15,8 +13,8 @@ HOST = "api.acme.example"
 MEERA, ROHAN = PEOPLE["meera"], PEOPLE["rohan"]
 
 
-def refused(status: int, code: str) -> Reply:
-    return Reply(status, {"code": code, "message": "reference is wrong"})
+def refused(status: int) -> Reply:
+    return Reply(status, {"code": f"E{status}", "message": f"{MEERA.name} is wrong"})
 
 
 def bench(clock: FakeClock) -> Bench:
@@ -25,7 +23,7 @@ def bench(clock: FakeClock) -> Bench:
     emulator = AcmeEmulator(clock, client=network.client)
     network.add(HOST, emulator.app)
 
-    def walking(face: Person) -> Callable[[Driver, Flow], Flow]:
+    def walking(face: Person) -> Finish:
         """What the applicant does on the vendor's page."""
 
         def finish(idv: Driver, flow: Flow) -> Flow:
@@ -48,11 +46,7 @@ def bench(clock: FakeClock) -> Bench:
         order=FlowOrder(product="wallet", application_id="APP-1", applicant=person),
         finish=walking(MEERA),
         finish_badly=walking(ROHAN),
-        errors=(
-            DocumentedError("open", "POST /verifications", refused(401, "KEY_WRONG"), AuthenticationFailed),
-            DocumentedError("open", "POST /verifications", refused(422, "REFERENCE_MISSING"), InvalidOrder),
-            DocumentedError("open", "POST /verifications", refused(500, "BROKEN"), OutcomeUnknown),
-        ),
+        errors=documented("open", "POST /verifications", refused),
         unknown_words=(UnknownWord("GET /verifications/", answers({"id": "v-1", "status": "excellent"})),),
         personal=(MEERA.name, "meera@example.org"),
         opened=lambda order: sum(made.application == order.application_id for made in emulator.verifications.values()),

@@ -32,10 +32,7 @@ class Acme:
     def read_error(self, request: Request, response: Response) -> Refusal:
         """`{"code", "message"}`; what it means is decided by the HTTP status unless `kind` says otherwise."""
         body = response.json_object() or {}
-        code, message = body.get("code"), body.get("message")
-        return Refusal(
-            code=code if isinstance(code, str) else None, message=message if isinstance(message, str) else None
-        )
+        return Refusal(code=body.get("code"), message=body.get("message"))
 
     def open_flow(self, order: FlowOrder) -> Exchange[Flow]:
         reply = yield Request.post(

@@ -4,7 +4,8 @@ import pytest
 from idv_acme.bench import bench as make_bench
 
 from idv_core.testing import FakeClock
-from idv_core.testing.conformance import Bench, PluginConformance
+from idv_core.testing.bench import Bench
+from idv_core.testing.conformance import PluginConformance
 
 
 class TestAcme(PluginConformance):

@@ -1,0 +1,195 @@
+"""A bench: a plugin with its emulator, what the suite cannot know of it, and a driver for both gateways."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
+from urllib.parse import urlsplit
+
+import attrs
+
+from ..async_gateway import AsyncGateway
+from ..callbacks.desk import Inbound
+from ..config import Account, Callbacks
+from ..errors import (
+    AuthenticationFailed,
+    InvalidOrder,
+    OutcomeUnknown,
+    PermissionDenied,
+    RateLimited,
+    VendorError,
+)
+from ..gateway import Gateway
+from ..hookspecs import Plugin
+from ..model import Document, Flow, FlowOrder, Secret, Template
+from ..policy import DEFAULT_POLICY, Policy
+from ..protocols import (
+    LinkProtocol,
+    SubmitProtocol,
+    TemplateProtocol,
+    UploadProtocol,
+)
+from ..registry import registry_of
+from .clock import FakeClock
+from .emulator import Emulator, Reply
+
+ACCOUNT = "account-under-test"
+CALLBACKS = Callbacks("https://platform.example/idv", Secret("key-of-the-conformance-suite-0123456789"))
+
+
+@attrs.frozen
+class DocumentedError:
+    """An error of the vendor's pages: calls that match answer `reply`, and `operation` must raise `error`."""
+
+    operation: str
+    match: str
+    reply: Reply
+    error: type[VendorError]
+
+
+USUAL: Mapping[int, type[VendorError]] = {
+    400: InvalidOrder,
+    401: AuthenticationFailed,
+    403: PermissionDenied,
+    429: RateLimited,
+    500: OutcomeUnknown,
+}
+"""The errors that every platform meets when it opens a flow."""
+
+
+def documented(
+    operation: str, match: str, reply: Callable[[int], Reply], errors: Mapping[int, type[VendorError]] = USUAL
+) -> tuple[DocumentedError, ...]:
+    """A table of errors by HTTP status, of one call; `reply` makes the vendor's answer of that status."""
+    return tuple(DocumentedError(operation, match, reply(status), error) for status, error in errors.items())
+
+
+@attrs.frozen
+class UnknownWord:
+    """An answer with a word that no page has, or with something missing. It must never lead to an approval."""
+
+    match: str
+    reply: Callable[[Flow], Reply]
+
+
+def answers(data: Any) -> Callable[[Flow], Reply]:
+    """The same 200 whatever the flow is."""
+    return lambda _: Reply(200, data)
+
+
+Finish: TypeAlias = "Callable[[Driver, Flow], Flow]"
+
+
+def hands_in(documents: tuple[Document, ...]) -> Finish:
+    """A platform that hands in these documents and says that this is all."""
+
+    def finish(idv: Driver, flow: Flow) -> Flow:
+        done: Flow = idv.submit(idv.upload(flow, documents))
+        return done
+
+    return finish
+
+
+@attrs.define(kw_only=True)
+class Bench:
+    """Your plugin with your emulator, and what the suite cannot know.
+
+    `transport` is any httpx transport that leads to the emulator. `documents` are good ones to hand in, `bad_documents`
+    somebody else's. `finish` brings a flow to a good end as an applicant (or platform) would, through the driver it is given,
+    `finish_badly` to a bad one; unless you say otherwise, by handing in these documents. `errors` is your vendor's error
+    table, `unknown_words` what the suite may answer to show that nothing not understood approves. `personal` are texts that no
+    log, error or repr may hold. `opened` counts the flows that your emulator has for an order. `policy` gives thresholds
+    where your vendor only scores. `no_recovery` says why the vendor has no way to find out what became of an opening. `judge`
+    drives the emulator by the vendor's own client and tells which one it was; it raises AssertionError.
+    """
+
+    plugin: Plugin
+    settings: Mapping[str, Any]
+    emulator: Emulator
+    clock: FakeClock
+    transport: Any
+    order: FlowOrder
+    documents: tuple[Document, ...] = ()
+    bad_documents: tuple[Document, ...] = ()
+    finish: Finish = attrs.Factory(lambda self: hands_in(self.documents), takes_self=True)
+    finish_badly: Finish = attrs.Factory(lambda self: hands_in(self.bad_documents), takes_self=True)
+    template: Template | None = None
+    errors: tuple[DocumentedError, ...] = ()
+    unknown_words: tuple[UnknownWord, ...] = ()
+    personal: tuple[str, ...] = ()
+    callback: Callable[[str], Inbound] | None = None
+    policy: Policy = DEFAULT_POLICY
+    expire_tokens: Callable[[], None] | None = None
+    opened: Callable[[FlowOrder], int] | None = None
+    no_recovery: str | None = None
+    judge: Callable[[], str] | None = None
+    recorded: list[Any] = attrs.field(factory=list)
+
+    def settings_at(self, url: str) -> dict[str, Any]:
+        """The settings with the emulator at another scheme, host and port; the path of the base URL stays."""
+        return {**self.settings, "base_url": url + urlsplit(self.settings["base_url"]).path}
+
+
+class Driver:
+    """`Gateway` or `AsyncGateway` behind the same blocking calls, so that each test runs with both."""
+
+    def __init__(self, bench: Bench, kind: str, **more: Any) -> None:
+        account = Account(ACCOUNT, bench.plugin.name, bench.settings, **more)
+        shared: dict[str, Any] = {
+            "callbacks": CALLBACKS,
+            "policy": bench.policy,
+            "clock": bench.clock,
+            "registry": registry_of(bench.plugin),
+            "transport": bench.transport,
+        }
+        self.kind = kind
+        self._runner = asyncio.Runner()
+        self.gateway: Any = Gateway([account], **shared) if kind == "sync" else AsyncGateway([account], **shared)
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self.gateway, name)
+        if not inspect.iscoroutinefunction(method):
+            return method
+        return lambda *args, **more: self._runner.run(method(*args, **more))
+
+    def close(self, transport: Any = None) -> None:
+        """Close the gateway, and a transport that was brought for it alone."""
+        if self.kind != "sync":
+            self._runner.run(self.gateway.close())
+            if transport is not None:
+                self._runner.run(transport.aclose())
+        else:
+            self.gateway.close()
+        self._runner.close()
+
+    @property
+    def has_token_already(self) -> bool:
+        """Whether the next call of the account is the operation's own."""
+        session = self.gateway._operations.live.sessions[ACCOUNT]
+        return session.token is not None or not session.has_token
+
+    @property
+    def adapter(self) -> Any:
+        return self.gateway._operations.live.sessions[ACCOUNT].adapter
+
+
+def operations_of(adapter: Any) -> list[str]:
+    more = {
+        "upload": UploadProtocol,
+        "submit": SubmitProtocol,
+        "renew_link": LinkProtocol,
+        "provision": TemplateProtocol,
+    }
+    return ["open", "status", "result", *(name for name, protocol in more.items() if isinstance(adapter, protocol))]
+
+
+def another_person(order: FlowOrder, mark: str) -> FlowOrder:
+    """The same order for somebody else."""
+    person = order.applicant
+    email = f"p{mark}@example.org" if person.email else None
+    return attrs.evolve(
+        order,
+        applicant=attrs.evolve(person, reference=f"{person.reference}-{mark}"[:60], email=email, phone_number=None),
+    )

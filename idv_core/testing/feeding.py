@@ -1,0 +1,119 @@
+"""Feeds an adapter with answers that no vendor gave: engine included, network not."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import attrs
+import httpx
+import pytest
+
+from ..engine.conversation import perform
+from ..engine.effects import Locked, Send, Steps
+from ..errors import (
+    IdvError,
+    PluginError,
+)
+from ..model import CheckOutcome, Flow, Result, Secret, dump
+from ..policy import judge
+from ..protocols import (
+    Evidence,
+)
+from ..wire import Response
+from .bench import ACCOUNT, Bench, Driver
+
+
+def feed(driver: Driver, bench: Bench, operation: str, contents: list[bytes], status: int = 200) -> None:
+    """Run one operation of the adapter with these answers, engine included, network not.
+
+    Fails unless what comes out is a model or an `IdvError` that does not blame the plugin.
+    """
+    adapter, session = driver.adapter, driver.gateway._operations.live.sessions[ACCOUNT]
+    urls = driver.gateway._operations.live.desk.urls(ACCOUNT, "APP-1")
+    flow = Flow(id="flow-1:person-1", status="open", account=ACCOUNT, secrets={"token": Secret("applicant-token")})
+    documents = tuple(
+        attrs.evolve(d, url=None, path=None, content=b"x") if d.url is None else d for d in bench.documents
+    )
+    start: dict[str, Callable[[], Any]] = {
+        "open": lambda: adapter.open_flow(attrs.evolve(bench.order, callbacks=urls)),
+        "status": lambda: adapter.status(flow),
+        "result": lambda: adapter.result(flow),
+        "upload": lambda: adapter.upload(flow, documents),
+        "submit": lambda: adapter.submit(flow),
+        "renew_link": lambda: adapter.renew_link(flow),
+        "provision": lambda: adapter.provision(bench.template),
+    }
+    expected = {"result": Result, "open": Flow, "status": Flow, "upload": Flow, "submit": Flow, "renew_link": Flow}
+    steps = perform(session, operation, start[operation], bench.clock)
+    answers = [Response(status=status, content=content, received_at=bench.clock.now()) for content in contents]
+    try:
+        value = _answered(steps, answers, [])
+        assert isinstance(value, expected.get(operation, object))
+        if isinstance(value, Result):
+            assert_announced(adapter, value)
+            json.dumps(dump(judge(bench.policy, value, bench.clock.now())))
+    except PluginError as error:
+        pytest.fail(f"the plugin broke on an answer: {error}")
+    except IdvError:
+        pass
+
+
+def assert_announced(adapter: Any, result: Result) -> None:
+    """A result holds nothing that `evidence` of its adapter rules out."""
+    evidence: Evidence | None = getattr(adapter, "evidence", None)
+    if evidence is None:
+        return
+    for check in result.checks:
+        if check.outcome is CheckOutcome.PASSED:
+            assert check.kind in evidence.checks, f"{check.kind} passed, but evidence.checks does not have it"
+        if check.score is not None:
+            assert check.kind in evidence.scored, f"{check.kind} has a score, but evidence.scored does not have it"
+    assert evidence.documents or not result.documents, "there are documents, but evidence.documents is false"
+    assert evidence.verdict or result.verdict is None, "there is a verdict, but evidence.verdict is false"
+
+
+def _answered(steps: Steps[Any], answers: list[Response], sent: list[Send]) -> Any:
+    """Run the steps with these answers, the last one again and again; pauses take no time."""
+    value: Any = None
+    fault: Exception | None = None
+    try:
+        while True:
+            effect = steps.send(value) if fault is None else steps.throw(fault)
+            value, fault = None, None
+            if isinstance(effect, Send):
+                sent.append(effect)
+                if len(sent) > 400:
+                    pytest.fail("the operation asks on and on")
+                value = answers[min(len(sent), len(answers)) - 1]
+            elif isinstance(effect, Locked):
+                try:
+                    value = _answered(effect.steps(), answers, sent)
+                except IdvError as error:
+                    fault = error
+    except StopIteration as stop:
+        return stop.value
+
+
+def recorded_answers(bench: Bench) -> list[Any]:
+    """Real answers of the emulator to start the changes from."""
+    if not bench.recorded:
+        idv = Driver(attrs.evolve(bench, transport=_Recorder(bench.transport, bench.recorded)), "sync")
+        flow = bench.finish(idv, idv.open(bench.order))
+        bench.clock.advance(3600)
+        idv.result(flow)
+    return bench.recorded
+
+
+class _Recorder(httpx.BaseTransport):
+    def __init__(self, inner: httpx.BaseTransport, seen: list[Any]) -> None:
+        self._inner, self._seen = inner, seen
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        response = self._inner.handle_request(request)
+        try:
+            self._seen.append(json.loads(response.read()))
+        except ValueError:
+            pass
+        return response
