@@ -8,7 +8,7 @@ import subprocess
 
 import nox
 
-nox.options.default_venv_backend = "virtualenv"
+nox.options.default_venv_backend = "uv|virtualenv"
 nox.options.sessions = ["tests", "lint", "types", "architecture", "docs"]
 
 PYTHONS = ["3.11", "3.12", "3.13"]
