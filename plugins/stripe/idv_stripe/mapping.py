@@ -58,13 +58,13 @@ def read_status(word: object) -> FlowStatus:
 
 def read_session(session: Mapping[str, Any]) -> Reading:
     """Read a session with its report expanded. `verified` counts only with a verified check behind it."""
-    word = session.get("status")
+    word = _text(session.get("status"))
     status = read_status(word)
     report = _object(session.get("last_verification_report"))
     checks = tuple(_checks(report))
     reading = Reading(
         status=status,
-        word=word[:40] if isinstance(word, str) else None,
+        word=word and word[:40],
         checks=checks,
         documents=tuple(_documents(report)),
         notes=() if session.get("livemode") is True else ("test mode",),

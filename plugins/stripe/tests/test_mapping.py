@@ -1,0 +1,137 @@
+"""What each word of a session becomes. Only verified, with a verified check behind it, is good news."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from idv_stripe.mapping import public, read_session, read_status
+
+from idv_core import CheckKind, CheckOutcome, FlowStatus, VendorVerdict
+from idv_core.testing.strategies import json_values
+
+PASSED, FAILED, INCONCLUSIVE = CheckOutcome.PASSED, CheckOutcome.FAILED, CheckOutcome.INCONCLUSIVE
+POSITIVE, NEGATIVE, DOUBTFUL = VendorVerdict.POSITIVE, VendorVerdict.NEGATIVE, VendorVerdict.DOUBTFUL
+GOOD = {"document": {"status": "verified", "type": "passport"}, "selfie": {"status": "verified"}}
+
+
+def session(status: str, report: Any = None, code: str | None = None, **more: Any) -> dict[str, Any]:
+    return {"status": status, "last_verification_report": report, "last_error": code and {"code": code}, **more}
+
+
+@pytest.mark.parametrize(
+    ("word", "status"),
+    [
+        ("requires_input", FlowStatus.AWAITING_APPLICANT),
+        ("processing", FlowStatus.PROCESSING),
+        ("verified", FlowStatus.FINISHED),
+        ("canceled", FlowStatus.CANCELLED),
+        ("approved", FlowStatus.PROCESSING),
+        (None, FlowStatus.PROCESSING),
+        (["verified"], FlowStatus.PROCESSING),
+    ],
+)
+def test_statuses(word: object, status: FlowStatus) -> None:
+    assert read_status(word) is status
+
+
+@pytest.mark.parametrize(
+    ("report", "verdict"),
+    [
+        (GOOD, POSITIVE),
+        ({"document": GOOD["document"]}, POSITIVE),
+        (None, DOUBTFUL),
+        ({}, DOUBTFUL),
+        ({**GOOD, "selfie": {"status": "unverified"}}, DOUBTFUL),
+        ({**GOOD, "selfie": {"status": "fine"}}, DOUBTFUL),
+        ({**GOOD, "selfie": {}}, DOUBTFUL),
+        ("vr_1", DOUBTFUL),
+    ],
+)
+def test_verified_counts_with_verified_checks_behind_it(report: Any, verdict: VendorVerdict) -> None:
+    assert read_session(session("verified", report)).verdict is verdict
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "verdict"),
+    [
+        ("document_expired", FlowStatus.FINISHED, NEGATIVE),
+        ("document_unverified_other", FlowStatus.FINISHED, NEGATIVE),
+        ("selfie_manipulated", FlowStatus.FINISHED, NEGATIVE),
+        ("id_number_mismatch", FlowStatus.FINISHED, NEGATIVE),
+        ("email_unverified_other", FlowStatus.FINISHED, NEGATIVE),
+        ("phone_unverified_other", FlowStatus.FINISHED, NEGATIVE),
+        ("under_supported_age", FlowStatus.FINISHED, NEGATIVE),
+        ("consent_declined", FlowStatus.FINISHED, DOUBTFUL),
+        ("device_not_supported", FlowStatus.FINISHED, DOUBTFUL),
+        ("something_new", FlowStatus.FINISHED, DOUBTFUL),
+        ("abandoned", FlowStatus.AWAITING_APPLICANT, None),
+        (None, FlowStatus.AWAITING_APPLICANT, None),
+    ],
+)
+def test_an_attempt_that_failed(code: str | None, status: FlowStatus, verdict: VendorVerdict | None) -> None:
+    reading = read_session(session("requires_input", GOOD, code))
+    assert (reading.status, reading.verdict) == (status, verdict)
+    assert bool(reading.checks) is status.is_final, "what an earlier attempt reported says nothing of this one"
+
+
+def test_the_parts_of_a_report() -> None:
+    report = {
+        "document": {"status": "unverified", "type": "id_card", "error": {"code": "document_expired"}},
+        "selfie": {"status": "verified"},
+        "id_number": {"status": "unverified"},
+        "email": {"status": "verified"},
+        "phone": {"status": "odd"},
+    }
+    checks = read_session(session("verified", report)).checks
+    assert [(check.kind, check.name, check.outcome) for check in checks] == [
+        (CheckKind.DOCUMENT, "id_card", FAILED),
+        (CheckKind.FACE_MATCH, "selfie", PASSED),
+        (CheckKind.DATA_SOURCE, "id_number", FAILED),
+        (CheckKind.EMAIL, "email", PASSED),
+        (CheckKind.PHONE, "phone", INCONCLUSIVE),
+    ]
+    assert checks[0].reasons == ("document_expired",)
+
+
+@pytest.mark.parametrize(
+    ("date", "read"),
+    [
+        ({"year": 2031, "month": 5, "day": 7}, "2031-05-07"),
+        ({"year": 2031, "month": 2, "day": 30}, "None"),
+        ({"year": 2031, "month": 5}, "None"),
+        ({"year": "2031", "month": 5, "day": 7}, "None"),
+        ("2031-05-07", "None"),
+    ],
+)
+def test_dates_only_where_they_are_whole(date: Any, read: str) -> None:
+    report = {"document": {"status": "verified", "expiration_date": date, "issued_date": date}}
+    (document,) = read_session(session("verified", report)).documents
+    assert (str(document.expires_on), str(document.issued_on)) == (read, read)
+
+
+def test_a_session_of_the_test_mode_says_so() -> None:
+    assert read_session(session("verified", GOOD, livemode=True)).notes == ()
+    assert read_session(session("verified", GOOD, livemode=False)).notes == ("test mode",)
+    assert read_session(session("verified", GOOD)).notes == ("test mode",)
+    assert read_session(session("strange", livemode=True)).notes == ("unknown status",)
+
+
+def test_what_is_kept_names_nobody() -> None:
+    report = {"document": {"status": "verified", "first_name": "Ana", "number": "X1", "files": ["file_1"]}}
+    kept = str(public({**session("verified", report), "client_secret": "s", "url": "https://x", "id": "vs_1"}))
+    assert "vs_1" in kept
+    for secret in ("Ana", "X1", "file_1", "https://x", "'s'"):
+        assert secret not in kept
+
+
+@given(st.dictionaries(st.sampled_from(["status", "last_error", "last_verification_report", "livemode"]), json_values))
+def test_any_session_is_read_and_only_verified_is_good(answer: dict[str, Any]) -> None:
+    reading = read_session(answer)
+    if reading.verdict is POSITIVE:
+        assert answer["status"] == "verified"
+        assert reading.checks
+        assert all(check.outcome is PASSED for check in reading.checks)
+    public(answer)
