@@ -32,8 +32,10 @@ from ..protocols import (
     UploadProtocol,
 )
 from ..registry import registry_of
+from .applicant import Form, fill_in
 from .clock import FakeClock
 from .emulator import Emulator, Reply
+from .platform import Network
 
 ACCOUNT = "account-under-test"
 CALLBACKS = Callbacks("https://platform.example/idv", Secret("key-of-the-conformance-suite-0123456789"))
@@ -88,6 +90,18 @@ def hands_in(documents: tuple[Document, ...]) -> Finish:
     def finish(idv: Driver, flow: Flow) -> Flow:
         done: Flow = idv.submit(idv.upload(flow, documents))
         return done
+
+    return finish
+
+
+def walks(network: Network, *forms: Form) -> Finish:
+    """An applicant who goes to the flow's link and fills in these forms, one after the other."""
+
+    def finish(idv: Driver, flow: Flow) -> Flow:
+        assert flow.link is not None, "the flow has no link to go to"
+        with network.client() as browser:
+            fill_in(browser, flow.link.url.reveal(), *forms)
+        return flow
 
     return finish
 

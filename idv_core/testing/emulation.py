@@ -8,12 +8,14 @@ from datetime import timedelta
 from typing import Any, Protocol
 
 import attrs
+import httpx
 
 from ..clock import Clock
 from ..gateway import Gateway
 from ..hookspecs import Plugin
 from ..model import Flow
 from ..protocols import Polling
+from .applicant import Form, fill_in
 from .emulator import Emulator
 from .specimens import Person
 
@@ -29,6 +31,12 @@ class Scene:
     face: Person
     put_file: Callable[[bytes], str]
     say: Callable[[str], object]
+
+    def walk(self, flow: Flow, *forms: Form) -> None:
+        """Go to the flow's link and fill in these forms, one after the other."""
+        if flow.link is not None:
+            with httpx.Client(timeout=10) as browser:
+                fill_in(browser, flow.link.url.reveal(), *forms)
 
 
 class Emulation(Protocol):

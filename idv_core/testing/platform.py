@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from ..model import Document, UploadKind
 from .asgi import AsgiTransport
+from .clock import FakeClock
+from .emulator import Emulator
 from .files import FileShelf
 from .specimens import Person, make_specimen
 
 FILES_HOST = "files.example"
+
+E = TypeVar("E", bound=Emulator)
 
 
 class Network(AsgiTransport):
@@ -19,6 +23,12 @@ class Network(AsgiTransport):
     def __init__(self, apps: Mapping[str, Any] | None = None) -> None:
         self.shelf = FileShelf()
         super().__init__({FILES_HOST: self.shelf.app, **(apps or {})})
+
+    def host(self, name: str, emulator: E, clock: FakeClock) -> E:
+        """Serve the emulator at that host; it works on as the clock advances."""
+        self.add(name, emulator.app)
+        clock.on_advance.append(emulator.tick)
+        return emulator
 
     def by_url(self, kind: str, person: Person, id: str | None = None, **changes: Any) -> Document:
         """A specimen that the vendor fetches."""

@@ -53,10 +53,7 @@ def refused(status: int, text: str = "Invalid token") -> Reply:
 
 
 def make_emulator(clock: FakeClock, network: Network) -> AtlasEmulator:
-    made = AtlasEmulator(clock, client=network.client, fetch_hosts=[FILES_HOST])
-    network.add(HOST, made.app)
-    clock.on_advance.append(made.tick)
-    return made
+    return network.host(HOST, AtlasEmulator(clock, client=network.client, fetch_hosts=[FILES_HOST]), clock)
 
 
 def make_settings(emulator: AtlasEmulator) -> dict[str, object]:

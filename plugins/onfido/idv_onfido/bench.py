@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import attrs
-import httpx
 
 from idv_core import (
     Applicant,
@@ -21,16 +20,16 @@ from idv_core import (
 from idv_core.callbacks import Inbound
 from idv_core.errors import VendorUnavailable
 from idv_core.testing import PEOPLE, FakeClock, Network, Person, Reply, make_specimen
+from idv_core.testing.applicant import Form
 from idv_core.testing.bench import (
     USUAL,
     Bench,
     DocumentedError,
-    Driver,
-    Finish,
     UnknownWord,
     answers,
     documented,
     hands_in,
+    walks,
 )
 
 from . import idv_plugin
@@ -56,21 +55,13 @@ def papers(face: Person) -> tuple[Document, ...]:
     return passport, Document.selfie(content=make_specimen("selfie", face))
 
 
-def walk(network: Network, flow: Flow, document: bytes, photo: bytes) -> httpx.Response:
-    """What the applicant does on the hosted page; the last answer."""
-    assert flow.link is not None
-    url = flow.link.url.reveal()
-    with network.client() as browser:
-        assert browser.get(url).status_code == 200
-        browser.post(url, files={"document": document})
-        return browser.post(url, files={"photo": photo})
+def pictures(face: Person) -> tuple[Form, ...]:
+    """Ana's passport and somebody's photo, as the hosted page asks for them."""
+    return {"document": make_specimen("passport", ANA)}, {"photo": make_specimen("selfie", face)}
 
 
 def make_emulator(clock: FakeClock, network: Network) -> OnfidoEmulator:
-    made = OnfidoEmulator(clock, client=network.client)
-    network.add(HOST, made.app)
-    clock.on_advance.append(made.tick)
-    return made
+    return network.host(HOST, OnfidoEmulator(clock, client=network.client), clock)
 
 
 def make_settings(emulator: OnfidoEmulator) -> dict[str, object]:
@@ -117,13 +108,6 @@ def errors_of(call: str, look: str) -> tuple[DocumentedError, ...]:
 def workflows(clock: FakeClock, network: Network, emulator: OnfidoEmulator, settings: dict[str, object]) -> Bench:
     """Family `workflows`: the applicant walks through the hosted page."""
 
-    def finishing(face: Person) -> Finish:
-        def finish(idv: Driver, flow: Flow) -> Flow:
-            walk(network, flow, make_specimen("passport", ANA), make_specimen("selfie", face))
-            return flow
-
-        return finish
-
     runs = "/v3.6/workflow_runs"
 
     def saying(status: str) -> Callable[[Flow], Reply]:
@@ -144,8 +128,8 @@ def workflows(clock: FakeClock, network: Network, emulator: OnfidoEmulator, sett
         clock=clock,
         transport=network,
         order=order(),
-        finish=finishing(ANA),
-        finish_badly=finishing(LUIS),
+        finish=walks(network, *pictures(ANA)),
+        finish_badly=walks(network, *pictures(LUIS)),
         errors=errors_of(f"POST {runs}", f"GET {runs}/"),
         unknown_words=(
             UnknownWord(f"GET {runs}/", saying("accepted")),

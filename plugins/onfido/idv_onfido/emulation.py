@@ -5,8 +5,6 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-import httpx
-
 from idv_core import Flow, Gateway, Secret
 from idv_core.clock import Clock
 from idv_core.protocols import Polling
@@ -28,10 +26,8 @@ class OnfidoEmulation:
         return {"base_url": f"{base_url}/v3.6", "api_token": token, "workflow_id": "workflow-demo"}
 
     def play(self, idv: Gateway, flow: Flow, scene: Scene) -> Flow:
-        if flow.link is not None:
-            url = flow.link.url.reveal()
-            with httpx.Client(timeout=10) as browser:
-                scene.say("the applicant shows document and face on the hosted page")
-                browser.post(url, files={"document": make_specimen("passport", scene.person)})
-                browser.post(url, files={"photo": make_specimen("selfie", scene.face)})
+        scene.say("the applicant shows document and face on the hosted page")
+        scene.walk(
+            flow, {"document": make_specimen("passport", scene.person)}, {"photo": make_specimen("selfie", scene.face)}
+        )
         return flow

@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 
 from idv_core.model import Secret
+from idv_core.testing.applicant import fill_in
 from idv_core.testing.asgi import serve
 from idv_core.testing.clock import FakeClock
 from idv_core.testing.specimens import PEOPLE, make_specimen
@@ -43,8 +44,8 @@ def _judge_run(onfido: Any, sdk: Any, clock: FakeClock) -> None:
     )
     assert run.status.value == "awaiting_input", "a new run waits for the applicant"
     with httpx.Client() as browser:
-        browser.post(run.link.url, files={"document": make_specimen("passport", _ANA)})
-        browser.post(run.link.url, files={"photo": make_specimen("selfie", _ANA)})
+        document, photo = (make_specimen(kind, _ANA) for kind in ("passport", "selfie"))
+        fill_in(browser, run.link.url, {"document": document}, {"photo": photo})
     assert sdk.find_workflow_run(run.id).status.value == "processing", "what was handed in is processed"
     clock.advance(5)
     assert sdk.find_workflow_run(run.id).status.value == "approved", "good papers are approved"

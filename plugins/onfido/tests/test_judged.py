@@ -11,7 +11,7 @@ import onfido
 import pytest
 from idv_onfido import idv_plugin
 from idv_onfido.account import sign
-from idv_onfido.bench import ANA, LUIS, order, papers
+from idv_onfido.bench import ANA, LUIS, order, papers, pictures
 from idv_onfido.emulator import OnfidoEmulator
 
 from idv_core import (
@@ -31,6 +31,7 @@ from idv_core import (
 from idv_core.callbacks import Inbound
 from idv_core.registry import registry_of
 from idv_core.testing import FakeClock, Person, Reply, make_specimen
+from idv_core.testing.applicant import fill_in
 from idv_core.testing.asgi import Served, serve
 
 WORKFLOW = "11111111-2222-4333-8444-555555555555"
@@ -82,8 +83,7 @@ def by_api(served: tuple[OnfidoEmulator, Served], clock: FakeClock) -> Iterator[
 
 def walk(url: str, face: Person) -> None:
     with httpx.Client() as browser:
-        browser.post(url, files={"document": make_specimen("passport", ANA)})
-        browser.post(url, files={"photo": make_specimen("selfie", face)})
+        fill_in(browser, url, *pictures(face))
 
 
 def begin(sdk: Any, **more: Any) -> Any:

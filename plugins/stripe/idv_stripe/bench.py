@@ -6,8 +6,6 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import httpx
-
 from idv_core import (
     Applicant,
     AuthenticationFailed,
@@ -22,7 +20,8 @@ from idv_core import (
 from idv_core.callbacks import Inbound
 from idv_core.errors import OutcomeUnknown, RateLimited, VendorUnavailable
 from idv_core.testing import PEOPLE, FakeClock, Network, Person, Reply, make_specimen
-from idv_core.testing.bench import Bench, DocumentedError, Driver, UnknownWord, answers
+from idv_core.testing.applicant import Form
+from idv_core.testing.bench import Bench, DocumentedError, UnknownWord, answers, walks
 
 from . import idv_plugin
 from .emulator import StripeEmulator
@@ -38,21 +37,13 @@ def order(**changes: Any) -> FlowOrder:
     return FlowOrder(**{"product": "wallet", "application_id": "APP-1", "applicant": person, **changes})
 
 
-def walk(network: Network, flow: Flow, document: bytes, selfie: bytes) -> httpx.Response:
-    """What the applicant does on the hosted page; the last answer."""
-    assert flow.link is not None
-    url = flow.link.url.reveal()
-    with network.client() as browser:
-        assert browser.get(url).status_code == 200
-        browser.post(url, files={"document": document})
-        return browser.post(url, files={"selfie": selfie})
+def pictures(face: Person) -> tuple[Form, ...]:
+    """Meera's passport and somebody's selfie, as the hosted page asks for them."""
+    return {"document": make_specimen("passport", MEERA)}, {"selfie": make_specimen("selfie", face)}
 
 
 def make_emulator(clock: FakeClock, network: Network) -> StripeEmulator:
-    made = StripeEmulator(clock, client=network.client)
-    network.add(HOST, made.app)
-    clock.on_advance.append(made.tick)
-    return made
+    return network.host(HOST, StripeEmulator(clock, client=network.client), clock)
 
 
 def make_settings(emulator: StripeEmulator) -> dict[str, object]:
@@ -73,13 +64,6 @@ def saying(session: Mapping[str, object]) -> Callable[[Flow], Reply]:
 
 
 def make_bench(clock: FakeClock, network: Network, emulator: StripeEmulator, settings: dict[str, object]) -> Bench:
-    def finishing(face: Person) -> Callable[[Driver, Flow], Flow]:
-        def finish(idv: Driver, flow: Flow) -> Flow:
-            walk(network, flow, make_specimen("passport", MEERA), make_specimen("selfie", face))
-            return flow
-
-        return finish
-
     def event(path: str) -> Inbound:
         body = json.dumps(
             {
@@ -121,8 +105,8 @@ def make_bench(clock: FakeClock, network: Network, emulator: StripeEmulator, set
         clock=clock,
         transport=network,
         order=order(),
-        finish=finishing(MEERA),
-        finish_badly=finishing(ROHAN),
+        finish=walks(network, *pictures(MEERA)),
+        finish_badly=walks(network, *pictures(ROHAN)),
         errors=(
             *(
                 DocumentedError("open", f"POST {sessions}", refused(status, **error), kind)

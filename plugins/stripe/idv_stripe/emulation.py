@@ -5,8 +5,6 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-import httpx
-
 from idv_core import Flow, Gateway, Secret
 from idv_core.clock import Clock
 from idv_core.protocols import Polling
@@ -27,10 +25,8 @@ class StripeEmulation:
         return {"base_url": base_url, "api_key": Secret(self.emulator.api_key)}
 
     def play(self, idv: Gateway, flow: Flow, scene: Scene) -> Flow:
-        if flow.link is not None:
-            url = flow.link.url.reveal()
-            with httpx.Client(timeout=10) as browser:
-                scene.say("the applicant shows document and face on the hosted page")
-                browser.post(url, files={"document": make_specimen("passport", scene.person)})
-                browser.post(url, files={"selfie": make_specimen("selfie", scene.face)})
+        scene.say("the applicant shows document and face on the hosted page")
+        scene.walk(
+            flow, {"document": make_specimen("passport", scene.person)}, {"selfie": make_specimen("selfie", scene.face)}
+        )
         return flow

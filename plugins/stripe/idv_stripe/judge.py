@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 
 from idv_core.model import Secret
+from idv_core.testing.applicant import fill_in
 from idv_core.testing.asgi import serve
 from idv_core.testing.clock import FakeClock
 from idv_core.testing.specimens import PEOPLE, make_specimen
@@ -36,8 +37,8 @@ def judged() -> str:
         assert sessions.create(_CREATE, {"idempotency_key": "k-1"}).id == session.id, "the same key, the same session"
         assert session.url is not None, "a new session has a link"
         with httpx.Client() as browser:
-            browser.post(session.url, files={"document": make_specimen("passport", PEOPLE["meera"])})
-            browser.post(session.url, files={"selfie": make_specimen("selfie", PEOPLE["meera"])})
+            document, selfie = (make_specimen(kind, PEOPLE["meera"]) for kind in ("passport", "selfie"))
+            fill_in(browser, session.url, {"document": document}, {"selfie": selfie})
         assert sessions.retrieve(session.id).status == "processing", "what was handed in is processed"
         clock.advance(5)
         done = sessions.retrieve(session.id, {"expand": ["last_verification_report"]})

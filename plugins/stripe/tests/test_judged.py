@@ -11,7 +11,7 @@ import httpx
 import pytest
 import stripe
 from idv_stripe import idv_plugin
-from idv_stripe.bench import MEERA, ROHAN, order
+from idv_stripe.bench import MEERA, ROHAN, order, pictures
 from idv_stripe.emulator import StripeEmulator
 from idv_stripe.plugin import sign, signature_header
 
@@ -27,7 +27,8 @@ from idv_core import (
 )
 from idv_core.callbacks import Inbound
 from idv_core.registry import registry_of
-from idv_core.testing import FakeClock, make_specimen
+from idv_core.testing import FakeClock
+from idv_core.testing.applicant import fill_in
 from idv_core.testing.asgi import Served, serve
 
 SECRET = "whsec_emulated4711"
@@ -60,8 +61,7 @@ def idv(served: tuple[StripeEmulator, Served], clock: FakeClock) -> Iterator[Gat
 
 def walk(url: str, face: Any) -> None:
     with httpx.Client() as browser:
-        browser.post(url, files={"document": make_specimen("passport", MEERA)})
-        browser.post(url, files={"selfie": make_specimen("selfie", face)})
+        fill_in(browser, url, *pictures(face))
 
 
 CREATE: Any = {

@@ -65,10 +65,7 @@ def saying(word: object) -> Callable[[Flow], Reply]:
 
 
 def make_emulator(clock: FakeClock, network: Network) -> VerifikEmulator:
-    made = VerifikEmulator(clock, client=network.client)
-    network.add(HOST, made.app)
-    clock.on_advance.append(made.tick)
-    return made
+    return network.host(HOST, VerifikEmulator(clock, client=network.client), clock)
 
 
 def make_settings(emulator: VerifikEmulator) -> dict[str, object]:

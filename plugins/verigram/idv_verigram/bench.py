@@ -10,7 +10,8 @@ from idv_core import Applicant, AuthenticationFailed, Flow, FlowOrder, InvalidOr
 from idv_core.callbacks import Inbound
 from idv_core.errors import OutcomeUnknown, RateLimited, VendorUnavailable
 from idv_core.testing import PEOPLE, FakeClock, Network, Person, Reply, make_specimen
-from idv_core.testing.bench import Bench, Driver, Finish, UnknownWord, answers, documented
+from idv_core.testing.applicant import Form, fill_in
+from idv_core.testing.bench import Bench, UnknownWord, answers, documented, walks
 
 from . import idv_plugin
 from .emulator import VerigramEmulator
@@ -19,23 +20,20 @@ HOST = "verigram.example"
 AIGERIM, DANIYAR = PEOPLE["aigerim"], PEOPLE["daniyar"]
 
 
+def forms(document: bytes, selfie: bytes) -> tuple[Form, ...]:
+    """What the hosted page asks for, in its order."""
+    return {"consent": "yes"}, {"document": document}, {"selfie": selfie}
+
+
 def walk(network: Network, flow: Flow, document: bytes, selfie: bytes) -> httpx.Response:
     """What the applicant does on the hosted page; the last answer."""
     assert flow.link is not None
-    url = flow.link.url.reveal()
     with network.client() as browser:
-        assert browser.get(url).status_code == 200
-        browser.post(url, data={"consent": "yes"})
-        browser.post(url, files={"document": document})
-        return browser.post(url, files={"selfie": selfie})
+        return fill_in(browser, flow.link.url.reveal(), *forms(document, selfie))
 
 
-def walker(network: Network, person: Person, face: Person) -> Finish:
-    def finish(idv: Driver, flow: Flow) -> Flow:
-        walk(network, flow, make_specimen("kz-id", person), make_specimen("selfie", face))
-        return flow
-
-    return finish
+def papers(face: Person) -> tuple[Form, ...]:
+    return forms(make_specimen("kz-id", AIGERIM), make_specimen("selfie", face))
 
 
 def order(**changes: Any) -> FlowOrder:
@@ -57,10 +55,7 @@ def refused(status: int) -> Reply:
 
 
 def make_emulator(clock: FakeClock, network: Network) -> VerigramEmulator:
-    made = VerigramEmulator(clock, client=network.client)
-    network.add(HOST, made.app)
-    clock.on_advance.append(made.tick)
-    return made
+    return network.host(HOST, VerigramEmulator(clock, client=network.client), clock)
 
 
 def make_settings(emulator: VerigramEmulator) -> dict[str, object]:
@@ -92,8 +87,8 @@ def make_bench(clock: FakeClock, network: Network, emulator: VerigramEmulator, s
         clock=clock,
         transport=network,
         order=order(),
-        finish=walker(network, AIGERIM, AIGERIM),
-        finish_badly=walker(network, AIGERIM, DANIYAR),
+        finish=walks(network, *papers(AIGERIM)),
+        finish_badly=walks(network, *papers(DANIYAR)),
         errors=(
             *documented("open", "POST /flow", refused, opening),
             *documented("result", "GET /flow/", refused, {status: opening[status] for status in (401, 403, 429)}),

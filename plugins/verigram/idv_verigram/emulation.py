@@ -5,8 +5,6 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-import httpx
-
 from idv_core import Flow, Gateway, Secret
 from idv_core.clock import Clock
 from idv_core.protocols import Polling
@@ -28,13 +26,11 @@ class VerigramEmulation:
         return {"base_url": base_url, "api_key": Secret(key), "secret": Secret(secret)}
 
     def play(self, idv: Gateway, flow: Flow, scene: Scene) -> Flow:
-        if flow.link is not None:
-            url = flow.link.url.reveal()
-            with httpx.Client(timeout=10) as browser:
-                browser.get(url)
-                scene.say("the applicant agrees on the hosted page")
-                browser.post(url, data={"consent": "yes"})
-                scene.say("the applicant shows document and face")
-                browser.post(url, files={"document": make_specimen("kz-id", scene.person)})
-                browser.post(url, files={"selfie": make_specimen("selfie", scene.face)})
+        scene.say("the applicant agrees on the hosted page, and shows document and face")
+        scene.walk(
+            flow,
+            {"consent": "yes"},
+            {"document": make_specimen("kz-id", scene.person)},
+            {"selfie": make_specimen("selfie", scene.face)},
+        )
         return flow

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from idv_core import Applicant, Flow, FlowOrder, Secret
+from idv_core import Applicant, FlowOrder, Secret
 from idv_core.testing import PEOPLE, FakeClock, Network, Person, Reply, make_specimen
-from idv_core.testing.bench import Bench, Driver, Finish, UnknownWord, answers, documented
+from idv_core.testing.applicant import Form
+from idv_core.testing.bench import Bench, UnknownWord, answers, documented, walks
 
 from . import idv_plugin
 from .emulator import AcmeEmulator
@@ -17,25 +18,15 @@ def refused(status: int) -> Reply:
     return Reply(status, {"code": f"E{status}", "message": f"{MEERA.name} is wrong"})
 
 
+def pictures(face: Person) -> tuple[Form, ...]:
+    """What the applicant hands in on the vendor's page: Meera's passport, and somebody's face."""
+    return {"document": make_specimen("passport", MEERA)}, {"face": make_specimen("selfie", face)}
+
+
 def bench(clock: FakeClock) -> Bench:
     """The plugin and its emulator on an in-process network."""
     network = Network()
-    emulator = AcmeEmulator(clock, client=network.client)
-    network.add(HOST, emulator.app)
-
-    def walking(face: Person) -> Finish:
-        """What the applicant does on the vendor's page."""
-
-        def finish(idv: Driver, flow: Flow) -> Flow:
-            assert flow.link is not None
-            url = flow.link.url.reveal()
-            with network.client() as browser:
-                browser.post(url, files={"document": make_specimen("passport", MEERA)})
-                browser.post(url, files={"face": make_specimen("selfie", face)})
-            return flow
-
-        return finish
-
+    emulator = network.host(HOST, AcmeEmulator(clock, client=network.client), clock)
     person = Applicant(reference="CUST-9283", name=MEERA.name, email="meera@example.org", country="IN")
     return Bench(
         plugin=idv_plugin(),
@@ -44,8 +35,8 @@ def bench(clock: FakeClock) -> Bench:
         clock=clock,
         transport=network,
         order=FlowOrder(product="wallet", application_id="APP-1", applicant=person),
-        finish=walking(MEERA),
-        finish_badly=walking(ROHAN),
+        finish=walks(network, *pictures(MEERA)),
+        finish_badly=walks(network, *pictures(ROHAN)),
         errors=documented("open", "POST /verifications", refused),
         unknown_words=(UnknownWord("GET /verifications/", answers({"id": "v-1", "status": "excellent"})),),
         personal=(MEERA.name, "meera@example.org"),
