@@ -9,43 +9,37 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from played import DOCS, Command, environment, steps
 from scaffolded import installed
 
-DOCS = Path(__file__).parent.parent / "docs"
-STEP = re.compile(r'```(?:(?:python|toml) title="(?P<file>[^"]+)"|console)\n(?P<text>.*?)```', re.DOTALL)
 THOROUGH = os.environ.get("IDV_THOROUGH", "1") == "1"
 
 
 @pytest.mark.skipif(not THOROUGH, reason="on one Python of CI")
-@pytest.mark.parametrize(("page", "name", "commands"), [("guide", "harbor", 6), ("exercise", "marlin", 2)])
+@pytest.mark.parametrize(("page", "name", "commands"), [("guide.md", "harbor", 6), ("exercise.md", "marlin", 2)])
 def test_a_plugin_in_an_afternoon(tmp_path: Path, page: str, name: str, commands: int) -> None:
-    made = tmp_path / f"idv-{name}"
-    env = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
-    env.pop("IDV_CONFIG", None)
+    made, env, ran = tmp_path / f"idv-{name}", environment(), 0
     written: set[Path] = set()
-    ran = 0
-    for step in STEP.finditer((DOCS / f"{page}.md").read_text()):
-        if step["file"]:
-            file = (made if step["file"].startswith("idv_") and "/" in step["file"] else tmp_path) / step["file"]
+    for step in steps(page):
+        if not isinstance(step, Command):
+            file = (made if step.name.startswith(f"idv_{name}/") else tmp_path) / step.name
             # a file is told in pieces; the first one takes the place of what the scaffold had
             before = file.read_text() + "\n" if file in written else ""
-            file.write_text(before + step["text"])
+            file.write_text(before + step.text)
             written.add(file)
-            continue
-        for command, printed in re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", step["text"], re.MULTILINE):
-            if command.startswith("pip install"):
-                shutil.copytree(made, tmp_path / "begun")
-                env |= installed(made, name)
-                continue
-            run = subprocess.run(["bash", "-c", command], cwd=tmp_path, env=env, capture_output=True, text=True)
-            assert run.stdout == printed, f"{command}: {run.stderr}"
+        elif step.line.startswith("pip install"):
+            shutil.copytree(made, tmp_path / "begun")
+            env |= installed(made, name)
+        else:
+            step.run(tmp_path, env)
             ran += 1
     assert ran == commands
-    assert lines_added(tmp_path / "begun", made) < 200
+    told = re.search(r"Lines written: (\d+)", (DOCS / page).read_text())
+    assert told, "the page says how many lines were written"
+    assert lines_added(tmp_path / "begun", made) == int(told[1]) < 200
 
 
 def lines_added(before: Path, after: Path) -> int:

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
-import re
-import subprocess
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
+
+from played import Command, environment, steps
 
 from idv_core import Check, CheckOutcome, CheckRules, Flow, Policy, Result, VendorVerdict, dump
 from idv_core.model import Score
 from idv_core.policy import judge
-
-PAGE = (Path(__file__).parent.parent / "docs" / "session.md").read_text()
-STEP = re.compile(r'```(toml title="(?P<file>[^"]+)"|console)\n(?P<text>.*?)```', re.DOTALL)
 
 
 def record(place: Path, id: str, similarity: int) -> None:
@@ -38,15 +33,11 @@ def test_the_session(tmp_path: Path) -> None:
     (tmp_path / "cases").mkdir()
     record(tmp_path / "cases", "APP-10001", 84)
     record(tmp_path / "cases", "APP-10002", 95)
-    env = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
-    env.pop("IDV_CONFIG", None)
-    commands = 0
-    for step in STEP.finditer(PAGE):
-        if step["file"]:
-            (tmp_path / step["file"]).write_text(step["text"])
-            continue
-        for command, printed in re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", step["text"], re.MULTILINE):
-            run = subprocess.run(["bash", "-c", command], cwd=tmp_path, env=env, capture_output=True, text=True)
-            assert run.stdout == printed, f"{command}: {run.stderr}"
+    env, commands = environment(), 0
+    for step in steps("session.md"):
+        if isinstance(step, Command):
+            step.run(tmp_path, env)
             commands += 1
+        else:
+            (tmp_path / step.name).write_text(step.text)
     assert commands == 11

@@ -10,19 +10,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from played import Command, environment, steps
 
-PAGE = (Path(__file__).parent.parent / "docs" / "switching.md").read_text()
-STEP = re.compile(r'```(?:(?:python|toml) title="(?P<file>[^"]+)"|console)\n(?P<text>.*?)```', re.DOTALL)
 IDV = [sys.executable, "-c", "from idv_core.cli import main; main()"]
 
 pytestmark = pytest.mark.skipif(os.environ.get("IDV_THOROUGH", "1") != "1", reason="on one Python of CI")
 
 
 @pytest.fixture
-def environment(tmp_path: Path) -> Iterator[dict[str, str]]:
+def emulated(tmp_path: Path) -> Iterator[dict[str, str]]:
     """`idv emulate` is running; its accounts are in a file, and what it wants exported in the environment."""
-    env = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
-    env.pop("IDV_CONFIG", None)
+    env = environment()
     emulators = subprocess.Popen(
         [*IDV, "emulate", "verifik", "onfido", "--pace", "0.05"],
         stdout=subprocess.PIPE,
@@ -39,14 +37,12 @@ def environment(tmp_path: Path) -> Iterator[dict[str, str]]:
     emulators.stdout.close()
 
 
-def test_a_product_is_moved_and_moved_back(tmp_path: Path, environment: dict[str, str]) -> None:
+def test_a_product_is_moved_and_moved_back(tmp_path: Path, emulated: dict[str, str]) -> None:
     ran = 0
-    for step in STEP.finditer(PAGE):
-        if step["file"]:
-            (tmp_path / step["file"]).write_text(step["text"])
-            continue
-        for command, printed in re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", step["text"], re.MULTILINE):
-            run = subprocess.run(["bash", "-c", command], cwd=tmp_path, env=environment, capture_output=True, text=True)
-            assert run.stdout == printed, f"{command}: {run.stderr}"
+    for step in steps("switching.md"):
+        if isinstance(step, Command):
+            step.run(tmp_path, emulated)
             ran += 1
+        else:
+            (tmp_path / step.name).write_text(step.text)
     assert ran == 16
