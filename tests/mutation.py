@@ -25,6 +25,7 @@ MODULES = {
     "idv_core/policy/judging.py": f"{RUN} tests/test_policy.py",
     "plugins/verigram/idv_verigram/mapping.py": f"{RUN} plugins/verigram/tests/test_verigram.py -k 'TestReadings or TestServices'",
     "plugins/onfido/idv_onfido/mapping.py": f"{LEAN} plugins/onfido/tests/test_mapping.py",
+    "plugins/stripe/idv_stripe/mapping.py": f"{LEAN} plugins/stripe/tests/test_mapping.py",
     "plugins/atlas/idv_atlas/mapping.py": f"{LEAN} plugins/atlas/tests/test_mapping.py",
     "plugins/verifik/idv_verifik/mapping.py": f"{LEAN} plugins/verifik/tests/test_mapping.py",
 }
