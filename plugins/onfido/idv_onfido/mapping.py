@@ -172,7 +172,7 @@ def public(answer: Mapping[str, Any], reports: Iterable[Report]) -> dict[str, An
 
 
 def _alpha_2(code: object) -> str | None:
-    found = pycountry.countries.get(alpha_3=code) if isinstance(code, str) and len(code) == 3 else None
+    found = pycountry.countries.get(alpha_3=code) if isinstance(code, str) else None
     return str(found.alpha_2) if found else None
 
 

@@ -82,7 +82,7 @@ def read_session(session: Mapping[str, Any]) -> Reading:
             reading, status=FlowStatus.FINISHED, verdict=verdict, notes=(*reading.notes, f"last_error {code[:60]}")
         )
     if word not in _STATUS:
-        return attrs.evolve(reading, notes=(*reading.notes, "unknown status"))
+        reading = attrs.evolve(reading, notes=(*reading.notes, "unknown status"))
     # what an earlier attempt reported says nothing of this one
     return reading if status.is_final else attrs.evolve(reading, checks=(), documents=())
 

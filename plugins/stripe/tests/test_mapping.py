@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -17,8 +18,10 @@ POSITIVE, NEGATIVE, DOUBTFUL = VendorVerdict.POSITIVE, VendorVerdict.NEGATIVE, V
 GOOD = {"document": {"status": "verified", "type": "passport"}, "selfie": {"status": "verified"}}
 
 
-def session(status: str, report: Any = None, code: str | None = None, **more: Any) -> dict[str, Any]:
-    return {"status": status, "last_verification_report": report, "last_error": code and {"code": code}, **more}
+def session(status: Any, report: Any = None, code: str | None = None, **more: Any) -> dict[str, Any]:
+    """As it comes from the wire: no text in it is one of ours."""
+    made = {"status": status, "last_verification_report": report, "last_error": code and {"code": code}, **more}
+    return dict(json.loads(json.dumps(made)))
 
 
 @pytest.mark.parametrize(
@@ -110,6 +113,31 @@ def test_dates_only_where_they_are_whole(date: Any, read: str) -> None:
     report = {"document": {"status": "verified", "expiration_date": date, "issued_date": date}}
     (document,) = read_session(session("verified", report)).documents
     assert (str(document.expires_on), str(document.issued_on)) == (read, read)
+
+
+def test_a_document() -> None:
+    def read(**document: Any) -> Any:
+        reading = read_session(session("verified", {"document": {"status": "verified", **document}}))
+        return reading.documents[0], reading.checks[0]
+
+    document, check = read(type="passport", issuing_country="DE", first_name="Ana", last_name="Ruiz", sex="female")
+    assert (document.type, document.country, check.name) == ("PASSPORT", "DE", "passport")
+    assert [(field.name, field.value) for field in document.fields] == [
+        ("first_name", "Ana"),
+        ("last_name", "Ruiz"),
+        ("sex", "female"),
+    ]
+    document, check = read(issuing_country="UTO", first_name=7, last_name="")
+    assert (document.type, document.country, document.fields, check.name) == (None, None, (), "document")
+    assert read_session(session("verified", {"selfie": {"status": "verified"}})).documents == ()
+
+
+@pytest.mark.parametrize("word", ["verifiee", "verified ", "zzz", "a", "requires_inputs", "requires", "", None, 7])
+def test_a_word_that_nobody_documents_is_under_way_and_no_verdict(word: object) -> None:
+    reading = read_session(session(word, GOOD, "document_expired"))
+    assert (reading.status, reading.verdict, reading.checks) == (FlowStatus.PROCESSING, None, ())
+    assert reading.notes == ("test mode", "unknown status")
+    assert reading.word == (word if isinstance(word, str) and word else None)
 
 
 def test_a_session_of_the_test_mode_says_so() -> None:
