@@ -94,6 +94,8 @@ def test_a_face_is_compared_and_looked_at() -> None:
     assert face(None, "clear") == [INCONCLUSIVE, INCONCLUSIVE]
     assert face("clear", "clear", whole="consider") == [INCONCLUSIVE, INCONCLUSIVE]
     assert face("same", "clear") == [INCONCLUSIVE, INCONCLUSIVE]
+    assert face("accepted", "accepted", whole="accepted") == [INCONCLUSIVE, INCONCLUSIVE]
+    assert face("odd", "consider", whole="clear") == [INCONCLUSIVE, FAILED]
 
 
 def test_what_is_flagged_is_named_down_to_the_second_level_and_sentences_are_not_shown() -> None:

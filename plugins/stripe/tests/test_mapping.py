@@ -97,6 +97,8 @@ def test_the_parts_of_a_report() -> None:
         (CheckKind.PHONE, "phone", INCONCLUSIVE),
     ]
     assert checks[0].reasons == ("document_expired",)
+    (alone,) = read_session(session("verified", {"phone": {"status": "verified"}})).checks
+    assert (alone.kind, alone.outcome) == (CheckKind.PHONE, PASSED)
 
 
 @pytest.mark.parametrize(
