@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from acme import PLUGIN
 from typer.testing import CliRunner
 
 from idv_core.cli import main
@@ -248,6 +249,22 @@ class TestDemo:
         cells = [cell.strip() for cell in row.strip("|").split("|")]
         assert cells == ["ended by", "callback", "polling", "polling", "polling", "polling"]
         assert shown.count("APPROVED") == 5
+
+    def test_some_vendors_by_name(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert run_demo(["stripe", "onfido"], two_people=False, stop=None, json_wanted=True) == 0
+        endings = json.loads(capsys.readouterr().out)
+        assert [ending["vendor"] for ending in endings] == ["stripe", "onfido"]
+        assert {ending["result"]["flow"]["application_id"] for ending in endings} == {"APP-1"}, "one order for all"
+
+    def test_all_means_all(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        both = run("demo", "stripe", "--all")
+        assert (both.exit_code, both.stderr) == (2, "idv: name vendors or say --all, not both\n")
+        found = {**discover().found, "acme": Found(plugin=PLUGIN, distribution="idv-acme", version="1")}
+        monkeypatch.setattr("idv_core.cli.commands.discover", lambda: Registry(found))
+        monkeypatch.setattr("idv_core.cli.stage.discover", lambda: Registry(found))
+        lacking = run("demo", "--all")
+        assert lacking.exit_code != 0
+        assert "plugin 'acme' has no emulator" in lacking.stderr
 
     def test_two_people_fail_everywhere(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert run_demo(two_people=True, stop=None, json_wanted=True) == 0

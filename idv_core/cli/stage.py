@@ -28,17 +28,16 @@ def raise_emulators(names: Iterable[str], pace: timedelta, port: int = 0) -> lis
     registry = discover()
     clock = SystemClock()
     wanted = list(names)
-    raised: list[OnStage] = []
-    for name in wanted or sorted(registry.found):
-        emulation = load_emulation(registry.plugin(name), clock, pace)
-        if emulation is None:
-            if wanted:
-                raise PluginError(f"plugin {name!r} has no emulator")
-            continue
-        served = Served(emulation.emulator.app, emulation.emulator.tick, port + len(raised) if port else 0)
-        raised.append(OnStage(name, emulation, served.start()))
-    if not raised:
+    made = {name: load_emulation(registry.plugin(name), clock, pace) for name in wanted or sorted(registry.found)}
+    emulations = {name: emulation for name, emulation in made.items() if emulation is not None}
+    lacking = [name for name in wanted if name not in emulations]
+    if lacking:
+        raise PluginError(f"plugin {lacking[0]!r} has no emulator")
+    if not emulations:
         raise PluginError(
             "no installed plugin has an emulator; install one, such as: pip install 'idv-atlas[emulator]'"
         )
-    return raised
+    return [
+        OnStage(name, emulation, Served(emulation.emulator.app, emulation.emulator.tick, port and port + index).start())
+        for index, (name, emulation) in enumerate(emulations.items())
+    ]
