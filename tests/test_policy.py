@@ -173,6 +173,12 @@ class TestRules:
             "cross_check.CUSTOMER_NAME",
         )
 
+    @pytest.mark.parametrize("other", ["AADHAAR_NAME", "ZONE", "CUSTOMER_NAMES", "CUSTOMER_NAM"])
+    def test_another_check_of_the_kind_is_not_the_one_that_is_required(self, other: str) -> None:
+        policy = Policy(checks=CheckRules(required=("cross_check.CUSTOMER_NAME",)))
+        passed = attrs.evolve(SCORED, name=other, outcome=CheckOutcome.PASSED)
+        assert codes(policy, PASSED, passed) == ("review", ["check.missing"])
+
     def test_inconclusive_may_decline(self) -> None:
         unclear = attrs.evolve(PASSED, outcome=CheckOutcome.INCONCLUSIVE)
         assert codes(Policy(), unclear) == ("review", ["check.inconclusive"])
@@ -205,7 +211,9 @@ class TestRules:
         lenient = Policy(documents=DocumentRules(errors="review"))
         result = decide(PASSED, failed, policy=lenient)
         assert (result.decision, result.reasons[0].document) == (Decision.REVIEW, "d-1")
-        assert codes(lenient, attrs.evolve(PASSED, outcome=CheckOutcome.FAILED))[0] == "declined"
+        for kind in CheckKind:
+            decision = "review" if kind is CheckKind.DOCUMENT else "declined"
+            assert codes(lenient, attrs.evolve(PASSED, kind=kind, outcome=CheckOutcome.FAILED))[0] == decision
         with pytest.raises(ValueError, match="better than one that is inconclusive or missing"):
             Policy(documents=DocumentRules(errors="review"), checks=CheckRules(inconclusive="decline"))
 
@@ -236,12 +244,14 @@ class TestRules:
         policy = Policy(documents=DocumentRules(max_age_days={"UTILITY_BILL": 90}, outdated="decline"))
         bill = DocumentEvidence(document_id="d-1", type="utility_bill", issued_on=issued)
         passport = DocumentEvidence(document_id="d-2", type="PASSPORT", issued_on=date(2019, 1, 1))
-        assert codes(policy, PASSED, documents=[bill, passport]) == (decision, [code])
+        for documents in ([bill, passport], [passport, bill]):
+            assert codes(policy, PASSED, documents=documents) == (decision, [code])
 
     def test_a_document_past_its_end_goes_to_a_person_by_default(self) -> None:
         over = DocumentEvidence(document_id="d-1", type="PASSPORT", expires_on=date(2026, 2, 28))
         assert codes(Policy(), PASSED, documents=[over]) == ("review", ["document.expired"])
-        assert codes(Policy(), PASSED, documents=[attrs.evolve(over, expires_on=date(2026, 3, 1))])[0] == "approved"
+        for still in (date(2026, 3, 1), date(2026, 3, 2), date(2034, 5, 31)):
+            assert codes(Policy(), PASSED, documents=[attrs.evolve(over, expires_on=still)])[0] == "approved"
 
     def test_what_makes_no_sense_is_refused(self) -> None:
         with pytest.raises(ValueError, match="not a valid CheckKind"):
