@@ -170,6 +170,38 @@ class TestWorkflowRuns:
         tasks.append({**earlier, "output": {**earlier["output"], "result": "consider", "sub_result": "suspected"}})
         assert idv.result(flow).decision is Decision.APPROVED
 
+    @pytest.mark.parametrize(
+        ("changed", "said"),
+        [
+            ({"workflow_run_id": "another"}, "another task"),
+            ({"id": "document_check_0"}, "another task"),
+            ({}, None),
+        ],
+    )
+    def test_a_report_of_another_run_is_not_taken(
+        self, idv: Gateway, served: Any, clock: FakeClock, changed: dict[str, str], said: str | None
+    ) -> None:
+        flow = idv.open(order())
+        assert flow.link is not None
+        walk(flow.link.url.reveal(), ANA)
+        clock.advance(5)
+        task = next(t for t in served[0].runs[flow.id].tasks if t["task_def_id"] == "document_check")
+        served[0].fault(f"GET /v3.6/workflow_runs/{flow.id}/tasks/{task['id']}", Reply(200, {**task, **changed}))
+        if said is None:
+            assert idv.result(flow).decision is Decision.APPROVED
+        else:
+            with pytest.raises(UnexpectedResponse, match=said):
+                idv.result(flow)
+
+    def test_the_id_of_a_task_stays_an_id(self, idv: Gateway, served: Any, clock: FakeClock) -> None:
+        flow = idv.open(order())
+        assert flow.link is not None
+        walk(flow.link.url.reveal(), ANA)
+        clock.advance(5)
+        served[0].runs[flow.id].tasks[2]["id"] = "../../applicants"
+        with pytest.raises(UnexpectedResponse, match="the id of a task"):
+            idv.result(flow)
+
     def test_recover_pages_through_the_runs_of_the_application(self, sdk: Any, idv: Gateway, served: Any) -> None:
         flow = idv.open(order())
         for number in range(45):
@@ -246,6 +278,14 @@ class TestChecks:
         assert theirs.value.status == 422
         (upload,) = by_api.upload(flow, (Document.selfie(content=nobody),)).uploads
         assert (upload.accepted, upload.check and upload.check.reasons) == (False, ("face_detection",))
+
+    def test_what_else_is_wrong_with_a_photo_is_an_error(self, by_api: Gateway, served: Any) -> None:
+        flow = by_api.open(order())
+        error = {"type": "validation_error", "message": "no", "fields": {"file": ["too small"]}}
+        served[0].fault("POST /v3.6/live_photos", Reply(422, {"error": error}))
+        with pytest.raises(InvalidOrder) as caught:
+            by_api.upload(flow, papers(ANA)[1:])
+        assert caught.value.fields == ("file",)
 
     def test_both_sides_are_sent(self, sdk: Any, by_api: Gateway) -> None:
         flow = by_api.open(order())
