@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Any
 
 import attrs
 
@@ -23,6 +24,11 @@ class Family(StrEnum):
     CHECKS = "checks"
 
 
+def _are_some(_: object, attribute: attrs.Attribute[Any], value: tuple[str, ...]) -> None:
+    if not value:
+        raise ValueError(f"{attribute.name}: name at least one report, such as 'document'")
+
+
 @attrs.frozen(kw_only=True)
 class OnfidoSettings:
     """`api_token` begins with `api_live` or `api_sandbox`; in the sandbox nothing is really checked.
@@ -37,7 +43,7 @@ class OnfidoSettings:
     family: Family = Family.WORKFLOWS
     workflow_id: str | None = None
     report_names: tuple[str, ...] = attrs.field(
-        default=("document", "facial_similarity_photo"), converter=as_tuple, validator=attrs.validators.min_len(1)
+        default=("document", "facial_similarity_photo"), converter=as_tuple, validator=_are_some
     )
     webhook_token: Secret | None = None
     base_url: str | None = attrs.field(

@@ -336,6 +336,10 @@ class TestErrors:
             with pytest.raises(UnexpectedResponse, match="of the sandbox"):
                 idv.result(flow)
 
+    def test_no_report(self) -> None:
+        with pytest.raises(ValueError, match="report_names: name at least one report"):
+            idv_plugin().settings(api_token=Secret("api_sandbox.x"), report_names=())
+
     @pytest.mark.parametrize("region", ["eu", "us", "ca"])
     def test_each_region_has_its_own_host_as_the_sdk_knows_it(self, region: str) -> None:
         plugin = idv_plugin()
