@@ -25,12 +25,7 @@ from ..gateway import Gateway
 from ..hookspecs import Plugin
 from ..model import Document, Flow, FlowOrder, Secret, Template
 from ..policy import DEFAULT_POLICY, Policy
-from ..protocols import (
-    LinkProtocol,
-    SubmitProtocol,
-    TemplateProtocol,
-    UploadProtocol,
-)
+from ..protocols import LinkProtocol, SubmitProtocol, TemplateProtocol, UploadProtocol
 from ..registry import registry_of
 from .applicant import Form, fill_in
 from .clock import FakeClock

@@ -12,15 +12,10 @@ import pytest
 
 from ..engine.conversation import perform
 from ..engine.effects import Locked, Send, Steps
-from ..errors import (
-    IdvError,
-    PluginError,
-)
+from ..errors import IdvError, PluginError
 from ..model import CheckOutcome, Flow, Result, Secret, dump
 from ..policy import judge
-from ..protocols import (
-    Evidence,
-)
+from ..protocols import Evidence
 from ..wire import Response
 from .bench import ACCOUNT, Bench, Driver
 

@@ -15,6 +15,7 @@ from idv_core.model import Applicant, Secret
 from idv_core.protocols import CallbackReading, InboundCall
 from idv_core.wire import Exchange, Request, Response
 
+from .mapping import as_object, as_text
 from .settings import OnfidoSettings
 
 _FORBIDDEN = frozenset('!#$%*=<>;{}"')
@@ -43,8 +44,7 @@ class OnfidoAccount:
 
     def read_error(self, request: Request, response: Response) -> Refusal:
         """`{"error": {type, message, fields}}`, with `fields` an object of lists."""
-        error = (response.json_object() or {}).get("error")
-        error = error if isinstance(error, dict) else {}
+        error = as_object((response.json_object() or {}).get("error"))
         return Refusal(code=error.get("type"), message=error.get("message"), fields=error.get("fields"))
 
     def check_credentials(self) -> Exchange[None]:
@@ -61,10 +61,9 @@ class OnfidoAccount:
             given = call.headers.get("x-sha2-signature", "")
             if not hmac.compare_digest(given.encode(errors="replace"), wanted.encode()):
                 raise CallbackRejected("the signature is missing or wrong", status=401)
-        payload = call.json_object().get("payload")
-        payload = payload if isinstance(payload, dict) else {}
+        payload = as_object(call.json_object().get("payload"))
         flow_id = self.flow_of(payload)
-        event = _text(payload.get("action")) or "unnamed"
+        event = as_text(payload.get("action")) or "unnamed"
         return CallbackReading(event=event[:80], flow_id=flow_id, fetch=flow_id is not None)
 
     def flow_of(self, payload: Mapping[str, Any]) -> str | None:
@@ -122,7 +121,3 @@ def _applicant(person: Applicant) -> dict[str, Any]:
         "location": country and {"country_of_residence": country},
     }
     return {name: value for name, value in known.items() if value}
-
-
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) and value else None

@@ -26,7 +26,7 @@ from idv_core.protocols import Evidence, Polling
 from idv_core.wire import Exchange, FilePart, NotAccepted, Request
 
 from .account import Created, OnfidoAccount, alpha_3, new_id
-from .mapping import KINDS, SCORED, Report, public, read_reports
+from .mapping import KINDS, SCORED, Report, as_object, as_text, public, read_reports
 
 _STATUS = {
     "in_progress": FlowStatus.PROCESSING,
@@ -125,9 +125,7 @@ class OnfidoChecks(OnfidoAccount):
 
     def flow_of(self, payload: Mapping[str, Any]) -> str | None:
         """Only some events name the applicant."""
-        resource = payload.get("resource")
-        found = resource.get("applicant_id") if isinstance(resource, dict) else None
-        return found if isinstance(found, str) and found else None
+        return as_text(as_object(payload.get("resource")).get("applicant_id"))
 
     def _document(self, flow: Flow, document: Document) -> Exchange[Upload]:
         country = document.country and alpha_3(document.country)

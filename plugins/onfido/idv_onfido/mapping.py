@@ -99,13 +99,13 @@ def _check(report: Report, kind: CheckKind | None, ours: Mapping[str, str]) -> C
 def _face_checks(report: Report, ours: Mapping[str, str]) -> Iterator[Check]:
     whole, complete = _word(report.data.get("result")), _is_complete(report)
     for name, kind, scored in _FACE_PARTS:
-        part = _object(_object(report.data.get("breakdown")).get(name))
+        part = as_object(as_object(report.data.get("breakdown")).get(name))
         word = _word(part.get("result"))
         if complete and word == whole == "clear":
             outcome = CheckOutcome.PASSED
         else:
             outcome = CheckOutcome.FAILED if complete and word == "consider" else CheckOutcome.INCONCLUSIVE
-        properties = _object(_object(_object(part.get("breakdown")).get(scored)).get("properties"))
+        properties = as_object(as_object(as_object(part.get("breakdown")).get(scored)).get("properties"))
         yield Check(
             kind=kind,
             name=name,
@@ -124,23 +124,23 @@ def _is_complete(report: Report) -> bool:
 
 def _flagged(data: Mapping[str, Any]) -> Iterator[str]:
     """The parts of the breakdown that are not clear, two levels deep: `visual_authenticity.fonts`."""
-    for name, part in _object(data.get("breakdown")).items():
-        below = _object(_object(part).get("breakdown"))
+    for name, part in as_object(data.get("breakdown")).items():
+        below = as_object(as_object(part).get("breakdown"))
         found = [inner for inner, value in below.items() if _is_flagged(value) and _word(inner)]
         if _is_flagged(part) and _word(name):
             yield from (f"{name}.{inner}" for inner in found) if found else (name,)
 
 
 def _is_flagged(part: object) -> bool:
-    return _object(part).get("result") not in (None, "clear")
+    return as_object(part).get("result") not in (None, "clear")
 
 
 def _document(report: Report, ours: Mapping[str, str]) -> DocumentEvidence:
-    read = _object(report.data.get("properties"))
-    fields = [ExtractedField(name=name, value=read[name]) for name in _FIELDS if _text(read.get(name))]
+    read = as_object(report.data.get("properties"))
+    fields = [ExtractedField(name=name, value=read[name]) for name in _FIELDS if as_text(read.get(name))]
     numbers = read.get("document_numbers")
     for number in numbers if isinstance(numbers, list) else ():
-        name, value = _word(_object(number).get("type")), _text(_object(number).get("value"))
+        name, value = _word(as_object(number).get("type")), as_text(as_object(number).get("value"))
         if name and value:
             fields.append(ExtractedField(name=name, value=value))
     return DocumentEvidence(
@@ -156,7 +156,7 @@ def _document(report: Report, ours: Mapping[str, str]) -> DocumentEvidence:
 def _one_of_ours(report: Report, key: str, ours: Mapping[str, str]) -> str | None:
     """The platform's id of what the report is about, if it is about one thing."""
     listed = report.data.get(key)
-    named = {ours.get(str(_object(item).get("id"))) for item in (listed if isinstance(listed, list) else ())}
+    named = {ours.get(str(as_object(item).get("id"))) for item in (listed if isinstance(listed, list) else ())}
     return named.pop() if len(named) == 1 else None
 
 
@@ -184,7 +184,8 @@ def _date(value: object) -> date | None:
         return None
 
 
-def _object(value: object) -> Mapping[str, Any]:
+def as_object(value: object) -> Mapping[str, Any]:
+    """The object, or an empty one for anything else."""
     return value if isinstance(value, dict) else {}
 
 
@@ -192,5 +193,6 @@ def _word(value: object) -> str | None:
     return value if isinstance(value, str) and _WORD.fullmatch(value) else None
 
 
-def _text(value: object) -> str | None:
+def as_text(value: object) -> str | None:
+    """The text, or None for anything else and for an empty one."""
     return value if isinstance(value, str) and value else None

@@ -17,7 +17,7 @@ from idv_core.protocols import Evidence, Polling
 from idv_core.wire import Exchange, Request, Response, structure
 
 from .account import OnfidoAccount, new_id
-from .mapping import KINDS, SCORED, Report, public, read_reports, report_name
+from .mapping import KINDS, SCORED, Report, as_object, as_text, public, read_reports, report_name
 
 _STATUS = {
     "awaiting_input": FlowStatus.AWAITING_APPLICANT,
@@ -119,10 +119,10 @@ class OnfidoWorkflows(OnfidoAccount):
         )
 
     def flow_of(self, payload: Mapping[str, Any]) -> str | None:
-        named = payload.get("object") if payload.get("resource_type") == "workflow_run" else payload.get("resource")
-        key = "id" if payload.get("resource_type") == "workflow_run" else "workflow_run_id"
-        found = named.get(key) if isinstance(named, dict) else None
-        return found if isinstance(found, str) and found else None
+        """A run's events are about the run itself, those of its tasks name it."""
+        if payload.get("resource_type") == "workflow_run":
+            return as_text(as_object(payload.get("object")).get("id"))
+        return as_text(as_object(payload.get("resource")).get("workflow_run_id"))
 
     def _workflow(self, order: FlowOrder) -> str:
         workflow = order.template or self.settings.workflow_id
@@ -154,8 +154,7 @@ class OnfidoWorkflows(OnfidoAccount):
             answer = reply.json_object() or {}
             if answer.get("id") != task.id or answer.get("workflow_run_id") != flow.id:
                 raise UnexpectedResponse("the answer is another task", status=reply.status)
-            output = answer.get("output")
-            reports.append(Report(name, output if isinstance(output, dict) else {}))
+            reports.append(Report(name, as_object(answer.get("output"))))
         return tuple(reports)
 
     def _flow(self, run: Run, reply: Response) -> Flow:

@@ -21,6 +21,7 @@ from idv_core import (
     CheckKind,
     Decision,
     Document,
+    Flow,
     FlowStatus,
     Gateway,
     InvalidOrder,
@@ -86,6 +87,15 @@ def walk(url: str, face: Person) -> None:
         fill_in(browser, url, *pictures(face))
 
 
+def walked(idv: Gateway, clock: FakeClock, face: Person) -> Flow:
+    """A flow whose applicant has been on the page, and that Onfido is done with."""
+    flow = idv.open(order())
+    assert flow.link is not None
+    walk(flow.link.url.reveal(), face)
+    clock.advance(5)
+    return flow
+
+
 def begin(sdk: Any, **more: Any) -> Any:
     applicant = sdk.create_applicant(onfido.ApplicantBuilder(first_name="Ana", last_name="Ruiz"))
     return sdk.create_workflow_run(
@@ -141,10 +151,7 @@ class TestWorkflowRuns:
     ) -> None:
         """Whatever the workflow makes of it, a face that is another's fails."""
         served[0].variants.suspects_end = ends
-        flow = idv.open(order())
-        assert flow.link is not None
-        walk(flow.link.url.reveal(), LUIS)
-        clock.advance(5)
+        flow = walked(idv, clock, LUIS)
         result = idv.result(flow)
         assert sdk.find_workflow_run(flow.id).status.value == result.vendor_word == ends
         assert [check.name for check in result.failed_checks()] == ["face_comparison"]
@@ -153,18 +160,12 @@ class TestWorkflowRuns:
     def test_an_approval_without_a_report_behind_it_is_doubtful(
         self, idv: Gateway, served: Any, clock: FakeClock
     ) -> None:
-        flow = idv.open(order())
-        assert flow.link is not None
-        walk(flow.link.url.reveal(), ANA)
-        clock.advance(5)
+        flow = walked(idv, clock, ANA)
         served[0].runs[flow.id].tasks.clear()
         assert (idv.result(flow).verdict, idv.result(flow).decision) == (VendorVerdict.DOUBTFUL, Decision.REVIEW)
 
     def test_of_two_attempts_the_last_counts(self, idv: Gateway, served: Any, clock: FakeClock) -> None:
-        flow = idv.open(order())
-        assert flow.link is not None
-        walk(flow.link.url.reveal(), ANA)
-        clock.advance(5)
+        flow = walked(idv, clock, ANA)
         tasks = served[0].runs[flow.id].tasks
         earlier = {**tasks[2], "id": "document_check_0", "created_at": "2020-01-01T00:00:00Z"}
         tasks.append({**earlier, "output": {**earlier["output"], "result": "consider", "sub_result": "suspected"}})
@@ -181,10 +182,7 @@ class TestWorkflowRuns:
     def test_a_report_of_another_run_is_not_taken(
         self, idv: Gateway, served: Any, clock: FakeClock, changed: dict[str, str], said: str | None
     ) -> None:
-        flow = idv.open(order())
-        assert flow.link is not None
-        walk(flow.link.url.reveal(), ANA)
-        clock.advance(5)
+        flow = walked(idv, clock, ANA)
         task = next(t for t in served[0].runs[flow.id].tasks if t["task_def_id"] == "document_check")
         served[0].fault(f"GET /v3.6/workflow_runs/{flow.id}/tasks/{task['id']}", Reply(200, {**task, **changed}))
         if said is None:
@@ -193,11 +191,19 @@ class TestWorkflowRuns:
             with pytest.raises(UnexpectedResponse, match=said):
                 idv.result(flow)
 
+    @pytest.mark.parametrize("output", [None, {}, [], "clear", {"result": "fine"}, {"result": None}])
+    def test_a_report_task_that_says_nothing_understood_does_not_pass(
+        self, idv: Gateway, served: Any, clock: FakeClock, output: Any
+    ) -> None:
+        flow = walked(idv, clock, ANA)
+        for task in served[0].runs[flow.id].tasks:
+            if task["task_def_id"] == "document_check":
+                task["output"] = output
+        result = idv.result(flow)
+        assert (result.vendor_word, result.decision) == ("approved", Decision.REVIEW)
+
     def test_the_id_of_a_task_stays_an_id(self, idv: Gateway, served: Any, clock: FakeClock) -> None:
-        flow = idv.open(order())
-        assert flow.link is not None
-        walk(flow.link.url.reveal(), ANA)
-        clock.advance(5)
+        flow = walked(idv, clock, ANA)
         served[0].runs[flow.id].tasks[2]["id"] = "../../applicants"
         with pytest.raises(UnexpectedResponse, match="the id of a task"):
             idv.result(flow)
