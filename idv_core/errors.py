@@ -23,7 +23,7 @@ IdvError
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import attrs
@@ -195,11 +195,13 @@ class OutcomeUnknown(VendorError):
     """The request went out and no usable answer came back: it may have been carried out. Repeating it may do it twice.
 
     `ask` is the operation of the gateway that clears it up (`recover`, `status`, ...), None where the vendor offers none.
+    `since` is when the operation began: hand it to `recover`, so that no flow is taken that is older.
     """
 
-    def __init__(self, message: str, *, ask: str | None = None, **more: Any) -> None:
+    def __init__(self, message: str, *, ask: str | None = None, since: datetime | None = None, **more: Any) -> None:
         super().__init__(message, **more)
         self.ask = ask
+        self.since = since
 
 
 def _text(value: object) -> str | None:

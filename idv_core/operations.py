@@ -186,7 +186,7 @@ class Operations:
         )
         plan = live.plan(order, session.name, self.clock.now())
         order = _with_callbacks(live, session, order)
-        flow = yield from self._new_flow(session, "recover", order, lambda a: a.recover(order))
+        flow = yield from self._new_flow(session, "recover", order, lambda a: a.recover(order, None))
         explanation = live.explanation(plan, session.name, {session.name: "recovered"})
         return attrs.evolve(flow, policy=plan.policy, explanation=explanation)
 

@@ -194,10 +194,14 @@ class CredentialsProtocol(Protocol):
 class RecoverProtocol(Protocol):
     """For vendors where it can be found out what became of an opening that was never answered."""
 
-    def recover(self, order: FlowOrder) -> Exchange[Flow]:
-        """Bring the order to exactly one flow: find the one that was opened, or open it where that cannot make two.
+    def recover(self, order: FlowOrder, since: datetime | None) -> Exchange[Flow]:
+        """Find the one flow that the order was opened as. Only where the vendor itself keeps two apart (an idempotency key)
+        it may be opened here too.
 
-        Raises DuplicateFlow where the vendor has the flow and does not say its id.
+        `since` is when the lost opening began, None where nobody knows; a flow that was made before is another one. A flow is
+        this order's only if everything that the vendor tells of it agrees: application, applicant, product, template. Raises
+        FlowNotFound where there is none (the core knows whether that is certain yet), DuplicateFlow where the vendor has
+        one and does not say its id, or has one of somebody else in its place.
         """
         ...
 

@@ -33,6 +33,7 @@ NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 DONE = Flow(id="f", status="finished")
 PASSED = Check(kind="liveness", name="liveness", outcome=CheckOutcome.PASSED)
+EMAIL = Check(kind="email", name="email", outcome=CheckOutcome.PASSED)
 SCORED = Check(kind="cross_check", name="CUSTOMER_NAME", score=Score.read(72, 0, 100))
 
 
@@ -47,7 +48,10 @@ def decide(
     [
         ([PASSED], None, Decision.APPROVED, ["evidence.passed"]),
         ([PASSED], VendorVerdict.POSITIVE, Decision.APPROVED, ["evidence.passed"]),
-        ([], VendorVerdict.POSITIVE, Decision.APPROVED, ["evidence.passed"]),
+        ([], VendorVerdict.POSITIVE, Decision.REVIEW, ["evidence.no_identity"]),
+        ([EMAIL], None, Decision.REVIEW, ["evidence.no_identity"]),
+        ([EMAIL], VendorVerdict.POSITIVE, Decision.REVIEW, ["evidence.no_identity"]),
+        ([EMAIL, PASSED], None, Decision.APPROVED, ["evidence.passed"]),
         ([], None, Decision.REVIEW, ["evidence.none"]),
         ([], VendorVerdict.DOUBTFUL, Decision.REVIEW, ["verdict.doubtful", "evidence.none"]),
         ([PASSED], VendorVerdict.DOUBTFUL, Decision.REVIEW, ["verdict.doubtful"]),
@@ -192,6 +196,9 @@ class TestRules:
         assert codes(ignore, PASSED, verdict=negative)[0] == "approved"
         assert codes(ignore, PASSED, verdict=doubtful)[0] == "approved"
         assert codes(ignore, verdict=positive) == ("review", ["evidence.none"])
+        assert codes(Policy(verdict="sufficient"), verdict=positive)[0] == "approved"
+        assert codes(Policy(verdict="sufficient"), EMAIL) == ("review", ["evidence.no_identity"])
+        assert codes(Policy(checks=CheckRules(required="email")), EMAIL)[0] == "approved"
         assert str(decide(PASSED, policy=ignore).reasons[0]) == "all 1 checks passed, the vendor's verdict is not asked"
 
     def test_required_documents(self) -> None:
@@ -298,7 +305,7 @@ _RANK = {Decision.DECLINED: 0, Decision.REVIEW: 1, Decision.APPROVED: 2}
 _BETTER = [CheckOutcome.FAILED, CheckOutcome.INCONCLUSIVE, CheckOutcome.PASSED]
 
 _bounds = st.tuples(st.floats(0, 1), st.floats(0, 1)).map(
-    lambda pair: Threshold(approve_at=max(pair), decline_below=min(pair))
+    lambda pair: Threshold(approve_at=max(*pair, 0.01), decline_below=min(pair))
 )
 _names = st.sampled_from([*CheckKind, "cross_check.A", "liveness.liveness"])
 _actions = st.sampled_from(Action)

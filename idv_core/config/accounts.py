@@ -19,7 +19,7 @@ from .settings import WRONG, SettingsReader
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
-OF_THE_CORE = ("plugin", "limits", "polling", "retry", "circuit", "cost", "daily_cap")
+OF_THE_CORE = ("plugin", "limits", "polling", "retry", "circuit", "cost", "daily_cap", "test")
 """What an account's table holds besides the settings of its plugin."""
 
 
@@ -30,7 +30,8 @@ class Account:
     `settings` are a mapping or a value of the plugin's own settings class; a secret in a mapping is a `Secret`, or a reference
     such as `{"env": "NAME"}` that is followed when the gateway is made. `polling` overrides the vendor's advice. `cost` is
     what one flow costs, in a currency of yours, for routes that take the cheapest; `daily_cap` bounds the flows opened in one
-    UTC day by one process.
+    UTC day by one process. `test` says that the account is meant to be one of the vendor's test mode; without it nobody is
+    approved by what was made there.
     """
 
     name: str = attrs.field()
@@ -42,6 +43,7 @@ class Account:
     circuit: Circuit = attrs.field(factory=Circuit)
     cost: float | None = attrs.field(default=None, validator=attrs.validators.optional(attrs.validators.ge(0)))
     daily_cap: int | None = attrs.field(default=None, validator=attrs.validators.optional(attrs.validators.ge(0)))
+    test: bool = attrs.field(default=False, validator=attrs.validators.instance_of(bool))
 
     @name.validator
     def _check_name(self, _: object, name: str) -> None:
@@ -86,6 +88,7 @@ class Opened:
             circuit=account.circuit,
             polling_override=account.polling,
             daily_cap=account.daily_cap,
+            is_test=account.test,
         )
         if before is not None:
             session.cap.go_on(before.cap)

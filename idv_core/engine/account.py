@@ -100,6 +100,7 @@ class AccountSession:
     circuit: Circuit = attrs.field(factory=Circuit)
     polling_override: Polling | None = None
     daily_cap: int | None = None
+    is_test: bool = False
     token: LiveToken | None = attrs.field(default=None, repr=False)
     clock_skew: timedelta = timedelta(0)
     last_failure: str | None = None

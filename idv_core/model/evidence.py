@@ -94,7 +94,7 @@ class Check:
 
     kind: CheckKind = attrs.field(converter=CheckKind)
     name: str
-    outcome: CheckOutcome | None = None
+    outcome: CheckOutcome | None = attrs.field(default=None, converter=attrs.converters.optional(CheckOutcome))
     score: Score | None = None
     reasons: tuple[str, ...] = attrs.field(default=(), converter=as_tuple)
     document_id: str | None = None
@@ -128,7 +128,9 @@ class DocumentEvidence:
     """One document as the vendor saw it: type, issuing country, extracted fields.
 
     `document_id` is your id, None when the vendor's answer cannot be attributed. `images` are links to pictures that the
-    vendor keeps (pre-signed, short-lived, secret). `issued_on` and `expires_on` are what the document says of itself.
+    vendor keeps (pre-signed, short-lived, secret). `issued_on` and `expires_on` are what the document says of itself;
+    `unread` names those of the two that are there and could not be read (see `idv_core.dates.document_dates`), which leads to
+    review.
     """
 
     document_id: str | None
@@ -138,6 +140,7 @@ class DocumentEvidence:
     images: Mapping[str, Secret] = attrs.field(factory=dict, converter=plain_mapping, repr=False, hash=False)
     issued_on: date | None = attrs.field(default=None, repr=False)
     expires_on: date | None = attrs.field(default=None, repr=False)
+    unread: tuple[str, ...] = attrs.field(default=(), converter=as_tuple)
 
     def field(self, name: str) -> ExtractedField | None:
         """The extracted field of that name, or None."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
+from hashlib import sha256
+from urllib.parse import quote
 
 import attrs
 
@@ -21,6 +23,8 @@ class Threshold:
     def __attrs_post_init__(self) -> None:
         if self.decline_below > self.approve_at:
             raise ValueError("decline_below must not be above approve_at")
+        if self.approve_at == 0:
+            raise ValueError("approve_at = 0 lets every score pass; a number above 0 is needed")
 
     def outcome(self, score: float) -> CheckOutcome:
         if score >= self.approve_at:
@@ -36,11 +40,17 @@ class Action(StrEnum):
 
 
 class VerdictRule(StrEnum):
-    """`trust`: a bad verdict counts, none does no harm. `require`: there must be a good one. `ignore`: as if none came."""
+    """`trust`: a bad verdict counts, none does no harm. `require`: there must be a good one. `ignore`: as if none came.
+    `sufficient`: a good one is enough, also where no identity check passed (see `judge`)."""
 
     TRUST = "trust"
     REQUIRE = "require"
+    SUFFICIENT = "sufficient"
     IGNORE = "ignore"
+
+
+def _sorted(rules: tuple[object, ...]) -> tuple[object, ...]:
+    return tuple(sorted(rule.items()) if isinstance(rule, dict) else rule for rule in rules)
 
 
 def split_name(name: str) -> tuple[CheckKind, str | None]:
@@ -116,9 +126,31 @@ class Policy:
         by_check = {}
         for name, threshold in self.thresholds.items():
             kind, named = split_name(name)
-            by_check[kind, named and named.casefold()] = threshold
+            key = (kind, named and named.casefold())
+            if key in by_check:
+                raise ValueError(f"{name} is there twice, in two spellings: upper and lower case mean the same")
+            by_check[key] = threshold
+        types: set[str] = set()
+        for type_ in self.documents.max_age_days:
+            if type_.casefold() in types:
+                raise ValueError(f"max_age_days: {type_} is there twice, in two spellings")
+            types.add(type_.casefold())
         object.__setattr__(self, "_by_check", by_check)
 
     def threshold(self, check: Check) -> Threshold | None:
         """The threshold for this check: by its name, else by its kind."""
         return self._by_check.get((check.kind, check.name.casefold())) or self._by_check.get((check.kind, None))
+
+    @property
+    def fingerprint(self) -> str:
+        """Eight hexadecimal digits that are the same for the same rules, whatever the policy is called."""
+        thresholds = sorted(
+            (name.casefold(), bounds.approve_at, bounds.decline_below) for name, bounds in self.thresholds.items()
+        )
+        rules = (thresholds, attrs.astuple(self.checks), _sorted(attrs.astuple(self.documents)), str(self.verdict))
+        return sha256(repr(rules).encode()).hexdigest()[:8]
+
+    @property
+    def mark(self) -> str:
+        """What a flow's reference says of it: `lending.1a2b3c4d`."""
+        return f"{quote(self.name, safe='')}.{self.fingerprint}"

@@ -48,6 +48,8 @@ def _unless_deferred(raw: Mapping[str, Any]) -> Mapping[str, Any]:
 class Result:
     """Evidence (`checks`, `documents`, `verdict`) and, once a policy has looked at it, `decision` with `reasons`.
 
+    `doubts` are what the plugin found and could not understand, or found missing where the vendor could have said it; no
+    policy approves over one. `is_test` says that the vendor made it in its test mode, where nothing is really checked.
     `raw` is the vendor's answer with masked numbers and without signed links; personal data, dark in `repr`. A plugin may
     give it as `Deferred`.
     """
@@ -55,9 +57,11 @@ class Result:
     flow: Flow
     checks: tuple[Check, ...] = attrs.field(default=(), converter=as_tuple)
     documents: tuple[DocumentEvidence, ...] = attrs.field(default=(), converter=as_tuple)
-    verdict: VendorVerdict | None = None
+    verdict: VendorVerdict | None = attrs.field(default=None, converter=attrs.converters.optional(VendorVerdict))
     vendor_word: str | None = None
     notes: tuple[str, ...] = attrs.field(default=(), converter=as_tuple)
+    doubts: tuple[Reason, ...] = attrs.field(default=(), converter=as_tuple)
+    is_test: bool = False
     decision: Decision = Decision.UNDECIDED
     reasons: tuple[Reason, ...] = attrs.field(default=(), converter=as_tuple)
     received_at: datetime | None = attrs.field(default=None, validator=is_aware)

@@ -59,7 +59,7 @@ def is_aware(_: object, attribute: attrs.Attribute[Any], value: datetime | None)
 
 
 def is_unit(_: object, attribute: attrs.Attribute[Any], value: float | None) -> None:
-    if value is not None and not 0.0 <= value <= 1.0:
+    if value is not None and (isinstance(value, bool) or not 0.0 <= value <= 1.0):
         raise ValueError(f"{attribute.name}: a number from 0 to 1 is needed")
 
 

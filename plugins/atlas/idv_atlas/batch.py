@@ -7,6 +7,7 @@ Nothing is called to open a flow: its id is `pending:{application_id}` until the
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 import attrs
@@ -38,7 +39,7 @@ class AtlasBatch(AtlasAccount):
         yield from ()
         return Flow(id=f"{_PENDING}:{order.application_id}", status=FlowStatus.OPEN, details={"product_type": product})
 
-    def recover(self, order: FlowOrder) -> Exchange[Flow]:
+    def recover(self, order: FlowOrder, since: datetime | None) -> Exchange[Flow]:
         """Nothing is called to open a batch, so there is nothing to lose."""
         return self.open_flow(order)
 

@@ -6,6 +6,7 @@ One of our flows is one applicant's, so its id is `flow_id:external_reference_id
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import attrs
@@ -59,7 +60,7 @@ class AtlasOnboarding(AtlasAccount):
             raise UnexpectedResponse("the answer has no flow_id", status=reply.status)
         return Flow(id=f"{id}:{order.applicant.reference}", status=FlowStatus.OPEN)
 
-    def recover(self, order: FlowOrder) -> Exchange[Flow]:
+    def recover(self, order: FlowOrder, since: datetime | None) -> Exchange[Flow]:
         """Open again: the pair of application and applicant is unique at Atlas, so that there never are two (section 3.5).
 
         Raises DuplicateFlow when the first call did arrive: Atlas has no call that tells the id of that flow; its

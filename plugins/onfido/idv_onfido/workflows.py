@@ -80,7 +80,7 @@ class OnfidoWorkflows(OnfidoAccount):
         reply = yield Request.post("/workflow_runs", json=_run(order, workflow, applicant))
         return self._flow(reply.structure(Run), reply)
 
-    def recover(self, order: FlowOrder) -> Exchange[Flow]:
+    def recover(self, order: FlowOrder, since: datetime | None) -> Exchange[Flow]:
         """The run with this application's tag, workflow and applicant; else a new one."""
         workflow, tag, page = self._workflow(order), _tag("application", order.application_id), 1
         while True:

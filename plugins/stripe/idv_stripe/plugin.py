@@ -70,7 +70,7 @@ class StripeIdentity:
         )
         return self._flow(reply)
 
-    def recover(self, order: FlowOrder) -> Exchange[Flow]:
+    def recover(self, order: FlowOrder, since: datetime | None) -> Exchange[Flow]:
         """The session with this application in its metadata, among those of the applicant; else a new one."""
         query = {"client_reference_id": order.applicant.reference, "limit": "100"}
         for _ in range(_PAGES):

@@ -77,8 +77,8 @@ class Verifik:
     def open_flow(self, order: FlowOrder) -> Exchange[Flow]:
         return self.registrations.open(order)
 
-    def recover(self, order: FlowOrder) -> Exchange[Flow]:
-        return self.registrations.recover(order)
+    def recover(self, order: FlowOrder, since: datetime | None) -> Exchange[Flow]:
+        return self.registrations.recover(order, since)
 
     def upload(self, flow: Flow, documents: tuple[Document, ...]) -> Exchange[Flow]:
         return self.steps.upload(flow, documents)

@@ -74,7 +74,7 @@ class Registrations:
         secrets = {**flow.secrets, "token": Secret(resent.token)}
         return attrs.evolve(flow, status=status, secrets=secrets, link=self._link(resent.token, _utc(resent.expiresAt)))
 
-    def recover(self, order: FlowOrder) -> Exchange[Flow]:
+    def recover(self, order: FlowOrder, since: datetime | None) -> Exchange[Flow]:
         """The newest registration of the contact that has not ended, with a fresh link; else a new one, which Verifik
         refuses if the contact is registered after all (section 7 row 6)."""
         flow = yield from self._lost(order)
