@@ -15,7 +15,7 @@ import attrs
 
 from .errors import CallbackRejected, Refusal
 from .model import CheckKind, Document, Flow, FlowOrder, ProvisionedTemplate, Result, Secret, Template
-from .model.values import is_aware, plain_mapping
+from .model.values import as_timedelta, is_aware, is_some_time, plain_mapping
 from .wire import Exchange, Request, Response, json_object
 
 CONTRACT_VERSION = 1
@@ -33,12 +33,26 @@ class Grant:
     refresh_token: Secret | None = None
 
 
+_MINUTE = timedelta(minutes=1)
+
+
 @attrs.frozen(kw_only=True)
 class Polling:
-    """When to look: first after `first`, then with growing pauses up to `ceiling`."""
+    """When to look: first after `first`, then with growing pauses up to `ceiling`. Each a `timedelta`, or seconds.
 
-    first: timedelta = timedelta(seconds=2)
-    ceiling: timedelta = timedelta(minutes=1)
+    Without a ceiling it is a minute, or `first` where that is longer.
+    """
+
+    first: timedelta = attrs.field(default=timedelta(seconds=2), converter=as_timedelta, validator=is_some_time)
+    ceiling: timedelta = attrs.field(converter=as_timedelta, validator=is_some_time)
+
+    @ceiling.default
+    def _ceiling(self) -> timedelta:
+        return max(self.first, _MINUTE) if isinstance(self.first, timedelta) else _MINUTE
+
+    def __attrs_post_init__(self) -> None:
+        if self.first > self.ceiling:
+            raise ValueError("first must not be longer than ceiling")
 
 
 def _kinds(kinds: Iterable[CheckKind]) -> frozenset[CheckKind]:

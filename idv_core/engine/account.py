@@ -8,19 +8,17 @@ from urllib.parse import urlsplit
 
 import attrs
 
+from ..model.values import as_seconds, is_count, is_positive, is_some_time
 from ..protocols import Grant, Polling, TokenProtocol
 from .breaker import Breaker, Circuit, CircuitState
 from .caps import DailyCap
 from .retry import Retry, RetryBudget
 from .turns import Pace, Turns
 
-_positive: Any = attrs.validators.gt(0)
-_count: Any = attrs.validators.ge(1)
-
 
 @attrs.frozen(kw_only=True)
 class Limits:
-    """Bounds of an account. Times in seconds, sizes in bytes.
+    """Bounds of an account. Times in seconds (or as `timedelta`), sizes in bytes.
 
     `operation` bounds one whole operation with all its calls, pauses and repeats; `connect`, `read`, `write` and `pool`
     bound single phases of one call. At most `concurrency` calls run at a time and, with `rate`, at most so many a second
@@ -28,16 +26,16 @@ class Limits:
     `allow_private_urls` lets documents lie at `http` addresses and in private networks.
     """
 
-    connect: float = attrs.field(default=5.0, validator=_positive)
-    read: float = attrs.field(default=30.0, validator=_positive)
-    write: float = attrs.field(default=30.0, validator=_positive)
-    pool: float = attrs.field(default=5.0, validator=_positive)
-    operation: float = attrs.field(default=90.0, validator=_positive)
-    max_response: int = attrs.field(default=10_000_000, validator=_count)
-    max_upload: int = attrs.field(default=10_000_000, validator=_count)
-    concurrency: int = attrs.field(default=100, validator=_count)
-    rate: float | None = attrs.field(default=None, validator=attrs.validators.optional(_positive))
-    burst: int = attrs.field(default=1, validator=_count)
+    connect: float = attrs.field(default=5.0, converter=as_seconds, validator=is_some_time)
+    read: float = attrs.field(default=30.0, converter=as_seconds, validator=is_some_time)
+    write: float = attrs.field(default=30.0, converter=as_seconds, validator=is_some_time)
+    pool: float = attrs.field(default=5.0, converter=as_seconds, validator=is_some_time)
+    operation: float = attrs.field(default=90.0, converter=as_seconds, validator=is_some_time)
+    max_response: int = attrs.field(default=10_000_000, validator=is_count)
+    max_upload: int = attrs.field(default=10_000_000, validator=is_count)
+    concurrency: int = attrs.field(default=100, validator=is_count)
+    rate: float | None = attrs.field(default=None, validator=attrs.validators.optional(is_positive))
+    burst: int = attrs.field(default=1, validator=is_count)
     allow_private_urls: bool = False
 
 

@@ -7,13 +7,15 @@ from enum import StrEnum
 
 import attrs
 
+from ..model.values import as_seconds, is_count, is_some_time
+
 
 @attrs.frozen(kw_only=True)
 class Circuit:
-    """After `failures` failed calls in a row nothing is sent for `cooldown` seconds; then one call at a time probes."""
+    """After `failures` failed calls in a row nothing is sent for `cooldown` (seconds, or a `timedelta`); then one call probes."""
 
-    failures: int = attrs.field(default=10, validator=attrs.validators.ge(1))
-    cooldown: float = attrs.field(default=30.0, validator=attrs.validators.gt(0))
+    failures: int = attrs.field(default=10, validator=is_count)
+    cooldown: float = attrs.field(default=30.0, converter=as_seconds, validator=is_some_time)
 
 
 class CircuitState(StrEnum):

@@ -7,10 +7,12 @@ from datetime import timedelta
 
 import attrs
 
+from ..model.values import as_seconds, is_count, is_count_or_none, is_duration, is_not_negative, is_some_time
+
 
 @attrs.frozen(kw_only=True)
 class Retry:
-    """How often and how soon a call that may be repeated is made again. Times in seconds.
+    """How often and how soon a call that may be repeated is made again. Times in seconds (or as `timedelta`).
 
     A call is made `attempts` times at most. Pauses are full-jitter exponential: any time from 0 to `base`, then to twice
     that, up to `ceiling`. A `Retry-After` of up to `longest_wait` is waited for; a longer one is the caller's affair.
@@ -18,12 +20,12 @@ class Retry:
     make an outage worse.
     """
 
-    attempts: int = attrs.field(default=3, validator=attrs.validators.ge(1))
-    base: float = attrs.field(default=0.25, validator=attrs.validators.gt(0))
-    ceiling: float = attrs.field(default=8.0, validator=attrs.validators.gt(0))
-    longest_wait: float = attrs.field(default=30.0, validator=attrs.validators.ge(0))
-    budget: float = attrs.field(default=0.2, validator=attrs.validators.ge(0))
-    reserve: int = attrs.field(default=10, validator=attrs.validators.ge(0))
+    attempts: int = attrs.field(default=3, validator=is_count)
+    base: float = attrs.field(default=0.25, converter=as_seconds, validator=is_some_time)
+    ceiling: float = attrs.field(default=8.0, converter=as_seconds, validator=is_some_time)
+    longest_wait: float = attrs.field(default=30.0, converter=as_seconds, validator=is_duration)
+    budget: float = attrs.field(default=0.2, validator=is_not_negative)
+    reserve: int = attrs.field(default=10, validator=is_count_or_none)
 
     def pause(self, attempt: int, retry_after: timedelta | None, chance: float) -> float | None:
         """Seconds to wait after the failed `attempt` (1 is the first); None: do not try again.

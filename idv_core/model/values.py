@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import date, datetime, time, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -56,6 +56,105 @@ def is_text(_: object, attribute: attrs.Attribute[Any], value: object) -> None:
 def is_aware(_: object, attribute: attrs.Attribute[Any], value: datetime | None) -> None:
     if value is not None and value.tzinfo is None:
         raise ValueError(f"{attribute.name}: a datetime with a time zone is needed")
+
+
+def what_is(value: object) -> str:
+    """What a value is, in words for messages: `a text`, `a number`, `a list`."""
+    for kinds, name in _KINDS:
+        if isinstance(value, kinds):
+            return name
+    return "nothing" if value is None else "something else"
+
+
+_KINDS: tuple[tuple[Any, str], ...] = (
+    (bool, "true or false"),
+    (str, "a text"),
+    (int, "a whole number"),
+    (float, "a number with a fraction"),
+    (timedelta, "a duration"),
+    (datetime, "a date and time"),
+    (date, "a date"),
+    (time, "a time of day"),
+    (Mapping, "a table"),
+    ((list, tuple, set, frozenset), "a list"),
+)
+
+# 31 years: whoever says more means something else, and arithmetic with dates still works.
+_LONGEST = 10**9
+# No figure of an account comes near; infinity and what only fits into Python's integers are slips.
+_MOST = 10**15
+
+
+def as_seconds(value: float | timedelta) -> float:
+    """A `timedelta` as a number of seconds; anything else as it is, for a validator to look at."""
+    return value.total_seconds() if isinstance(value, timedelta) else value
+
+
+def as_timedelta(value: float | timedelta) -> timedelta:
+    """A number of seconds as a `timedelta`; anything else as it is, for a validator to look at."""
+    if isinstance(value, timedelta) or not _is_number(value) or not 0 <= value <= _LONGEST:
+        return value  # type: ignore[return-value]
+    return timedelta(seconds=value)
+
+
+def seconds(value: float | timedelta) -> float:
+    """A duration, given as `timedelta` or as seconds, in seconds. Raises ValueError for anything else."""
+    number = as_seconds(value)
+    if not _is_number(number):
+        raise ValueError(f"a duration is a timedelta or a number of seconds, not {what_is(value)}")
+    if not 0 <= number <= _LONGEST:
+        raise ValueError(f"a duration is 0 to {_LONGEST} seconds")
+    return float(number)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def is_duration(_: object, attribute: attrs.Attribute[Any], value: Any) -> None:
+    """0 seconds or more, as a number or a `timedelta`."""
+    try:
+        seconds(value)
+    except ValueError as error:
+        raise ValueError(f"{attribute.name}: {error}") from None
+
+
+def is_some_time(_: object, attribute: attrs.Attribute[Any], value: Any) -> None:
+    """More than 0 seconds, as a number or a `timedelta`."""
+    is_duration(_, attribute, value)
+    if seconds(value) == 0:
+        raise ValueError(f"{attribute.name}: a number of seconds above 0 is needed")
+
+
+def is_positive(_: object, attribute: attrs.Attribute[Any], value: Any) -> None:
+    if not _is_number(value):
+        raise ValueError(f"{attribute.name}: a number above 0 is needed, got {what_is(value)}")
+    if not 0 < value <= _MOST:
+        raise ValueError(f"{attribute.name}: a number above 0 is needed")
+
+
+def is_not_negative(_: object, attribute: attrs.Attribute[Any], value: Any) -> None:
+    if not _is_number(value):
+        raise ValueError(f"{attribute.name}: a number of 0 or more is needed, got {what_is(value)}")
+    if not 0 <= value <= _MOST:
+        raise ValueError(f"{attribute.name}: a number of 0 or more is needed")
+
+
+def is_count(_: object, attribute: attrs.Attribute[Any], value: Any) -> None:
+    """A whole number of 1 or more."""
+    _is_whole(attribute, value, 1)
+
+
+def is_count_or_none(_: object, attribute: attrs.Attribute[Any], value: Any) -> None:
+    """A whole number of 0 or more."""
+    _is_whole(attribute, value, 0)
+
+
+def _is_whole(attribute: attrs.Attribute[Any], value: Any, least: int) -> None:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise ValueError(f"{attribute.name}: a whole number of {least} or more is needed, got {what_is(value)}")
+    if not least <= value <= _MOST:
+        raise ValueError(f"{attribute.name}: a whole number of {least} or more is needed")
 
 
 def is_unit(_: object, attribute: attrs.Attribute[Any], value: float | None) -> None:
