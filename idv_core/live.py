@@ -17,7 +17,6 @@ from .engine.account import AccountSession
 from .engine.breaker import CircuitState
 from .errors import ConfigError, NoRoute
 from .model import Candidate, Explanation, FlowOrder, Policy
-from .model.values import as_tuple
 from .routing import Match, RoutingTable
 from .routing.choosing import Choice, choose, percent
 from .routing.conditions import Facts
@@ -38,7 +37,8 @@ class Plan:
 @attrs.frozen(kw_only=True)
 class Live:
     """Accounts at run time, routes and policies. `retired` are accounts that are no longer configured, for the flows that
-    are under way with them; `policies_of` are those under which an account's flows may have been opened."""
+    are under way with them. `policies` are all that were ever in force in this process, by their fingerprints, and `shadows`
+    the accounts that ever were a route's shadow: a reference may be as old as that."""
 
     configuration: Configuration
     opened: Mapping[str, Opened]
@@ -48,8 +48,8 @@ class Live:
     default: Policy
     desk: CallbackDesk | None
     costs: Mapping[str, float | None]
-    policies_of: Mapping[str, tuple[Policy, ...]]
-    all_policies: tuple[Policy, ...] = attrs.field(converter=as_tuple)
+    policies: Mapping[str, Policy]
+    shadows: frozenset[str]
 
     @classmethod
     def of(cls, checked: Checked, default: Policy, clock: Clock, before: Live | None = None) -> Live:
@@ -61,11 +61,11 @@ class Live:
             for name, opened in checked.opened.items()
         }
         default = configuration.policies.get(DEFAULT, default)
-        policies_of: dict[str, dict[str, Policy]] = {}
-        for route in configuration.routes:
-            policy = configuration.policies[route.policy] if route.policy else default
-            for account in route.accounts():
-                policies_of.setdefault(account, {})[policy.name] = policy
+        if not default.name and (configuration.policies or configuration.routes):
+            # beside others it needs a name, so that references can tell it from them
+            default = attrs.evolve(default, name=DEFAULT)
+        known = {policy.fingerprint: policy for policy in (default, *configuration.policies.values())}
+        shadows = {route.shadow.account for route in configuration.routes if route.shadow is not None}
         return cls(
             configuration=configuration,
             opened=checked.opened,
@@ -75,8 +75,8 @@ class Live:
             default=default,
             desk=_desk(checked, clock, before),
             costs={account.name: account.cost for account in configuration.accounts},
-            policies_of={account: tuple(policies.values()) for account, policies in policies_of.items()},
-            all_policies={default.name: default, **configuration.policies}.values(),
+            policies={**(before.policies if before else {}), **known},
+            shadows=frozenset(shadows) | (before.shadows if before else frozenset()),
         )
 
     def is_same(self, opened: Opened) -> bool:

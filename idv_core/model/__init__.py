@@ -15,7 +15,7 @@ from .evidence import (
     VendorVerdict,
 )
 from .explanation import Candidate, Condition, Explanation, RouteTried
-from .flow import CallbackUrls, Flow, FlowOrder, FlowRef, FlowStatus, Link
+from .flow import CallbackUrls, Flow, FlowOrder, FlowRef, FlowStatus, Link, subject_of
 from .policy import Action, CheckRules, DocumentRules, Policy, Threshold, VerdictRule
 from .result import Decision, Reason, Result
 from .secret import Secret
@@ -59,4 +59,5 @@ __all__ = [
     "VerdictRule",
     "dump",
     "load",
+    "subject_of",
 ]

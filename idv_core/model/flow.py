@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
+from hashlib import sha256
 from typing import Any
 
 import attrs
@@ -34,6 +35,9 @@ class FlowStatus(StrEnum):
 
 
 _FINAL = frozenset({FlowStatus.FINISHED, FlowStatus.EXPIRED, FlowStatus.CANCELLED, FlowStatus.FAILED})
+
+
+_LONGEST_REF = 1000
 
 
 def _secret(url: str | Secret) -> Secret:
@@ -84,23 +88,59 @@ class FlowOrder:
     callbacks: CallbackUrls | None = attrs.field(default=None, repr=False)
 
 
+_SHADOW = "shadow:"
+_ESCAPED = (("%", "%25"), (";", "%3B"))
+
+
 @attrs.frozen(kw_only=True)
 class FlowRef:
-    """Names a flow in any process: `str(ref)` is `account/vendor-id`."""
+    """Names a flow in any process, with what its decision depends on, so that it is judged as the flow itself would be.
+
+    `str(ref)` is `account/vendor-id`; behind it stand, where they apply, `;policy=lending.1a2b3c4d` (the policy's name and the
+    fingerprint of its rules) and `;for=0a1b2c3d4e5f` (the `subject`, see `subject_of`). The reference of a shadow begins with
+    `shadow:`. `account/vendor-id` alone is read too: it is judged by the strictest policy there is.
+    """
 
     account: str = attrs.field(validator=is_text)
     id: str = attrs.field(validator=is_text)
+    policy: str | None = None
+    subject: str | None = None
+    is_shadow: bool = False
 
     def __str__(self) -> str:
-        return f"{self.account}/{self.id}"
+        id = self.id
+        for char, code in _ESCAPED:
+            id = id.replace(char, code)
+        marks = {"policy": self.policy, "for": self.subject}
+        more = "".join(f";{name}={value}" for name, value in marks.items() if value)
+        return f"{_SHADOW if self.is_shadow else ''}{self.account}/{id}{more}"
 
     @classmethod
     def parse(cls, text: str) -> FlowRef:
-        """Read `account/vendor-id`. Raises ValueError for anything else."""
-        account, slash, id = text.partition("/")
+        """Read what `str(ref)` wrote. Raises ValueError for anything else."""
+        if not isinstance(text, str):
+            raise ValueError("a flow, or its reference such as 'account/vendor-id', is needed")
+        if len(text) > _LONGEST_REF or not text.isprintable():
+            raise ValueError("a flow reference is one line of at most 1000 printable characters")
+        account, slash, rest = text.removeprefix(_SHADOW).partition("/")
+        id, *marks = rest.split(";")
         if not slash or not account or not id:
             raise ValueError("a flow reference looks like 'account/vendor-id'")
-        return cls(account=account, id=id)
+        for char, code in reversed(_ESCAPED):
+            id = id.replace(code, char)
+        read = dict(mark.partition("=")[::2] for mark in marks)
+        if len(read) < len(marks) or not read.keys() <= {"policy", "for"} or not all(read.values()):
+            raise ValueError("what stands behind ';' in the flow reference is not understood: give it as it was stored")
+        is_shadow = text.startswith(_SHADOW)
+        return cls(account=account, id=id, policy=read.get("policy"), subject=read.get("for"), is_shadow=is_shadow)
+
+
+def subject_of(reference: str) -> str:
+    """Tells two applicants apart without telling who they are: the first 12 hexadecimal digits of the reference's SHA-256.
+
+    A plugin whose vendor names the person in its answers keeps it in `Flow.subject` and compares; it is part of the reference.
+    """
+    return sha256(reference.encode("utf-8", "surrogatepass")).hexdigest()[:12]
 
 
 @not_pickled
@@ -111,7 +151,9 @@ class Flow:
     `secrets` (a token of the flow's own, say) and `link` are dark and leave only by `dump(flow, secrets=True)`; a plugin
     can go on without them from the reference alone. `details` are the vendor's further ids. `opened_at` is aware.
     `policy` is the one that the flow began with and keeps, `explanation` says why it is with this account. `shadow` is a flow
-    of the same order at a second vendor, for comparison; `is_shadow` marks that one, whose result decides nothing.
+    of the same order at a second vendor, for comparison; `is_shadow` marks that one, whose result decides nothing. `subject`
+    is the person that an answer must be about (see `subject_of`), None where the vendor names nobody or that is not known.
+    `policy_mark` is what a reference said of a policy that is not known here.
     """
 
     id: str = attrs.field(validator=is_text)
@@ -124,11 +166,18 @@ class Flow:
     secrets: Mapping[str, Secret] = attrs.field(factory=dict, converter=plain_mapping, repr=False, hash=False)
     opened_at: datetime | None = attrs.field(default=None, validator=is_aware)
     policy: Policy | None = attrs.field(default=None, repr=lambda policy: repr(policy and policy.name))
+    policy_mark: str | None = attrs.field(default=None, repr=False)
+    subject: str | None = attrs.field(default=None, repr=False)
     explanation: Explanation | None = attrs.field(default=None, repr=False)
     shadow: Flow | None = attrs.field(default=None, repr=False)
     is_shadow: bool = False
 
     @property
     def ref(self) -> str:
-        """`account/vendor-id`: store it, and any process can go on with the flow."""
-        return str(FlowRef(account=self.account, id=self.id))
+        """One short text (see `FlowRef`): store it, and any process can go on with the flow, and decides no milder."""
+        policy = self.policy.mark if self.policy is not None and self.policy != _PLAIN else self.policy_mark
+        ref = FlowRef(account=self.account, id=self.id, policy=policy, subject=self.subject, is_shadow=self.is_shadow)
+        return str(ref)
+
+
+_PLAIN = Policy()
