@@ -38,7 +38,12 @@ def bounded(text: str, limit: int = _TEXT_LIMIT) -> str:
 
 
 class IdvError(Exception):
-    """Root of all errors of this library. `account` and `operation` say where; no message holds personal data."""
+    """Root of all errors of this library. `account` and `operation` say where; no message holds personal data.
+
+    `nothing_done` is true where it is certain that the vendor carried nothing out.
+    """
+
+    nothing_done = False
 
     def __init__(self, message: str, *, account: str | None = None, operation: str | None = None) -> None:
         super().__init__(message)

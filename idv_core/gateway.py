@@ -118,15 +118,20 @@ class Gateway(GatewayBase):
     def open(self, order: FlowOrder, *, account: str | None = None) -> Flow:
         """Open a flow where the routes send it, or at `account`. Keep the flow, or `flow.ref`.
 
+        The same order again within this process gives the same flow, as long as it has not come to its end. Two processes
+        do not see each other: make sure of one call in your own database, or rely on what the vendor's page promises.
         Raises NoRoute, InvalidOrder, DuplicateFlow, OutcomeUnknown and the rest of VendorError.
         """
         return self._driver.run(self._operations.open(order, account))
 
-    def recover(self, order: FlowOrder, *, account: str | None = None) -> Flow:
-        """After an OutcomeUnknown of `open`: the one flow of this order, found at the vendor, or opened now where that cannot
-        make two. `account` is that of the error. Raises UnsupportedOperation where the vendor has no way, DuplicateFlow where
-        it has the flow but does not name it."""
-        return self._driver.run(self._operations.recover(order, account))
+    def recover(self, order: FlowOrder, *, account: str | None = None, since: datetime | None = None) -> Flow:
+        """After an OutcomeUnknown of `open`: the one flow of this order, as the vendor has it.
+
+        `account` and `since` are those of the error; within this process `since` is remembered. It is opened here only where
+        the vendor itself keeps two apart (an idempotency key). Raises OutcomeUnknown with `retry_after` while the vendor may
+        still carry out what it was sent, FlowNotFound where it has no flow and `open` may be called again, DuplicateFlow
+        where it has one and does not name it, UnsupportedOperation where it has no way to ask."""
+        return self._driver.run(self._operations.recover(order, account, since))
 
     def upload(self, flow: Flow | str, documents: Sequence[Document]) -> Flow:
         """Hand documents in. `uploads` of the flow returned has the vendor's answer to each of them."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
+from urllib.parse import unquote
 
 import attrs
 
@@ -20,7 +21,7 @@ from .documents import check_url, read_document
 from .engine.account import AccountHealth, AccountSession
 from .engine.caps import until_tomorrow
 from .engine.conversation import perform
-from .engine.effects import Blocking, Pause, Steps
+from .engine.effects import Blocking, Pause, Queue, Steps
 from .engine.redaction import redact_check
 from .engine.reports import report_configuration, report_fallback, report_rotation, report_shadow
 from .engine.wakers import Wakers
@@ -29,12 +30,14 @@ from .errors import (
     CallbackRejected,
     ConfigError,
     DeadlineExceeded,
+    DuplicateFlow,
+    FlowNotFound,
     IdvError,
     InvalidOrder,
+    OutcomeUnknown,
     PermissionDenied,
     RateLimited,
     UnsupportedOperation,
-    VendorError,
     VendorUnavailable,
     WaitCancelled,
 )
@@ -55,6 +58,7 @@ from .model import (
     Template,
     Upload,
 )
+from .openings import SETTLING, OpenedFlow, Openings, identity
 from .policy import judge, strictest
 from .protocols import (
     CallbackProtocol,
@@ -92,6 +96,7 @@ class Operations:
     registry: Registry
     wakers: Wakers
     observers: Observers
+    openings: Openings = attrs.field(factory=Openings)
     _changing: threading.Lock = attrs.field(factory=threading.Lock, repr=False)
 
     @classmethod
@@ -124,10 +129,62 @@ class Operations:
         return self.live.explain(order, account, at or self.clock.now(), self.clock.monotonic())
 
     def open(self, order: FlowOrder, account: str | None) -> Steps[Flow]:
+        """One order becomes one flow: who comes second waits for the first, and is given the same."""
         live = self.live
         plan = live.plan(order, account, self.clock.now())
         if plan.refused is not None:
             raise refuse(plan)
+        names = [name for name, _ in plan.choice.accounts]
+        seconds = max(live.session(name).limits.operation for name in names)
+        return (yield from self._alone(("open", identity(order)), seconds, lambda: self._open_once(live, plan, names)))
+
+    def _alone(self, key: tuple[object, ...], seconds: float, steps: Callable[[], Steps[T]]) -> Steps[T]:
+        """Run the steps while nobody else in this process does anything with the same key."""
+        with self.openings.line(key) as turns:
+            turn = None
+            if not turns.try_take():
+                turn = yield Queue(turns, seconds)
+            try:
+                if turn is not None and not turn.granted:
+                    raise DeadlineExceeded(
+                        "another call for the same application was still under way", operation=str(key[0])
+                    )
+                return (yield from steps())
+            finally:
+                turns.give_back(turn)
+
+    def _open_once(self, live: Live, plan: Plan, names: Sequence[str]) -> Steps[Flow]:
+        key = identity(plan.order)
+        before = self.openings.opened(key, names, self.clock.now())
+        if before is not None:
+            again = yield from self._still_open(before, plan.order)
+            if again is not None:
+                return again
+            self.openings.forget(key, before.flow.account)
+        flow = yield from self._open_somewhere(live, plan)
+        self.openings.remember(key, plan.order, flow, self.clock.now())
+        return flow
+
+    def _still_open(self, before: OpenedFlow, order: FlowOrder) -> Steps[Flow | None]:
+        """The flow that was opened for this order, as it is now; None if it has come to its end."""
+        flow = before.flow
+        try:
+            now = yield from self.status(flow)
+        except FlowNotFound:
+            # some vendors take a moment until they know their own flow; another one would be one too many
+            return flow if self.clock.now() - before.at < SETTLING else None
+        if now.status.is_final:
+            return None
+        if before.order != order:
+            raise DuplicateFlow(
+                f"this process opened {flow.ref} for the same application, product and applicant, and this order differs "
+                "from that one. Go on with that flow, or give the order an application_id of its own",
+                account=flow.account,
+                operation="open",
+            )
+        return attrs.evolve(now, link=now.link or flow.link)
+
+    def _open_somewhere(self, live: Live, plan: Plan) -> Steps[Flow]:
         health: dict[str, str] = {}
         failure: IdvError | None = None
         for position, (name, _) in enumerate(plan.choice.accounts):
@@ -155,12 +212,23 @@ class Operations:
 
     def _open_at(self, live: Live, plan: Plan, session: AccountSession, seconds: float | None = None) -> Steps[Flow]:
         now = self.clock.now()
+        key = identity(plan.order)
+        since = self.openings.lost_since(key, session.name)
+        if since is not None and isinstance(session.adapter, RecoverProtocol):
+            try:
+                return (yield from self._recovered(live, session, plan, since))
+            except FlowNotFound:
+                pass
         if not session.cap.take(now):
             raise _capped(session, now)
         order = _with_callbacks(live, session, plan.order)
         try:
             flow = yield from self._new_flow(session, "open", order, lambda a: a.open_flow(order), seconds)
-        except VendorError as error:
+        except OutcomeUnknown as error:
+            error.since = now
+            self.openings.lost(key, session.name, now)
+            raise
+        except IdvError as error:
             if error.nothing_done:
                 session.cap.give_back()
             raise
@@ -175,7 +243,7 @@ class Operations:
         explanation = live.explanation(plan, flow.account, health, name)
         return attrs.evolve(flow, explanation=explanation, shadow=shadow)
 
-    def recover(self, order: FlowOrder, account: str | None) -> Steps[Flow]:
+    def recover(self, order: FlowOrder, account: str | None, since: datetime | None) -> Steps[Flow]:
         live = self.live
         session = live.session(account)
         self._needs(
@@ -184,9 +252,39 @@ class Operations:
             "recover",
             "the vendor has no call that tells whether a flow was opened. Ask its staff, or wait for its callback",
         )
+        key = identity(order)
         plan = live.plan(order, session.name, self.clock.now())
-        order = _with_callbacks(live, session, order)
-        flow = yield from self._new_flow(session, "recover", order, lambda a: a.recover(order, None))
+        since = since or self.openings.lost_since(key, session.name)
+        flow = yield from self._alone(
+            ("open", key), session.limits.operation, lambda: self._recovered(live, session, plan, since)
+        )
+        self.openings.remember(key, order, flow, self.clock.now())
+        return flow
+
+    def _recovered(self, live: Live, session: AccountSession, plan: Plan, since: datetime | None) -> Steps[Flow]:
+        """The flow that the vendor made of the order. That it has none is certain only some time after the opening began."""
+        key = identity(plan.order)
+        order = _with_callbacks(live, session, plan.order)
+        try:
+            flow = yield from self._new_flow(session, "recover", order, lambda a: a.recover(order, since))
+        except OutcomeUnknown as error:
+            error.since = since or self.clock.now()
+            self.openings.lost(key, session.name, error.since)
+            raise
+        except FlowNotFound as error:
+            settled = timedelta(seconds=session.limits.operation) + SETTLING
+            left = settled if since is None else since + settled - self.clock.now()
+            if since is not None and left > timedelta(0):
+                raise _not_yet(session, since, left) from None
+            self.openings.found_nothing(key, session.name)
+            error.nothing_done = since is not None
+            error.message = (
+                "the vendor has no flow of this order: open it again"
+                if since is not None
+                else "the vendor has no flow of this order. If it was opened less than "
+                f"{settled.total_seconds():g} s ago, ask again after that time; otherwise open it again"
+            )
+            raise
         explanation = live.explanation(plan, session.name, {session.name: "recovered"})
         return attrs.evolve(flow, policy=plan.policy, explanation=explanation)
 
@@ -254,9 +352,10 @@ class Operations:
         return attrs.evolve(flow, shadow=after or shadow)
 
     def submit(self, flow: Flow | str) -> Steps[Flow]:
-        session, flow = self._of(flow)
-        flow = yield from self._submitted(session, flow)
-        return (yield from self._also(flow, "submit", SubmitProtocol, self._submitted))
+        session, before = self._of(flow)
+        key = ("submit", before.account, before.id)
+        after = yield from self._alone(key, session.limits.operation, lambda: self._submitted(session, before))
+        return (yield from self._also(after, "submit", SubmitProtocol, self._submitted))
 
     def _submitted(self, session: AccountSession, flow: Flow) -> Steps[Flow]:
         if not isinstance(session.adapter, SubmitProtocol):
@@ -277,19 +376,26 @@ class Operations:
         result = yield from self._perform(session, "result", lambda adapter: adapter.result(flow))
         if any(check.reasons for check in result.checks):
             result = attrs.evolve(result, checks=map(redact_check, result.checks))
-        return self._decided(flow, result)
+        return self._decided(session, flow, result)
 
-    def _decided(self, flow: Flow, result: Result) -> Result:
-        """By the policy that the flow began with; where that is not known, by the strictest of those it may have been."""
+    def _decided(self, session: AccountSession, flow: Flow, result: Result) -> Result:
+        """By the policy that the flow began with; where that is not known, by the strictest that there ever was here."""
         live, now = self.live, self.clock.now()
+        doubts = [*result.doubts, *_doubts(session, flow, result)]
         more = {"flow": _continued(flow, result.flow), "received_at": now}
-        policies = (flow.policy,) if flow.policy else live.policies_of.get(flow.account, live.all_policies)
+        if doubts:
+            result = attrs.evolve(result, doubts=doubts)
+        policies = (flow.policy,) if flow.policy else tuple(live.policies.values())
         judged = (
             judge(policies[0], result, now, **more) if len(policies) == 1 else strictest(policies, result, now, **more)
         )
-        if not flow.is_shadow or judged.decision is Decision.UNDECIDED:
+        # a bare reference does not say whether it is a shadow's
+        may_be_shadow = flow.policy is None and flow.policy_mark is None and flow.account in live.shadows
+        if judged.decision is Decision.UNDECIDED or not (flow.is_shadow or may_be_shadow):
             return judged
         text = f"a shadow decides nothing; it would be {judged.decision}"
+        if not flow.is_shadow:
+            text = f"this account serves as a shadow, so go on with flow.ref as it was stored; it would be {judged.decision}"
         reason = Reason(f"shadow.{judged.decision}", text)
         return attrs.evolve(judged, decision=Decision.UNDECIDED, reasons=(reason, *judged.reasons))
 
@@ -434,7 +540,17 @@ class Operations:
             ref = FlowRef.parse(flow)
         except ValueError as error:
             raise InvalidOrder(str(error), fields=("flow",)) from None
-        return self.live.session(ref.account), Flow(account=ref.account, id=ref.id, status=FlowStatus.OPEN)
+        policy = self.live.policies.get(ref.policy.rpartition(".")[2]) if ref.policy else None
+        known = Flow(
+            account=ref.account,
+            id=ref.id,
+            status=FlowStatus.OPEN,
+            policy=policy,
+            policy_mark=ref.policy if policy is None else None,
+            subject=ref.subject,
+            is_shadow=ref.is_shadow,
+        )
+        return self.live.session(ref.account), known
 
     @staticmethod
     def _needs(session: AccountSession, protocol: type, operation: str, why: str) -> None:
@@ -457,7 +573,29 @@ def _continued(before: Flow, after: Flow) -> Flow:
     return attrs.evolve(after, account=before.account, **{name: getattr(before, name) for name in _OURS})
 
 
-_OURS = ("application_id", "opened_at", "policy", "explanation", "shadow", "is_shadow")
+_OURS = ("application_id", "opened_at", "policy", "policy_mark", "subject", "explanation", "shadow", "is_shadow")
+
+
+def _doubts(session: AccountSession, flow: Flow, result: Result) -> Iterator[Reason]:
+    """What stands against an approval whatever the evidence says."""
+    if result.is_test and not session.is_test:
+        yield Reason(
+            "account.test_mode", "made in the vendor's test mode, where nothing is checked (test = true lets it)"
+        )
+    if flow.policy is None and flow.policy_mark is not None:
+        name = unquote(flow.policy_mark.rpartition(".")[0])
+        yield Reason("policy.unknown", f"the policy {name!r} that the flow began with is gone or has other rules now")
+
+
+def _not_yet(session: AccountSession, since: datetime, left: timedelta) -> OutcomeUnknown:
+    return OutcomeUnknown(
+        "the vendor has no flow of this order yet, and may still carry out what it was sent. Call recover(order) again then",
+        ask="recover",
+        since=since,
+        retry_after=left,
+        account=session.name,
+        operation="recover",
+    )
 
 
 def _with_callbacks(live: Live, session: AccountSession, order: FlowOrder) -> FlowOrder:

@@ -18,6 +18,7 @@ from ..errors import (
     AuthenticationFailed,
     DeadlineExceeded,
     IdvError,
+    OutcomeUnknown,
     PermissionDenied,
     PluginError,
     RateLimited,
@@ -30,7 +31,7 @@ from ..wire import Exchange, NotAccepted, Request, Response
 from .account import AccountSession, LiveToken
 from .breaker import CircuitState
 from .effects import Locked, Pause, Queue, Send, Steps
-from .failures import answer_error, fault_error, outcome_unknown, unless_opened
+from .failures import answer_error, fault_error, outcome_unknown, unless_carried_out, unless_opened
 from .reports import (
     is_debugging,
     report_answer,
@@ -76,23 +77,26 @@ def perform(
         value = yield from _converse(run, start(), lambda request: _call(run, request))
         ended_by = None
         return value
-    except IdvError as error:
+    except IdvError as raised:
+        error = unless_carried_out(run, raised)
         error.account = error.account or session.name
         error.operation = error.operation or operation
         ended_by = type(error).__name__
-        raise
+        raise error from None
     except Exception as error:
         frame = traceback.extract_tb(error.__traceback__)[-1]
         broken = f"{type(error).__name__} at {frame.filename}:{frame.lineno}"
-        ended_by = PluginError.__name__
+        ended_by = PluginError.__name__ if run.unsure is None else OutcomeUnknown.__name__
     finally:
         report_operation(run, begun, ended_by)
     # Outside the handler, so that the original (whose locals may hold personal data) is not chained.
-    raise PluginError(
-        f"plugin {session.plugin!r} failed where it must not ({broken}); please report it to its authors",
-        account=session.name,
-        operation=operation,
-    )
+    what = f"plugin {session.plugin!r} failed where it must not ({broken}); please report it to its authors"
+    where = {"account": session.name, "operation": operation}
+    if run.unsure is not None:
+        raise outcome_unknown(run, run.unsure, what, **where)
+    failure = PluginError(what, **where)
+    failure.nothing_done = True
+    raise failure
 
 
 def _converse(run: Run, exchange: Exchange[T], call: Callable[[Request], Steps[Response]]) -> Steps[T]:
@@ -112,10 +116,13 @@ def _converse(run: Run, exchange: Exchange[T], call: Callable[[Request], Steps[R
         # a plugin that cannot read the answer to a create does not know whether there is something now
         if response is None or (request.repeatable and unless_opened(run, request, error) is error):
             raise
-        raise outcome_unknown(run, request, "the answer is not understood", status=response.status) from None
+        raise outcome_unknown(run, request, error.message, status=response.status) from None
     finally:
         exchange.close()
-    raise answer_error(run, request, response)
+    failure = answer_error(run, request, response)
+    if failure.nothing_done:
+        run.refused(request)
+    raise failure
 
 
 def _call(run: Run, request: Request) -> Steps[Response]:
@@ -159,25 +166,34 @@ def _renew(run: Run, seen: LiveToken | None) -> Steps[LiveToken]:
     if current is not None and current is not seen and not current.is_due(run.clock.now()):
         return current
     exchange = run.session.adapter.obtain_token(seen.grant if seen else None)
-    grant = yield from _converse(run, exchange, lambda request: _attempts(run, request, None))
+    grant = yield from _converse(run, exchange, lambda request: _attempts(run, request, None, does_nothing=True))
     run.session.token = LiveToken.of(grant, run.clock.now())
     return run.session.token
 
 
-def _attempts(run: Run, request: Request, token: LiveToken | None) -> Steps[Response]:
-    """The call, made again after failures that did no harm, as long as attempts, budget and deadline let it."""
+def _attempts(run: Run, request: Request, token: LiveToken | None, *, does_nothing: bool = False) -> Steps[Response]:
+    """The call, made again after failures that did no harm, as long as attempts, budget and deadline let it.
+
+    Reading does nothing, and neither do calls for a token.
+    """
     session = run.session
     session.budget.earn()
     attempt = 1
-    # reading does nothing, and neither do calls for a token
-    harmless = request.method in ("GET", "HEAD") or not request.signed
+    harmless = does_nothing or request.method in ("GET", "HEAD")
     certain = True
     while True:
+        if not harmless:
+            run.sent(request)
         try:
-            return (yield from _accepted(run, request, token, attempt))
+            response = yield from _accepted(run, request, token, attempt)
+            if certain and 400 <= response.status < 500 and response.status != 408:
+                run.refused(request)
+            return response
         except VendorError as error:
             # one attempt that may have been carried out is enough
             certain = error.nothing_done = harmless or (certain and error.nothing_done)
+            if certain:
+                run.refused(request)
             if not isinstance(error, (VendorUnavailable, RateLimited)):
                 raise unless_opened(run, request, error) from None
             chance = random.random()  # noqa: S311, no secret depends on it
@@ -189,6 +205,7 @@ def _attempts(run: Run, request: Request, token: LiveToken | None) -> Steps[Resp
             reason = error.status or type(error).__name__
         except DeadlineExceeded as error:
             if certain:
+                run.refused(request)
                 raise
             raise unless_opened(run, request, error) from None
         report_repeat(run, request, attempt, reason)

@@ -20,6 +20,7 @@ from ..errors import (
 from ..protocols import RecoverProtocol
 from ..wire import Request, Response
 from .redaction import redact
+from .reports import report_read_error
 from .run import Run
 from .vendor_time import retry_after
 
@@ -77,13 +78,27 @@ def outcome_unknown(run: Run, request: Request, what: str, **more: Any) -> Outco
 def unless_opened(run: Run, request: Request, error: IdvError) -> IdvError:
     """The error of a request that may be repeated; an opening that may have been carried out is still an unknown outcome,
     and nobody but the vendor that knows it again may be asked."""
-    unsure = run.operation.operation in ("open", "recover") and request.method not in ("GET", "HEAD") and request.signed
-    if not unsure or isinstance(error, OutcomeUnknown) or getattr(error, "nothing_done", False):
+    unsure = run.is_opening and request.method not in ("GET", "HEAD") and request.signed
+    if not unsure or isinstance(error, OutcomeUnknown) or error.nothing_done:
         return error
-    if isinstance(error, VendorError):
-        told = ("status", "code", "vendor_message", "request_id", "retry_after", "fields")
-        return outcome_unknown(run, request, error.message, **{name: getattr(error, name) for name in told})
-    return outcome_unknown(run, request, error.message) if isinstance(error, DeadlineExceeded) else error
+    return _lost(run, request, error) if isinstance(error, (VendorError, DeadlineExceeded)) else error
+
+
+def unless_carried_out(run: Run, error: IdvError) -> IdvError:
+    """The error that an operation ends with. Once a request of an opening went out that was not refused, whatever is raised
+    afterwards, there may be a flow that nobody was told of."""
+    if isinstance(error, OutcomeUnknown):
+        return error
+    if run.unsure is None:
+        error.nothing_done = True
+        return error
+    return _lost(run, run.unsure, error) if run.is_opening else error
+
+
+def _lost(run: Run, request: Request, error: IdvError) -> OutcomeUnknown:
+    told = ("status", "code", "vendor_message", "request_id", "retry_after", "fields")
+    said = {name: getattr(error, name) for name in told if hasattr(error, name)}
+    return outcome_unknown(run, request, error.message, **said)
 
 
 _MEANINGS = {
@@ -98,9 +113,19 @@ _MEANINGS = {
 }
 
 
+def _read_error(run: Run, request: Request, response: Response) -> Refusal:
+    """What the plugin reads out of an error answer. It must not raise; where it does, the status alone counts."""
+    try:
+        refusal = run.session.adapter.read_error(request, response)
+    except Exception as error:
+        report_read_error(run, type(error).__name__)
+        return Refusal()
+    return refusal if isinstance(refusal, Refusal) else Refusal()
+
+
 def answer_error(run: Run, request: Request, response: Response) -> VendorError:
     """The error that an answer means, in the vendor's words as far as they are harmless."""
-    refusal: Refusal = run.session.adapter.read_error(request, response)
+    refusal = _read_error(run, request, response)
     status = response.status
     said: dict[str, Any] = {
         "status": status,

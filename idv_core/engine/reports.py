@@ -123,3 +123,10 @@ def report_configuration(accounts: int, routes: int) -> None:
 
 def report_rotation(account: str) -> None:
     log.info("secrets read again, they have changed", extra={"idv_account": account})
+
+
+def report_read_error(run: Run, error: str) -> None:
+    account, plugin = run.session.name, run.session.plugin
+    log.warning(
+        f"read_error of plugin {plugin!r} raised {error}; the HTTP status counts", extra={"idv_account": account}
+    )

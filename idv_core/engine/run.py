@@ -7,12 +7,16 @@ import attrs
 from ..clock import Clock
 from ..errors import DeadlineExceeded
 from ..telemetry import Observers, OperationStarted
+from ..wire import Request
 from .account import AccountSession
 
 
-@attrs.frozen
+@attrs.define
 class Run:
-    """One operation under way: whose, until when (monotonic), and which personal words no error may repeat."""
+    """One operation under way: whose, until when (monotonic), and which personal words no error may repeat.
+
+    `unsure` is the last request that does something and went out, unless the vendor certainly refused it.
+    """
 
     session: AccountSession
     operation: OperationStarted
@@ -20,6 +24,21 @@ class Run:
     deadline: float
     personal: tuple[str, ...] = attrs.field(repr=False)
     observers: Observers
+    unsure: Request | None = None
+
+    @property
+    def is_opening(self) -> bool:
+        return self.operation.operation in ("open", "recover")
+
+    def sent(self, request: Request) -> None:
+        """The request, which does something, goes out now. One that must not be repeated is kept before one that may."""
+        if self.unsure is None or self.unsure.repeatable:
+            self.unsure = request
+
+    def refused(self, request: Request) -> None:
+        """It is certain that the vendor did nothing of what the request asked for."""
+        if self.unsure is request:
+            self.unsure = None
 
     def left(self) -> float:
         """Seconds until the deadline. Raises DeadlineExceeded when there are none."""
