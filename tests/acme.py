@@ -10,9 +10,9 @@ import attrs
 import httpx
 
 from idv_core import Account, Applicant, AsyncGateway, FlowOrder, FlowStatus, Gateway, Secret, VendorVerdict
-from idv_core.errors import CallbackRejected, Refusal
+from idv_core.errors import CallbackRejected, FlowNotFound, Refusal
 from idv_core.hookspecs import Plugin
-from idv_core.model import Document, Flow, Link, ProvisionedTemplate, Result, Template, Upload
+from idv_core.model import Check, Document, Flow, Link, ProvisionedTemplate, Result, Template, Upload
 from idv_core.model.values import is_base_url, without_slash
 from idv_core.protocols import CallbackReading, Grant, InboundCall, Polling
 from idv_core.registry import registry_of
@@ -65,10 +65,10 @@ class Acme:
         created = reply.structure(Created)
         return Flow(id=created.id, status=FlowStatus.OPEN, link=Link(created.link) if created.link else None)
 
-    def recover(self, order: FlowOrder) -> Exchange[Flow]:
+    def recover(self, order: FlowOrder, since: datetime | None) -> Exchange[Flow]:
         reply = yield Request.get("/people/{}", order.applicant.reference, accept={404})
         if reply.status == 404:
-            return (yield from self.open_flow(order))
+            raise FlowNotFound("nobody of that name", status=404)
         return Flow(id=reply.structure(Created).id, status=FlowStatus.OPEN)
 
     def status(self, flow: Flow) -> Exchange[Flow]:
@@ -79,7 +79,8 @@ class Acme:
         word = reply.json().get("status")
         status = FlowStatus.FINISHED if word == "good" else FlowStatus.PROCESSING
         verdict = VendorVerdict.POSITIVE if word == "good" else None
-        return Result(flow=attrs.evolve(flow, status=status), verdict=verdict, vendor_word=word)
+        checks = (Check(kind="data_source", name="register", outcome="passed"),) if word == "good" else ()
+        return Result(flow=attrs.evolve(flow, status=status), checks=checks, verdict=verdict, vendor_word=word)
 
     def upload(self, flow: Flow, documents: tuple[Document, ...]) -> Exchange[Flow]:
         request = Request.post("/flows/{}/files", flow.id, json=[document.id for document in documents], accept={409})

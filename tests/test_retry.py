@@ -178,7 +178,7 @@ class TestClocks:
         account = attrs.evolve(ACCOUNT, plugin="signing")
         idv = gateway(vendor, clock, account=account)
         idv.open(order())
-        idv.open(order())
+        idv.open(order(application_id="APP-2"))
         assert seen == ["10:15", "10:25", "10:25"]
 
     def test_a_wrong_key_is_not_blamed_on_the_clock(self, vendor: Vendor, clock: FakeClock) -> None:

@@ -154,13 +154,11 @@ class TestRoutes:
         loan, other = idv.open(order(product="loan")), idv.open(order())
         assert [reason.code for reason in idv.result(loan).reasons] == ["check.missing"]
         assert idv.result(other).decision is Decision.APPROVED
-        # by their references alone: the account says which policy
+        # by their references alone: they carry the policy
         assert idv.result(loan.ref).decision is Decision.REVIEW
         assert idv.result(other.ref).decision is Decision.APPROVED
 
-    def test_by_reference_alone_the_strictest_of_an_accounts_policies_counts(
-        self, connect: Connect, vendors: Vendors
-    ) -> None:
+    def test_by_a_bare_reference_the_strictest_policy_counts(self, connect: Connect, vendors: Vendors) -> None:
         idv = connect(
             Route(name="loans", when=When(product="loan"), to="a", policy="lending"),
             Route(name="else", to="a"),
@@ -169,7 +167,8 @@ class TestRoutes:
         vendors.at["a"].status = "good"
         flow = idv.open(order())
         assert idv.result(flow).decision is Decision.APPROVED
-        assert idv.result(flow.ref).decision is Decision.REVIEW
+        assert idv.result(flow.ref).decision is Decision.APPROVED
+        assert idv.result("a/f-1").decision is Decision.REVIEW
         # an account that no route names any more
         assert idv.result("b/f-1").status is not None
 
@@ -247,7 +246,7 @@ class TestFallback:
         accounts = [account("a", circuit=Circuit(failures=1, cooldown=30)), account("b"), account("c")]
         idv = connect(self.ROUTE, accounts=accounts)
         vendors.at["a"].answers["POST /flows"] = unreachable
-        idv.open(order())
+        idv.open(order(application_id="APP-0"))
         asked = len(vendors.at["a"].requests)
         explained = idv.explain(order())
         assert [c.health for c in explained.candidates] == ["circuit open for another 30 s", "available", "available"]
@@ -256,7 +255,7 @@ class TestFallback:
         assert len(vendors.at["a"].requests) == asked
         del vendors.at["a"].answers["POST /flows"]
         clock.advance(31)
-        assert idv.open(order()).account == "a"
+        assert idv.open(order(application_id="APP-2")).account == "a"
 
     def test_a_repeatable_create_that_may_have_arrived_does_not_give_way(
         self, vendors: Vendors, clock: FakeClock
@@ -280,10 +279,10 @@ class TestFallback:
         assert not caught.value.nothing_done
         vendors.at["a"].answers["PUT"] = answering(200, text="rubbish")
         with pytest.raises(OutcomeUnknown):
-            idv.open(order())
+            idv.open(order(application_id="APP-2"))
         vendors.at["a"].answers["PUT"] = unreachable
         vendors.at["b"].answers["PUT"] = answering(200, json={"id": "f-9"})
-        assert idv.open(order()).ref == "b/f-9"
+        assert idv.open(order(application_id="APP-3")).id == "f-9"
 
     def test_after_outcome_unknown_the_same_account_is_asked(self, connect: Connect, vendors: Vendors) -> None:
         vendors.at["a"].answers["POST /flows"] = cut_off
@@ -294,7 +293,8 @@ class TestFallback:
         with pytest.raises(ConfigError, match="several accounts, so say which one"):
             idv.recover(order())
         flow = idv.recover(order(), account=caught.value.account)
-        assert (flow.ref, flow.policy) == ("a/f-7", LENDING)
+        assert (flow.id, flow.policy) == ("f-7", LENDING)
+        assert flow.ref == f"a/f-7;policy=lending.{LENDING.fingerprint}"
 
 
 class TestCaps:
@@ -303,7 +303,8 @@ class TestCaps:
     ) -> None:
         accounts = [account("a", daily_cap=2), account("b", daily_cap=1)]
         idv = connect(Route(name="all", to="a", fallback="b"), accounts=accounts)
-        assert [idv.open(order()).account for _ in range(3)] == ["a", "a", "b"]
+        opened = [idv.open(order(application_id=f"APP-{number}")).account for number in range(3, 6)]
+        assert opened == ["a", "a", "b"]
         assert idv.explain(order()).candidates[0].health == "daily cap of 2 reached"
         assert {name: health.opened_today for name, health in idv.health().items()} == {"a": 2, "b": 1}
         # what was opened today still counts when the account is changed

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import zlib
+from datetime import timedelta
 
 import attrs
 import httpx
@@ -17,6 +18,8 @@ from idv_core import Document, InvalidOrder, OutcomeUnknown, UnexpectedResponse,
 from idv_core.documents import check_url
 from idv_core.engine.account import Limits
 from idv_core.engine.bodies import Body
+from idv_core.errors import FlowNotFound
+from idv_core.testing import FakeClock
 from idv_core.testing.exchange import reply
 from idv_core.wire import Response
 
@@ -200,14 +203,37 @@ class TestRecovery:
 
     def test_a_recovery_that_is_lost_itself_is_asked_for_again(self, vendor: Vendor) -> None:
         self.lost(vendor, there=False)
-        with pytest.raises(OutcomeUnknown) as caught:
-            gateway(vendor).recover(order())
+        idv = gateway(vendor)
+        with pytest.raises(OutcomeUnknown):
+            idv.open(order())
+        with pytest.raises(OutcomeUnknown, match="may still carry out") as caught:
+            idv.recover(order())
         assert caught.value.ask == "recover"
 
-    async def test_what_was_not_opened_is_opened(self, vendor: Vendor) -> None:
+    def test_that_there_is_nothing_is_certain_only_after_a_while(self, vendor: Vendor, clock: FakeClock) -> None:
         self.lost(vendor, there=False)
+        idv = gateway(vendor, clock)
+        with pytest.raises(OutcomeUnknown) as lost:
+            idv.open(order())
+        began = lost.value.since
+        assert began == FakeClock().now()
         del vendor.answers["POST /flows"]
-        assert (await async_gateway(vendor).recover(order())).id == "f-1"
+        # a second opening asks first whether the lost one was carried out
+        with pytest.raises(OutcomeUnknown) as caught:
+            idv.open(order())
+        assert caught.value.retry_after == timedelta(seconds=150) - (clock.now() - began)
+        clock.advance(caught.value.retry_after.total_seconds())
+        with pytest.raises(FlowNotFound, match="open it again") as gone:
+            gateway(vendor, clock).recover(order(), since=began)
+        assert gone.value.nothing_done
+        assert idv.open(order()).id == "f-1"
+        assert vendor.paths().count("/flows") == 2
+
+    async def test_who_knows_no_moment_is_told_what_it_depends_on(self, vendor: Vendor) -> None:
+        self.lost(vendor, there=False)
+        with pytest.raises(FlowNotFound, match="less than 150 s ago, ask again after that time"):
+            await async_gateway(vendor).recover(order())
+        assert "/flows" not in vendor.paths()
 
     def test_a_vendor_without_a_way_says_so(self, vendor: Vendor) -> None:
         self.lost(vendor, there=True)

@@ -116,7 +116,8 @@ def _converse(run: Run, exchange: Exchange[T], call: Callable[[Request], Steps[R
         # a plugin that cannot read the answer to a create does not know whether there is something now
         if response is None or (request.repeatable and unless_opened(run, request, error) is error):
             raise
-        raise outcome_unknown(run, request, error.message, status=response.status) from None
+        what = f"the answer is not understood: {error.message}"
+        raise outcome_unknown(run, request, what, status=response.status) from None
     finally:
         exchange.close()
     failure = answer_error(run, request, response)

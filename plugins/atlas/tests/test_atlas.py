@@ -258,9 +258,10 @@ class TestOnboarding:
         return connect(family="onboarding")
 
     def test_a_second_flow_for_the_same_pair_is_a_duplicate(self, idv: Gateway) -> None:
-        idv.open(order())
+        flow = idv.open(order())
+        assert idv.open(order()).ref == flow.ref
         with pytest.raises(DuplicateFlow):
-            idv.open(order())
+            idv.open(order(tenant="another branch"))
 
     def test_a_name_is_needed(self, idv: Gateway) -> None:
         with pytest.raises(InvalidOrder, match="name"):
