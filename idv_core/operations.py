@@ -323,7 +323,7 @@ class Operations:
         if twice or not ids:
             raise InvalidOrder(
                 f"document ids must be unique in the flow: {twice[0]!r} is not" if twice else "there are no documents",
-                fields=tuple(twice),
+                fields=tuple(dict.fromkeys(twice)),
                 account=session.name,
                 operation="upload",
             )

@@ -44,9 +44,10 @@ _BMP_HEADERS = frozenset({12, 40, 52, 56, 108, 124})
 
 
 def picture_type(content: bytes) -> str | None:
-    """The media type of a picture or PDF: JPEG, PNG, PDF, WebP, HEIC, HEIF, AVIF, TIFF, GIF, BMP, JPEG 2000, JPEG XL; else None.
+    """The media type of a picture or a PDF, None for anything else.
 
-    A PDF may begin with a byte order mark or blanks.
+    Known are JPEG, PNG, PDF (which may begin with a byte order mark or blanks), WebP, HEIC, HEIF, AVIF, TIFF, GIF, BMP,
+    JPEG 2000 and JPEG XL.
     """
     for beginning, kind in _BEGINNINGS:
         if content.startswith(beginning):
