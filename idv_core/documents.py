@@ -1,17 +1,23 @@
-"""What is handed in, looked at before a plugin sees it: pictures are read, bounded; addresses are checked."""
+"""What is handed in, looked at before a plugin sees it: pictures are read, bounded and told apart; addresses are checked."""
 
 from __future__ import annotations
 
 import ipaddress
+import os
 import socket
+import stat
+from collections.abc import Iterable
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
 import attrs
 
 from .errors import InvalidOrder
-from .model import Document
+from .model import Document, FlowOrder
+from .pictures import PDF, picture_names, picture_type
+from .protocols import PictureProtocol
 
 # Names that only a private network resolves (RFC 6761, RFC 6762, RFC 8375, and ICANN's .internal).
 _PRIVATE_NAMES = ("localhost", ".localhost", ".local", ".internal", ".home.arpa", ".test", ".invalid")
@@ -67,21 +73,122 @@ def read_document(document: Document, limit: int) -> Document:
     )
 
 
+def check_pictures(documents: Iterable[Document], adapter: Any) -> None:
+    """Raise InvalidOrder for a picture of a kind that the vendor does not read, where the adapter says what it reads."""
+    accepts = adapter.accepts if isinstance(adapter, PictureProtocol) else {}
+    for document in documents:
+        wanted = accepts.get(document.kind)
+        if wanted is None:
+            continue
+        for content in (document.content, document.back_content):
+            if not isinstance(content, bytes):
+                continue
+            kind = picture_type(content)
+            if kind in wanted:
+                continue
+            what = (
+                f"is a {picture_names([kind])} picture"
+                if kind and kind != PDF
+                else "is a PDF"
+                if kind
+                else "is no picture"
+            )
+            raise InvalidOrder(
+                f"document {document.id!r} {what}; this vendor reads {picture_names(wanted)}", fields=(document.id,)
+            )
+
+
+def check_documents(documents: Any) -> tuple[Document, ...]:
+    """What a caller hands in, as a tuple. Raises InvalidOrder for one document without a list, and for anything else."""
+    if isinstance(documents, Document):
+        raise InvalidOrder("a list of documents is needed: upload(flow, [document])", fields=("documents",))
+    try:
+        several = tuple(documents)
+    except TypeError:
+        several = (None,)
+    if isinstance(documents, (str, bytes)) or not all(isinstance(document, Document) for document in several):
+        raise InvalidOrder("a list of documents is needed, each a Document", fields=("documents",))
+    return several
+
+
+def check_order(order: object, now: datetime) -> None:
+    """Raise InvalidOrder for what is no FlowOrder, and for an applicant who is not born yet (a day of slack for time zones)."""
+    if not isinstance(order, FlowOrder):
+        raise InvalidOrder("a FlowOrder is needed", fields=("order",))
+    born = order.applicant.birthdate
+    if born is not None and born > (now + timedelta(days=1)).date():
+        raise InvalidOrder("birthdate: it lies in the future", fields=("applicant.birthdate",))
+
+
 def _bytes(id: str, path: str | Path | None, content: bytes | BinaryIO | None, limit: int) -> bytes | None:
     if path is not None:
-        try:
-            with Path(path).open("rb") as file:
-                content = file.read(limit + 1)
-        except OSError as error:
-            raise InvalidOrder(f"document {id!r}: its file cannot be read ({error.strerror})", fields=(id,)) from None
+        content = _of_file(id, path, limit)
     elif content is not None and not isinstance(content, bytes):
-        content = content.read(limit + 1)
+        content = _of_stream(id, content, limit)
     if content is None:
         return None
-    if not isinstance(content, bytes):
-        raise InvalidOrder(f"document {id!r}: open its file in binary mode", fields=(id,))
     if not content:
         raise InvalidOrder(f"document {id!r}: its file is empty", fields=(id,))
     if len(content) > limit:
         raise InvalidOrder(f"document {id!r}: its file is larger than {limit} bytes", fields=(id,))
     return content
+
+
+def _of_file(id: str, path: str | Path, limit: int) -> bytes:
+    try:
+        # opening a pipe would wait for whoever writes to it
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            raise InvalidOrder(
+                f"document {id!r}: its path leads to no regular file; for a pipe give content", fields=(id,)
+            )
+        with Path(path).open("rb") as file:
+            return file.read(limit + 1)
+    except OSError as error:
+        raise InvalidOrder(f"document {id!r}: its file cannot be read ({error.strerror})", fields=(id,)) from None
+    except ValueError:
+        raise InvalidOrder(f"document {id!r}: its path is no name of a file", fields=(id,)) from None
+
+
+def _of_stream(id: str, stream: BinaryIO, limit: int) -> bytes:
+    """From the beginning, where it can be turned back, to the end: pipes, sockets and raw files give a piece at a time."""
+    parts: list[bytes] = []
+    size = 0
+    try:
+        turned = _turned_back(stream)
+        while size <= limit:
+            part: Any = stream.read(limit + 1 - size)
+            if part is None:
+                raise InvalidOrder(
+                    f"document {id!r}: its file does not wait for its bytes (non-blocking); give the bytes",
+                    fields=(id,),
+                )
+            if not isinstance(part, (bytes, bytearray, memoryview)):
+                if hasattr(part, "close"):
+                    part.close()  # a coroutine that nobody awaits
+                raise InvalidOrder(f"document {id!r}: open its file in binary mode, not asynchronous", fields=(id,))
+            if not part:
+                break
+            parts.append(bytes(part))
+            size += len(part)
+    except OSError as error:
+        why = error.strerror or type(error).__name__
+        raise InvalidOrder(f"document {id!r}: its file cannot be read ({why})", fields=(id,)) from None
+    except ValueError:
+        raise InvalidOrder(f"document {id!r}: its file is closed", fields=(id,)) from None
+    if not parts and not turned:
+        raise InvalidOrder(
+            f"document {id!r}: its file is empty or was read already, and cannot be turned back; give the bytes",
+            fields=(id,),
+        )
+    return b"".join(parts)
+
+
+def _turned_back(stream: Any) -> bool:
+    """Whether the stream stands at its beginning now."""
+    try:
+        if not stream.seekable():
+            return False
+        stream.seek(0)
+    except (AttributeError, OSError):
+        return False
+    return True

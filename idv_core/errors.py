@@ -175,6 +175,10 @@ class PermissionDenied(VendorError):
 class InvalidOrder(VendorError):
     """What was asked for is not acceptable. `fields` names the parts, where the vendor (or we) can tell."""
 
+    def _details(self) -> list[str]:
+        # what we refuse ourselves was never sent, so nothing need be said about a repeat
+        return super()._details() if self.status is not None or self.safe_to_repeat else super()._details()[:-1]
+
 
 class FlowNotFound(VendorError):
     """The vendor does not know this flow, or no longer."""

@@ -17,7 +17,7 @@ from .config import Configuration, check
 from .config.accounts import open_account
 from .config.problems import Problems
 from .config.settings import SettingsReader
-from .documents import check_url, read_document
+from .documents import check_documents, check_order, check_pictures, check_url, read_document
 from .engine.account import AccountHealth, AccountSession
 from .engine.caps import until_tomorrow
 from .engine.conversation import perform
@@ -126,11 +126,13 @@ class Operations:
         report_configuration(len(configuration.accounts), len(configuration.routes))
 
     def explain(self, order: FlowOrder, account: str | None, at: datetime | None) -> Explanation:
+        check_order(order, self.clock.now())
         return self.live.explain(order, account, at or self.clock.now(), self.clock.monotonic())
 
     def open(self, order: FlowOrder, account: str | None) -> Steps[Flow]:
         """One order becomes one flow: who comes second waits for the first, and is given the same."""
         live = self.live
+        check_order(order, self.clock.now())
         plan = live.plan(order, account, self.clock.now())
         if plan.refused is not None:
             raise refuse(plan)
@@ -245,6 +247,7 @@ class Operations:
 
     def recover(self, order: FlowOrder, account: str | None, since: datetime | None) -> Steps[Flow]:
         live = self.live
+        check_order(order, self.clock.now())
         session = live.session(account)
         self._needs(
             session,
@@ -313,13 +316,14 @@ class Operations:
     def upload(self, flow: Flow | str, documents: Sequence[Document]) -> Steps[Flow]:
         session, flow = self._of(flow)
         self._needs(session, UploadProtocol, "upload", "documents are handed in by the applicant on the vendor's page")
+        documents = check_documents(documents)
         ids = [document.id for document in documents]
         known = {upload.document_id for upload in flow.uploads if upload.accepted}
         twice = [id for id in ids if ids.count(id) > 1 or id in known]
         if twice or not ids:
             raise InvalidOrder(
                 f"document ids must be unique in the flow: {twice[0]!r} is not" if twice else "there are no documents",
-                fields=tuple(twice),
+                fields=tuple(dict.fromkeys(twice)),
                 account=session.name,
                 operation="upload",
             )
@@ -333,6 +337,7 @@ class Operations:
         return (yield from self._also(flow, "upload", UploadProtocol, again))
 
     def _handed_in(self, session: AccountSession, flow: Flow, loaded: tuple[Document, ...]) -> Steps[Flow]:
+        check_pictures(loaded, session.adapter)
         flow = yield from self._flow(session, "upload", flow, lambda adapter: adapter.upload(flow, loaded))
         return attrs.evolve(flow, uploads=(_redacted(upload) for upload in flow.uploads))
 
@@ -536,6 +541,8 @@ class Operations:
         """The account of a flow, and the flow; a reference alone is enough to go on."""
         if isinstance(flow, Flow):
             return self.live.session(flow.account), flow
+        if not isinstance(flow, str):
+            raise InvalidOrder("a Flow or its reference 'account/vendor-id' is needed", fields=("flow",))
         try:
             ref = FlowRef.parse(flow)
         except ValueError as error:

@@ -14,7 +14,7 @@ from typing import Any, Protocol, runtime_checkable
 import attrs
 
 from .errors import CallbackRejected, Refusal
-from .model import CheckKind, Document, Flow, FlowOrder, ProvisionedTemplate, Result, Secret, Template
+from .model import CheckKind, Document, Flow, FlowOrder, ProvisionedTemplate, Result, Secret, Template, UploadKind
 from .model.values import as_timedelta, is_aware, is_some_time, plain_mapping
 from .wire import Exchange, Request, Response, json_object
 
@@ -153,9 +153,25 @@ class FlowProtocol(Protocol):
 
 @runtime_checkable
 class UploadProtocol(Protocol):
-    """Handing in documents through the API. `content` and `back_content` are bytes here, `path` is never set."""
+    """Handing in documents through the API. `content` and `back_content` are bytes here, `path` is never set.
+
+    An adapter that knows what its vendor reads says so in `accepts` (see `PictureProtocol`).
+    """
 
     def upload(self, flow: Flow, documents: tuple[Document, ...]) -> Exchange[Flow]: ...
+
+
+@runtime_checkable
+class PictureProtocol(Protocol):
+    """For vendors that read certain kinds of pictures only. Others are refused before anything is sent."""
+
+    @property
+    def accepts(self) -> Mapping[UploadKind, frozenset[str]]:
+        """For each kind of upload the media types (of `idv_core.pictures.picture_type`) that the vendor reads.
+
+        A kind that is not named is not looked at.
+        """
+        ...
 
 
 @runtime_checkable

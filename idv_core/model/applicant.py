@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import date
+import re
+from datetime import date, datetime
 
 import attrs
 
 from .dark import not_pickled
-from .values import is_country, is_text
+from .values import is_country, is_locale, text
+
+_PHONE = re.compile(r"\+[1-9][0-9]{5,14}", re.ASCII)
+_MAIL = re.compile(r"[^\s@]+@[^\s@]+")
+_EARLIEST, _LATEST = 1900, 2100
 
 
 @not_pickled
@@ -16,23 +21,40 @@ class Applicant:
     """One person. Only `reference`, `country` and `locale` are ever shown by `repr`.
 
     `reference` is your own stable, meaningless id of the person (not a national number: vendors keep it).
-    `phone_number` is E.164 (`+573005550101`), `country` ISO 3166-1 alpha-2, `locale` a BCP 47 tag.
+    `birthdate` is a `date` and no `datetime`, of the year 1900 or later (the gateway refuses one in the future),
+    `phone_number` E.164 in ASCII digits (`+573005550101`), `country` ISO 3166-1 alpha-2 (and XK, Kosovo), `locale` a
+    BCP 47 tag. Texts have 200 characters at most (`email` 254) and no control characters; what is not known is None.
+    Raises ValueError that names the field.
     """
 
-    reference: str = attrs.field(validator=is_text)
-    name: str | None = attrs.field(default=None, repr=False)
-    given_name: str | None = attrs.field(default=None, repr=False)
-    family_name: str | None = attrs.field(default=None, repr=False)
+    reference: str = attrs.field(validator=text())
+    name: str | None = attrs.field(default=None, repr=False, validator=text(optional=True))
+    given_name: str | None = attrs.field(default=None, repr=False, validator=text(optional=True))
+    family_name: str | None = attrs.field(default=None, repr=False, validator=text(optional=True))
     birthdate: date | None = attrs.field(default=None, repr=False)
-    email: str | None = attrs.field(default=None, repr=False)
+    email: str | None = attrs.field(default=None, repr=False, validator=text(254, optional=True))
     phone_number: str | None = attrs.field(default=None, repr=False)
     country: str | None = attrs.field(default=None, validator=is_country)
-    locale: str = "en"
+    locale: str = attrs.field(default="en", validator=is_locale)
+
+    @birthdate.validator
+    def _check_birthdate(self, _: object, value: object) -> None:
+        if value is None:
+            return
+        if not isinstance(value, date) or isinstance(value, datetime):
+            raise ValueError("birthdate: a datetime.date is needed, without a time")
+        if not _EARLIEST <= value.year <= _LATEST:
+            raise ValueError(f"birthdate: a year from {_EARLIEST} on is needed")
+
+    @email.validator
+    def _check_email(self, _: object, value: str | None) -> None:
+        if value is not None and not _MAIL.fullmatch(value):
+            raise ValueError("email: an address such as 'someone@example.org' is needed")
 
     @phone_number.validator
-    def _check_phone_number(self, _: object, value: str | None) -> None:
-        if value is not None and not (value.startswith("+") and value[1:].isdigit() and 7 <= len(value) <= 16):
-            raise ValueError("phone_number: E.164 is needed, a plus and 6 to 15 digits")
+    def _check_phone_number(self, _: object, value: object) -> None:
+        if value is not None and not (isinstance(value, str) and _PHONE.fullmatch(value)):
+            raise ValueError("phone_number: E.164 is needed, a plus and 6 to 15 digits (0 to 9)")
 
     @property
     def full_name(self) -> str | None:

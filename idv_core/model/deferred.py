@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from .dark import DarkMapping
 
-class Deferred(Mapping[str, Any]):
+
+class Deferred(DarkMapping):
     """Calls `make` at the first look. For what is dear to make and seldom read, such as a vendor's answer made public."""
 
     __slots__ = ("_made", "_make")
@@ -30,9 +32,3 @@ class Deferred(Mapping[str, Any]):
 
     def __len__(self) -> int:
         return len(self._mapping())
-
-    def __repr__(self) -> str:
-        return "Deferred(***)"
-
-    def __reduce__(self) -> Any:
-        raise TypeError("a Deferred is not pickled")

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import inspect
+import os
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import attrs
 
 from .dark import not_pickled
 from .evidence import Check
 from .secret import Secret
-from .values import is_country, is_text, plain_mapping
+from .values import is_country, plain_mapping, text
 
 
 class UploadKind(StrEnum):
@@ -24,25 +26,69 @@ def _secret(url: str | Secret | None) -> Secret | None:
     return Secret(url) if isinstance(url, str) else url
 
 
+def _kind(kind: object) -> UploadKind:
+    try:
+        return UploadKind(kind)  # type: ignore[arg-type]
+    except ValueError:
+        raise ValueError("kind: 'document' or 'selfie' is needed") from None
+
+
+def _bytes_at_once(content: Any) -> Any:
+    """Bytes of whatever holds them in memory (bytearray, memoryview, an array): what its owner changes later stays out."""
+    if isinstance(content, (bytes, str)) or hasattr(content, "read"):
+        return content
+    try:
+        return memoryview(content).tobytes()
+    except TypeError:
+        return content
+
+
+def _is_picture(_: object, attribute: attrs.Attribute[Any], value: Any) -> None:
+    if isinstance(value, str):
+        raise ValueError(f"{attribute.name}: bytes or a file opened in binary mode; for the name of a file give path")
+    read = getattr(value, "read", None)
+    if value is not None and not isinstance(value, bytes) and not callable(read):
+        raise ValueError(f"{attribute.name}: bytes or a file opened in binary mode is needed")
+    if inspect.iscoroutinefunction(read):
+        raise ValueError(f"{attribute.name}: its read() is asynchronous; give the bytes: content=await file.read()")
+
+
+def _is_path(_: object, attribute: attrs.Attribute[Any], value: object) -> None:
+    if value is not None and not (isinstance(value, (str, os.PathLike)) and isinstance(os.fspath(value), str)):
+        raise ValueError(f"{attribute.name}: the name of a file is needed, as a text or a Path")
+
+
 @not_pickled
 @attrs.frozen
 class Document:
     """One thing to hand in: `Document("pan", url=signed_url)`, `Document("id", path="front.png", back_path="back.png")`.
 
     `id` is yours, unique within the flow; the evidence comes back under it. The picture is given by exactly one of
-    `url` (for vendors that fetch it; a pre-signed link is a secret), `path` or `content` (bytes or a binary file object).
-    `type` and `country` (ISO 3166-1 alpha-2) are hints for vendors that want to be told.
+    `url` (for vendors that fetch it; a pre-signed link is a secret), `path` or `content`: whatever holds bytes (bytes,
+    bytearray, memoryview, an array of them) or a binary file object, which is read from its beginning to its end when it is
+    handed in. One that cannot seek is read once: keep its bytes if you want to hand it in again. `type` and `country`
+    (ISO 3166-1 alpha-2) are hints for vendors that want to be told. `id` and `type` have 200 characters at most. Raises
+    ValueError that names the field.
     """
 
-    id: str = attrs.field(validator=is_text)
+    id: str = attrs.field(validator=text())
     url: Secret | None = attrs.field(default=None, kw_only=True, converter=_secret, repr=False)
-    path: str | Path | None = attrs.field(default=None, kw_only=True, repr=False)
-    content: bytes | BinaryIO | None = attrs.field(default=None, kw_only=True, repr=False)
-    back_path: str | Path | None = attrs.field(default=None, kw_only=True, repr=False)
-    back_content: bytes | BinaryIO | None = attrs.field(default=None, kw_only=True, repr=False)
-    kind: UploadKind = attrs.field(default=UploadKind.DOCUMENT, kw_only=True, converter=UploadKind)
-    type: str | None = attrs.field(default=None, kw_only=True)
+    path: str | Path | None = attrs.field(default=None, kw_only=True, validator=_is_path, repr=False)
+    content: bytes | BinaryIO | None = attrs.field(
+        default=None, kw_only=True, converter=_bytes_at_once, validator=_is_picture, repr=False
+    )
+    back_path: str | Path | None = attrs.field(default=None, kw_only=True, validator=_is_path, repr=False)
+    back_content: bytes | BinaryIO | None = attrs.field(
+        default=None, kw_only=True, converter=_bytes_at_once, validator=_is_picture, repr=False
+    )
+    kind: UploadKind = attrs.field(default=UploadKind.DOCUMENT, kw_only=True, converter=_kind)
+    type: str | None = attrs.field(default=None, kw_only=True, validator=text(optional=True))
     country: str | None = attrs.field(default=None, kw_only=True, validator=is_country)
+
+    @url.validator
+    def _check_url(self, _: object, value: object) -> None:
+        if value is not None and not isinstance(value, Secret):
+            raise ValueError("url: a text or a Secret is needed")
 
     def __attrs_post_init__(self) -> None:
         given = [name for name in ("url", "path", "content") if getattr(self, name) is not None]
@@ -50,6 +96,8 @@ class Document:
             raise ValueError(f"document {self.id!r}: give exactly one of url, path and content")
         if self.back_path is not None and self.back_content is not None:
             raise ValueError(f"document {self.id!r}: give back_path or back_content, not both")
+        if self.url is not None and not (self.back_path is None and self.back_content is None):
+            raise ValueError(f"document {self.id!r}: a back goes with path or content; hand in a second url by itself")
 
     @classmethod
     def selfie(

@@ -16,7 +16,19 @@ from .document import Upload
 from .explanation import Explanation
 from .policy import Policy
 from .secret import Secret
-from .values import as_tuple, is_aware, is_text, plain_mapping
+from .values import (
+    are_json_options,
+    are_named_texts,
+    are_texts,
+    as_tuple,
+    if_mapping,
+    is_aware,
+    is_return_url,
+    is_text,
+    plain_mapping,
+    several,
+    text,
+)
 
 
 class FlowStatus(StrEnum):
@@ -70,22 +82,31 @@ class FlowOrder:
 
     `product` and `application_id` are yours; `template` names the steps at the vendor where the account's default does
     not serve (Atlas `product_type`, Verifik project flow). `documents` are the document types expected. The applicant's
-    browser comes back to `return_url`. `tenant` and `metadata` are yours, for routes. `vendor_options["atlas"]` holds what
-    only that vendor knows.
+    browser comes back to `return_url`: https (http to this very machine), printable ASCII, 2000 characters at most.
+    `tenant` and `metadata` are yours, for routes. `vendor_options["atlas"]` holds what only that vendor knows, as JSON
+    data. Texts have 200 characters at most, values of `metadata` 2000, and no control characters. Raises ValueError that
+    names the field.
     """
 
-    product: str = attrs.field(validator=is_text)
-    application_id: str = attrs.field(validator=is_text)
-    applicant: Applicant
-    template: str | None = None
-    tenant: str | None = None
-    documents: tuple[str, ...] = attrs.field(default=(), converter=as_tuple)
-    return_url: str | None = attrs.field(default=None, repr=False)
-    metadata: Mapping[str, str] = attrs.field(factory=dict, converter=plain_mapping, repr=False, hash=False)
+    product: str = attrs.field(validator=text())
+    application_id: str = attrs.field(validator=text())
+    applicant: Applicant = attrs.field()
+    template: str | None = attrs.field(default=None, validator=text(optional=True))
+    tenant: str | None = attrs.field(default=None, validator=text(optional=True))
+    documents: tuple[str, ...] = attrs.field(default=(), converter=several, validator=are_texts)
+    return_url: str | None = attrs.field(default=None, repr=False, validator=is_return_url)
+    metadata: Mapping[str, str] = attrs.field(
+        factory=dict, converter=if_mapping, validator=are_named_texts, repr=False, hash=False
+    )
     vendor_options: Mapping[str, Mapping[str, Any]] = attrs.field(
-        factory=dict, converter=plain_mapping, repr=False, hash=False
+        factory=dict, converter=if_mapping, validator=are_json_options, repr=False, hash=False
     )
     callbacks: CallbackUrls | None = attrs.field(default=None, repr=False)
+
+    @applicant.validator
+    def _check_applicant(self, _: object, value: object) -> None:
+        if not isinstance(value, Applicant):
+            raise ValueError("applicant: an Applicant is needed")
 
 
 _SHADOW = "shadow:"
@@ -124,7 +145,7 @@ class FlowRef:
             raise ValueError("a flow reference is one line of at most 1000 printable characters")
         account, slash, rest = text.removeprefix(_SHADOW).partition("/")
         id, *marks = rest.split(";")
-        if not slash or not account or not id:
+        if not slash or not account.strip() or not id.strip():
             raise ValueError("a flow reference looks like 'account/vendor-id'")
         for char, code in reversed(_ESCAPED):
             id = id.replace(code, char)

@@ -29,8 +29,8 @@ def without_secrets(data: Mapping[str, Any], drop: Collection[str] = ()) -> dict
     Left out by name: what `drop` names (spelled as you like: `frontUrl` means `front_url` too), and names with a word
     such as token, secret, password, otp or base64 in them. Left out by value: a text that is a link
     (`https://...`, `//...`, `data:...`), a JWT, and one with 100 ASCII characters in a row without a blank (a picture in
-    base64, a token). A link inside a sentence becomes `***`. What is no JSON, or deeper than 64, is left out. Names and numbers of people
-    stay: this makes data harmless to keep, not anonymous.
+    base64, a token). A link inside a sentence becomes `***`. What is no JSON, or deeper than 64, is left out. Names and
+    numbers of people stay: this makes data harmless to keep, not anonymous.
 
     >>> without_secrets({"status": "ACTIVE", "authLink": "https://vendor.example/x?t=1", "accessToken": "abc"})
     {'status': 'ACTIVE'}

@@ -9,11 +9,10 @@ from typing import Any
 
 import attrs
 
-from .dark import not_pickled
-from .deferred import Deferred
+from .dark import DarkMapping, not_pickled
 from .evidence import Check, CheckKind, CheckOutcome, DocumentEvidence, VendorVerdict
 from .flow import Flow, FlowStatus
-from .values import as_tuple, is_aware, plain_mapping
+from .values import as_tuple, is_aware
 
 
 class Decision(StrEnum):
@@ -39,8 +38,8 @@ class Reason:
         return self.text
 
 
-def _unless_deferred(raw: Mapping[str, Any]) -> Mapping[str, Any]:
-    return raw if isinstance(raw, Deferred) else plain_mapping(raw)
+def _dark(raw: Mapping[str, Any]) -> DarkMapping:
+    return raw if isinstance(raw, DarkMapping) else DarkMapping(raw)
 
 
 @not_pickled
@@ -50,8 +49,8 @@ class Result:
 
     `doubts` are what the plugin found and could not understand, or found missing where the vendor could have said it; no
     policy approves over one. `is_test` says that the vendor made it in its test mode, where nothing is really checked.
-    `raw` is the vendor's answer with masked numbers and without signed links; personal data, dark in `repr`. A plugin may
-    give it as `Deferred`.
+    `raw` is the vendor's answer with masked numbers and without signed links: a mapping that is dark in its own `repr`
+    too, for it holds personal data (`dict(result.raw)` for what wants a dict). A plugin may give it as `Deferred`.
     """
 
     flow: Flow
@@ -65,7 +64,7 @@ class Result:
     decision: Decision = Decision.UNDECIDED
     reasons: tuple[Reason, ...] = attrs.field(default=(), converter=as_tuple)
     received_at: datetime | None = attrs.field(default=None, validator=is_aware)
-    raw: Mapping[str, Any] = attrs.field(factory=dict, converter=_unless_deferred, repr=False, hash=False)
+    raw: Mapping[str, Any] = attrs.field(factory=dict, converter=_dark, repr=False, hash=False)
 
     @property
     def status(self) -> FlowStatus:

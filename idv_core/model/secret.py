@@ -38,7 +38,7 @@ class Secret:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Secret):
             return NotImplemented
-        return hmac.compare_digest(self._text.encode(), other._text.encode())
+        return hmac.compare_digest(_bytes(self._text), _bytes(other._text))
 
     def __hash__(self) -> int:
         return hash((Secret, self._text))
@@ -51,3 +51,11 @@ class Secret:
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a Secret is not pickled; use dump(..., secrets=True) and encrypt what it gives")
+
+    def __getstate__(self) -> NoReturn:
+        raise TypeError("a Secret gives its state to nobody; read it with reveal()")
+
+
+def _bytes(text: str) -> bytes:
+    """Any text as bytes, half a surrogate pair too: what it holds is not looked at here."""
+    return text.encode(errors="surrogatepass")

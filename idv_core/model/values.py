@@ -1,15 +1,17 @@
-"""Converters and validators that the vocabulary shares: countries, mappings, aware times, scores."""
+"""Converters and validators that the vocabulary shares: texts, countries, mappings, aware times, scores."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime, time, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
 import attrs
 
-# ISO 3166-1 alpha-2, officially assigned codes.
+# ISO 3166-1 alpha-2, officially assigned codes; XK (Kosovo) is user-assigned, and used by vendors, banks and the EU.
 _ALPHA_2 = """
 AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ BR BS BT BV BW BY BZ CA CC
 CD CF CG CH CI CK CL CM CN CO CR CU CV CW CX CY CZ DE DJ DK DM DO DZ EC EE EG EH ER ES ET FI FJ FK FM FO FR GA GB GD
@@ -17,9 +19,143 @@ GE GF GG GH GI GL GM GN GP GQ GR GS GT GU GW GY HK HM HN HR HT HU ID IE IL IM IN
 KI KM KN KP KR KW KY KZ LA LB LC LI LK LR LS LT LU LV LY MA MC MD ME MF MG MH MK ML MM MN MO MP MQ MR MS MT MU MV MW
 MX MY MZ NA NC NE NF NG NI NL NO NP NR NU NZ OM PA PE PF PG PH PK PL PM PN PR PS PT PW PY QA RE RO RS RU RW SA SB SC
 SD SE SG SH SI SJ SK SL SM SN SO SR SS ST SV SX SY SZ TC TD TF TG TH TJ TK TL TM TN TO TR TT TV TW TZ UA UG UM US UY
-UZ VA VC VE VG VI VN VU WF WS YE YT ZA ZM ZW
+UZ VA VC VE VG VI VN VU WF WS XK YE YT ZA ZM ZW
 """
 COUNTRIES = frozenset(_ALPHA_2.split())
+
+REFERENCE = 200
+"""The longest reference, id, name or other short text, in characters."""
+ADDRESS = 2000
+"""The longest address (RFC 9110 section 4.1 asks for 8000; vendors take 2000 and less)."""
+_LONGEST_OPTION = 100_000
+
+# C0, DEL, C1, the line and paragraph separators, what turns the direction of writing (UAX #9), the byte order mark
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufeff]")
+_HALF_PAIR = re.compile("[\ud800-\udfff]")
+_LOCALE = re.compile(r"[A-Za-z]{1,8}(?:-[A-Za-z0-9]{1,8})*")
+# printable ASCII that may stand in a URL (RFC 3986); no user name, a host in labels or in brackets
+_URL = re.compile(
+    r"""(?P<scheme>https?)://
+    (?P<host>(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.?)+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?
+    (?:[/?\#](?:[a-z0-9._~:/?\#\[\]@!$&'()*+,;=-]|%[0-9a-f]{2})*)?""",
+    re.IGNORECASE | re.VERBOSE | re.ASCII,
+)
+_LOOPBACK = re.compile(r"localhost|127(?:\.[0-9]{1,3}){3}|\[::1\]", re.IGNORECASE)
+
+Validator = Callable[[Any, "attrs.Attribute[Any]", Any], None]
+
+
+def text_fault(value: object, longest: int = REFERENCE, *, blank: bool = False) -> str | None:
+    """What is wrong with a text that is to be sent, None if nothing is. Says nothing of what stands in it."""
+    if not isinstance(value, str):
+        return "a text is needed"
+    if not blank and not value.strip():
+        return "a text that is not empty is needed; leave out what is not known"
+    if len(value) > longest:
+        return f"the text is longer than {longest} characters"
+    if _HALF_PAIR.search(value):
+        return "the text holds half a surrogate pair, which cannot be sent: it was cut or decoded wrongly"
+    if _CONTROL.search(value):
+        return "the text holds control characters (a line break, a tab, a mark that turns the direction of writing)"
+    return None
+
+
+def text(longest: int = REFERENCE, *, optional: bool = False) -> Validator:
+    """A validator: a text that can be sent, not blank, of `longest` characters at most; None too if it is `optional`."""
+
+    def validate(_: object, attribute: attrs.Attribute[Any], value: object) -> None:
+        fault = None if optional and value is None else text_fault(value, longest)
+        if fault:
+            raise ValueError(f"{attribute.name}: {fault}")
+
+    return validate
+
+
+def are_texts(_: object, attribute: attrs.Attribute[Any], value: object) -> None:
+    """A tuple of texts that can be sent."""
+    if not isinstance(value, tuple):
+        raise ValueError(f"{attribute.name}: a list of texts is needed")
+    fault = next((fault for fault in map(text_fault, value) if fault), None)
+    if fault:
+        raise ValueError(f"{attribute.name}: {fault}")
+
+
+def are_named_texts(_: object, attribute: attrs.Attribute[Any], value: object) -> None:
+    """A mapping of texts (names of 200 characters, values of 2000 at most, which may be empty)."""
+    if not isinstance(value, dict):
+        raise ValueError(f"{attribute.name}: a mapping of texts is needed")
+    for name, item in value.items():
+        fault = text_fault(name)
+        if fault:
+            raise ValueError(f"{attribute.name}: a name in it: {fault}")
+        fault = text_fault(item, ADDRESS, blank=True)
+        if fault:
+            raise ValueError(f"{attribute.name}.{name}: {fault}")
+
+
+def are_json_options(_: object, attribute: attrs.Attribute[Any], value: object) -> None:
+    """For each name a mapping whose values can be written as JSON, 100 000 characters each at most."""
+    if not isinstance(value, dict):
+        raise ValueError(f"{attribute.name}: a mapping is needed, of a vendor's name to its options")
+    for vendor, options in value.items():
+        if text_fault(vendor) or not isinstance(options, Mapping):
+            raise ValueError(f"{attribute.name}: for each vendor's name a mapping of its options is needed")
+        for name, option in options.items():
+            if text_fault(name):
+                raise ValueError(f"{attribute.name}.{vendor}: the names of options are texts")
+            fault = _json_fault(option)
+            if fault:
+                raise ValueError(f"{attribute.name}.{vendor}.{name}: {fault}")
+
+
+def _json_fault(value: object) -> str | None:
+    try:
+        written = json.dumps(value, allow_nan=False, ensure_ascii=False)
+        written.encode()
+    except UnicodeEncodeError:
+        return "a text in it holds half a surrogate pair, which cannot be sent"
+    except (TypeError, ValueError, RecursionError):
+        return "this cannot be written as JSON (texts, finite numbers, true, false, None, lists and mappings of them)"
+    return f"it is longer than {_LONGEST_OPTION} characters" if len(written) > _LONGEST_OPTION else None
+
+
+def is_locale(_: object, attribute: attrs.Attribute[Any], value: object) -> None:
+    """A language tag (BCP 47) of 35 characters at most: `es`, `es-CO`, `zh-Hant-TW`."""
+    if not isinstance(value, str) or len(value) > 35 or not _LOCALE.fullmatch(value):
+        raise ValueError(f"{attribute.name}: a BCP 47 language tag such as 'es' or 'es-CO' is needed, with a hyphen")
+
+
+def is_return_url(_: object, attribute: attrs.Attribute[Any], value: object) -> None:
+    """An address for a browser: https (http to this very machine), printable ASCII, no user name, 2000 characters at most."""
+    if value is None:
+        return
+    fault = text_fault(value, ADDRESS)
+    if fault or not isinstance(value, str):
+        raise ValueError(f"{attribute.name}: {fault}")
+    if not value.isascii():
+        raise ValueError(
+            f"{attribute.name}: it holds characters that are not ASCII; percent-encode them, and write the host in punycode"
+        )
+    found = _URL.fullmatch(value)
+    if not found or not (found["scheme"].lower() == "https" or _LOOPBACK.fullmatch(found["host"])):
+        raise ValueError(
+            f"{attribute.name}: an address such as 'https://platform.example/done' is needed, without blanks and user name"
+        )
+
+
+def several(value: Any) -> Any:
+    """One text, or several, as a tuple; anything else as it is, for the validator to refuse."""
+    if isinstance(value, str):
+        return (str(value),)
+    try:
+        return tuple(str(item) if isinstance(item, str) else item for item in value)
+    except TypeError:
+        return value
+
+
+def if_mapping(value: Any) -> Any:
+    """A copy of a mapping; anything else as it is, for the validator to refuse."""
+    return dict(value) if isinstance(value, Mapping) else value
 
 
 def as_tuple(value: Iterable[Any]) -> tuple[Any, ...]:
@@ -38,7 +174,7 @@ def plain_mapping(value: Mapping[Any, Any]) -> dict[Any, Any]:
 
 
 def is_country(_: object, attribute: attrs.Attribute[Any], value: str | None) -> None:
-    if value is not None and value not in COUNTRIES:
+    if value is not None and not (isinstance(value, str) and value in COUNTRIES):
         raise ValueError(f"{attribute.name}: an ISO 3166-1 alpha-2 code such as 'IN' is needed")
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Any, TypeAlias
+from types import SimpleNamespace
+from typing import Any, TypeAlias, cast
 
 import attrs
 
-from ..model import Applicant, FlowOrder, RouteTried
+from ..model import FlowOrder, RouteTried
 from .conditions import (
     Facts,
     Getter,
@@ -134,12 +135,12 @@ def _sample(when: When) -> Facts:
     def first(patterns: tuple[str, ...]) -> str | None:
         return patterns[0].replace("*", "").replace("?", "x") if patterns else None
 
-    person = Applicant(reference="-", country=first(when.country), locale=first(when.locale) or "")
-    order = FlowOrder(
+    # what is left of a pattern ("es-" of "es-*") need not be a value that an order would take, so this is none
+    person = SimpleNamespace(country=first(when.country), locale=first(when.locale) or "")
+    order = SimpleNamespace(
         product=first(when.product) or "-",
-        application_id="-",
         applicant=person,
         tenant=first(when.tenant),
         metadata={key: first(wanted) or "" for key, wanted in when.metadata.items()},
     )
-    return Facts(order, datetime.min.replace(tzinfo=UTC))
+    return Facts(cast(FlowOrder, order), datetime.min.replace(tzinfo=UTC))

@@ -96,7 +96,9 @@ def new_id(id: str, reply: Response) -> str:
 
 
 def alpha_3(country: str) -> str | None:
-    """Three letters of ISO 3166-1 for two."""
+    """Three letters of ISO 3166-1 for two; XKX for Kosovo, which has no code there."""
+    if country == "XK":
+        return "XKX"
     found = pycountry.countries.get(alpha_2=country)
     return str(found.alpha_3) if found else None
 

@@ -22,6 +22,7 @@ from idv_core.model import (
     UploadKind,
     VendorVerdict,
 )
+from idv_core.pictures import JPEG, PDF, PNG, picture_type
 from idv_core.protocols import Evidence, Polling
 from idv_core.wire import Exchange, FilePart, NotAccepted, Request
 
@@ -67,6 +68,7 @@ class OnfidoChecks(OnfidoAccount):
 
     polling = Polling(first=timedelta(seconds=10), ceiling=timedelta(minutes=5))
     evidence = Evidence(checks=KINDS, scored=SCORED, documents=True, verdict=True)
+    accepts = {UploadKind.DOCUMENT: frozenset({JPEG, PNG, PDF}), UploadKind.SELFIE: frozenset({JPEG, PNG})}  # noqa: RUF012
 
     def open_flow(self, order: FlowOrder) -> Exchange[Flow]:
         id = yield from self.create_applicant(order.applicant, repeatable=False)
@@ -177,12 +179,12 @@ def _status(check: OneCheck) -> FlowStatus:
     return _STATUS.get(check.status, FlowStatus.PROCESSING)
 
 
+_SUFFIXES = {JPEG: "jpg", PNG: "png", PDF: "pdf"}
+
+
 def _file(document: Document, content: object) -> FilePart:
-    """Onfido takes JPEG, PNG and PDF."""
+    """Onfido takes JPEG, PNG and PDF; the gateway lets nothing else through."""
     if not isinstance(content, bytes):
         raise InvalidOrder(f"document {document.id!r}: Onfido takes files, not addresses", fields=("documents",))
-    if content.startswith(b"\x89PNG"):
-        return FilePart("picture.png", content, "image/png")
-    if content.startswith(b"%PDF"):
-        return FilePart("picture.pdf", content, "application/pdf")
-    return FilePart("picture.jpg", content, "image/jpeg")
+    kind = picture_type(content)
+    return FilePart(f"picture.{_SUFFIXES.get(kind or '', 'bin')}", content, kind or "application/octet-stream")

@@ -172,6 +172,9 @@ def public(answer: Mapping[str, Any], reports: Iterable[Report]) -> dict[str, An
 
 
 def _alpha_2(code: object) -> str | None:
+    # Kosovo has no code in ISO 3166: XKX is the World Bank's, RKS stands in its passports (ICAO 9303)
+    if code in ("XKX", "RKS"):
+        return "XK"
     found = pycountry.countries.get(alpha_3=code) if isinstance(code, str) else None
     return str(found.alpha_2) if found else None
 

@@ -22,7 +22,18 @@ from idv_core.errors import (
     Refusal,
     UnexpectedResponse,
 )
-from idv_core.model import CheckKind, Document, Flow, FlowOrder, ProvisionedTemplate, Result, Secret, Template
+from idv_core.model import (
+    CheckKind,
+    Document,
+    Flow,
+    FlowOrder,
+    ProvisionedTemplate,
+    Result,
+    Secret,
+    Template,
+    UploadKind,
+)
+from idv_core.pictures import JPEG, PNG
 from idv_core.protocols import CallbackReading, Evidence, Grant, InboundCall, Polling
 from idv_core.wire import Exchange, Request, Response, structure
 
@@ -57,6 +68,8 @@ class Verifik:
         verdict=True,
     )
     polling = Polling(first=timedelta(seconds=5), ceiling=timedelta(minutes=2))
+    # fact sheet section 8 row 10
+    accepts = dict.fromkeys(UploadKind, frozenset({JPEG, PNG}))
 
     @property
     def base_url(self) -> str:

@@ -294,11 +294,12 @@ class TestStepByStep:
         assert (sent["category"], sent["country"], sent["inputMethod"]) == ("passport", "Colombia", "FILE_UPLOAD")
 
     def test_what_is_no_picture_is_inconclusive(self, idv: Gateway) -> None:
-        flow = idv.upload(opened(idv), [Document("id", content=b"text", back_content=b"text", type="id", country="CO")])
+        torn = b"\xff\xd8\xff torn off"
+        flow = idv.upload(opened(idv), [Document("id", content=torn, back_content=torn, type="id", country="CO")])
         assert flow.uploads[0].check is not None
         assert flow.uploads[0].check.reasons == ("only_images_in_base64",)
         with pytest.raises(InvalidOrder):
-            idv.upload(flow, [Document.selfie(content=b"text")])
+            idv.upload(flow, [Document.selfie(content=torn)])
 
     @pytest.mark.parametrize(
         "variant",
