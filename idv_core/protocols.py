@@ -236,6 +236,26 @@ class RecoverProtocol(Protocol):
         ...
 
 
+@runtime_checkable
+class KeyModeProtocol(Protocol):
+    """For vendors whose keys say whether they are of the test mode, where nothing is really checked."""
+
+    @property
+    def key_mode(self) -> str | None:
+        """`test`, `live`, or None where the key does not say."""
+        ...
+
+
+@runtime_checkable
+class SelfCheckProtocol(Protocol):
+    """For adapters that see in their settings what is probably not meant. `idv config check` shows it as warnings."""
+
+    def problems(self, *, callbacks: bool) -> Iterable[tuple[str, str]]:
+        """The name of a setting and what is wrong with it, in one sentence without its value. `callbacks` tells whether
+        addresses for webhooks are handed out. Nothing is called, nothing raised."""
+        ...
+
+
 CAPABILITIES: Mapping[str, type] = {
     "flow": FlowProtocol,
     "upload": UploadProtocol,

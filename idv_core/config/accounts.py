@@ -12,15 +12,21 @@ from ..engine.breaker import Circuit
 from ..engine.retry import Retry
 from ..errors import PluginError
 from ..model import Secret
-from ..model.values import is_base_url, is_text, without_slash
+from ..model.values import is_base_url, is_count_or_none, is_not_negative, is_text, texts, without_slash
 from ..protocols import Polling
 from ..registry import Registry
+from .problems import said, without
 from .settings import WRONG, SettingsReader
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
-OF_THE_CORE = ("plugin", "limits", "polling", "retry", "circuit", "cost", "daily_cap", "test")
+OF_THE_CORE = ("plugin", "limits", "polling", "retry", "circuit", "cost", "daily_cap", "test", "formerly")
 """What an account's table holds besides the settings of its plugin."""
+
+
+def are_account_names(_: object, attribute: attrs.Attribute[Any], names: tuple[str, ...]) -> None:
+    if not all(isinstance(name, str) and _NAME.fullmatch(name) for name in names):
+        raise ValueError("an account's name has letters, digits, '.', '_' and '-' only, for it stands in addresses")
 
 
 @attrs.frozen
@@ -31,7 +37,7 @@ class Account:
     such as `{"env": "NAME"}` that is followed when the gateway is made. `polling` overrides the vendor's advice. `cost` is
     what one flow costs, in a currency of yours, for routes that take the cheapest; `daily_cap` bounds the flows opened in one
     UTC day by one process. `test` says that the account is meant to be one of the vendor's test mode; without it nobody is
-    approved by what was made there.
+    approved by what was made there. `formerly` are names that the account had: flows that were opened under one of them go on.
     """
 
     name: str = attrs.field()
@@ -41,14 +47,14 @@ class Account:
     polling: Polling | None = None
     retry: Retry = attrs.field(factory=Retry)
     circuit: Circuit = attrs.field(factory=Circuit)
-    cost: float | None = attrs.field(default=None, validator=attrs.validators.optional(attrs.validators.ge(0)))
-    daily_cap: int | None = attrs.field(default=None, validator=attrs.validators.optional(attrs.validators.ge(0)))
+    cost: float | None = attrs.field(default=None, validator=attrs.validators.optional(is_not_negative))
+    daily_cap: int | None = attrs.field(default=None, validator=attrs.validators.optional(is_count_or_none))
     test: bool = attrs.field(default=False, validator=attrs.validators.instance_of(bool))
+    formerly: tuple[str, ...] = attrs.field(default=(), converter=texts, validator=are_account_names)
 
     @name.validator
-    def _check_name(self, _: object, name: str) -> None:
-        if not isinstance(name, str) or not _NAME.fullmatch(name):
-            raise ValueError("an account's name has letters, digits, '.', '_' and '-' only, for it stands in addresses")
+    def _check_name(self, attribute: attrs.Attribute[str], name: str) -> None:
+        are_account_names(self, attribute, (name,))
 
 
 @attrs.frozen
@@ -101,7 +107,7 @@ def open_account(account: Account, registry: Registry, reader: SettingsReader) -
     try:
         plugin = registry.plugin(account.plugin)
     except PluginError as error:
-        reader.problems.add((*path, "plugin"), error.message)
+        reader.problems.add((*path, "plugin"), without(error.message, account.plugin))
         return None
     settings = reader.read(plugin.settings, account.settings, path, ignore=OF_THE_CORE)
     if settings is WRONG:
@@ -109,6 +115,14 @@ def open_account(account: Account, registry: Registry, reader: SettingsReader) -
     try:
         adapter = plugin.create(settings)
     except (ValueError, TypeError) as error:
-        reader.problems.add(path, str(error))
+        reader.problems.add(path, without(said(error), [account.settings, _values(settings)]))
+        return None
+    except Exception as error:
+        text = f"plugin {plugin.name} failed on these settings ({type(error).__name__}); report it to its authors"
+        reader.problems.add(path, text)
         return None
     return Opened(account=account, plugin=plugin.name, settings=settings, adapter=adapter)
+
+
+def _values(settings: Any) -> list[Any]:
+    return [getattr(settings, field.name) for field in attrs.fields(type(settings)) if field.init]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 import attrs
 
@@ -11,14 +12,23 @@ from ..errors import ConfigError, Problem
 from ..hookspecs import SecretSource
 from ..model import CheckKind, Policy
 from ..model.policy import VerdictRule, split_name
-from ..protocols import CAPABILITIES, Evidence, capabilities
+from ..model.words import listed, near, quoted
+from ..protocols import (
+    CAPABILITIES,
+    Evidence,
+    KeyModeProtocol,
+    SelfCheckProtocol,
+    UploadProtocol,
+    capabilities,
+)
 from ..registry import Registry
 from ..routing import Route, RoutingTable
 from ..routing.route import ALWAYS
 from .accounts import Callbacks, Opened, open_account
 from .configuration import Configuration
+from .permissions import writable
 from .places import Path
-from .problems import Problems, in_order, listed, near
+from .problems import Problems, in_order
 from .settings import WRONG, SettingsReader
 
 DEFAULT = "default"
@@ -66,9 +76,13 @@ def check(
             opened[account.name] = ready
     if not configuration.accounts and not configuration.unread:
         problems.add(("accounts",), "at least one account is needed, such as [accounts.atlas-india]")
+    _check_former_names(configuration, problems)
     callbacks = configuration.callbacks
     if callbacks is not None:
         callbacks = reader.read(Callbacks, callbacks, ("callbacks",))
+    for ready in opened.values():
+        _check_account(ready, callbacks is not None, problems)
+    _check_policies(configuration, opened, problems)
     table = RoutingTable(configuration.routes)
     if configuration.routes:
         _Routes(configuration, opened, table, problems, now).check()
@@ -77,8 +91,75 @@ def check(
         opened=opened,
         callbacks=None if callbacks is WRONG else callbacks,
         table=table,
-        problems=in_order((*configuration.problems, *problems.found)),
+        problems=in_order((*configuration.problems, *problems.found, *writable(configuration))),
     )
+
+
+def check_default(configuration: Configuration, default: Policy) -> None:
+    """Raises ConfigError if the policy given in Python has the name of another one in the configuration."""
+    other = configuration.policies.get(default.name)
+    if default.name and other is not None and other != default:
+        text = f"the gateway is given another policy of the name {quoted(default.name)}: give one of them another name"
+        problems = Problems(configuration.places)
+        problems.add(("policies", default.name), text)
+        raise ConfigError.of(tuple(problems.found))
+
+
+def _check_former_names(configuration: Configuration, problems: Problems) -> None:
+    taken = {account.name: account.name for account in configuration.accounts}
+    for account in configuration.accounts:
+        for index, name in enumerate(account.formerly):
+            owner = taken.setdefault(name, account.name)
+            if owner != account.name or name == account.name:
+                text = f"{quoted(name)} is a name of account {quoted(owner)}; flows could not tell which one is meant"
+                problems.add(("accounts", account.name, "formerly", index), text)
+
+
+def _check_account(opened: Opened, callbacks: bool, problems: Problems) -> None:
+    """What the plugin says of its own settings, and whether the key is of the mode that the account is for."""
+    account, adapter = opened.account, opened.adapter
+    path: Path = ("accounts", account.name)
+    mode = adapter.key_mode if isinstance(adapter, KeyModeProtocol) else None
+    if mode == "test" and not account.test:
+        text = "a test key: nobody is really checked. Say test = true if it is meant"
+        problems.add(path, text, is_warning=True)
+    if mode == "live" and account.test:
+        text = "the account is said to be for tests, and its key is a live one: people are really checked, and paid for"
+        problems.add((*path, "test"), text, is_warning=True)
+    if isinstance(adapter, SelfCheckProtocol):
+        for setting, text in adapter.problems(callbacks=callbacks):
+            problems.add((*path, setting), text, is_warning=True)
+
+
+def _check_policies(configuration: Configuration, opened: Mapping[str, Opened], problems: Problems) -> None:
+    """Two policies of one name, and rules that no account of a policy's routes can ever meet."""
+    names: dict[str, str] = {}
+    for key, policy in configuration.policies.items():
+        first = names.setdefault(policy.name or key, key)
+        if first != key:
+            problems.add(("policies", key), f"has the name of policy {quoted(first)}")
+    served: dict[str, dict[str, None]] = {}
+    for route in configuration.routes:
+        served.setdefault(route.policy or DEFAULT, {}).update(dict.fromkeys(route.accounts()))
+    if not configuration.routes:
+        served[DEFAULT] = dict.fromkeys(opened)
+    for key, policy in configuration.policies.items():
+        accounts = served.get(key, {})
+        told = [getattr(opened[name].adapter, "evidence", None) for name in accounts if name in opened]
+        given: list[Evidence] = [evidence for evidence in told if evidence is not None]
+        if given and len(given) == len(accounts):
+            for where, text in _useless(policy, given):
+                problems.add(("policies", key, *where), text, is_warning=True)
+
+
+def _useless(policy: Policy, given: Sequence[Evidence]) -> Iterable[tuple[Path, str]]:
+    """Rules about evidence that none of these has."""
+    for name in policy.thresholds:
+        kind = split_name(name)[0]
+        if not any(kind in evidence.checks for evidence in given):
+            yield _threshold_path(name, kind), f"meets nothing: no account of its routes has checks of the kind {kind}"
+    if policy.documents.max_age_days and not any(evidence.documents for evidence in given):
+        yield ("documents", "max_age_days"), "meets nothing: no account of its routes has documents"
 
 
 @attrs.frozen
@@ -92,12 +173,14 @@ class _Routes:
     def check(self) -> None:
         routes = self.configuration.routes
         seen: set[str] = set()
+        known = {account.name for account in self.configuration.accounts} | self.configuration.unread
         for index, route in enumerate(routes):
             path: Path = ("routes", index)
             if route.name in seen:
                 self.problems.add((*path, "name"), "another route has this name")
             seen.add(route.name)
-            self._accounts(route, path)
+            self._accounts(route, path, known)
+            self._shadow(route, path)
             self._needs(route, path)
             self._policy(route, path)
             if route.when.until is not None and route.when.until <= self.now:
@@ -110,41 +193,64 @@ class _Routes:
         if self.configuration.problems:
             # what could not be read may be what would be missed here
             return
-        for rank, route in enumerate(self.table.routes):
+        for rank, index in enumerate(sorted(range(len(routes)), key=lambda index: -routes[index].priority)):
             earlier = self.table.shadowed_by(rank)
             if earlier is not None:
-                index = routes.index(route)
-                self._warn(("routes", index), f"is never asked: route {earlier.name!r} before it takes all its orders")
+                text = f"is never asked: route {quoted(earlier.name)} before it takes all its orders"
+                self._warn(("routes", index), text)
         self._unused()
 
     def _warn(self, path: Path, text: str) -> None:
         self.problems.add(path, text, is_warning=True)
 
-    def _accounts(self, route: Route, path: Path) -> None:
-        known = {account.name for account in self.configuration.accounts} | self.configuration.unread
+    def _accounts(self, route: Route, path: Path, known: Collection[str]) -> None:
         for where, name in _named(route):
             if name not in known:
-                self.problems.add((*path, *where), f"there is no account {name!r}{near(name, sorted(known))}")
+                self.problems.add((*path, *where), f"there is no account {quoted(name)}{near(name, known)}")
             elif where[0] == "cheapest" and name in self.opened and self.opened[name].account.cost is None:
-                self.problems.add((*path, *where), f"account {name!r} has no cost to compare")
+                self.problems.add((*path, *where), f"account {quoted(name)} has no cost to compare")
         first = [route.to] if route.to else list(route.split) if len(route.split) == 1 else list(route.cheapest)
+        asked = set(first)
         for index, name in enumerate(route.fallback):
-            if name in first or name in route.fallback[:index]:
-                self.problems.add((*path, "fallback", index), f"falls back to {name!r}, which has been asked already")
+            if name in asked:
+                text = f"falls back to {quoted(name)}, which has been asked already"
+                self.problems.add((*path, "fallback", index), text)
+            asked.add(name)
         if route.shadow is not None and route.shadow.account in route.accounts():
-            text = f"{route.shadow.account!r} decides already, so it is no shadow"
+            text = f"{quoted(route.shadow.account)} decides already, so it is no shadow"
             self.problems.add((*path, "shadow", "account"), text)
+
+    def _shadow(self, route: Route, path: Path) -> None:
+        """A shadow has only what the deciding account is handed through the API; the applicant is never sent to its page."""
+        if route.shadow is None or route.shadow.account not in self.opened or route.shadow.account in route.accounts():
+            return
+        name, adapter = route.shadow.account, self.opened[route.shadow.account].adapter
+        where = (*path, "shadow", "account")
+        if not isinstance(adapter, UploadProtocol):
+            if _needs_the_applicant(adapter):
+                text = (
+                    f"account {quoted(name)} never finishes as a shadow: the applicant would have to go to its page too"
+                )
+                self._warn(where, text)
+            return
+        for opened in self._of(route):
+            if not isinstance(opened.adapter, UploadProtocol):
+                text = (
+                    f"account {quoted(name)} never finishes as a shadow of account {quoted(opened.account.name)}, which "
+                    "takes no documents through the API: there is nothing to hand on"
+                )
+                self._warn(where, text)
 
     def _needs(self, route: Route, path: Path) -> None:
         for index, need in enumerate(route.needs):
             where = (*path, "needs", index)
             if need not in CAPABILITIES:
                 hint = near(need, CAPABILITIES) or f" (there are: {listed(CAPABILITIES)})"
-                self.problems.add(where, f"there is no capability {need!r}{hint}")
+                self.problems.add(where, f"there is no capability {quoted(need)}{hint}")
                 continue
             for opened in self._of(route):
                 if need not in capabilities(opened.adapter):
-                    text = f"account {opened.account.name!r} (plugin {opened.plugin}) does not offer {need}"
+                    text = f"account {quoted(opened.account.name)} (plugin {opened.plugin}) does not offer {need}"
                     self.problems.add(where, text)
 
     def _of(self, route: Route) -> Iterator[Opened]:
@@ -154,7 +260,7 @@ class _Routes:
         policies, unread = self.configuration.policies, self.configuration.unread
         name = route.policy
         if name is not None and name not in policies and name not in unread:
-            self.problems.add((*path, "policy"), f"there is no policy {name!r}{near(name, policies)}")
+            self.problems.add((*path, "policy"), f"there is no policy {quoted(name)}{near(name, policies)}")
         policy = policies.get(name or DEFAULT)
         if policy is None:
             return
@@ -163,7 +269,8 @@ class _Routes:
             for where, text in _unsatisfied(policy, evidence) if evidence is not None else ():
                 self.problems.add(
                     ("policies", name or DEFAULT, *where),
-                    f"{text} from account {opened.account.name!r}, where route {route.name!r} sends: nobody can be approved",
+                    f"{text} from account {quoted(opened.account.name)}, where route {quoted(route.name)} sends: "
+                    "nobody can be approved",
                 )
 
     def _unused(self) -> None:
@@ -192,15 +299,24 @@ def _named(route: Route) -> Iterator[tuple[Path, str]]:
         yield ("shadow", "account"), route.shadow.account
 
 
+_BY_THE_APPLICANT = (CheckKind.DOCUMENT, CheckKind.LIVENESS, CheckKind.FACE_MATCH)
+
+
+def _needs_the_applicant(adapter: Any) -> bool:
+    """Whether its evidence is of papers and faces; unknown where the adapter says nothing of its evidence."""
+    evidence: Evidence | None = getattr(adapter, "evidence", None)
+    return evidence is not None and (evidence.documents or any(kind in evidence.checks for kind in _BY_THE_APPLICANT))
+
+
 def _unsatisfied(policy: Policy, evidence: Evidence) -> Iterable[tuple[Path, str]]:
     """The rules of a policy that this evidence can never meet."""
     for index, name in enumerate(policy.checks.required):
         if split_name(name)[0] not in evidence.checks:
-            yield ("checks", "required", index), f"no check {name!r} ever passes"
+            yield ("checks", "required", index), f"no check {quoted(name)} ever passes"
     for name in policy.thresholds:
         kind = split_name(name)[0]
         if kind in evidence.checks and kind not in evidence.scored:
-            yield _threshold_path(name, kind), f"no score of a check {name!r} ever comes"
+            yield _threshold_path(name, kind), f"no score of a check {quoted(name)} ever comes"
     if policy.verdict is VerdictRule.REQUIRE and not evidence.verdict:
         yield ("verdict",), "no verdict ever comes"
     if policy.documents.required and not evidence.documents:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import timedelta
+from collections.abc import Iterable, Mapping
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -14,12 +13,14 @@ from ..engine.breaker import Circuit
 from ..engine.retry import Retry
 from ..errors import ConfigError
 from ..model import CheckKind, CheckRules, DocumentRules, Policy, Threshold, VerdictRule
+from ..model.values import is_count_or_none, is_not_negative, texts
+from ..model.words import listed, near
 from ..protocols import Polling
 from ..routing import Route
-from .accounts import OF_THE_CORE, Account
+from .accounts import OF_THE_CORE, Account, are_account_names
 from .configuration import Configuration
-from .places import Path
-from .problems import Problems, listed, near
+from .places import Path, place_of
+from .problems import Problems, said, without
 from .settings import WRONG, SettingsReader
 from .source import read_source
 
@@ -29,24 +30,13 @@ ENGINE = ("limits", "retry", "circuit", "polling")
 
 
 @attrs.frozen(kw_only=True)
-class Rhythm:
-    """When to look how far a flow is, in seconds: first after `first`, then with growing pauses up to `ceiling`."""
-
-    first: float = attrs.field(default=2.0, validator=attrs.validators.gt(0))
-    ceiling: float = attrs.field(default=60.0, validator=attrs.validators.gt(0))
-
-    def polling(self) -> Polling:
-        return Polling(first=timedelta(seconds=self.first), ceiling=timedelta(seconds=max(self.first, self.ceiling)))
-
-
-@attrs.frozen(kw_only=True)
 class EngineTable:
     """What `[defaults]` may hold."""
 
     limits: Limits = attrs.field(factory=Limits)
     retry: Retry = attrs.field(factory=Retry)
     circuit: Circuit = attrs.field(factory=Circuit)
-    polling: Rhythm | None = None
+    polling: Polling | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -54,8 +44,10 @@ class AccountTable(EngineTable):
     """What an account's table may hold besides the settings of its plugin."""
 
     plugin: str
-    cost: float | None = attrs.field(default=None, validator=attrs.validators.optional(attrs.validators.ge(0)))
-    daily_cap: int | None = attrs.field(default=None, validator=attrs.validators.optional(attrs.validators.ge(0)))
+    cost: float | None = attrs.field(default=None, validator=attrs.validators.optional(is_not_negative))
+    daily_cap: int | None = attrs.field(default=None, validator=attrs.validators.optional(is_count_or_none))
+    test: bool = False
+    formerly: tuple[str, ...] = attrs.field(default=(), converter=texts, validator=are_account_names)
 
 
 @attrs.frozen(kw_only=True)
@@ -157,17 +149,11 @@ class _Reading:
         try:
             account = Account(
                 name,
-                read.plugin,
-                settings,
-                read.limits,
-                read.polling and read.polling.polling(),
-                read.retry,
-                read.circuit,
-                read.cost,
-                read.daily_cap,
+                settings=settings,
+                **{field.name: getattr(read, field.name) for field in attrs.fields(AccountTable)},
             )
         except (TypeError, ValueError) as error:
-            self.problems.add(path, str(error))
+            self.problems.add(path, said(error))
             return None
         self.unread.discard(name)
         return account
@@ -200,14 +186,18 @@ class _Reading:
             self.problems.add(path, "a table is needed")
             return None
         before = len(self.problems.found)
-        kinds = tuple(CheckKind)
+        kinds = tuple(kind.value for kind in CheckKind)
         rules = self.reader.read(
             PolicyTable, {key: value for key, value in table.items() if key not in kinds}, path, ignore=kinds
         )
         thresholds: dict[str, Threshold] = {}
         for kind in kinds:
             if kind in table:
-                thresholds |= self.thresholds(kind, table[kind], (*path, kind.value))
+                thresholds |= self.thresholds(kind, table[kind], (*path, kind))
+        for names in (("checks", "required"), ("documents", "required"), ("documents", "max_age_days")):
+            section = table.get(names[0])
+            listed = section.get(names[1]) if isinstance(section, dict) else None
+            self.spellings(listed if isinstance(listed, (list, dict)) else (), (*path, *names))
         if len(self.problems.found) > before:
             return None
         try:
@@ -215,19 +205,35 @@ class _Reading:
                 name=name, thresholds=thresholds, checks=rules.checks, documents=rules.documents, verdict=rules.verdict
             )
         except ValueError as error:
-            self.problems.add(path, str(error))
+            self.problems.add(path, without(said(error), table))
             return None
 
-    def thresholds(self, kind: CheckKind, table: Any, path: Path) -> dict[str, Threshold]:
+    def thresholds(self, kind: str, table: Any, path: Path) -> dict[str, Threshold]:
         """`cross_check.approve_at` is a bound for the kind, `cross_check.NAME` holds those of one check."""
         if not isinstance(table, dict):
             self.problems.add(path, "a table is needed, with approve_at and decline_below")
             return {}
         bounds = {key: value for key, value in table.items() if not isinstance(value, dict)}
-        read = {kind.value: self.reader.read(Threshold, bounds, path)} if bounds else {}
-        for name in table.keys() - bounds.keys():
-            read[f"{kind.value}.{name}"] = self.reader.read(Threshold, table[name], (*path, name))
+        named = [name for name in table if name not in bounds]
+        self.spellings(named, path)
+        read = {kind: self.reader.read(Threshold, bounds, path)} if bounds else {}
+        for name in named:
+            read[f"{kind}.{name}"] = self.reader.read(Threshold, table[name], (*path, name))
         return {name: threshold for name, threshold in read.items() if threshold is not WRONG}
+
+    def spellings(self, names: Iterable[Any], path: Path) -> None:
+        """Upper and lower case mean the same, so of two spellings nobody could tell which one counts."""
+        seen: dict[str, Path] = {}
+        for index, name in enumerate(names):
+            if not isinstance(name, str):
+                continue
+            where = (*path, index if isinstance(names, list) and path[-1] == "required" else name)
+            first = seen.setdefault(name.casefold(), where)
+            if first is not where:
+                there = place_of(self.problems.places, first)
+                self.problems.add(
+                    where, f"is there already, in {there or 'this policy'}: upper and lower case mean the same"
+                )
 
     def table(self, data: Mapping[str, Any], name: str) -> dict[str, Any]:
         table = data.get(name, {})

@@ -14,13 +14,13 @@ Path: TypeAlias = tuple[str | int, ...]
 
 @attrs.frozen
 class Place:
-    """A line (from 1) of a file."""
+    """A line (from 1) of a file, or the whole of it (0)."""
 
     file: str
     line: int
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}"
+        return f"{self.file}:{self.line}" if self.line else self.file
 
 
 Places: TypeAlias = Mapping[Path, Place]
@@ -156,7 +156,7 @@ def _key_text(token: str) -> str:
 
 def place_of(places: Places, path: Path) -> Place | None:
     """The place of that path, or of the nearest thing around it."""
-    for end in range(len(path), 0, -1):
+    for end in range(len(path), -1, -1):
         if path[:end] in places:
             return places[path[:end]]
     return None

@@ -8,7 +8,7 @@ from __future__ import annotations
 import inspect
 import types
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any, Union, get_args, get_origin
 
@@ -26,6 +26,7 @@ _SCALARS: dict[Any, dict[str, Any]] = {
     bool: {"type": "boolean"},
     int: {"type": "integer"},
     float: {"type": "number"},
+    timedelta: {"type": "number", "description": "Seconds."},
     # TOML's own type; editors show it to the schema as a text
     datetime: {"type": "string", "format": "date-time"},
 }

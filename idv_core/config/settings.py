@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any, Union, get_args, get_origin
 
 import attrs
-import cattrs
 
 from ..hookspecs import SecretSource
 from ..model import Secret
-from ..model.strict import register_strict_scalars
+from ..model.words import listed, near, what_is
 from .places import Path
-from .problems import Problems, listed, near
+from .problems import Problems, said, without
 from .secrets import resolve
 
 WRONG = object()
@@ -55,31 +54,33 @@ class SettingsReader:
         try:
             return cls(**values)
         except (ValueError, TypeError) as error:
-            self.problems.add(path, str(error))
+            self.problems.add(path, without(without(said(error), given), list(values.values())))
             return WRONG
 
     def _field(self, field: attrs.Attribute[Any], given: Any, path: Path) -> Any:
-        value = self.value(field.type, given, path)
+        value = self.value(field.type, given, path, lambda: _of_another_kind(field, given))
         if value is WRONG:
             return WRONG
-        try:
-            converted = field.converter(value) if field.converter else value  # type: ignore[operator]
-            if field.validator is not None:
-                field.validator(None, field, converted)
-        except (ValueError, TypeError) as error:
-            self.problems.add(path, str(error).removeprefix(f"{field.name}: "))
+        refused = _refused(field, value)
+        if refused is not None:
+            self.problems.add(path, without(without(refused, given), value))
             return WRONG
         return value
 
-    def value(self, wanted: Any, given: Any, path: Path) -> Any:
-        """`given` as a value of that type, or WRONG. One text will do where several may stand."""
+    def value(self, wanted: Any, given: Any, path: Path, refused: Callable[[], str | None] = lambda: None) -> Any:
+        """`given` as a value of that type, or WRONG. One text will do where several may stand. `refused` gives a better word
+        than that for the type, if there is one."""
         if get_origin(wanted) in (Union, types.UnionType):
             if given is None:
                 return None
             wanted = next(part for part in get_args(wanted) if part is not types.NoneType)
         origin, inner = get_origin(wanted), get_args(wanted)
         if wanted is Secret:
-            return self._attempt(path, lambda: resolve(given, self.sources))
+            try:
+                return resolve(given, self.sources)
+            except ValueError as error:
+                self.problems.add(path, str(error))
+                return WRONG
         if attrs.has(wanted):
             return self.read(wanted, given, path)
         if isinstance(wanted, type) and issubclass(wanted, Enum):
@@ -92,38 +93,95 @@ class SettingsReader:
                 return WRONG
             items = [self.value(inner[0], item, (*path, index)) for index, item in enumerate(given)]
             return WRONG if WRONG in items else tuple(items)
-        if origin is not None and issubclass(origin, Mapping) and inner[1] is not Any:
-            if not isinstance(given, Mapping):
-                self.problems.add(path, "a table is needed")
-                return WRONG
-            read = {key: self.value(inner[1], item, (*path, key)) for key, item in given.items()}
-            return WRONG if WRONG in read.values() else read
-        return self._attempt(path, lambda: _converter.structure(given, wanted) if wanted else given)
+        if origin is not None and issubclass(origin, Mapping):
+            return self._mapping(inner[1], given, path)
+        scalar = _scalar(wanted, given)
+        if scalar is WRONG:
+            self.problems.add(path, refused() or _NEEDED[wanted].format(what_is(given)))
+        return scalar
+
+    def _mapping(self, wanted: Any, given: Any, path: Path) -> Any:
+        if not isinstance(given, Mapping):
+            self.problems.add(path, "a table is needed")
+            return WRONG
+        if wanted is Any:
+            return given
+        read = {key: self.value(wanted, item, (*path, key)) for key, item in given.items()}
+        return WRONG if WRONG in read.values() else read
 
     def _member(self, wanted: type[Enum], given: Any, path: Path) -> Any:
         if isinstance(given, wanted):
             return given
         values = [member.value for member in wanted]
-        if given in values:
+        if isinstance(given, str) and given in values:
             return wanted(given)
         hint = near(given, values) if isinstance(given, str) else ""
-        self.problems.add(path, f"{given!r} is none of {listed(values)}{hint}")
+        what = f"'{given}'" if hint else what_is(given) if not isinstance(given, str) else "what stands there"
+        self.problems.add(path, f"{what} is none of {listed(values)}{hint}")
         return WRONG
 
-    def _attempt(self, path: Path, make: Any) -> Any:
+
+def _refused(field: attrs.Attribute[Any], value: Any) -> str | None:
+    """What the field's own converter and validator say against the value."""
+    try:
+        converted = field.converter(value) if field.converter else value  # type: ignore[operator]
+        if field.validator is not None:
+            field.validator(None, field, converted)
+    except Exception as error:
+        return said(error).removeprefix(f"{field.name}: ")
+    return None
+
+
+def _of_another_kind(field: attrs.Attribute[Any], given: Any) -> str | None:
+    """What a validator of ours says to a value that has not even the right type: it tells the bounds as well."""
+    try:
+        if field.validator is not None:
+            field.validator(None, field, given)
+    except ValueError as error:
+        return said(error).removeprefix(f"{field.name}: ")
+    except Exception:
+        return None
+    return None
+
+
+_NEEDED: dict[Any, str] = {
+    str: "a text is needed, this is {}",
+    bool: "true or false is needed, this is {}",
+    int: "a whole number is needed, this is {}",
+    float: "a number is needed, this is {}",
+    timedelta: "a number of seconds is needed, this is {}",
+    datetime: "a date and time with an offset is needed, such as 2026-12-01T00:00:00+05:30",
+}
+
+
+def _scalar(wanted: Any, given: Any) -> Any:
+    """`given` if it is of the wanted kind, or WRONG. A whole number will do for one with a fraction, an ISO 8601 text for a
+    moment; what the core does not know is left to the settings class."""
+    match wanted:
+        case _ if wanted is bool or wanted is str:
+            return given if type(given) is wanted else WRONG
+        case _ if wanted is int:
+            return given if type(given) is int else WRONG
+        case _ if wanted is float:
+            return _float(given)
+        case _ if wanted is timedelta:
+            return given if isinstance(given, timedelta) else _float(given)
+        case _ if wanted is datetime:
+            return _moment(given)
+    return given
+
+
+def _float(given: Any) -> Any:
+    try:
+        return float(given) if type(given) in (int, float) else WRONG
+    except OverflowError:
+        return WRONG
+
+
+def _moment(given: Any) -> Any:
+    if isinstance(given, str):
         try:
-            return make()
-        except Exception as error:
-            self.problems.add(path, str(error))
+            given = datetime.fromisoformat(given)
+        except ValueError:
             return WRONG
-
-
-def _moment(value: Any, _: type) -> datetime:
-    if not isinstance(value, datetime):
-        raise TypeError("a date and time with an offset is needed, such as 2026-12-01T00:00:00+05:30")
-    return value
-
-
-_converter = cattrs.Converter(forbid_extra_keys=True, detailed_validation=False)
-register_strict_scalars(_converter)
-_converter.register_structure_hook(datetime, _moment)
+    return given if isinstance(given, datetime) else WRONG

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import re
 import tomllib
 from pathlib import Path as FilePath
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import attrs
 
 from ..errors import Problem
+from ..model.words import quoted
 from .accounts import OF_THE_CORE
 from .places import Path, Place, place_of, places_of
 
@@ -43,13 +45,20 @@ def read_source(file: str | FilePath, above: tuple[FilePath, ...] = ()) -> Sourc
     """Read the file, lay it over the files that it includes, and collect what is wrong with any of them."""
     path = FilePath(file)
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
         data = tomllib.loads(text)
-    except (OSError, UnicodeDecodeError) as error:
+    except FileNotFoundError:
+        return Source(problems=[Problem("", "cannot be read: there is no such file", str(path))])
+    except UnicodeDecodeError:
+        return Source(problems=[Problem("", "cannot be read: it is not UTF-8", str(path))])
+    except OSError as error:
         return Source(problems=[Problem("", f"cannot be read ({type(error).__name__})", str(path))])
     except tomllib.TOMLDecodeError as error:
-        return Source(problems=[Problem("", f"is not TOML: {error}", str(path))])
+        return Source(problems=[_not_toml(str(error), str(path))])
+    except RecursionError:
+        return Source(problems=[Problem("", "is not TOML: its brackets are too deep", str(path))])
     own, whole = Source(data), Source()
+    whole.put((), Place(str(path), 0))
     for key, place in places_of(text, str(path)).items():
         own.put(key, place)
     included = data.pop("include", [])
@@ -64,14 +73,27 @@ def read_source(file: str | FilePath, above: tuple[FilePath, ...] = ()) -> Sourc
             continue
         found = sorted(glob.glob(str(path.parent / name)))
         if not found:
-            complain(f"there is no file {name!r}")
+            complain(f"there is no file {quoted(name)}")
         for other in map(FilePath, found):
             if other.resolve() in (*above, path.resolve()):
-                complain(f"{name!r} includes this file again")
+                complain(f"{quoted(name)} includes this file again")
             else:
                 _lay_over(whole, read_source(other, (*above, path.resolve())))
     _lay_over(whole, own)
     return whole
+
+
+_LINE = re.compile(r"\s*\(at line ([0-9]+), column ([0-9]+)\)")
+_SHOWN = re.compile(r"\('.*'\)|\(.*\)|'.{4,}'|\".{4,}\"")
+
+
+def _not_toml(said: str, file: str) -> Problem:
+    """The reader's word for it, without the names and values that it repeats: a key may be among them."""
+    found = _LINE.search(said)
+    bare = _LINE.sub("", said).replace("(at end of document)", "").strip()
+    what = _SHOWN.sub("a name", bare[:1].lower() + bare[1:])
+    what += f" (column {found[2]})" if found else " (at the end of the file)"
+    return Problem("", f"is not TOML: {what}", f"{file}:{found[1]}" if found else file)
 
 
 def _lay_over(below: Source, above: Source) -> None:

@@ -12,7 +12,7 @@ from ..model.values import as_seconds, is_count, is_some_time
 
 @attrs.frozen(kw_only=True)
 class Circuit:
-    """After `failures` failed calls in a row nothing is sent for `cooldown` (seconds, or a `timedelta`); then one call probes."""
+    """After `failures` failed calls in a row nothing is sent for `cooldown` (seconds or `timedelta`); then one call probes."""
 
     failures: int = attrs.field(default=10, validator=is_count)
     cooldown: float = attrs.field(default=30.0, converter=as_seconds, validator=is_some_time)

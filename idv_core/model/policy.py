@@ -11,6 +11,7 @@ import attrs
 
 from .evidence import Check, CheckKind, CheckOutcome
 from .values import are_countries, is_unit, plain_mapping, texts
+from .words import listed, near, quoted
 
 
 @attrs.frozen(kw_only=True)
@@ -53,9 +54,15 @@ def _sorted(rules: tuple[object, ...]) -> tuple[object, ...]:
     return tuple(sorted(rule.items()) if isinstance(rule, dict) else rule for rule in rules)
 
 
+_CHECK_KINDS = tuple(kind.value for kind in CheckKind)
+
+
 def split_name(name: str) -> tuple[CheckKind, str | None]:
     """`face_match` or `cross_check.CUSTOMER_NAME` as kind and name. Raises ValueError for a kind that does not exist."""
     kind, _, named = name.partition(".")
+    if kind not in _CHECK_KINDS:
+        hint = near(kind, _CHECK_KINDS) or f" (there are: {listed(_CHECK_KINDS)})"
+        raise ValueError(f"there is no kind of check {quoted(kind)}{hint}")
     return CheckKind(kind), named or None
 
 

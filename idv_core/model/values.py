@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
-from datetime import date, datetime, time, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
 import attrs
+
+from .words import quoted, what_is
 
 # ISO 3166-1 alpha-2, officially assigned codes; XK (Kosovo) is user-assigned, and used by vendors, banks and the EU.
 _ALPHA_2 = """
@@ -181,7 +183,7 @@ def is_country(_: object, attribute: attrs.Attribute[Any], value: str | None) ->
 def are_countries(_: object, attribute: attrs.Attribute[Any], value: tuple[str, ...]) -> None:
     wrong = [country for country in value if country not in COUNTRIES]
     if wrong:
-        raise ValueError(f"{attribute.name}: {wrong[0]!r} is no ISO 3166-1 alpha-2 code such as 'IN'")
+        raise ValueError(f"{attribute.name}: {quoted(wrong[0])} is no ISO 3166-1 alpha-2 code such as 'IN'")
 
 
 def is_text(_: object, attribute: attrs.Attribute[Any], value: object) -> None:
@@ -193,27 +195,6 @@ def is_aware(_: object, attribute: attrs.Attribute[Any], value: datetime | None)
     if value is not None and value.tzinfo is None:
         raise ValueError(f"{attribute.name}: a datetime with a time zone is needed")
 
-
-def what_is(value: object) -> str:
-    """What a value is, in words for messages: `a text`, `a number`, `a list`."""
-    for kinds, name in _KINDS:
-        if isinstance(value, kinds):
-            return name
-    return "nothing" if value is None else "something else"
-
-
-_KINDS: tuple[tuple[Any, str], ...] = (
-    (bool, "true or false"),
-    (str, "a text"),
-    (int, "a whole number"),
-    (float, "a number with a fraction"),
-    (timedelta, "a duration"),
-    (datetime, "a date and time"),
-    (date, "a date"),
-    (time, "a time of day"),
-    (Mapping, "a table"),
-    ((list, tuple, set, frozenset), "a list"),
-)
 
 # 31 years: whoever says more means something else, and arithmetic with dates still works.
 _LONGEST = 10**9
@@ -237,9 +218,9 @@ def seconds(value: float | timedelta) -> float:
     """A duration, given as `timedelta` or as seconds, in seconds. Raises ValueError for anything else."""
     number = as_seconds(value)
     if not _is_number(number):
-        raise ValueError(f"a duration is a timedelta or a number of seconds, not {what_is(value)}")
+        raise ValueError(f"a duration is a number of seconds, or a timedelta; this is {what_is(value)}")
     if not 0 <= number <= _LONGEST:
-        raise ValueError(f"a duration is 0 to {_LONGEST} seconds")
+        raise ValueError(f"a duration is from 0 to {_LONGEST} seconds")
     return float(number)
 
 
@@ -249,29 +230,32 @@ def _is_number(value: object) -> bool:
 
 def is_duration(_: object, attribute: attrs.Attribute[Any], value: Any) -> None:
     """0 seconds or more, as a number or a `timedelta`."""
-    try:
-        seconds(value)
-    except ValueError as error:
-        raise ValueError(f"{attribute.name}: {error}") from None
+    _check_duration(attribute, value, 0, "of 0 or more")
 
 
 def is_some_time(_: object, attribute: attrs.Attribute[Any], value: Any) -> None:
     """More than 0 seconds, as a number or a `timedelta`."""
-    is_duration(_, attribute, value)
-    if seconds(value) == 0:
-        raise ValueError(f"{attribute.name}: a number of seconds above 0 is needed")
+    _check_duration(attribute, value, 1e-6, "above 0")
+
+
+def _check_duration(attribute: attrs.Attribute[Any], value: Any, least: float, words: str) -> None:
+    number = as_seconds(value)
+    if not _is_number(number):
+        raise ValueError(f"{attribute.name}: a number of seconds {words} is needed, this is {what_is(value)}")
+    if not least <= number <= _LONGEST:
+        raise ValueError(f"{attribute.name}: a number of seconds {words} is needed")
 
 
 def is_positive(_: object, attribute: attrs.Attribute[Any], value: Any) -> None:
     if not _is_number(value):
-        raise ValueError(f"{attribute.name}: a number above 0 is needed, got {what_is(value)}")
+        raise ValueError(f"{attribute.name}: a number above 0 is needed, this is {what_is(value)}")
     if not 0 < value <= _MOST:
         raise ValueError(f"{attribute.name}: a number above 0 is needed")
 
 
 def is_not_negative(_: object, attribute: attrs.Attribute[Any], value: Any) -> None:
     if not _is_number(value):
-        raise ValueError(f"{attribute.name}: a number of 0 or more is needed, got {what_is(value)}")
+        raise ValueError(f"{attribute.name}: a number of 0 or more is needed, this is {what_is(value)}")
     if not 0 <= value <= _MOST:
         raise ValueError(f"{attribute.name}: a number of 0 or more is needed")
 
@@ -288,7 +272,7 @@ def is_count_or_none(_: object, attribute: attrs.Attribute[Any], value: Any) -> 
 
 def _is_whole(attribute: attrs.Attribute[Any], value: Any, least: int) -> None:
     if not isinstance(value, int) or isinstance(value, bool):
-        raise ValueError(f"{attribute.name}: a whole number of {least} or more is needed, got {what_is(value)}")
+        raise ValueError(f"{attribute.name}: a whole number of {least} or more is needed, this is {what_is(value)}")
     if not least <= value <= _MOST:
         raise ValueError(f"{attribute.name}: a whole number of {least} or more is needed")
 
@@ -304,9 +288,18 @@ def without_slash(url: str) -> str:
 
 def is_base_url(_: object, attribute: attrs.Attribute[Any], value: str) -> None:
     """HTTPS, or HTTP to this very machine (emulators); no query, no credentials in it."""
-    parts = urlsplit(value)
-    local = parts.hostname in ("localhost", "127.0.0.1", "::1")
-    if not parts.hostname or not (parts.scheme == "https" or (parts.scheme == "http" and local)):
-        raise ValueError(f"{attribute.name}: an address such as 'https://api.vendor.example' is needed")
+    name = attribute.name
+    try:
+        parts = urlsplit(value)
+        host = parts.hostname
+        _ = parts.port
+    except (ValueError, AttributeError):
+        raise ValueError(f"{name}: an address such as 'https://api.vendor.example' is needed") from None
+    if not parts.scheme or not host:
+        raise ValueError(f"{name}: the address must begin with https://, such as 'https://api.vendor.example'")
+    if parts.scheme == "http" and host not in ("localhost", "127.0.0.1", "::1"):
+        raise ValueError(f"{name}: http is not encrypted: https is needed (http only for this very machine)")
+    if parts.scheme not in ("http", "https"):
+        raise ValueError(f"{name}: an address such as 'https://api.vendor.example' is needed")
     if parts.query or parts.fragment or parts.username or parts.password:
-        raise ValueError(f"{attribute.name}: scheme, host, port and path only")
+        raise ValueError(f"{name}: scheme, host, port and path only")

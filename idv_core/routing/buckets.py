@@ -17,10 +17,9 @@ def bucket_of(application_id: str, salt: str = "") -> int:
 
 def hundredths(percent: float) -> int:
     """A percentage with at most two decimals as a count of buckets. Raises ValueError for anything else."""
-    count = Decimal(str(percent)) * 100
-    if count != int(count) or not 0 <= count <= BUCKETS:
-        raise ValueError(f"{percent:g} is no percentage from 0 to 100 with at most two decimals")
-    return int(count)
+    if 0 <= percent <= 100 and (count := Decimal(str(percent)) * 100) == int(count):
+        return int(count)
+    raise ValueError(f"{percent:g} is no percentage from 0 to 100 with at most two decimals")
 
 
 def ranges_of(shares: Mapping[str, float]) -> tuple[tuple[int, str], ...]:

@@ -6,6 +6,10 @@ import re
 from collections.abc import Callable, Iterable
 from functools import lru_cache
 
+import attrs
+
+_WILD = re.compile(r"[*?]")
+
 
 def is_pattern(text: str) -> bool:
     return "*" in text or "?" in text
@@ -13,78 +17,59 @@ def is_pattern(text: str) -> bool:
 
 def prefix_of(pattern: str) -> str:
     """What every text begins with that the pattern matches."""
-    return re.split(r"[*?]", pattern, maxsplit=1)[0]
+    return _WILD.split(pattern, maxsplit=1)[0]
 
 
 @lru_cache(maxsize=65_536)
 def matcher(pattern: str) -> Callable[[str], object]:
-    """A function that tells whether a text matches, case and all."""
+    """A function that tells whether a text matches, case and all. Its time is that of text times pattern at the most."""
     if not is_pattern(pattern):
         return pattern.__eq__
     prefix = pattern[:-1]
     if pattern[-1] == "*" and not is_pattern(prefix):
         return lambda text: text.startswith(prefix)
-    translated = "".join(".*" if char == "*" else "." if char == "?" else re.escape(char) for char in pattern)
-    return re.compile(translated, re.DOTALL).fullmatch
+    first, *rest = ("".join("." if char == "?" else re.escape(char) for char in part) for part in pattern.split("*"))
+    if not rest:
+        return re.compile(first, re.DOTALL).fullmatch
+    *middle, last = rest
+    # the earliest place of each part is as good as any, so no other is tried
+    between = "".join(f"(?>.*?{part})" for part in middle)
+    return re.compile(f"{first}{between}.*{last}", re.DOTALL).fullmatch
+
+
+@attrs.frozen
+class _Wide:
+    """Patterns as what can be looked up: all of them as they stand, and those with one star as beginning and end."""
+
+    given: frozenset[str]
+    ends: frozenset[tuple[str, str]]
+    lengths: tuple[tuple[int, int], ...]
+
+    def covers(self, other: str) -> bool:
+        if other in self.given:
+            return True
+        parts = _WILD.split(other)
+        head, tail, least = parts[0], parts[-1], len(other) if len(parts) == 1 else 0
+        for before, after in self.lengths:
+            if len(parts) == 1 and before + after > least:
+                continue
+            if (head[:before], tail[len(tail) - after :] if after <= len(tail) else None) in self.ends:
+                return True
+        return False
+
+
+@lru_cache(maxsize=4096)
+def _wide(patterns: tuple[str, ...]) -> _Wide:
+    simple = (pattern.partition("*")[::2] for pattern in patterns if pattern.count("*") == 1 and "?" not in pattern)
+    ends = frozenset(simple)
+    return _Wide(frozenset(patterns), ends, tuple(sorted({(len(before), len(after)) for before, after in ends})))
 
 
 def covers(patterns: Iterable[str], others: Iterable[str]) -> bool:
-    """Whether every text that one of `others` matches is matched by one of `patterns`. Exact: both are walked as automata."""
-    given = frozenset(patterns)
-    wild = tuple(pattern for pattern in given if is_pattern(pattern))
-    return all(_covers(given, wild, other) for other in others)
+    """Whether every text that one of `others` matches is matched by one of `patterns`, as far as that is easily seen.
 
-
-_State = frozenset[tuple[int, int]]
-
-
-def _covers(given: frozenset[str], patterns: tuple[str, ...], other: str) -> bool:
-    if other in given:
-        return True
-    if not is_pattern(other):
-        return any(matcher(pattern)(other) for pattern in patterns)
-    patterns = (*patterns, *filter(matcher(other), given.difference(patterns)))
-    if not patterns:
-        return False
-    letters = sorted({char for pattern in (*patterns, other) for char in pattern} - {"*", "?"})
-    # one letter that nobody names stands for all the others
-    letters.append(chr(max(map(ord, letters), default=96) + 1))
-    start = (_closed(other, {0}), frozenset(_closed_all(patterns, {(index, 0) for index in range(len(patterns))})))
-    seen, waiting = {start}, [start]
-    while waiting:
-        mine, theirs = waiting.pop()
-        if len(other) in mine and not any(position == len(patterns[index]) for index, position in theirs):
-            return False
-        for letter in letters:
-            onward = _closed(other, {end for position in mine for end in _step(other, position, letter)})
-            if not onward:
-                continue
-            moved = {(index, end) for index, position in theirs for end in _step(patterns[index], position, letter)}
-            state = (onward, frozenset(_closed_all(patterns, moved)))
-            if state not in seen:
-                seen.add(state)
-                waiting.append(state)
-    return True
-
-
-def _step(pattern: str, position: int, letter: str) -> tuple[int, ...]:
-    if position == len(pattern):
-        return ()
-    if pattern[position] == "*":
-        return (position,)
-    return (position + 1,) if pattern[position] in ("?", letter) else ()
-
-
-def _closed(pattern: str, positions: Iterable[int]) -> frozenset[int]:
-    """With the positions behind stars, which may match nothing."""
-    found: set[int] = set()
-    for position in positions:
-        found.add(position)
-        while position < len(pattern) and pattern[position] == "*":
-            position += 1
-            found.add(position)
-    return frozenset(found)
-
-
-def _closed_all(patterns: tuple[str, ...], states: Iterable[tuple[int, int]]) -> _State:
-    return frozenset((index, end) for index, position in states for end in _closed(patterns[index], (position,)))
+    Seen are equal ones, and those with one star (`msme-*`, `*-loan`, `a-*-z`) that cover a text or another pattern by its
+    beginning and end. True is right; False may be wrong. The time grows with the number of patterns, not with its square.
+    """
+    wide = _wide(tuple(patterns))
+    return all(wide.covers(other) for other in others)

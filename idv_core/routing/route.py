@@ -9,7 +9,8 @@ from zoneinfo import ZoneInfo
 
 import attrs
 
-from ..model.values import are_countries, is_aware, is_text, plain_mapping, texts
+from ..model.values import are_countries, is_aware, is_count, is_count_or_none, is_text, plain_mapping, texts
+from ..model.words import quoted
 from .buckets import BUCKETS, hundredths, ranges_of
 
 CONTACTS = ("email", "phone_number", "name", "birthdate")
@@ -23,13 +24,13 @@ def _zone(_: object, attribute: attrs.Attribute[str], value: str) -> None:
     try:
         ZoneInfo(value)
     except (ValueError, OSError, KeyError):  # ZoneInfoNotFoundError is a KeyError
-        raise ValueError(f"there is no time zone {value!r}") from None
+        raise ValueError(f"there is no time zone {quoted(value)}") from None
 
 
 def _are_contacts(_: object, attribute: attrs.Attribute[tuple[str, ...]], value: tuple[str, ...]) -> None:
     wrong = [name for name in value if name not in CONTACTS]
     if wrong:
-        raise ValueError(f"{attribute.name}: {wrong[0]!r} is none of {', '.join(CONTACTS)}")
+        raise ValueError(f"{attribute.name}: {quoted(wrong[0])} is none of {', '.join(CONTACTS)}")
 
 
 def read_hours(hours: str) -> tuple[time, time]:
@@ -38,7 +39,7 @@ def read_hours(hours: str) -> tuple[time, time]:
     try:
         return time.fromisoformat(begin.strip()), time.fromisoformat(end.strip())
     except ValueError:
-        raise ValueError(f"{hours!r} are no hours such as '09:00-18:00'") from None
+        raise ValueError(f"{quoted(hours)} are no hours such as '09:00-18:00'") from None
 
 
 @attrs.frozen(kw_only=True)
@@ -57,8 +58,8 @@ class When:
     locale: tuple[str, ...] = attrs.field(default=(), converter=texts)
     metadata: Mapping[str, tuple[str, ...]] = attrs.field(factory=dict, converter=_texts_by_name, hash=False)
     has: tuple[str, ...] = attrs.field(default=(), converter=texts, validator=_are_contacts)
-    age_from: int | None = attrs.field(default=None, validator=attrs.validators.optional(attrs.validators.ge(0)))
-    age_below: int | None = attrs.field(default=None, validator=attrs.validators.optional(attrs.validators.ge(1)))
+    age_from: int | None = attrs.field(default=None, validator=attrs.validators.optional(is_count_or_none))
+    age_below: int | None = attrs.field(default=None, validator=attrs.validators.optional(is_count))
     since: datetime | None = attrs.field(default=None, validator=is_aware)
     until: datetime | None = attrs.field(default=None, validator=is_aware)
     hours: str | None = attrs.field(default=None)

@@ -24,7 +24,7 @@ from .conditions import (
     tenant_of,
 )
 from .patterns import is_pattern, prefix_of
-from .route import Route, When
+from .route import ALWAYS, Route, When
 
 _Key: TypeAlias = tuple[Any, ...]
 
@@ -32,6 +32,8 @@ _Key: TypeAlias = tuple[Any, ...]
 _MOST_KEYS = 256
 # Routes before the one that matches are all explained if they are no more than these.
 _EXPLAINED = 25
+# A route is compared with so many earlier ones at most, so that the check of a file takes time in step with its length.
+_COMPARED = 100
 
 
 @attrs.frozen
@@ -62,6 +64,7 @@ class RoutingTable:
             for key in itertools.product(*(values for _, _, values in anchors)):
                 buckets.setdefault(key, []).append(rank)
         self._index = list(index.values())
+        self._takes_all = next((rank for rank, route in enumerate(self.routes) if route.when == ALWAYS), None)
 
     def candidates(self, facts: Facts) -> list[int]:
         """The ranks of the routes that may take the order, in the order of asking."""
@@ -90,11 +93,13 @@ class RoutingTable:
         return tried, last + 1 - len(tried)
 
     def shadowed_by(self, rank: int) -> Route | None:
-        """The first earlier route that takes every order which this one would take, so that it is never asked."""
+        """An earlier route that takes every order which this one would take, so that it is never asked. Not all are found."""
         when = self.routes[rank].when
-        for earlier in self.candidates(_sample(when)):
+        for earlier in self.candidates(_sample(when))[:_COMPARED]:
             if earlier < rank and covers_when(self.routes[earlier].when, when):
                 return self.routes[earlier]
+        if self._takes_all is not None and self._takes_all < rank:
+            return self.routes[self._takes_all]
         return None
 
     @staticmethod

@@ -1,0 +1,41 @@
+"""Files that others than their owner may write: whoever can, decides where applicants go, or with which key we call."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator, Mapping
+
+from ..errors import Problem
+from .configuration import Configuration
+from .places import Path
+from .problems import Problems
+
+
+def writable(configuration: Configuration) -> Iterator[Problem]:
+    """A warning for each file of the configuration, and for each file with a secret, that group or others may write."""
+    for file in dict.fromkeys(place.file for place in configuration.places.values()):
+        if mode := _open_to_others(file):
+            yield Problem("", f"others than its owner may write this file (mode {mode:o}): chmod go-w", file, True)
+    problems = Problems(configuration.places)
+    tables: list[tuple[Path, object]] = [
+        (("accounts", account.name), account.settings) for account in configuration.accounts
+    ]
+    for path, table in (*tables, (("callbacks",), configuration.callbacks)):
+        for key, reference in table.items() if isinstance(table, Mapping) else ():
+            name = reference.get("file") if isinstance(reference, Mapping) and len(reference) == 1 else None
+            if isinstance(name, str) and (mode := _open_to_others(name)):
+                text = f"others than its owner may write the secret's file (mode {mode:o}): chmod go-w"
+                problems.add((*path, key), text, is_warning=True)
+    yield from problems.found
+
+
+def _open_to_others(name: str) -> int:
+    """The mode of a file that group or others may write, else 0. Windows has no such modes."""
+    if os.name != "posix":
+        return 0
+    try:
+        mode = os.stat(name).st_mode
+    except (OSError, ValueError):
+        return 0
+    return stat.S_IMODE(mode) if mode & 0o022 and stat.S_ISREG(mode) else 0

@@ -1,0 +1,75 @@
+"""Words for messages: what a value is, which name was probably meant, and what of the reader's own text may be shown.
+
+A key pasted into the wrong place must not reach a log. So a text that stands in a file is shown only where it looks like
+a name: words of letters, and numbers of few digits, with dots, dashes, blanks and slashes between.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Mapping
+from datetime import date, datetime, time, timedelta
+from typing import Any
+
+HIDDEN = "***"
+"""Stands for what is not shown."""
+
+_LONGEST = 64
+_MOST_COMPARED = 1000
+_WORD = re.compile(r"(?:[A-Z]?[a-z]{1,15}|[A-Z]{1,16})[0-9]{0,3}|[0-9]{1,4}")
+_BETWEEN = re.compile(r"[-_./ :*?,]+")
+_FEW_DIGITS = re.compile(r"(?:[^0-9]*[0-9]){9}")
+
+_KINDS: tuple[tuple[Any, str], ...] = (
+    (bool, "true or false"),
+    (str, "a text"),
+    (int, "a whole number"),
+    (float, "a number with a fraction"),
+    (timedelta, "a duration"),
+    (datetime, "a date and time"),
+    (date, "a date"),
+    (time, "a time of day"),
+    (Mapping, "a table"),
+    ((list, tuple, set, frozenset), "a list"),
+)
+
+
+def what_is(value: object) -> str:
+    """What a value is: `a text`, `a whole number`, `a list`."""
+    for kinds, name in _KINDS:
+        if isinstance(value, kinds):
+            return name
+    return "nothing" if value is None else "something else"
+
+
+def is_shown(text: str) -> bool:
+    """Whether a text looks like a name that somebody gave, and not like a key, a token or a number of a document."""
+    if len(text) > _LONGEST or not text or _FEW_DIGITS.match(text):
+        return False
+    parts = [part for part in _BETWEEN.split(text) if part]
+    return bool(parts) and all(_WORD.fullmatch(part) for part in parts)
+
+
+def shown(text: object) -> str:
+    """The text if it looks like a name, else three stars."""
+    return str(text) if is_shown(str(text)) else HIDDEN
+
+
+def quoted(text: object) -> str:
+    """The same in quotation marks."""
+    return f"'{shown(text)}'"
+
+
+def near(name: object, names: Iterable[object]) -> str:
+    """`; did you mean 'verigram-kz'?`, or nothing."""
+    text = str(name)
+    fit = [other for other in map(str, names) if abs(len(other) - len(text)) <= max(3, len(text) // 2)]
+    if not is_shown(text) or len(fit) > _MOST_COMPARED:
+        return ""
+    found = difflib.get_close_matches(text, fit, n=1)
+    return f"; did you mean '{found[0]}'?" if found else ""
+
+
+def listed(names: Iterable[Any]) -> str:
+    return ", ".join(str(name) for name in names) or "none"
