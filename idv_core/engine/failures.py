@@ -10,6 +10,7 @@ from ..errors import (
     DeadlineExceeded,
     IdvError,
     OutcomeUnknown,
+    RateLimited,
     Refusal,
     UnexpectedResponse,
     VendorError,
@@ -140,7 +141,8 @@ def answer_error(run: Run, request: Request, response: Response) -> VendorError:
     if refusal.kind is None and not request.repeatable and (status < 400 or status == 408 or status >= 500):
         return outcome_unknown(run, request, "the answer says nothing certain", **said)
     kind = refusal.kind or kind_of_status(status)
-    repeatable = status in _REFUSED_UNSEEN or (request.repeatable and (status == 408 or status >= 500))
+    later = kind in (RateLimited, VendorUnavailable)
+    repeatable = status in _REFUSED_UNSEEN or (request.repeatable and (status == 408 or status >= 500 or later))
     # an answer that a plugin names is one that its vendor documents as a refusal
     refused = refusal.kind is not None or (400 <= status < 500 and status != 408)
     message = _MEANINGS.get(kind.__name__, "the call failed")

@@ -85,7 +85,7 @@ def make_bench(clock: FakeClock, network: Network, emulator: StripeEmulator, set
         (401, {"type": "invalid_request_error"}, AuthenticationFailed),
         (402, {"type": "invalid_request_error"}, PermissionDenied),
         (403, {"type": "invalid_request_error"}, PermissionDenied),
-        (409, {"type": "idempotency_error", "code": "idempotency_key_in_use"}, DuplicateFlow),
+        (409, {"type": "invalid_request_error", "code": "idempotency_key_in_use"}, RateLimited),
         (429, {"type": "api_error", "code": "rate_limit"}, RateLimited),
         (500, {"type": "api_error"}, OutcomeUnknown),
     )
@@ -96,6 +96,8 @@ def make_bench(clock: FakeClock, network: Network, emulator: StripeEmulator, set
         {"status": "verified", "last_verification_report": None},
         {"status": "verified", "last_verification_report": {"document": {"status": "fine"}}},
         {"status": "verified", "last_verification_report": {"document": {"status": "verified"}, "selfie": {}}},
+        {"status": "verified", "last_verification_report": {"document": {"status": "verified"}, "selfie": "unverified"}},
+        {"status": "verified", "last_verification_report": {"document": {"status": "verified", "error": ["odd"]}}},
         {"status": "requires_input", "last_error": {"code": "something_new"}},
     )
     return Bench(

@@ -45,6 +45,7 @@ class EmulatedSession:
     verification_flow: str | None
     token: str
     status: str = "requires_input"
+    is_redacted: bool = False
     document: Specimen | None = None
     selfie: Specimen | None = None
     submitted_at: datetime | None = None
@@ -65,7 +66,10 @@ class Variants:
 
 
 class StripeEmulator(Emulator):
-    """`webhook` is the endpoint that events go to; their signatures are made with `webhook_secret`."""
+    """`webhook` is the endpoint that events go to; their signatures are made with `webhook_secret`.
+
+    The next `failing` creations end in a 500, which is kept under the request's key like any other first answer.
+    """
 
     def __init__(
         self,
@@ -80,6 +84,7 @@ class StripeEmulator(Emulator):
         self.webhook: str | None = None
         self.webhook_secret = Secret(webhook_secret)
         self.variants = variants or Variants()
+        self.failing = 0
         self.sessions: dict[str, EmulatedSession] = {}
         self._kept: dict[str, tuple[datetime, dict[str, str], Reply]] = {}
         super().__init__(clock, client)
@@ -91,6 +96,7 @@ class StripeEmulator(Emulator):
             ("GET", _BASE + "/{id}", self._retrieve),
             ("POST", _BASE + "/{id}", self._update),
             ("POST", _BASE + "/{id}/cancel", self._cancel),
+            ("POST", _BASE + "/{id}/redact", self._redact),
             ("GET", _REPORTS, self._list_reports),
             ("GET", _REPORTS + "/{id}", self._retrieve_report),
             ("GET", "/start/{token}", self._show),
@@ -131,6 +137,9 @@ class StripeEmulator(Emulator):
         return reply
 
     def _created(self, call: Call, params: Mapping[str, str]) -> Reply:
+        if self.failing > 0:
+            self.failing -= 1
+            return _error(500, "Something went wrong on Stripe's end.").reply
         given = _nested(params)
         if given.get("type") not in ("document", "id_number") and not given.get("verification_flow"):
             raise _error(400, "Missing required param: type.", code="parameter_missing", param="type")
@@ -186,6 +195,15 @@ class StripeEmulator(Emulator):
         self._tell("canceled", session)
         return Reply(200, self._shown(session, call))
 
+    def _redact(self, call: Call) -> Reply:
+        session = self._owned(call)
+        if session.status == "processing":
+            raise _error(400, "You cannot redact a session that is processing.", code="invalid_request")
+        if session.status == "requires_input":
+            session.status = "canceled"
+        session.is_redacted, session.reports, session.provided_details = True, [], None
+        return Reply(200, self._shown(session, call))
+
     def _list_reports(self, call: Call) -> Reply:
         self._authenticated(call)
         wanted = call.query.get("verification_session")
@@ -223,7 +241,7 @@ class StripeEmulator(Emulator):
             "metadata": session.metadata,
             "options": session.options,
             "provided_details": session.provided_details,
-            "redaction": None,
+            "redaction": {"status": "redacted"} if session.is_redacted else None,
             "related_customer": None,
             "status": session.status,
             "type": session.type,

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import date
 from typing import Any
 
 import attrs
 
+from idv_core.dates import document_dates
 from idv_core.model import (
     Check,
     CheckKind,
@@ -15,8 +15,10 @@ from idv_core.model import (
     DocumentEvidence,
     ExtractedField,
     FlowStatus,
+    Reason,
     VendorVerdict,
 )
+from idv_core.model.public import without_secrets
 from idv_core.model.values import COUNTRIES
 
 _STATUS = {
@@ -49,6 +51,7 @@ class Reading:
     checks: tuple[Check, ...] = ()
     documents: tuple[DocumentEvidence, ...] = ()
     notes: tuple[str, ...] = ()
+    doubts: tuple[Reason, ...] = ()
 
 
 def read_status(word: object) -> FlowStatus:
@@ -57,92 +60,105 @@ def read_status(word: object) -> FlowStatus:
 
 
 def read_session(session: Mapping[str, Any]) -> Reading:
-    """Read a session with its report expanded. `verified` counts only with a verified check behind it."""
-    word = _text(session.get("status"))
+    """Read a session with its report expanded. `verified` counts only with a verified check behind it, and no other."""
+    word = as_text(session.get("status"))
     status = read_status(word)
-    report = _object(session.get("last_verification_report"))
+    report = as_object(session.get("last_verification_report"))
     checks = tuple(_checks(report))
-    reading = Reading(
-        status=status,
-        word=word and word[:40],
-        checks=checks,
-        documents=tuple(_documents(report)),
-        notes=() if session.get("livemode") is True else ("test mode",),
-    )
-    code = _text(_object(session.get("last_error")).get("code"))
+    reading = Reading(status=status, word=word and word[:40], checks=checks, documents=tuple(_documents(report)))
+    error = session.get("last_error")
+    code = as_text(as_object(error).get("code"))
     if word == "verified":
         passed = any(check.outcome is CheckOutcome.PASSED for check in checks)
-        bad = any(check.outcome is not CheckOutcome.PASSED for check in checks)
-        return attrs.evolve(reading, verdict=VendorVerdict.POSITIVE if passed and not bad else VendorVerdict.DOUBTFUL)
+        bad = bool(error) or any(check.outcome is not CheckOutcome.PASSED for check in checks)
+        verdict = VendorVerdict.POSITIVE if passed and not bad else VendorVerdict.DOUBTFUL
+        return attrs.evolve(reading, verdict=verdict, doubts=tuple(_doubts(session, report)))
     if word == "requires_input" and code not in (None, "abandoned"):
         # the attempt is over, and nothing more comes unless the applicant is sent there again
         against = code.startswith(_AGAINST)
         verdict = VendorVerdict.NEGATIVE if against else VendorVerdict.DOUBTFUL
-        return attrs.evolve(
-            reading, status=FlowStatus.FINISHED, verdict=verdict, notes=(*reading.notes, f"last_error {code[:60]}")
-        )
+        return attrs.evolve(reading, status=FlowStatus.FINISHED, verdict=verdict, notes=(f"last_error {code[:60]}",))
     if word not in _STATUS:
-        reading = attrs.evolve(reading, notes=(*reading.notes, "unknown status"))
+        reading = attrs.evolve(reading, notes=("unknown status",))
     # what an earlier attempt reported says nothing of this one
     return reading if status.is_final else attrs.evolve(reading, checks=(), documents=())
+
+
+def _doubts(session: Mapping[str, Any], report: Mapping[str, Any]) -> Iterator[Reason]:
+    """What was asked for and is not in the report."""
+    asked = as_object(as_object(session.get("options")).get("document"))
+    for option, part in (("require_matching_selfie", "selfie"), ("require_id_number", "id_number")):
+        if asked.get(option) is True and report.get(part) is None:
+            yield Reason("report.incomplete", f"the report says nothing of the {part}, which was required")
 
 
 def _checks(report: Mapping[str, Any]) -> Iterator[Check]:
     for name, kind in _PARTS:
         part = report.get(name)
-        if not isinstance(part, dict):
-            continue
-        word = _text(part.get("status"))
-        code = _text(_object(part.get("error")).get("code"))
-        yield Check(
-            kind=kind,
-            name=(_text(part.get("type")) or name)[:40] if name == "document" else name,
-            outcome=_OUTCOMES.get(word or "", CheckOutcome.INCONCLUSIVE),
-            reasons=(code[:80],) if code else (),
-            vendor_word=word and word[:40],
-        )
+        if part is not None:
+            about = as_text(as_object(part).get("type")) if name == "document" else None
+            yield _check(kind, about or name, part)
+    # parts that the pages do not have (yet): whatever has a status is a check
+    known = {name for name, _ in _PARTS}
+    for name, part in report.items():
+        if name not in known and "status" in as_object(part):
+            yield _check(CheckKind.OTHER, name, part)
 
 
-def _documents(report: Mapping[str, Any]) -> Iterator[DocumentEvidence]:
-    document = _object(report.get("document"))
-    if not document:
-        return
-    country = _text(document.get("issuing_country"))
-    read = {name: _text(document.get(name)) for name in _FIELDS}
-    yield DocumentEvidence(
-        document_id=None,
-        type=(_text(document.get("type")) or "").upper() or None,
-        country=country if country in COUNTRIES else None,
-        fields=tuple(ExtractedField(name=name, value=value) for name, value in read.items() if value),
-        issued_on=_date(document.get("issued_date")),
-        expires_on=_date(document.get("expiration_date")),
+def _check(kind: CheckKind, name: str, part: object) -> Check:
+    """One part of the report. It passes only as an object that is understood, with no error in it."""
+    said = as_object(part)
+    word, error = as_text(said.get("status")), said.get("error")
+    outcome = _OUTCOMES.get(word or "", CheckOutcome.INCONCLUSIVE)
+    if outcome is CheckOutcome.PASSED and (error or kind is CheckKind.OTHER):
+        outcome = CheckOutcome.INCONCLUSIVE
+    code = as_text(as_object(error).get("code")) or ("unknown_error" if error else None)
+    return Check(
+        kind=kind,
+        name=name[:40],
+        outcome=outcome,
+        reasons=(code[:80],) if code else (),
+        vendor_word=word and word[:40],
     )
 
 
-def _date(value: object) -> date | None:
-    """`{day, month, year}`; parts may be missing."""
-    parts = _object(value)
-    try:
-        return date(parts["year"], parts["month"], parts["day"])
-    except (KeyError, TypeError, ValueError, OverflowError):
-        return None
+def _documents(report: Mapping[str, Any]) -> Iterator[DocumentEvidence]:
+    document = as_object(report.get("document"))
+    if not document:
+        return
+    country = as_text(document.get("issuing_country"))
+    read = {name: as_text(document.get(name)) for name in _FIELDS}
+    yield DocumentEvidence(
+        document_id=None,
+        type=(as_text(document.get("type")) or "").upper() or None,
+        country=country if country in COUNTRIES else None,
+        fields=tuple(ExtractedField(name=name, value=value) for name, value in read.items() if value),
+        **document_dates(issued=_date(document.get("issued_date")), expires=_date(document.get("expiration_date"))),
+    )
+
+
+def _date(value: object) -> object:
+    """`{day, month, year}`. One whose parts are all null is none; one that lacks only some is not understood."""
+    return None if isinstance(value, dict) and all(part is None for part in value.values()) else value
 
 
 def public(session: Mapping[str, Any]) -> dict[str, Any]:
     """What is kept of the answer: words and codes, no name, number, file or link."""
-    report = _object(session.get("last_verification_report"))
+    report = as_object(session.get("last_verification_report"))
     parts = {
-        name: {"status": part.get("status"), "error": _object(part.get("error")).get("code")}
-        for name, _ in _PARTS
-        if isinstance(part := report.get(name), dict)
+        name: {"status": part.get("status"), "error": as_object(part.get("error")).get("code")}
+        for name, part in report.items()
+        if isinstance(part, dict) and "status" in part
     }
     kept = {key: session.get(key) for key in ("id", "status", "type", "livemode", "created")}
-    return {**kept, "last_error": _object(session.get("last_error")).get("code"), "report": parts}
+    return without_secrets({**kept, "last_error": as_object(session.get("last_error")).get("code"), "report": parts})
 
 
-def _object(value: object) -> Mapping[str, Any]:
+def as_object(value: object) -> Mapping[str, Any]:
+    """The object, or an empty one for anything else."""
     return value if isinstance(value, dict) else {}
 
 
-def _text(value: object) -> str | None:
+def as_text(value: object) -> str | None:
+    """The text, or None for anything else and for an empty one."""
     return value if isinstance(value, str) and value else None

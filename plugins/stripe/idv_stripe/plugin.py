@@ -3,25 +3,34 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Iterator
+import json
+import re
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
 import attrs
 
-from idv_core.errors import CallbackRejected, DuplicateFlow, Refusal, UnexpectedResponse
+from idv_core.errors import CallbackRejected, DuplicateFlow, InvalidOrder, RateLimited, Refusal, UnexpectedResponse
 from idv_core.links import trusted_link
-from idv_core.model import Flow, FlowOrder, Link, Result, Secret
+from idv_core.model import Flow, FlowOrder, FlowStatus, Link, Result, Secret
 from idv_core.protocols import CallbackReading, Evidence, InboundCall, Polling
-from idv_core.wire import Exchange, Request, Response
+from idv_core.wire import Exchange, NotAccepted, Request, Response
 
-from .mapping import KINDS, public, read_session, read_status
+from .mapping import KINDS, as_object, as_text, public, read_session, read_status
 from .settings import StripeSettings
 
 _SESSIONS = "/v1/identity/verification_sessions"
 _LINK_LIFE = timedelta(hours=48)
-_PAGES = 20
+_PAGES = 100
+# One key for the first session of an order, further ones for those that take the place of a dead one.
+_KEYS = 10
+# How often `recover` takes it that a 500 is kept under a key, and goes on to the next.
+_BURNT = 2
+_CLOCKS_DIFFER = timedelta(minutes=1)
+_ID = re.compile(r"[!-~]{1,255}")
+_OPTIONS = ("require_matching_selfie", "require_live_capture", "require_id_number")
 
 
 @attrs.frozen(kw_only=True)
@@ -32,7 +41,13 @@ class Session:
     status: str
     url: str | None = None
     client_secret: str | None = None
-    livemode: bool = False
+    livemode: bool | None = None
+
+
+@attrs.frozen(kw_only=True)
+class ListedSessions:
+    data: tuple[dict[str, Any], ...]
+    has_more: bool | None = None
 
 
 @attrs.frozen
@@ -53,63 +68,80 @@ class StripeIdentity:
 
     def read_error(self, request: Request, response: Response) -> Refusal:
         """`{"error": {type, code, message, param}}` (docs.stripe.com/api/errors)."""
-        error = (response.json_object() or {}).get("error")
-        error = error if isinstance(error, dict) else {}
+        error = as_object((response.json_object() or {}).get("error"))
+        in_use = error.get("code") == "idempotency_key_in_use"
+        kind = RateLimited if in_use else DuplicateFlow if error.get("type") == "idempotency_error" else None
         return Refusal(
-            kind=DuplicateFlow if error.get("type") == "idempotency_error" else None,
+            kind=kind,
             code=error.get("code") or error.get("type"),
             message=error.get("message"),
             fields=error.get("param"),
+            # whoever uses the key is about to be answered
+            retry_after=timedelta(seconds=1) if in_use else None,
         )
 
     def open_flow(self, order: FlowOrder) -> Exchange[Flow]:
-        """Once for each application: the idempotency key makes a repeat give the same session, for a day."""
-        key = sha256(f"{order.product}\0{order.application_id}\0{order.template or ''}".encode()).hexdigest()
-        reply = yield Request.post(
-            _SESSIONS, form=tuple(self._form(order)), headers={"Idempotency-Key": key}, repeatable=True
+        """Once for each order: its idempotency key makes a repeat give the same session, for a day.
+
+        What is replayed is the first answer, so the session is looked at; one that was cancelled gets a successor.
+        """
+        for number in range(_KEYS):
+            request = self._create(order, number, accept={400})
+            reply = yield request
+            flow = yield from self._alive(order, request, reply)
+            if flow is not None:
+                return flow
+        raise DuplicateFlow(
+            f"this order was opened and cancelled {_KEYS} times within a day; open it with another application_id",
+            nothing_done=True,
         )
-        return self._flow(reply)
 
     def recover(self, order: FlowOrder, since: datetime | None) -> Exchange[Flow]:
-        """The session with this application in its metadata, among those of the applicant; else a new one."""
-        query = {"client_reference_id": order.applicant.reference, "limit": "100"}
-        for _ in range(_PAGES):
-            reply = yield Request.get(_SESSIONS, query=query)
-            listed = reply.json_object() or {}
-            sessions = [item for item in listed.get("data") or () if isinstance(item, dict)]
-            for session in sessions:
-                metadata = session.get("metadata")
-                ours = isinstance(metadata, dict) and metadata.get("application_id") == order.application_id
-                if ours and session.get("client_reference_id") == order.applicant.reference:
-                    return (yield from self.renew_link(Flow(id=str(session.get("id")), status="open")))
-            if listed.get("has_more") is not True or not sessions:
-                break
-            query["starting_after"] = str(sessions[-1].get("id"))
-        return (yield from self.open_flow(order))
+        """The session of this order among those of the applicant. Where there is none it is opened with the key that the lost
+        call had, so that Stripe itself keeps the two apart; where a 500 is kept under that key, with the next one.
+
+        A session is this order's if application, applicant, product, flow, mail address, phone number and options agree.
+        """
+        found = yield from self._listed(order, since)
+        if found is not None:
+            return (yield from self.renew_link(Flow(id=found, status="open", application_id=order.application_id)))
+        burnt = 0
+        for number in range(_KEYS):
+            request = self._create(order, number, accept={400, 500} if burnt < _BURNT else {400})
+            reply = yield request
+            if reply.status == 500:
+                reply = yield request
+            if reply.status == 500:
+                # the same once more: it is the answer that is kept for this key, and the list showed no session
+                burnt += 1
+                continue
+            flow = yield from self._alive(order, request, reply)
+            if flow is not None:
+                return flow
+        raise DuplicateFlow(
+            "no session of this order is alive, and Stripe takes no further one today; open the order with another "
+            "application_id"
+        )
 
     def renew_link(self, flow: Flow) -> Exchange[Flow]:
         """Each look at a session that waits for the applicant gives a fresh link."""
-        reply = yield Request.get(f"{_SESSIONS}/{{}}", flow.id)
+        reply = yield Request.get(f"{_SESSIONS}/{{}}", _id_of(flow))
+        self._check_of(flow, reply)
         found = self._flow(reply)
-        if found.id != flow.id:
-            raise UnexpectedResponse("the answer is another session", status=reply.status)
         return attrs.evolve(flow, status=found.status, link=found.link, secrets={**flow.secrets, **found.secrets})
 
     def cancel(self, flow: Flow) -> Exchange[Flow]:
         """Only this vendor's: `idv.vendor(lambda stripe: stripe.cancel(flow))`. Cannot be undone."""
-        reply = yield Request.post(f"{_SESSIONS}/{{}}/cancel", flow.id, repeatable=True)
+        reply = yield Request.post(f"{_SESSIONS}/{{}}/cancel", _id_of(flow), repeatable=True)
+        self._check_of(flow, reply)
         return attrs.evolve(flow, status=read_status(reply.structure(Session).status), link=None)
 
     def status(self, flow: Flow) -> Exchange[Flow]:
         return (yield from self.result(flow)).flow
 
     def result(self, flow: Flow) -> Exchange[Result]:
-        reply = yield Request.get(f"{_SESSIONS}/{{}}", flow.id, query=(("expand[]", "last_verification_report"),))
-        session = reply.structure(Session)
-        self._check_mode(session, reply)
-        if session.id != flow.id:
-            raise UnexpectedResponse("the answer is another session", status=reply.status)
-        answer = reply.json_object() or {}
+        reply = yield Request.get(f"{_SESSIONS}/{{}}", _id_of(flow), query=(("expand[]", "last_verification_report"),))
+        answer = self._check_of(flow, reply)
         reading = read_session(answer)
         return Result(
             flow=attrs.evolve(flow, status=reading.status),
@@ -118,6 +150,8 @@ class StripeIdentity:
             verdict=reading.verdict,
             vendor_word=reading.word,
             notes=reading.notes,
+            doubts=reading.doubts,
+            is_test=answer.get("livemode") is not True,
             raw=public(answer),
         )
 
@@ -156,14 +190,97 @@ class StripeIdentity:
             if age > self.settings.tolerance:
                 raise CallbackRejected("the signature is too old", status=401)
 
+    def _create(self, order: FlowOrder, number: int, accept: set[int]) -> Request:
+        """The same bytes for the same order, and the key that belongs to them."""
+        known = [order.product, order.application_id, order.applicant.reference, self._template(order) or ""]
+        key = sha256(json.dumps([*known, number] if number else known).encode()).hexdigest()
+        return Request.post(
+            _SESSIONS,
+            form=tuple(self._form(order)),
+            headers={"Idempotency-Key": key},
+            repeatable=True,
+            accept=accept,
+        )
+
+    def _alive(self, order: FlowOrder, request: Request, reply: Response) -> Exchange[Flow | None]:
+        """The flow that was opened, None if it is a dead one of an earlier opening. Raises what a 400 means."""
+        if not reply.is_success:
+            refusal = self.read_error(request, reply)
+            if refusal.kind is not DuplicateFlow:
+                raise NotAccepted(request, reply)
+            raise DuplicateFlow(
+                "this order was opened within the last day with other details of the applicant, or by an account with "
+                "other settings. Use that flow, or open the order with another application_id",
+                status=reply.status,
+                code=refusal.code,
+                nothing_done=True,
+            )
+        self._check_answers(order, reply)
+        flow = self._flow(reply)
+        if reply.headers.get("idempotent-replayed", "").strip().lower() != "true":
+            return flow
+        now = yield Request.get(f"{_SESSIONS}/{{}}", flow.id, accept={404})
+        if now.status == 404 or _is_dead(self._check_of(flow, now)):
+            return None
+        self._check_answers(order, now)
+        return self._flow(now)
+
+    def _listed(self, order: FlowOrder, since: datetime | None) -> Exchange[str | None]:
+        """The id of the order's session in the list of the applicant's."""
+        query = {"client_reference_id": order.applicant.reference, "limit": "100"}
+        wanted = self._of_order(order)
+        seen: set[str] = set()
+        another = False
+        for _ in range(_PAGES):
+            reply = yield Request.get(_SESSIONS, query=query)
+            listed = reply.structure(ListedSessions)
+            for session in listed.data:
+                told = _told(session)
+                names = ("application_id", "product", "client_reference_id", "verification_flow")
+                is_ours = all(told[name] == wanted[name] for name in names)
+                if not is_ours or _is_dead(session) or _is_older(session, since):
+                    continue
+                if _ID.fullmatch(str(session.get("id"))) and not _differing(wanted, told):
+                    return str(session["id"])
+                another = True
+            ids = [id for session in listed.data if (id := as_text(session.get("id")))]
+            if listed.has_more is False or seen.issuperset(ids):
+                break
+            seen.update(ids)
+            query["starting_after"] = ids[-1]
+        else:
+            raise UnexpectedResponse("the list of sessions does not end", status=reply.status)
+        if another:
+            raise DuplicateFlow(
+                "Stripe has a session of this application whose details of the applicant, or options, are others. Cancel it "
+                "there, or open the order with another application_id"
+            )
+        return None
+
+    def _template(self, order: FlowOrder) -> str | None:
+        return order.template or self.settings.verification_flow
+
+    def _of_order(self, order: FlowOrder) -> dict[str, Any]:
+        """What a session of this order says of itself."""
+        person, template = order.applicant, self._template(order)
+        return {
+            "application_id": order.application_id,
+            "product": order.product,
+            "client_reference_id": person.reference,
+            "verification_flow": template,
+            "email": person.email,
+            "phone": person.phone_number,
+            **({} if template else {name: getattr(self.settings, name) for name in _OPTIONS}),
+        }
+
     def _form(self, order: FlowOrder) -> Iterator[tuple[str, str]]:
         settings, person = self.settings, order.applicant
-        template = order.template or settings.verification_flow
+        template = self._template(order)
         if template:
             yield "verification_flow", template
         else:
             yield "type", "document"
-            for name in ("require_matching_selfie", "require_live_capture", "require_id_number"):
+            for name in _OPTIONS:
                 yield f"options[document][{name}]", "true" if getattr(settings, name) else "false"
             for index, type_ in enumerate(settings.allowed_types):
                 yield f"options[document][allowed_types][{index}]", type_.value
@@ -181,20 +298,81 @@ class StripeIdentity:
     def _flow(self, reply: Response) -> Flow:
         session = reply.structure(Session)
         self._check_mode(session, reply)
-        if not session.id:
-            raise UnexpectedResponse("the answer has an empty id", status=reply.status)
-        url = session.url and trusted_link(session.url, self.base_url, self.settings.link_hosts)
+        if not _ID.fullmatch(session.id):
+            raise UnexpectedResponse("the answer has an id that is none", status=reply.status)
+        status = read_status(session.status)
+        waits = session.url if status is FlowStatus.AWAITING_APPLICANT else None
+        url = waits and trusted_link(waits, self.base_url, self.settings.link_hosts)
         return Flow(
             id=session.id,
-            status=read_status(session.status),
+            status=status,
             link=Link(url, reply.received_at + _LINK_LIFE) if url else None,
             secrets={"client_secret": Secret(session.client_secret)} if session.client_secret else {},
         )
+
+    def _check_answers(self, order: FlowOrder, reply: Response) -> None:
+        """A session that says that it is of another order is somebody else's."""
+        answer = reply.json_object() or {}
+        differing = _differing(self._of_order(order), _told(answer))
+        if differing:
+            raise UnexpectedResponse(
+                f"the session is of another order: its {differing[0]} is not ours", status=reply.status
+            )
+
+    def _check_of(self, flow: Flow, reply: Response) -> Mapping[str, Any]:
+        """The answer, which must be the flow's session and of the flow's application."""
+        session = reply.structure(Session)
+        self._check_mode(session, reply)
+        answer = reply.json_object() or {}
+        application = _told(answer)["application_id"]
+        if session.id != flow.id or (flow.application_id and application not in (None, flow.application_id)):
+            raise UnexpectedResponse("the answer is another session", status=reply.status)
+        return answer
 
     def _check_mode(self, session: Session, reply: Response) -> None:
         """In test mode nothing is really checked, so a live account never takes such a session."""
         if self.settings.is_live and not session.livemode:
             raise UnexpectedResponse("the session is of the test mode and the key is live", status=reply.status)
+
+
+def _id_of(flow: Flow) -> str:
+    if not _ID.fullmatch(flow.id):
+        raise InvalidOrder(
+            "the flow's id is none of Stripe's: at most 255 ASCII characters without blanks", fields=("flow",)
+        )
+    return flow.id
+
+
+def _told(session: Mapping[str, Any]) -> dict[str, Any]:
+    """What a session says of the order that it was made for; None for what it does not say."""
+    metadata, details = as_object(session.get("metadata")), as_object(session.get("provided_details"))
+    options = as_object(as_object(session.get("options")).get("document"))
+    return {
+        "application_id": metadata.get("application_id"),
+        "product": metadata.get("product"),
+        "client_reference_id": session.get("client_reference_id"),
+        "verification_flow": session.get("verification_flow"),
+        "email": details.get("email"),
+        "phone": details.get("phone"),
+        **{name: options.get(name) for name in _OPTIONS},
+    }
+
+
+def _differing(wanted: Mapping[str, Any], told: Mapping[str, Any]) -> list[str]:
+    """The names of what is told and is not what was asked for."""
+    return [name for name, value in wanted.items() if told[name] is not None and told[name] != value]
+
+
+def _is_dead(session: Mapping[str, Any]) -> bool:
+    """Nobody can go on with it: cancelled, or its data are deleted (docs.stripe.com/api, `redaction`)."""
+    return session.get("status") == "canceled" or session.get("redaction") is not None
+
+
+def _is_older(session: Mapping[str, Any], since: datetime | None) -> bool:
+    created = session.get("created")
+    return since is not None and not (
+        isinstance(created, (int, float)) and created >= (since - _CLOCKS_DIFFER).timestamp()
+    )
 
 
 def sign(secret: Secret, stamp: str, body: bytes) -> str:
