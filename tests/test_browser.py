@@ -138,7 +138,7 @@ def test_an_applicant_walks_to_the_end(
                 signUpForm=form, steps=steps, documents={}, integrations={"redirectUrl": f"{ours.url}/back"}
             )
         callbacks = Callbacks(f"{ours.url}/idv", Secret("k" * 32))
-        account = Account(vendor, vendor, settings, polling=emulation.polling)
+        account = Account(vendor, vendor, settings, polling=emulation.polling, test=True)
         with Gateway([account], callbacks=callbacks) as idv:
             platform.mount("/idv", CallbackApp(idv))
             flow = idv.open(FlowOrder(product="wallet", application_id="APP-1", applicant=ANA))

@@ -302,7 +302,7 @@ def _as_toml(settings: dict[str, dict[str, Any]]) -> str:
     """Account settings as they go into idv.toml, and the environment that they refer to. Emulators' secrets are no secrets."""
     exports, lines = [f"export IDV_CALLBACK_KEY={secrets.token_hex(32)}"], []
     for name, given in settings.items():
-        lines += [f"[accounts.{name}]", f'plugin = "{name}"']
+        lines += [f"[accounts.{name}]", f'plugin = "{name}"', "test = true"]
         for key, value in given.items():
             if isinstance(value, Secret):
                 variable = f"{name}_{key}".upper().replace("-", "_")

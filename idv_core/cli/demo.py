@@ -93,6 +93,7 @@ class Demo:
                 polling=vendor.emulation.polling,
                 # the file shelf is on this machine
                 limits=Limits(allow_private_urls=True),
+                test=True,
             )
             for vendor in raised
         ]
