@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 from datetime import timedelta
+from typing import Any
 
 import attrs
 import httpx
@@ -35,8 +36,15 @@ def path_of(idv: Gateway, vendor: Vendor, **changes: object) -> str:
     return handed_out.removeprefix("https://platform.example/idv/acme-1")
 
 
+def address(idv: Gateway, purpose: str, application_id: str | None = "APP-1", **more: Any) -> str:
+    """The path below the account of an address for that purpose."""
+    desk = idv._operations.live.desk
+    assert desk is not None
+    return desk.urls("acme-1", application_id, **more).url(purpose).removeprefix("https://platform.example/idv/acme-1")
+
+
 def test_every_flow_gets_an_address_of_its_own(idv: Gateway, vendor: Vendor) -> None:
-    assert path_of(idv, vendor) != path_of(idv, vendor)
+    assert path_of(idv, vendor) != path_of(idv, vendor, application_id="APP-2")
     received = idv.receive("acme-1", Inbound(method="POST", path=path_of(idv, vendor), query={"id": "f-1"}))
     assert (received.application_id, received.flow_ref, received.fetch) == ("APP-1", "acme-1/f-1", True)
 
@@ -70,15 +78,14 @@ def test_forged_addresses_are_refused(idv: Gateway, vendor: Vendor) -> None:
 
 
 def test_a_token_is_issued_and_must_then_be_right(idv: Gateway, vendor: Vendor, clock: FakeClock) -> None:
-    prefix = path_of(idv, vendor).removesuffix("/done")
-    asked = idv.receive("acme-1", Inbound(method="POST", path=f"{prefix}/auth"))
+    asked = idv.receive("acme-1", Inbound(method="POST", path=address(idv, "auth")))
     grant = json.loads(asked.answer.body)
     assert not asked.fetch
     assert (grant["token_type"], grant["expires_in"]) == ("Bearer", 300)
-    shown = Inbound(method="POST", path=f"{prefix}/done", headers={"Token": grant["access_token"]})
+    shown = Inbound(method="POST", path=address(idv, "done"), headers={"Token": grant["access_token"]})
     assert idv.receive("acme-1", shown).fetch
     wrong = attrs.evolve(shown, headers={"Token": "made-up.token"})
-    other = path_of(idv, vendor, application_id="APP-2")
+    other = address(idv, "done", application_id="APP-2")
     clock.advance(timedelta(minutes=6).total_seconds())
     for inbound in (wrong, shown, attrs.evolve(shown, path=other)):
         with pytest.raises(CallbackRejected) as caught:
@@ -97,7 +104,7 @@ def test_a_repeated_call_is_known_again_and_can_be_forgotten(idv: Gateway, vendo
 
 
 def test_memory_for_repeated_calls_is_bounded(idv: Gateway, vendor: Vendor, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("idv_core.callbacks.desk._REMEMBERED", 3)
+    monkeypatch.setattr("idv_core.callbacks.memory.CALLS_OF_ADDRESS", 3)
     path = path_of(idv, vendor)
     for number in range(10):
         idv.receive("acme-1", Inbound(method="POST", path=path, body=b"%d" % number))
@@ -123,7 +130,7 @@ def test_without_callbacks_there_are_none(vendor: Vendor) -> None:
 
 
 def test_a_plugin_that_cannot_read_it_is_reported_darkly(idv: Gateway, vendor: Vendor) -> None:
-    path = path_of(idv, vendor).removesuffix("/done") + "/broken"
+    path = address(idv, "broken")
     with pytest.raises(PluginError, match=r"KeyError") as caught:
         idv.receive("acme-1", Inbound(method="POST", path=path))
     assert "somebody" not in str(caught.value)

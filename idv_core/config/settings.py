@@ -72,7 +72,7 @@ class SettingsReader:
         return value
 
     def value(self, wanted: Any, given: Any, path: Path) -> Any:
-        """`given` as a value of that type, or WRONG. One text will do where several may stand."""
+        """`given` as a value of that type, or WRONG. One text or secret will do where several may stand."""
         if get_origin(wanted) in (Union, types.UnionType):
             if given is None:
                 return None
@@ -87,6 +87,8 @@ class SettingsReader:
         if origin is tuple:
             if isinstance(given, str) and inner[0] is str:
                 return (given,)
+            if isinstance(given, (Secret, Mapping)) and inner[0] is Secret:
+                given = (given,)
             if not isinstance(given, (list, tuple)):
                 self.problems.add(path, "a list is needed")
                 return WRONG

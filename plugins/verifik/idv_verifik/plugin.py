@@ -57,6 +57,7 @@ class Verifik:
         verdict=True,
     )
     polling = Polling(first=timedelta(seconds=5), ceiling=timedelta(minutes=2))
+    callback_purposes = ("events",)
 
     @property
     def base_url(self) -> str:
