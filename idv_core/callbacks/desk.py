@@ -201,7 +201,7 @@ class CallbackDesk:
             self.memory.forget(received.ticket)
 
     def _limit(self, received: Received, admitted: Admitted, most: int) -> None:
-        if not received.wakes:
+        if not (received.fetch or received.wakes):
             return
         seconds = self.memory.wait(admitted.place(received.account), most, self.clock.monotonic())
         if seconds > 0:
@@ -232,8 +232,8 @@ def _read(session: AccountSession, admitted: Admitted, inbound: Inbound, now: da
     try:
         reading: CallbackReading = session.adapter.read_callback(call)
         if admitted.is_visit:
-            # what the applicant's browser says is nobody's word
-            reading = CallbackReading(event=BROWSER, fetch=reading.fetch)
+            # what the applicant's browser says is nobody's word, and an address of the whole account names no applicant
+            reading = CallbackReading(event=BROWSER, fetch=reading.fetch and call.application_id is not None)
         if inbound.method == "HEAD":
             reading = attrs.evolve(reading, fetch=False)
         if reading.flow_id is not None and not _is_id(reading.flow_id):

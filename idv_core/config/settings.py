@@ -87,8 +87,9 @@ class SettingsReader:
         if origin is tuple:
             if isinstance(given, str) and inner[0] is str:
                 return (given,)
-            if isinstance(given, (Secret, Mapping)) and inner[0] is Secret:
-                given = (given,)
+            if inner[0] is Secret and not isinstance(given, (list, tuple)):
+                one = self.value(Secret, given, path)
+                return WRONG if one is WRONG else (one,)
             if not isinstance(given, (list, tuple)):
                 self.problems.add(path, "a list is needed")
                 return WRONG
