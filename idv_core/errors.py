@@ -103,11 +103,15 @@ class UnsupportedOperation(IdvError):
 
 
 class CallbackRejected(IdvError):
-    """An inbound call was refused and changed nothing. Answer it with the HTTP `status`."""
+    """An inbound call was refused and changed nothing. Answer it with the HTTP `status` (`Answer.of(error)` does).
 
-    def __init__(self, message: str, *, status: int = 400, **where: Any) -> None:
+    `retry_after` is set where the same call may be taken later (503: a twin of it is being handled; 429: too many).
+    """
+
+    def __init__(self, message: str, *, status: int = 400, retry_after: timedelta | None = None, **where: Any) -> None:
         super().__init__(message, **where)
         self.status = status
+        self.retry_after = retry_after
 
 
 class DeadlineExceeded(IdvError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
@@ -68,19 +69,44 @@ class GatewayBase:
         return self._operations.health()
 
     def callback_url(self, account: str, purpose: str) -> Secret:
-        """The address for the whole account, for vendors that want to be told once; the vendor's page names the purposes."""
+        """The address for the whole account, for vendors that want to be told once. Raises ConfigError for a purpose that the
+        plugin does not have, with those that it has."""
         return self._operations.callback_url(account, purpose)
 
-    def receive(self, account: str, inbound: Inbound) -> Received:
-        """Take an inbound call: authenticate, bound, deduplicate and read it, and wake whoever waits for its flow.
+    def receiving(self, account: str, inbound: Inbound) -> AbstractContextManager[Received]:
+        """Take an inbound call and handle it inside the `with`: authenticate, limit, deduplicate and read it, and wake whoever
+        waits for its flow. In a synchronous view (the docs have it whole):
 
-        Never blocks. Raises CallbackRejected with the HTTP status to answer. What it says is a hint: fetch the result.
+            try:
+                with idv.receiving(account, inbound) as received:
+                    if received.fetch and not received.repeated:
+                        ...                         # store that there is news, or fetch the result
+                answer = received.answer
+            except CallbackRejected as error:
+                answer = Answer.of(error)
+
+        The call counts as known once the block has ended. If it raises, the same call is new when it comes again; let the
+        error go on, so that the vendor gets a 500 and repeats. Never blocks but for a look at the files of secrets when a
+        signature is wrong. Raises CallbackRejected with the HTTP status to answer (503 while a twin of the call is handled).
+        What a call says is a hint: fetch the result.
         """
+        return self._operations.receiving(account, inbound)
+
+    def receive(self, account: str, inbound: Inbound) -> Received:
+        """As `receiving`, for whoever has nothing to do that can fail: the call counts as known at once, unless `forget` is
+        called."""
         return self._operations.receive(account, inbound)
 
     def forget(self, received: Received) -> None:
         """Treat the same inbound call as new when it comes again, because handling it failed."""
         self._operations.forget(received)
+
+    def max_body(self, account: str, inbound: Inbound) -> int:
+        """How many bytes of body the call may have, for whoever reads it himself; `inbound.body` is not looked at.
+
+        Raises CallbackRejected where the address or the method is wrong, so that nobody's body is read for nothing.
+        """
+        return self._operations.max_body(account, inbound)
 
 
 class Gateway(GatewayBase):

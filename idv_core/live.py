@@ -165,6 +165,6 @@ def _desk(checked: Checked, clock: Clock, before: Live | None) -> CallbackDesk |
     if callbacks is None:
         return None
     addresses = Addresses(callbacks.url, callbacks.key)
-    if before is not None and before.desk is not None and before.desk.addresses == addresses:
-        return before.desk
+    if before is not None and before.desk is not None:
+        return attrs.evolve(before.desk, addresses=addresses)
     return CallbackDesk(addresses, clock)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 from urllib.parse import unquote
@@ -16,6 +17,7 @@ from .clock import Clock
 from .config import Configuration, check
 from .config.accounts import open_account
 from .config.problems import Problems
+from .config.secrets import is_quick
 from .config.settings import SettingsReader
 from .documents import check_documents, check_order, check_pictures, check_url, read_document
 from .engine.account import AccountHealth, AccountSession
@@ -24,7 +26,7 @@ from .engine.conversation import perform
 from .engine.effects import Blocking, Pause, Queue, Steps
 from .engine.redaction import redact_check
 from .engine.reports import report_configuration, report_fallback, report_rotation, report_shadow
-from .engine.wakers import Wakers
+from .engine.wakers import Wakers, wake_keys
 from .errors import (
     AuthenticationFailed,
     CallbackRejected,
@@ -82,6 +84,8 @@ _PATIENCE = 5
 _GROWTH = 1.5
 # Another vendor may be asked after one of these, if it is certain that nothing was done.
 _AWAY = (VendorUnavailable, RateLimited, AuthenticationFailed, PermissionDenied)
+# When a callback's signature is wrong, the account's secrets are read again, once in so many seconds.
+_LOOK_AGAIN = 10.0
 # A shadow may not keep the applicant waiting for longer than so many seconds.
 _SHADOW_SECONDS = 10.0
 
@@ -98,6 +102,7 @@ class Operations:
     observers: Observers
     openings: Openings = attrs.field(factory=Openings)
     _changing: threading.Lock = attrs.field(factory=threading.Lock, repr=False)
+    _looked: dict[str, float] = attrs.field(factory=dict, repr=False)
 
     @classmethod
     def over(
@@ -212,7 +217,9 @@ class Operations:
         assert failure is not None
         raise failure
 
-    def _open_at(self, live: Live, plan: Plan, session: AccountSession, seconds: float | None = None) -> Steps[Flow]:
+    def _open_at(
+        self, live: Live, plan: Plan, session: AccountSession, seconds: float | None = None, is_shadow: bool = False
+    ) -> Steps[Flow]:
         now = self.clock.now()
         key = identity(plan.order)
         since = self.openings.lost_since(key, session.name)
@@ -223,7 +230,7 @@ class Operations:
                 pass
         if not session.cap.take(now):
             raise _capped(session, now)
-        order = _with_callbacks(live, session, plan.order)
+        order = _with_callbacks(live, session, plan.order, is_shadow=is_shadow)
         try:
             flow = yield from self._new_flow(session, "open", order, lambda a: a.open_flow(order), seconds)
         except OutcomeUnknown as error:
@@ -240,7 +247,8 @@ class Operations:
         shadow: Flow | None = None
         name = plan.choice.shadow
         if name is not None:
-            shadow = yield from _shadowed(name, "open", self._open_at(live, plan, live.sessions[name], _SHADOW_SECONDS))
+            opening = self._open_at(live, plan, live.sessions[name], _SHADOW_SECONDS, is_shadow=True)
+            shadow = yield from _shadowed(name, "open", opening)
             shadow = shadow and attrs.evolve(shadow, is_shadow=True)
         explanation = live.explanation(plan, flow.account, health, name)
         return attrs.evolve(flow, explanation=explanation, shadow=shadow)
@@ -408,7 +416,7 @@ class Operations:
         self, flow: Flow | str, deadline: timedelta, progress: Progress | None, cancelled: Callable[[], bool] | None
     ) -> Steps[Result]:
         session, flow = self._of(flow)
-        keys = (("flow", flow.ref), ("application", session.name, flow.application_id))
+        keys = wake_keys(session.name, flow.id, flow.application_id)
         end = self.clock.monotonic() + deadline.total_seconds()
         pause = first = session.polling.first.total_seconds()
         ceiling = session.polling.ceiling.total_seconds()
@@ -462,23 +470,75 @@ class Operations:
         return (yield from self._perform(self.live.session(account), name, call))
 
     def callback_url(self, account: str, purpose: str) -> Secret:
-        return Secret(self._callback_desk().urls(self.live.session(account).name, None).url(purpose))
+        session = self.live.session(account)
+        self._needs(session, CallbackProtocol, "callback_url", "the vendor does not call back")
+        known: tuple[str, ...] | None = getattr(session.adapter, "callback_purposes", None)
+        if known is not None and purpose not in known:
+            raise ConfigError(
+                f"there is no callback purpose {purpose!r} (there are: {', '.join(known)})", account=account
+            )
+        urls = self._callback_desk().urls(session.name, None)
+        try:
+            return Secret(urls.url(purpose))
+        except ValueError as error:
+            raise ConfigError(str(error), account=account) from None
+
+    def max_body(self, account: str, inbound: Inbound) -> int:
+        return self._callback_desk().max_body(self._called(account), inbound)
 
     def receive(self, account: str, inbound: Inbound) -> Received:
-        desk = self._callback_desk()
-        live = self.live
-        session = live.sessions.get(account) or live.retired.get(account)
-        if session is None:
-            raise CallbackRejected("no such address", status=404)
-        received = desk.receive(session, inbound)
-        if received.fetch:
-            self.wakers.wake(("application", account, received.application_id))
-            self.wakers.wake(("flow", received.flow_ref))
+        received = self._received(account, inbound)
+        self._callback_desk().handled(received)
         return received
+
+    @contextmanager
+    def receiving(self, account: str, inbound: Inbound) -> Iterator[Received]:
+        desk = self._callback_desk()
+        received = self._received(account, inbound)
+        try:
+            yield received
+        except BaseException:
+            desk.forget(received)
+            raise
+        desk.handled(received)
 
     def forget(self, received: Received) -> None:
         if self.live.desk is not None:
             self.live.desk.forget(received)
+
+    def _received(self, account: str, inbound: Inbound) -> Received:
+        desk, session = self._callback_desk(), self._called(account)
+        try:
+            received = desk.receive(session, inbound)
+        except CallbackRejected as error:
+            fresh = self._with_new_secrets(session) if error.status == 401 else None
+            if fresh is None:
+                raise
+            received = desk.receive(fresh, inbound)
+        self.wakers.wake(*received.wakes)
+        return received
+
+    def _called(self, account: str) -> AccountSession:
+        session = self.live.sessions.get(account) or self.live.retired.get(account)
+        if session is None:
+            raise CallbackRejected("no such address", status=404)
+        return session
+
+    def _with_new_secrets(self, session: AccountSession) -> AccountSession | None:
+        """The account with the secrets that its references give now, if they are others. Looks at files only, and not often:
+        callbacks are received in an event loop, and whoever knows an address can make us look."""
+        opened = self.live.opened.get(session.name)
+        if opened is None or not is_quick(opened.account.settings, self.registry.secret_sources):
+            return None
+        now = self.clock.monotonic()
+        if now - self._looked.get(session.name, -_LOOK_AGAIN) < _LOOK_AGAIN:
+            return None
+        # while the configuration is being exchanged there is nothing to wait for: the vendor calls again
+        if not self._changing.acquire(blocking=False):
+            return None
+        self._changing.release()
+        self._looked[session.name] = now
+        return self._reread(session)
 
     def _callback_desk(self) -> CallbackDesk:
         if self.live.desk is None:
@@ -605,10 +665,13 @@ def _not_yet(session: AccountSession, since: datetime, left: timedelta) -> Outco
     )
 
 
-def _with_callbacks(live: Live, session: AccountSession, order: FlowOrder) -> FlowOrder:
+def _with_callbacks(
+    live: Live, session: AccountSession, order: FlowOrder, marks: str = "", is_shadow: bool = False
+) -> FlowOrder:
     if live.desk is None or order.callbacks is not None or not isinstance(session.adapter, CallbackProtocol):
         return order
-    return attrs.evolve(order, callbacks=live.desk.urls(session.name, order.application_id, order.return_url))
+    urls = live.desk.urls(session.name, order.application_id, order.return_url, marks, is_shadow)
+    return attrs.evolve(order, callbacks=urls)
 
 
 def _capped(session: AccountSession, now: datetime) -> RateLimited:

@@ -77,9 +77,11 @@ class Evidence:
 class InboundCall:
     """A call that came in at one of the addresses we handed out, already proved to come from somebody who knows it.
 
-    `purpose` is the last word of the address. `headers` have lower-case names. `application_id` is what the address was
-    made for, None for an address of the whole account. `received_at` is now, for vendors that sign the time (raise
-    CallbackRejected with status 401 where a signature is wrong).
+    `purpose` is the word that the address was made for. At `return`, the address that the applicant's browser knows, there are
+    no headers, no query and no body: whatever stands there was written by the applicant. Elsewhere `headers` have lower-case
+    names, and a header that came several times is one text joined by ", ". `application_id` is what the address was made for,
+    None for an address of the whole account. `received_at` is now, for vendors that sign the time (raise CallbackRejected with
+    status 401 where a signature is wrong).
     """
 
     purpose: str
@@ -105,6 +107,8 @@ class CallbackReading:
     `flow_id` is the vendor's id if the call names one, `document_ids` ours if it only names documents. `fetch` says that
     the result is worth fetching now. `presented` is the credential the vendor showed, which the core checks.
     `wants_token` means that the vendor asks for a token to present later: the core makes one and answers as RFC 6749 5.1.
+    `signed` says that the vendor's signature over the body was checked and is right; without it only the address proves the
+    call. Of the reading of a `return` only `fetch` counts.
     """
 
     event: str
@@ -113,6 +117,7 @@ class CallbackReading:
     fetch: bool = True
     presented: Secret | None = attrs.field(default=None, repr=False)
     wants_token: bool = False
+    signed: bool = False
 
 
 @runtime_checkable
@@ -190,7 +195,11 @@ class ResultProtocol(Protocol):
 
 @runtime_checkable
 class CallbackProtocol(Protocol):
-    """For vendors that call back, or send the applicant's browser back."""
+    """For vendors that call back, or send the applicant's browser back.
+
+    An adapter lists its purposes in an attribute `callback_purposes` (`("return", "events")`), so that `callback_url` refuses
+    other words. `return` is the applicant's browser, every other word the vendor's server.
+    """
 
     def read_callback(self, call: InboundCall) -> CallbackReading:
         """Raises CallbackRejected when the call makes no sense."""

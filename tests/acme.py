@@ -37,6 +37,7 @@ class Created:
 class Acme:
     settings: AcmeSettings
     polling = Polling(first=timedelta(seconds=2), ceiling=timedelta(seconds=8))
+    callback_purposes = ("auth", "done", "return")
 
     @property
     def base_url(self) -> str:
@@ -107,10 +108,16 @@ class Acme:
             return CallbackReading(event="auth", wants_token=True)
         if call.purpose == "broken":
             raise KeyError("somebody's name")
+        if call.purpose == "return":
+            return CallbackReading(event=call.query.get("id", "back"), flow_id=call.query.get("id"), signed=True)
         if call.purpose != "done":
             raise CallbackRejected("no such address", status=404)
+        if call.headers.get("signature") == "wrong":
+            raise CallbackRejected("the signature is wrong", status=401)
         token = call.headers.get("token")
-        return CallbackReading(event="done", flow_id=call.query.get("id"), presented=Secret(token) if token else None)
+        signed = "signature" in call.headers
+        shown = Secret(token) if token else None
+        return CallbackReading(event="done", flow_id=call.query.get("id"), presented=shown, signed=signed)
 
     def break_down(self, what: str) -> Exchange[None]:
         """Everything that a plugin must not do."""

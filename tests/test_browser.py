@@ -137,7 +137,7 @@ def test_an_applicant_walks_to_the_end(
             settings["project_flow"] = emulation.emulator.add_project_flow(  # type: ignore[attr-defined]
                 signUpForm=form, steps=steps, documents={}, integrations={"redirectUrl": f"{ours.url}/back"}
             )
-        callbacks = Callbacks(f"{ours.url}/idv", Secret("k" * 32))
+        callbacks = Callbacks(f"{ours.url}/idv", Secret("key-of-the-tests-0123456789abcdef"))
         account = Account(vendor, vendor, settings, polling=emulation.polling, test=True)
         with Gateway([account], callbacks=callbacks) as idv:
             platform.mount("/idv", CallbackApp(idv))

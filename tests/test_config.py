@@ -49,7 +49,7 @@ key = { env = "IDV_CALLBACK_KEY" }
 @pytest.fixture
 def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("VERIGRAM_API_KEY", "key-1")
-    monkeypatch.setenv("IDV_CALLBACK_KEY", "k" * 40)
+    monkeypatch.setenv("IDV_CALLBACK_KEY", "0123456789abcdef" * 2)
     monkeypatch.delenv("NOT_SET", raising=False)
     secret = tmp_path / "secret"
     secret.write_text("s3cr3t\n")
@@ -234,7 +234,7 @@ class TestDefaults:
 
 class TestIncludes:
     def test_a_file_is_laid_over_what_it_includes(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setenv("KEY", "k" * 40)
+        monkeypatch.setenv("KEY", "0123456789abcdef" * 2)
         (tmp_path / "base.toml").write_text(
             """
             [accounts.kz]

@@ -195,7 +195,7 @@ def test_personal_data_does_not_show() -> None:
         source_document="A", source_field="name", source_value="Meera", target_document="B", target_field="n"
     )
     assert "Meera" not in repr(pair)
-    assert "t0k" not in repr(CallbackUrls(Secret("https://x/t0k")))
+    assert "t0k" not in repr(CallbackUrls(lambda purpose: Secret(f"https://x/t0k/{purpose}")))
 
 
 @pytest.mark.parametrize(

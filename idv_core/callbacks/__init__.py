@@ -1,6 +1,6 @@
-"""Inbound calls: authenticated, bounded, deduplicated, read. They are hints; the result is always fetched."""
+"""Inbound calls: authenticated, limited, deduplicated, read. They are hints; the result is always fetched."""
 
 from .app import CallbackApp
-from .desk import Inbound, Received
+from .desk import Answer, Inbound, Received
 
-__all__ = ["CallbackApp", "Inbound", "Received"]
+__all__ = ["Answer", "CallbackApp", "Inbound", "Received"]

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+import concurrent.futures.thread
 import inspect
 import logging
-from collections.abc import Awaitable, Callable, MutableMapping
+import re
+import traceback
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from contextlib import AbstractContextManager
+from datetime import timedelta
 from typing import Any, Protocol
 from urllib.parse import parse_qsl
 
-from ..errors import CallbackRejected, IdvError
-from .desk import MAX_BODY, Answer, Inbound, Received
+import attrs
+
+from ..errors import CallbackRejected, IdvError, bounded
+from .desk import Answer, Inbound, Received
 
 log = logging.getLogger("idv_core")
 
@@ -17,72 +25,181 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
+# Of a platform's error so many frames are logged, and none of ours and of those that lead to a thread.
+_FRAMES = 12
+_NOT_THEIRS = frozenset({__file__, asyncio.threads.__file__, concurrent.futures.thread.__file__})
+_WORD = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
+
 
 class Receiver(Protocol):
     """What `Gateway` and `AsyncGateway` have in common here."""
 
-    def receive(self, account: str, inbound: Inbound) -> Received: ...
+    @property
+    def accounts(self) -> tuple[str, ...]: ...
 
-    def forget(self, received: Received) -> None: ...
+    def max_body(self, account: str, inbound: Inbound) -> int: ...
+
+    def receiving(self, account: str, inbound: Inbound) -> AbstractContextManager[Received]: ...
+
+
+class _Failed(Exception):
+    """The platform's own function raised; it has been logged."""
+
+
+class _Gone(Exception):
+    """The caller hung up before the body was there."""
 
 
 class CallbackApp:
-    """Answers `{account}/{token}/{purpose}` below where it is mounted.
+    """Answers `{account}/{token}/{purpose}` below where it is mounted, and 404 everywhere else.
 
-    Whoever waits for the flow is woken. `on_received` (a function or a coroutine function) is called for each call that
-    says something new; the vendor is answered after it returns, and with 500 if it raises, so that nothing is lost.
+    Whoever waits for the flow is woken. `on_received` is called for each call that says something new; a plain function runs in
+    a thread, a coroutine function in the event loop. The vendor is answered after it returned. If it raises, or is cancelled,
+    the vendor gets 500 and the call counts as new when it comes again; so the function may be told the same thing twice. While
+    it runs, a repetition of the same call gets 503.
+
+    The address is checked before the body is read; a body has `body_timeout` to come in (408).
     """
 
-    def __init__(self, gateway: Receiver, on_received: Callable[[Received], Any] | None = None) -> None:
+    def __init__(
+        self,
+        gateway: Receiver,
+        on_received: Callable[[Received], Any] | None = None,
+        *,
+        body_timeout: timedelta = timedelta(seconds=10),
+    ) -> None:
         self._gateway = gateway
         self._on_received = on_received
+        self._is_coroutine = _is_coroutine_function(on_received)
+        self._body_timeout = body_timeout.total_seconds()
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
+        account, path = _below(str(scope["path"]), str(scope.get("root_path", "")))
         try:
-            answer = await self._answer(scope, receive)
+            answer = await self._answer(scope, receive, account, path)
         except CallbackRejected as error:
-            log.info("callback refused", extra={"idv_status": error.status})
-            answer = Answer(status=error.status)
+            self._report_refused(account, path, error)
+            answer = Answer.of(error)
+        except _Failed:
+            answer = Answer(status=500)
+        except _Gone:
+            return
         except IdvError as error:
-            log.warning("callback not understood", extra={"idv_error": type(error).__name__})
-            answer = Answer(status=404)
-        headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers.items()]
-        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-        await send({"type": "http.response.body", "body": answer.body})
+            log.error("callback not understood: %s", error, extra={"idv_error": type(error).__name__})
+            answer = Answer(status=500)
+        body = b"" if scope["method"] == "HEAD" else answer.body
+        headers = {**answer.headers, "content-length": str(len(answer.body))}
+        encoded = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+        await send({"type": "http.response.start", "status": answer.status, "headers": encoded})
+        await send({"type": "http.response.body", "body": body})
 
-    async def _answer(self, scope: Message, receive: Receive) -> Answer:
-        if scope["method"] not in ("GET", "POST"):
-            raise CallbackRejected("GET and POST only", status=405)
-        path = str(scope["path"]).removeprefix(str(scope.get("root_path", ""))).strip("/")
-        account, _, rest = path.partition("/")
+    async def _answer(self, scope: Message, receive: Receive, account: str, path: str) -> Answer:
         inbound = Inbound(
             method=scope["method"],
-            path=rest,
-            headers={name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]},
-            query=dict(parse_qsl(scope.get("query_string", b"").decode("latin-1"))),
-            body=await _body(receive),
+            path=path,
+            headers=_headers(scope["headers"]),
+            query=dict(parse_qsl(scope.get("query_string", b"").decode("latin-1"), keep_blank_values=True)),
         )
-        received = self._gateway.receive(account, inbound)
-        if self._on_received is not None and received.fetch and not received.repeated:
-            try:
-                outcome = self._on_received(received)
-                if inspect.isawaitable(outcome):
-                    await outcome
-            except Exception as error:
-                self._gateway.forget(received)
-                log.error("callback could not be handled", extra={"idv_error": type(error).__name__})
-                return Answer(status=500)
+        most = self._gateway.max_body(account, inbound)
+        if most:
+            inbound = attrs.evolve(inbound, body=await self._body(receive, most))
+        with self._gateway.receiving(account, inbound) as received:
+            if self._on_received is not None and received.fetch and not received.repeated:
+                await self._handle(self._on_received, received)
         return received.answer
 
+    async def _handle(self, on_received: Callable[[Received], Any], received: Received) -> None:
+        try:
+            if self._is_coroutine:
+                await on_received(received)
+                return
+            outcome = await asyncio.to_thread(on_received, received)
+            if inspect.isawaitable(outcome):
+                await outcome
+        except Exception as error:
+            # the message of a platform's error may hold personal data; where it happened does not
+            log.error(
+                "callback could not be handled: %s %s: %s",
+                received.account,
+                received.event,
+                _where(error),
+                extra={"idv_account": received.account, "idv_error": type(error).__name__},
+            )
+        else:
+            return
+        raise _Failed
 
-async def _body(receive: Receive) -> bytes:
-    body = bytearray()
-    while True:
-        message = await receive()
-        body += message.get("body", b"")
-        if len(body) > MAX_BODY:
-            raise CallbackRejected(f"the body is larger than {MAX_BODY} bytes", status=413)
-        if not message.get("more_body"):
-            return bytes(body)
+    async def _body(self, receive: Receive, most: int) -> bytes:
+        body = bytearray()
+        try:
+            async with asyncio.timeout(self._body_timeout):
+                while True:
+                    message = await receive()
+                    if message["type"] == "http.disconnect":
+                        raise _Gone
+                    body += message.get("body", b"")
+                    if len(body) > most:
+                        raise CallbackRejected(f"the body is larger than {most} bytes", status=413)
+                    if not message.get("more_body"):
+                        return bytes(body)
+        except TimeoutError:
+            pass
+        raise CallbackRejected("the body did not come in time", status=408)
+
+    def _report_refused(self, account: str, path: str, error: CallbackRejected) -> None:
+        """A wrong address is a scanner's; what is refused behind a right one is for an operator to look at."""
+        account = account if account in self._gateway.accounts else "no account of ours"
+        word = path.rpartition("/")[2]
+        purpose = word if _WORD.fullmatch(word) else "no purpose"
+        log.log(
+            logging.INFO if error.status in (404, 405) else logging.WARNING,
+            "callback refused: %s, %s: %s (%d)",
+            account,
+            purpose,
+            bounded(error.message),
+            error.status,
+            extra={"idv_account": account, "idv_purpose": purpose, "idv_status": error.status},
+        )
+
+
+def _is_coroutine_function(function: Any) -> bool:
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None))  # noqa: B004
+
+
+def _headers(pairs: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    """One text for each name; what comes several times is joined (RFC 9110 section 5.3)."""
+    headers: dict[str, str] = {}
+    for raw, value in pairs:
+        name, text = raw.decode("latin-1").lower(), value.decode("latin-1")
+        headers[name] = f"{headers[name]}, {text}" if name in headers else text
+    return headers
+
+
+def _below(path: str, root_path: str) -> tuple[str, str]:
+    """Account and rest of a path `{account}/{token}/{purpose}`; empty for any other.
+
+    Servers differ in whether `path` has `root_path` in front (ASGI says it does), and a proxy may have taken off its beginning.
+    So the longest end of `root_path` is taken off that leaves an address.
+    """
+    segments = path.removeprefix("/").split("/")
+    root = [segment for segment in root_path.split("/") if segment]
+    for start in range(len(root) + 1):
+        above = root[start:]
+        rest = segments[len(above) :]
+        if segments[: len(above)] == above and len(rest) == 3:
+            return rest[0], f"{rest[1]}/{rest[2]}"
+    return "", ""
+
+
+def _where(error: BaseException) -> str:
+    """Type and frames of an error and of what led to it: `KeyError at store (app.py:12) < handle (app.py:30)`. No values."""
+    told: list[str] = []
+    seen: BaseException | None = error
+    while seen is not None and len(told) < 3:
+        frames = [frame for frame in traceback.extract_tb(seen.__traceback__) if frame.filename not in _NOT_THEIRS]
+        places = [f"{frame.filename}:{frame.lineno} in {frame.name}" for frame in reversed(frames[-_FRAMES:])]
+        told.append(f"{type(seen).__name__} at " + " < ".join(places or ["an unknown place"]))
+        seen = seen.__cause__ or (None if seen.__suppress_context__ else seen.__context__)
+    return "; caused by ".join(told)

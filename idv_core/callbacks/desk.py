@@ -1,31 +1,48 @@
-"""What is done with an inbound call, without I/O: prove it, bound it, know it again, let the plugin read it."""
+"""What is done with an inbound call, without I/O: authenticate, limit, let the plugin read it, deduplicate."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import threading
-from collections import OrderedDict
+import re
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Literal
+from urllib.parse import quote, urlsplit
 
 import attrs
 
 from ..clock import Clock
 from ..engine.account import AccountSession
-from ..errors import CallbackRejected, IdvError, PluginError
+from ..engine.wakers import wake_keys
+from ..errors import CallbackRejected, IdvError, PluginError, bounded
 from ..model import CallbackUrls, FlowRef
 from ..model.values import plain_mapping
 from ..protocols import CallbackProtocol, CallbackReading, InboundCall
 from .addresses import BEARER_LIFETIME, Addressee, Addresses
+from .memory import Memory, Met, Place, Ticket
 
 MAX_BODY = 1_000_000
-_REMEMBERED = 10_000
+METHODS = ("GET", "HEAD", "POST")
+BROWSER = "return"
+"""The purpose whose address the applicant's browser gets to know."""
+
+# So many calls of one address are handed on in a minute: visits of a browser, calls to an application's address that the
+# vendor did not sign. Signed calls and those to an address of the whole account are not counted: only the vendor makes them.
+VISITS = 10
+UNSIGNED = 60
+_TWIN = timedelta(seconds=5)
+_LONGEST_ID = 200
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*", re.IGNORECASE)
+_ACTIVE = frozenset({"javascript", "data", "vbscript", "file", "blob", "about"})
 
 
 @attrs.frozen(kw_only=True)
 class Inbound:
-    """An HTTP call as it came in. `path` ends with `/{token}/{purpose}`; header names in any case."""
+    """An HTTP call as it came in. `path` is `/{token}/{purpose}` or `/{account}/{token}/{purpose}`.
+
+    Header names may be in any case. Join a header that came several times with ", " (RFC 9110 section 5.3).
+    """
 
     method: str
     path: str = attrs.field(repr=False)
@@ -42,13 +59,33 @@ class Answer:
     headers: Mapping[str, str] = attrs.field(factory=dict, converter=plain_mapping, repr=False, hash=False)
     body: bytes = attrs.field(default=b"", repr=False)
 
+    @classmethod
+    def of(cls, error: CallbackRejected) -> Answer:
+        """The answer to a call that was refused."""
+        headers = {"cache-control": "no-store"}
+        if error.status == 405:
+            headers["allow"] = ", ".join(METHODS)
+        if error.retry_after is not None:
+            headers["retry-after"] = str(max(1, round(error.retry_after.total_seconds())))
+        body = b""
+        if error.status == 429:
+            headers["content-type"] = "text/plain; charset=utf-8"
+            body = b"Too many visits. Please wait a minute and load this page again."
+        return cls(status=error.status, headers=headers, body=body)
+
 
 @attrs.frozen(kw_only=True)
 class Received:
     """What an inbound call says: which flow, and whether it is a reason to fetch its result.
 
     `flow_ref` is set if the call names a flow, `application_id` if it came to the address of one application, `document_ids`
-    if it only names documents. `repeated` is a call that this process has seen before; nothing need be done for it.
+    if it only names documents. Both `flow_ref` and `application_id` are set only if the call came to an address of that
+    application which nobody but the vendor was given. `repeated` is a call that this process has handled before; nothing need
+    be done for it. `fetch` is False for a shadow (`is_shadow`), which decides nothing.
+
+    `proved` says what the call rests on. `visit`: the applicant's browser, or whoever has seen its address bar; it names the
+    application and nothing else. `address`: somebody who knows an address that only the vendor was given. `signature`: the
+    vendor's signature over the body.
     """
 
     account: str
@@ -57,95 +94,189 @@ class Received:
     flow_ref: str | None = None
     document_ids: tuple[str, ...] = ()
     fetch: bool
+    is_shadow: bool = False
+    proved: Literal["visit", "address", "signature"] = "address"
     repeated: bool = False
     answer: Answer = attrs.field(factory=Answer, repr=False)
-    digest: bytes = attrs.field(default=b"", repr=False)
+    wakes: tuple[object, ...] = attrs.field(default=(), repr=False)
+    ticket: Ticket | None = attrs.field(default=None, repr=False)
 
 
-@attrs.define
+@attrs.frozen
+class Admitted:
+    """A call whose address is right."""
+
+    addressee: Addressee
+    purpose: str
+
+    @property
+    def is_visit(self) -> bool:
+        return self.purpose == BROWSER
+
+    def place(self, account: str) -> Place:
+        """The address, whatever its token looks like."""
+        is_of_account = self.addressee.application_id is None
+        return Place(account, f"{self.purpose}/{self.addressee.text}", is_of_account)
+
+
+@attrs.frozen
 class CallbackDesk:
     """Reads inbound calls of all accounts. Safe for threads; never blocks."""
 
     addresses: Addresses
     clock: Clock
-    _seen: OrderedDict[bytes, None] = attrs.field(factory=OrderedDict, repr=False)
-    _lock: threading.Lock = attrs.field(factory=threading.Lock, repr=False)
+    memory: Memory = attrs.field(factory=Memory, repr=False)
 
-    def urls(self, account: str, application_id: str | None, return_url: str | None = None) -> CallbackUrls:
+    def urls(
+        self,
+        account: str,
+        application_id: str | None,
+        return_url: str | None = None,
+        marks: str = "",
+        is_shadow: bool = False,
+    ) -> CallbackUrls:
         """The addresses for one application, or for the whole account."""
-        return self.addresses.make(account, Addressee(application_id, return_url))
+        return self.addresses.make(account, Addressee(application_id, return_url, marks, is_shadow))
 
-    def receive(self, session: AccountSession, inbound: Inbound) -> Received:
-        """Raises CallbackRejected for what is forged (404, 401), too large (413) or malformed (400)."""
-        if len(inbound.body) > MAX_BODY:
-            raise CallbackRejected(f"the body is larger than {MAX_BODY} bytes", status=413)
-        above, _, purpose = inbound.path.rstrip("/").rpartition("/")
-        token = above.rpartition("/")[2]
-        addressee = self.addresses.read(session.name, token)
+    def admit(self, session: AccountSession, inbound: Inbound) -> Admitted:
+        """Looks at method and address only. Raises CallbackRejected (405, 404)."""
+        if inbound.method not in METHODS:
+            raise CallbackRejected("the method is none of GET, HEAD, POST", status=405)
+        path = inbound.path.removeprefix("/").removeprefix(f"{session.name}/")
+        token, _, purpose = path.partition("/")
+        addressee = self.addresses.read(session.name, token, purpose)
         if addressee is None or not isinstance(session.adapter, CallbackProtocol):
             raise CallbackRejected("no such address", status=404)
-        now = self.clock.now()
-        reading = _read(session, addressee, purpose, inbound, now)
+        return Admitted(addressee, purpose)
+
+    def max_body(self, session: AccountSession, inbound: Inbound) -> int:
+        """How many bytes of body the call may have; the body is not looked at. Raises CallbackRejected (405, 404)."""
+        self.admit(session, inbound)
+        return MAX_BODY if inbound.method == "POST" else 0
+
+    def receive(self, session: AccountSession, inbound: Inbound) -> Received:
+        """The call read. One with a `ticket` is under way now, until `handled` or `forget`.
+
+        Raises CallbackRejected for what is forged (404, 401), too large (413), malformed (400), the twin of a call that is
+        being handled (503) or too much (429).
+        """
+        admitted = self.admit(session, inbound)
+        if len(inbound.body) > MAX_BODY:
+            raise CallbackRejected(f"the body is larger than {MAX_BODY} bytes", status=413)
+        addressee, now = admitted.addressee, self.clock.now()
+        reading = _read(session, admitted, inbound, now)
         if reading.wants_token:
-            bearer = self.addresses.make_bearer(session.name, token, now)
-            return _received(session, addressee, reading, answer=_token_answer(bearer.reveal()))
-        if reading.presented and not self.addresses.is_bearer(session.name, token, reading.presented, now):
+            bearer = self.addresses.make_bearer(session.name, addressee, now)
+            return _received(session, admitted, reading, answer=_token_answer(bearer.reveal()))
+        if reading.presented and not self.addresses.is_bearer(session.name, addressee, reading.presented, now):
             raise CallbackRejected("the token shown is not ours, or too old", status=401)
-        digest = hashlib.sha256(f"{session.name}\0{inbound.method}\0{inbound.path}\0".encode() + inbound.body).digest()
-        received = _received(session, addressee, reading, answer=_plain_answer(addressee, inbound))
-        return attrs.evolve(received, digest=digest, repeated=self._is_known(digest))
+        answer = _goes_on(addressee) if inbound.method != "POST" else Answer()
+        received = _received(session, admitted, reading, answer=answer)
+        if admitted.is_visit:
+            # a visit is news each time: the applicant may have left early before
+            self._limit(received, admitted, VISITS)
+            return received
+        ticket = Ticket(admitted.place(session.name), _digest(inbound))
+        met = self.memory.begin(ticket)
+        if met is Met.HANDLED:
+            return attrs.evolve(received, repeated=True, wakes=())
+        if met is Met.UNDER_WAY:
+            raise CallbackRejected("the same call is being handled", status=503, retry_after=_TWIN)
+        if addressee.application_id is not None and not reading.signed:
+            try:
+                self._limit(received, admitted, UNSIGNED)
+            except CallbackRejected:
+                self.memory.forget(ticket)
+                raise
+        return attrs.evolve(received, ticket=ticket)
+
+    def handled(self, received: Received) -> None:
+        """The same call is `repeated` when it comes again."""
+        if received.ticket is not None:
+            self.memory.end(received.ticket)
 
     def forget(self, received: Received) -> None:
         """Take it as new when it comes again, because what it asked for could not be done."""
-        with self._lock:
-            self._seen.pop(received.digest, None)
+        if received.ticket is not None:
+            self.memory.forget(received.ticket)
 
-    def _is_known(self, digest: bytes) -> bool:
-        with self._lock:
-            if digest in self._seen:
-                self._seen.move_to_end(digest)
-                return True
-            self._seen[digest] = None
-            if len(self._seen) > _REMEMBERED:
-                self._seen.popitem(last=False)
-        return False
+    def _limit(self, received: Received, admitted: Admitted, most: int) -> None:
+        if not (received.fetch or received.wakes):
+            return
+        seconds = self.memory.wait(admitted.place(received.account), most, self.clock.monotonic())
+        if seconds > 0:
+            wait = timedelta(seconds=seconds)
+            raise CallbackRejected(f"more than {most} calls in a minute", status=429, retry_after=wait)
 
 
-def _read(
-    session: AccountSession, addressee: Addressee, purpose: str, inbound: Inbound, now: datetime
-) -> CallbackReading:
+def _digest(inbound: Inbound) -> bytes:
+    """What two calls to one address must have in common to be the same."""
+    head = json.dumps([inbound.method, sorted(inbound.query.items())]).encode()
+    return hashlib.sha256(hashlib.sha256(head).digest() + inbound.body).digest()
+
+
+def _read(session: AccountSession, admitted: Admitted, inbound: Inbound, now: datetime) -> CallbackReading:
     call = InboundCall(
-        purpose=purpose,
-        method=inbound.method,
-        application_id=addressee.application_id,
-        headers={name.lower(): value for name, value in inbound.headers.items()},
-        query=inbound.query,
-        body=inbound.body,
+        purpose=admitted.purpose,
+        method="GET" if inbound.method == "HEAD" else inbound.method,
+        application_id=admitted.addressee.application_id,
         received_at=now,
     )
+    if not admitted.is_visit:
+        call = attrs.evolve(
+            call,
+            headers={name.lower(): value for name, value in inbound.headers.items()},
+            query=inbound.query,
+            body=inbound.body,
+        )
     try:
         reading: CallbackReading = session.adapter.read_callback(call)
+        if admitted.is_visit:
+            # what the applicant's browser says is nobody's word, and an address of the whole account names no applicant
+            reading = CallbackReading(event=BROWSER, fetch=reading.fetch and call.application_id is not None)
+        if inbound.method == "HEAD":
+            reading = attrs.evolve(reading, fetch=False)
+        if reading.flow_id is not None and not _is_id(reading.flow_id):
+            raise CallbackRejected("the body names a flow by something that is no id", status=400)
+        return attrs.evolve(
+            reading,
+            event=bounded(reading.event, 80),
+            flow_id=reading.flow_id or None,
+            document_ids=tuple(id for id in reading.document_ids if _is_id(id)),
+        )
     except IdvError as error:
         error.account = error.account or session.name
         error.operation = error.operation or "receive"
         raise
     except Exception as error:
         broken = type(error).__name__
-    else:
-        return reading
     raise PluginError(f"plugin {session.plugin!r} could not read a callback ({broken})", account=session.name)
 
 
-def _received(session: AccountSession, addressee: Addressee, reading: CallbackReading, *, answer: Answer) -> Received:
+def _is_id(text: str) -> bool:
+    return len(text) <= _LONGEST_ID and text.isprintable()
+
+
+def _received(session: AccountSession, admitted: Admitted, reading: CallbackReading, *, answer: Answer) -> Received:
+    addressee = admitted.addressee
+    news = reading.fetch and not reading.wants_token
     return Received(
         account=session.name,
         event=reading.event,
         application_id=addressee.application_id,
-        flow_ref=str(FlowRef(account=session.name, id=reading.flow_id)) if reading.flow_id else None,
+        flow_ref=_reference(session.name, reading.flow_id, addressee) if reading.flow_id else None,
         document_ids=reading.document_ids,
-        fetch=reading.fetch and not reading.wants_token,
+        fetch=news and not addressee.is_shadow,
+        is_shadow=addressee.is_shadow,
+        proved="visit" if admitted.is_visit else "signature" if reading.signed else "address",
         answer=answer,
+        wakes=wake_keys(session.name, reading.flow_id, addressee.application_id) if news else (),
     )
+
+
+def _reference(account: str, flow_id: str, addressee: Addressee) -> str:
+    """The reference of a flow that a call to this address names."""
+    return str(FlowRef(account=account, id=flow_id))
 
 
 def _token_answer(bearer: str) -> Answer:
@@ -154,10 +285,24 @@ def _token_answer(bearer: str) -> Answer:
     return Answer(headers=headers, body=json.dumps(grant).encode())
 
 
-def _plain_answer(addressee: Addressee, inbound: Inbound) -> Answer:
-    """A browser goes on to where the platform wants it; a server gets an empty 200."""
-    if inbound.method != "GET":
-        return Answer()
-    if addressee.return_url:
-        return Answer(status=303, headers={"location": addressee.return_url, "cache-control": "no-store"})
-    return Answer(headers={"content-type": "text/plain; charset=utf-8"}, body=b"Thank you. You can close this window.")
+def _goes_on(addressee: Addressee) -> Answer:
+    """A browser goes on to where the platform wants it. The page that follows never learns the secret address."""
+    headers = {"cache-control": "no-store", "referrer-policy": "no-referrer"}
+    location = _location(addressee.return_url)
+    if location is not None:
+        return Answer(status=303, headers={"location": location, **headers})
+    headers["content-type"] = "text/plain; charset=utf-8"
+    return Answer(headers=headers, body=b"Thank you. You can close this window.")
+
+
+def _location(url: str | None) -> str | None:
+    """The address in ASCII (RFC 3987 section 3.1), or None for one that no header may hold or no browser should follow."""
+    if not url or not url.isprintable() or " " in url:
+        return None
+    try:
+        scheme = urlsplit(url).scheme
+    except ValueError:
+        return None
+    if not _SCHEME.fullmatch(scheme) or scheme.lower() in _ACTIVE:
+        return None
+    return quote(url, safe="%/:?#[]@!$&'()*+,;=~")

@@ -12,13 +12,16 @@ from ..engine.breaker import Circuit
 from ..engine.retry import Retry
 from ..errors import PluginError
 from ..model import Secret
-from ..model.values import is_base_url, is_count_or_none, is_not_negative, is_text, texts, without_slash
+from ..model.values import as_secrets, is_base_url, is_count_or_none, is_not_negative, is_text, texts, without_slash
 from ..protocols import Polling
 from ..registry import Registry
 from .problems import said, without
 from .settings import WRONG, SettingsReader
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+# A random key of 32 hexadecimal digits has fewer different characters than this less than once in a thousand times.
+_DIFFERENT = 10
 
 OF_THE_CORE = ("plugin", "limits", "polling", "retry", "circuit", "cost", "daily_cap", "test", "formerly")
 """What an account's table holds besides the settings of its plugin."""
@@ -61,16 +64,23 @@ class Account:
 class Callbacks:
     """Where vendors reach us: the public address under which the callback app is mounted, and the key of its addresses.
 
-    Every process that hands out or receives callbacks needs the same `key` (32 random bytes or more, as text).
+    Every process that hands out or receives callbacks needs the same `key` (32 random bytes or more, as text). To exchange it,
+    give several: the first signs, all are taken. Drop the old one when no address that it signed is in use any more.
     """
 
     url: str = attrs.field(converter=without_slash, validator=is_base_url)
-    key: Secret = attrs.field()
+    key: tuple[Secret, ...] = attrs.field(converter=as_secrets)
 
     @key.validator
-    def _check_key(self, _: object, key: Secret) -> None:
-        if len(key.reveal()) < 32:
-            raise ValueError("key: at least 32 characters are needed; make one with: openssl rand -hex 32")
+    def _check_key(self, _: object, keys: tuple[Secret, ...]) -> None:
+        advice = "make one with: openssl rand -hex 32"
+        if not keys:
+            raise ValueError(f"key: at least one is needed; {advice}")
+        for key in keys:
+            if len(key.reveal()) < 32:
+                raise ValueError(f"key: at least 32 characters are needed; {advice}")
+            if len(set(key.reveal())) < _DIFFERENT:
+                raise ValueError(f"key: fewer than {_DIFFERENT} different characters can be guessed; {advice}")
 
 
 @attrs.frozen(kw_only=True)

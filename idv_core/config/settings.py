@@ -68,8 +68,8 @@ class SettingsReader:
         return value
 
     def value(self, wanted: Any, given: Any, path: Path, refused: Callable[[], str | None] = lambda: None) -> Any:
-        """`given` as a value of that type, or WRONG. One text will do where several may stand. `refused` gives a better word
-        than that for the type, if there is one."""
+        """`given` as a value of that type, or WRONG. One text or secret will do where several may stand. `refused` gives a
+        better word than that for the type, if there is one."""
         if get_origin(wanted) in (Union, types.UnionType):
             if given is None:
                 return None
@@ -88,6 +88,9 @@ class SettingsReader:
         if origin is tuple:
             if isinstance(given, str) and inner[0] is str:
                 return (given,)
+            if inner[0] is Secret and not isinstance(given, (list, tuple)):
+                one = self.value(Secret, given, path)
+                return WRONG if one is WRONG else (one,)
             if not isinstance(given, (list, tuple)):
                 self.problems.add(path, "a list is needed")
                 return WRONG

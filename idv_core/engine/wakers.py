@@ -7,30 +7,78 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 
+def wake_keys(account: str, flow_id: str | None, application_id: str | None) -> tuple[object, ...]:
+    """What a waiter for a flow listens to, and what a call about it wakes. What is not known is no key."""
+    keys = (("flow", account, flow_id), ("application", account, application_id))
+    return tuple(key for key in keys if key[2] is not None)
+
+
+class Waiting:
+    """Somebody who waits. `count` says how often he was woken since he registered, so that no wake-up is lost while he looks:
+
+    with wakers.waiting(keys) as waiting:
+        seen = waiting.count
+        ...                                     # look
+        with waiting.calling(event.set, seen):  # called at once if he was woken since
+            ...                                 # let time pass
+    """
+
+    def __init__(self, lock: threading.Lock) -> None:
+        self._lock = lock
+        self._call: Callable[[], None] | None = None
+        self.count = 0
+
+    @contextmanager
+    def calling(self, wake: Callable[[], None], since: int) -> Iterator[None]:
+        """While inside, `wake` is called for each wake-up; at once if `count` is no longer `since`."""
+        with self._lock:
+            self._call = wake
+            late = self.count != since
+        try:
+            if late:
+                wake()
+            yield
+        finally:
+            with self._lock:
+                self._call = None
+
+    def _woken(self) -> Callable[[], None] | None:
+        self.count += 1
+        return self._call
+
+
 class Wakers:
     """Who waits for what. Safe for threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._waiting: dict[object, list[Callable[[], None]]] = {}
+        self._waiting: dict[object, list[Waiting]] = {}
 
     @contextmanager
-    def waiting(self, keys: tuple[object, ...], wake: Callable[[], None]) -> Iterator[None]:
-        """While inside, `wake` is called whenever one of the keys is woken."""
+    def waiting(self, keys: tuple[object, ...], wake: Callable[[], None] | None = None) -> Iterator[Waiting]:
+        """While inside, whoever wakes one of the keys is counted, and `wake` is called each time."""
+        waiting = Waiting(self._lock)
+        waiting._call = wake
         with self._lock:
             for key in keys:
-                self._waiting.setdefault(key, []).append(wake)
+                self._waiting.setdefault(key, []).append(waiting)
         try:
-            yield
+            yield waiting
         finally:
             with self._lock:
                 for key in keys:
-                    self._waiting[key].remove(wake)
+                    self._waiting[key].remove(waiting)
                     if not self._waiting[key]:
                         del self._waiting[key]
 
-    def wake(self, key: object) -> None:
+    def wake(self, *keys: object) -> None:
+        """Wake everybody who waits for one of the keys, each of them once."""
         with self._lock:
-            waiting = list(self._waiting.get(key, ()))
-        for wake in waiting:
-            wake()
+            waiting = dict.fromkeys(one for key in keys for one in self._waiting.get(key, ()))
+            calls = [call for one in waiting if (call := one._woken()) is not None]
+        for call in calls:
+            try:
+                call()
+            except Exception:  # noqa: S112
+                # he is gone: his event loop was closed before he stopped waiting. The others are woken all the same
+                continue

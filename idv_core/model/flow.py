@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from enum import StrEnum
 from hashlib import sha256
@@ -66,13 +66,20 @@ class Link:
 
 @attrs.frozen
 class CallbackUrls:
-    """The addresses that the core hands out for one flow: one unguessable prefix, one word behind it for each purpose."""
+    """The addresses that the core hands out for one flow, one for each purpose. An address is good for its purpose only.
 
-    prefix: Secret
+    `sign` makes the address of a purpose. The same order always gets the same addresses.
+    """
+
+    sign: Callable[[str], Secret] = attrs.field(repr=False)
 
     def url(self, purpose: str) -> str:
-        """The address for `purpose` (`results`, `auth`, `return`, ...). It holds a secret: give it to the vendor only."""
-        return f"{self.prefix.reveal()}/{purpose}"
+        """The address for `purpose`, a word of a-z, 0-9, `_` and `-`. It holds a secret.
+
+        `return` is the one word for the applicant's browser: its address proves a visit and nothing else. Every other word
+        (`events`, `results`, `auth`, ...) is for the vendor's server: never let the browser see its address.
+        """
+        return self.sign(purpose).reveal()
 
 
 @not_pickled

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import attrs
 
+from .secret import Secret
 from .words import quoted, what_is
 
 # ISO 3166-1 alpha-2, officially assigned codes; XK (Kosovo) is user-assigned, and used by vendors, banks and the EU.
@@ -168,6 +169,14 @@ def texts(value: str | Iterable[str]) -> tuple[str, ...]:
     """One text, or several; members of enumerations become plain texts."""
     several = (value,) if isinstance(value, str) else value
     return tuple(str(item) if isinstance(item, str) else item for item in several)
+
+
+def as_secrets(value: Secret | Iterable[Secret] | None) -> tuple[Secret, ...]:
+    """One secret, several of which each is good (while one is exchanged), or none."""
+    several = () if value is None else (value,) if isinstance(value, Secret) else tuple(value)
+    if not all(isinstance(secret, Secret) for secret in several):
+        raise ValueError("a Secret is needed, or a list of them")
+    return several
 
 
 def plain_mapping(value: Mapping[Any, Any]) -> dict[Any, Any]:

@@ -341,21 +341,24 @@ class PluginConformance:
     def test_callbacks_are_proved_bounded_and_known_again(self, bench: Bench, idv: Driver) -> None:
         if not isinstance(idv.adapter, CallbackProtocol) or bench.callback is None:
             return
-        url = idv.gateway._operations.live.desk.urls(ACCOUNT, "APP-1")
-        path = url.prefix.reveal().rpartition(f"/{ACCOUNT}")[2]
-        inbound = bench.callback(path)
+        urls = idv.gateway._operations.live.desk.urls(ACCOUNT, "APP-1")
+        # the bench knows the purpose, the core the address
+        inbound = bench.callback("/token")
+        purpose = inbound.path.rpartition("/")[2]
+        path = urls.url(purpose).rpartition(f"/{ACCOUNT}")[2]
+        inbound = attrs.evolve(inbound, path=path)
         first = idv.receive(ACCOUNT, inbound)
         assert first.application_id == "APP-1"
         assert not first.repeated
-        assert idv.receive(ACCOUNT, inbound).repeated
-        forged = attrs.evolve(
-            inbound, path=inbound.path.replace(path, path[:-2] + ("aa" if path[-2:] != "aa" else "bb"))
-        )
+        # a visit of the browser is news each time
+        assert idv.receive(ACCOUNT, inbound).repeated == (purpose != "return")
+        token = path.split("/")[1]
+        forged = path.replace(token, token[:-2] + ("aa" if token[-2:] != "aa" else "bb"))
         for hostile, status in (
-            (forged, 404),
+            (attrs.evolve(inbound, path=forged), 404),
             (attrs.evolve(inbound, path="/results"), 404),
             (attrs.evolve(inbound, body=b"x" * (MAX_BODY + 1)), 413),
-            (attrs.evolve(inbound, path=f"{path}/nonsense"), 404),
+            (attrs.evolve(inbound, path=f"/{token}/nonsense"), 404),
         ):
             with pytest.raises(CallbackRejected) as caught:
                 idv.receive(ACCOUNT, hostile)

@@ -48,6 +48,7 @@ class AtlasAccount:
     # documents are read, not judged: what comes of them are errors
     evidence = Evidence(checks=(), documents=True, verdict=False)
     polling = Polling(first=timedelta(seconds=5), ceiling=timedelta(seconds=10))
+    callback_purposes = ("auth", "results", "chat")
 
     @property
     def base_url(self) -> str:
@@ -198,8 +199,14 @@ def _grant(granted: TokenGranted, refresh: Secret | None) -> Grant:
 
 
 def _presented(call: InboundCall) -> Secret | None:
-    shown = call.headers.get("token") or call.headers.get("authorization", "")
-    shown = shown.removeprefix("Bearer ").strip()
+    """The token in `Token`, or in `Authorization` alone or as Bearer (RFC 6750; RFC 9110 11.1: the scheme has no case).
+
+    Another scheme there is of a proxy before us, and says nothing of the vendor.
+    """
+    shown = call.headers.get("token", "").strip()
+    for part in call.headers.get("authorization", "").split(","):
+        scheme, _, token = part.strip().partition(" ")
+        shown = shown or (token.strip() if scheme.lower() == "bearer" else "" if token else scheme)
     return Secret(shown) if shown else None
 
 

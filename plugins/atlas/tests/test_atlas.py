@@ -54,7 +54,7 @@ def connect(
     network: Network, clock: FakeClock, settings: dict[str, object], emulator: AtlasEmulator, seen: list[Received]
 ) -> Connect:
     def connect(*, policy: Policy = POLICY, **changes: object) -> Gateway:
-        callbacks = Callbacks(f"https://{PLATFORM}/idv", Secret("k" * 32))
+        callbacks = Callbacks(f"https://{PLATFORM}/idv", Secret("key-of-the-tests-0123456789abcdef"))
         account = Account("atlas-india", "atlas", {**settings, **changes})
         idv = Gateway(
             [account],

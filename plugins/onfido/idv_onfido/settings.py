@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 
 from idv_core.model import Secret
-from idv_core.model.values import as_tuple, is_base_url, without_slash
+from idv_core.model.values import as_secrets, as_tuple, is_base_url, without_slash
 
 
 class Region(StrEnum):
@@ -35,7 +35,8 @@ class OnfidoSettings:
 
     `workflow_id` names the workflow made in the dashboard (an order's `template` overrides it). `report_names` are asked for
     when documents are handed in by API. `webhook_token` is that of the webhook whose address is
-    `gateway.callback_url(account, "events")`; without it only the address proves a webhook. `base_url` replaces the region's.
+    `gateway.callback_url(account, "events")`, or a list of them while it is exchanged; without it only the address proves a
+    webhook. `base_url` replaces the region's.
     """
 
     api_token: Secret
@@ -45,7 +46,7 @@ class OnfidoSettings:
     report_names: tuple[str, ...] = attrs.field(
         default=("document", "facial_similarity_photo"), converter=as_tuple, validator=_are_some
     )
-    webhook_token: Secret | None = None
+    webhook_token: tuple[Secret, ...] = attrs.field(default=(), converter=as_secrets)
     base_url: str | None = attrs.field(
         default=None,
         converter=attrs.converters.optional(without_slash),

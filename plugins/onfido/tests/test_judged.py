@@ -64,7 +64,7 @@ def gateway(served: tuple[OnfidoEmulator, Served], clock: FakeClock, **more: Any
         "webhook_token": Secret(TOKEN),
         **more,
     }
-    callbacks = Callbacks("https://platform.example/idv", Secret("k" * 32))
+    callbacks = Callbacks("https://platform.example/idv", Secret("key-of-the-tests-0123456789abcdef"))
     return Gateway(
         [Account("onfido", "onfido", settings)], callbacks=callbacks, clock=clock, registry=registry_of(idv_plugin())
     )

@@ -57,6 +57,7 @@ class StripeIdentity:
     settings: StripeSettings
     polling = Polling(first=timedelta(seconds=5), ceiling=timedelta(minutes=2))
     evidence = Evidence(checks=KINDS, documents=True, verdict=True)
+    callback_purposes = ("return", "events")
 
     @property
     def base_url(self) -> str:
@@ -164,8 +165,9 @@ class StripeIdentity:
             return CallbackReading(event="return")
         if call.purpose != "events" or call.method != "POST":
             raise CallbackRejected("no such address", status=404)
-        if self.settings.webhook_secret is not None:
-            self._check_signature(call, self.settings.webhook_secret)
+        signed = bool(self.settings.webhook_secret)
+        if signed:
+            self._check_signature(call)
         body = call.json_object()
         data = body.get("data")
         session = data.get("object") if isinstance(data, dict) else None
@@ -173,15 +175,18 @@ class StripeIdentity:
         event = body.get("type")
         flow_id = named if isinstance(named, str) and named.startswith("vs_") else None
         return CallbackReading(
-            event=event[:80] if isinstance(event, str) else "unnamed", flow_id=flow_id, fetch=flow_id is not None
+            event=event[:80] if isinstance(event, str) else "unnamed",
+            flow_id=flow_id,
+            fetch=flow_id is not None,
+            signed=signed,
         )
 
-    def _check_signature(self, call: InboundCall, secret: Secret) -> None:
+    def _check_signature(self, call: InboundCall) -> None:
         pairs = [part.partition("=")[::2] for part in call.headers.get("stripe-signature", "").split(",")]
         stamp = next((value for name, value in pairs if name.strip() == "t"), "")
         given = [value for name, value in pairs if name.strip() == "v1"]
-        wanted = sign(secret, stamp, call.body)
-        if not any(hmac.compare_digest(value.encode(errors="replace"), wanted.encode()) for value in given):
+        wanted = [sign(secret, stamp, call.body).encode() for secret in self.settings.webhook_secret]
+        if not any(hmac.compare_digest(value.encode(errors="replace"), good) for value in given for good in wanted):
             raise CallbackRejected("the signature is missing or wrong", status=401)
         if not stamp.isascii() or not stamp.isdigit() or len(stamp) > 12:
             raise CallbackRejected("the signature has no time", status=401)

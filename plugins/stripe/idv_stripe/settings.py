@@ -7,7 +7,7 @@ from enum import StrEnum
 import attrs
 
 from idv_core.model import Secret
-from idv_core.model.values import as_tuple, is_base_url, is_text, without_slash
+from idv_core.model.values import as_secrets, as_tuple, is_base_url, is_text, without_slash
 
 
 class DocumentType(StrEnum):
@@ -22,12 +22,12 @@ class StripeSettings:
 
     `verification_flow` (`vf_...`, an order's `template` overrides it) names a flow made in the dashboard; without it a document
     is asked for, as the other settings say. `webhook_secret` (`whsec_...`) is that of the endpoint whose address is
-    `gateway.callback_url(account, "events")`; without it only the address proves a webhook. `tolerance` is how old its
-    signature may be, in seconds.
+    `gateway.callback_url(account, "events")`, or a list of them while it is exchanged; without it only the address proves a
+    webhook. `tolerance` is how old its signature may be, in seconds.
     """
 
     api_key: Secret
-    webhook_secret: Secret | None = None
+    webhook_secret: tuple[Secret, ...] = attrs.field(default=(), converter=as_secrets)
     verification_flow: str | None = None
     require_matching_selfie: bool = True
     require_live_capture: bool = True

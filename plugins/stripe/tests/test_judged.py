@@ -52,7 +52,7 @@ def sdk(served: tuple[StripeEmulator, Served]) -> stripe.StripeClient:
 def idv(served: tuple[StripeEmulator, Served], clock: FakeClock) -> Iterator[Gateway]:
     emulator, running = served
     settings = {"base_url": running.url, "api_key": Secret(emulator.api_key), "webhook_secret": Secret(SECRET)}
-    callbacks = Callbacks("https://platform.example/idv", Secret("k" * 32))
+    callbacks = Callbacks("https://platform.example/idv", Secret("key-of-the-tests-0123456789abcdef"))
     with Gateway(
         [Account("stripe", "stripe", settings)], callbacks=callbacks, clock=clock, registry=registry_of(idv_plugin())
     ) as made:

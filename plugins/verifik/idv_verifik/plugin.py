@@ -70,6 +70,7 @@ class Verifik:
     polling = Polling(first=timedelta(seconds=5), ceiling=timedelta(minutes=2))
     # fact sheet section 8 row 10
     accepts = dict.fromkeys(UploadKind, frozenset({JPEG, PNG}))
+    callback_purposes = ("events",)
 
     @property
     def base_url(self) -> str:

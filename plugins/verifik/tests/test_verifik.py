@@ -63,7 +63,7 @@ def seen() -> list[Received]:
 @pytest.fixture
 def connect(network: Network, clock: FakeClock, settings: dict[str, object], seen: list[Received]) -> Connect:
     def connect(**changes: object) -> Gateway:
-        callbacks = Callbacks(f"https://{PLATFORM}/idv", Secret("k" * 32))
+        callbacks = Callbacks(f"https://{PLATFORM}/idv", Secret("key-of-the-tests-0123456789abcdef"))
         account = Account("vf", "verifik", {**settings, **changes})
         idv = Gateway(
             [account], callbacks=callbacks, transport=network, clock=clock, registry=registry_of(idv_plugin())

@@ -50,6 +50,7 @@ class Verigram:
     settings: VerigramSettings
     evidence = Evidence(checks=set(KINDS.values()), scored={CheckKind.FACE_MATCH}, documents=False, verdict=True)
     polling = Polling(first=timedelta(seconds=10), ceiling=timedelta(minutes=5))
+    callback_purposes = ("return",)
 
     @property
     def base_url(self) -> str:

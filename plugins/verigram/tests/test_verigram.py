@@ -369,7 +369,7 @@ class TestAgainstTheEmulator:
         from idv_core.callbacks import CallbackApp
 
         emulator.variants.redirect_adds = emulator.variants.notify_post = True
-        idv = connect(callbacks=Callbacks("https://platform.example/idv", Secret("k" * 32)))
+        idv = connect(callbacks=Callbacks("https://platform.example/idv", Secret("key-of-the-tests-0123456789abcdef")))
         seen: list[object] = []
         network.add("platform.example", Starlette(routes=[Mount("/idv", app=CallbackApp(idv, seen.append))]))
         flow = idv.open(order(return_url="https://platform.example/thanks"))
