@@ -1,6 +1,6 @@
 """What the engine tells of its work: records of the log, and events for observers.
 
-The text says it all for people who read plain logs; the keys (`extra`) say the same for programs and are stable.
+The text begins with stable words and then says the rest for people; the keys (`extra`) say it for programs and are stable.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def report_operation(run: Run, begun: float, error: str | None) -> None:
     seconds = run.clock.monotonic() - begun
     account, operation = run.session.name, run.operation.operation
     log.debug(
-        "operation %s at %s: %s in %.3f s",
+        "operation: %s at %s, %s in %.3f s",
         operation,
         account,
         error or "done",
@@ -90,7 +90,7 @@ def report_answer(
     status = response.status if response is not None else None
     kind = type(fault).__name__ if fault is not None else None
     log.debug(
-        "vendor call %s %s at %s: %s in %.3f s, attempt %d",
+        "vendor call: %s %s at %s, %s in %.3f s, attempt %d",
         request.method,
         request.template,
         run.session.name,
@@ -115,7 +115,7 @@ def report_answer(
 
 def report_repeat(run: Run, request: Request, attempt: int, reason: int | str) -> None:
     log.info(
-        "calling again %s %s at %s after attempt %d: %s",
+        "calling again: %s %s at %s after attempt %d, %s",
         request.method,
         request.template,
         run.session.name,
@@ -127,24 +127,24 @@ def report_repeat(run: Run, request: Request, attempt: int, reason: int | str) -
 
 def report_kept_token(run: Run) -> None:
     account = run.session.name
-    text = "token of %s not renewed, going on with the old one while it lasts"
+    text = "token not renewed, going on with the old one while it lasts: %s"
     log.warning(text, account, extra={"idv_account": account})
 
 
 def report_skew(run: Run, skew: timedelta) -> None:
     account, ahead = run.session.name, skew.total_seconds()
-    text = "clocks differ: that of %s is %.0f s ahead of ours, and is used from now on"
+    text = "clocks differ: the one of %s is %.0f s ahead of ours, and is used from now on"
     log.warning(text, account, ahead, extra={"idv_account": account, "idv_skew": ahead})
 
 
 def report_fallback(account: str, onward: str, why: str) -> None:
     keys = {"idv_account": account, "idv_to": onward, "idv_reason": why}
-    log.warning("falling back from %s to %s: %s", account, onward, why, extra=keys)
+    log.warning("falling back: from %s to %s, %s", account, onward, why, extra=keys)
 
 
 def report_shadow(account: str, operation: str, error: str) -> None:
     keys = {"idv_account": account, "idv_operation": operation, "idv_error": error}
-    log.info("shadow failed: %s at %s: %s", operation, account, error, extra=keys)
+    log.info("shadow failed: %s at %s, %s", operation, account, error, extra=keys)
 
 
 def report_configuration(accounts: int, routes: int) -> None:
@@ -153,7 +153,7 @@ def report_configuration(accounts: int, routes: int) -> None:
 
 
 def report_vanished(account: str) -> None:
-    text = "account %s is gone from the configuration: it takes nothing new, only its flows go on"
+    text = "account gone from the configuration, only its flows go on: %s"
     log.warning(text, account, extra={"idv_account": account})
 
 
@@ -164,10 +164,10 @@ def report_reload_failed(error: ConfigError) -> None:
 
 
 def report_rotation(account: str) -> None:
-    log.info("secrets of %s read again, they have changed", account, extra={"idv_account": account})
+    log.info("secrets read again, they have changed: %s", account, extra={"idv_account": account})
 
 
 def report_read_error(run: Run, error: str) -> None:
     account, plugin = run.session.name, run.session.plugin
-    text = "read_error of plugin %s raised %s at account %s; the HTTP status counts"
+    text = "read_error raised, the HTTP status counts: plugin %s, %s, account %s"
     log.warning(text, plugin, error, account, extra={"idv_account": account, "idv_error": error})
