@@ -16,6 +16,7 @@ from .callbacks.desk import Inbound, Received
 from .clock import Clock, SystemClock
 from .config import Account, Callbacks, Configuration, read_configuration
 from .engine.account import AccountHealth
+from .engine.rereading import reload_on
 from .engine.sync_driver import SyncDriver
 from .errors import ConfigError
 from .model import Document, Explanation, Flow, FlowOrder, ProvisionedTemplate, Result, Secret, Template
@@ -55,14 +56,26 @@ class GatewayBase:
     def reload(self, configuration: Configuration | None = None) -> None:
         """Take a new configuration at once: the file read again, or the one given. Reads files.
 
-        Raises ConfigError if there is an error in it; everything stays as it was then. Accounts that have not changed keep
+        Raises ConfigError if there is an error in it; everything stays as it was then. Called by a signal's handler in the
+        midst of a reload of the same thread, it returns at once, and the one under way reads once more. Accounts that have
+        not changed keep
         their connections, tokens and circuits; flows under way keep their account and policy.
         """
-        if configuration is None:
-            if self._file is None:
-                raise ConfigError("there is no file to read again: give reload() a Configuration")
-            configuration = read_configuration(self._file)
-        self._operations.take(configuration)
+        file = self._file
+        if configuration is not None:
+            self._operations.reload(lambda: configuration)
+        elif file is not None:
+            self._operations.reload(lambda: read_configuration(file))
+        else:
+            raise ConfigError("there is no file to read again: give reload() a Configuration")
+
+    def reload_on(self, number: int) -> None:
+        """Read the file again whenever this process gets the signal of that number: `idv.reload_on(signal.SIGHUP)`.
+
+        To be called in the main thread, and after a fork in each process. A thread does the work; errors in the file are
+        logged, and everything stays as it was then.
+        """
+        reload_on(number, self.reload)
 
     def health(self) -> Mapping[str, AccountHealth]:
         """How each account is doing, as this process sees it: circuit breaker, calls under way and waiting, retry budget."""

@@ -17,6 +17,7 @@ from .engine.account import AccountSession
 from .engine.breaker import CircuitState
 from .errors import ConfigError, NoRoute
 from .model import Candidate, Explanation, FlowOrder, Policy
+from .model.words import is_shown, quoted
 from .routing import Match, RoutingTable
 from .routing.choosing import Choice, choose, percent
 from .routing.conditions import Facts
@@ -36,13 +37,15 @@ class Plan:
 
 @attrs.frozen(kw_only=True)
 class Live:
-    """Accounts at run time, routes and policies. `retired` are accounts that are no longer configured, for the flows that
-    are under way with them. `policies` are all that were ever in force in this process, by their fingerprints, and `shadows`
-    the accounts that ever were a route's shadow: a reference may be as old as that."""
+    """Accounts at run time, routes and policies. For the flows that are under way there are also `former`, the accounts by
+    the names that they had before, and `retired`, those that are no longer configured. `policies` are all that were
+    ever in force in this process, by their fingerprints, and `shadows` the accounts that ever were a route's shadow: a
+    reference may be as old as that."""
 
     configuration: Configuration
     opened: Mapping[str, Opened]
     sessions: Mapping[str, AccountSession]
+    former: Mapping[str, AccountSession] = attrs.field(factory=dict)
     retired: Mapping[str, AccountSession] = attrs.field(factory=dict)
     table: RoutingTable
     default: Policy
@@ -55,11 +58,16 @@ class Live:
     def of(cls, checked: Checked, default: Policy, clock: Clock, before: Live | None = None) -> Live:
         """The configuration ready for use. Accounts that have not changed keep their token, limits and circuit."""
         configuration = checked.configuration
-        old = {**before.retired, **before.sessions} if before else {}
-        sessions = {
-            name: before.sessions[name] if before and before.is_same(opened) else opened.session(old.get(name))
-            for name, opened in checked.opened.items()
-        }
+        old = {**before.retired, **before.former, **before.sessions} if before else {}
+        sessions: dict[str, AccountSession] = {}
+        former: dict[str, AccountSession] = {}
+        for name, opened in checked.opened.items():
+            same = before is not None and before.is_same(opened)
+            sessions[name] = old[name] if same else opened.session(old.get(name))
+            for earlier in opened.account.formerly:
+                former[earlier] = (
+                    old[earlier] if same and before and earlier in before.former else opened.known_as(earlier)
+                )
         default = configuration.policies.get(DEFAULT, default)
         if not default.name and (configuration.policies or configuration.routes):
             # beside others it needs a name, so that references can tell it from them
@@ -70,7 +78,8 @@ class Live:
             configuration=configuration,
             opened=checked.opened,
             sessions=sessions,
-            retired={name: session for name, session in old.items() if name not in sessions},
+            former=former,
+            retired={name: session for name, session in old.items() if name not in sessions and name not in former},
             table=checked.table,
             default=default,
             desk=_desk(checked, clock, before),
@@ -84,15 +93,48 @@ class Live:
         name = opened.account.name
         return name in self.sessions and self.opened[name] == attrs.evolve(opened, adapter=self.opened[name].adapter)
 
+    def with_fresh(self, opened: Opened) -> Live:
+        """With that account, whose secrets have changed."""
+        account = opened.account
+        session = opened.session(self.sessions[account.name])
+        return attrs.evolve(
+            self,
+            opened={**self.opened, account.name: opened},
+            sessions={**self.sessions, account.name: session},
+            former={**self.former, **{name: opened.known_as(name) for name in account.formerly}},
+        )
+
+    def owner(self, name: str) -> str:
+        """The account that is, or once was, called so."""
+        if name in self.sessions:
+            return name
+        return next((owner for owner, opened in self.opened.items() if name in opened.account.formerly), name)
+
+    def session_of_flow(self, account: str) -> AccountSession:
+        """For flows that are under way: also an account that was renamed, or is gone from the configuration."""
+        session = self.sessions.get(account) or self.former.get(account) or self.retired.get(account)
+        if session is None:
+            known = ", ".join(sorted(self.sessions))
+            text = (
+                f"there is no account {quoted(account)} (there are: {known}); if it has another name now, say formerly"
+            )
+            raise ConfigError(text, account=account if is_shown(account) else None)
+        return session
+
     def session(self, account: str | None) -> AccountSession:
+        """For what begins now: only what is configured."""
         if account is None and len(self.sessions) == 1:
             return next(iter(self.sessions.values()))
         known = ", ".join(sorted(self.sessions))
         if account is None:
             raise ConfigError(f"there are several accounts, so say which one: {known}")
-        session = self.sessions.get(account) or self.retired.get(account)
+        session = self.sessions.get(account)
         if session is None:
-            raise ConfigError(f"there is no account {account!r} (there are: {known})", account=account)
+            gone = account in self.retired or account in self.former
+            text = (
+                f"there is no account {quoted(account)} any more" if gone else f"there is no account {quoted(account)}"
+            )
+            raise ConfigError(f"{text} (there are: {known})", account=account if is_shown(account) else None)
         return session
 
     def plan(self, order: FlowOrder, account: str | None, now: datetime) -> Plan:

@@ -16,8 +16,8 @@ from .callbacks.desk import CallbackDesk, Inbound, Received
 from .clock import Clock
 from .config import Configuration, check
 from .config.accounts import open_account
+from .config.check import check_default
 from .config.problems import Problems
-from .config.secrets import is_quick
 from .config.settings import SettingsReader
 from .documents import check_documents, check_order, check_pictures, check_url, read_document
 from .engine.account import AccountHealth, AccountSession
@@ -25,7 +25,8 @@ from .engine.caps import until_tomorrow
 from .engine.conversation import perform
 from .engine.effects import Blocking, Pause, Queue, Steps
 from .engine.redaction import redact_check
-from .engine.reports import report_configuration, report_fallback, report_rotation, report_shadow
+from .engine.reports import report_configuration, report_fallback, report_rotation, report_shadow, report_vanished
+from .engine.rereading import Reloads, Rereads
 from .engine.wakers import Wakers, wake_keys
 from .errors import (
     AuthenticationFailed,
@@ -84,10 +85,10 @@ _PATIENCE = 5
 _GROWTH = 1.5
 # Another vendor may be asked after one of these, if it is certain that nothing was done.
 _AWAY = (VendorUnavailable, RateLimited, AuthenticationFailed, PermissionDenied)
-# When a callback's signature is wrong, the account's secrets are read again, once in so many seconds.
-_LOOK_AGAIN = 10.0
 # A shadow may not keep the applicant waiting for longer than so many seconds.
 _SHADOW_SECONDS = 10.0
+# A webhook that is refused waits so long for secrets to be read again.
+_SECRETS_SECONDS = 1.0
 
 
 @attrs.define(kw_only=True)
@@ -101,8 +102,9 @@ class Operations:
     wakers: Wakers
     observers: Observers
     openings: Openings = attrs.field(factory=Openings)
-    _changing: threading.Lock = attrs.field(factory=threading.Lock, repr=False)
-    _looked: dict[str, float] = attrs.field(factory=dict, repr=False)
+    _reloads: Reloads = attrs.field(factory=Reloads, repr=False)
+    _rereads: Rereads = attrs.field(factory=Rereads, repr=False)
+    _exchange: threading.RLock = attrs.field(factory=threading.RLock, repr=False)
 
     @classmethod
     def over(
@@ -113,6 +115,7 @@ class Operations:
         registry: Registry,
         observers: Iterable[object],
     ) -> Operations:
+        check_default(configuration, default)
         checked = check(configuration, registry, clock.now()).or_raise()
         return cls(
             live=Live.of(checked, default, clock),
@@ -123,12 +126,29 @@ class Operations:
             observers=Observers(observers),
         )
 
-    def take(self, configuration: Configuration) -> None:
+    def reload(self, read: Callable[[], Configuration]) -> None:
         """Exchange the configuration. Raises ConfigError and leaves everything as it is when there is an error in it."""
-        with self._changing:
-            checked = check(configuration, self.registry, self.clock.now()).or_raise()
-            self.live = Live.of(checked, self.default, self.clock, self.live)
+        self._reloads.run(lambda: self._take(read()))
+
+    def _take(self, configuration: Configuration) -> None:
+        check_default(configuration, self.default)
+        checked = check(configuration, self.registry, self.clock.now()).or_raise()
+        before = self._put(lambda live: Live.of(checked, self.default, self.clock, live))
         report_configuration(len(configuration.accounts), len(configuration.routes))
+        for name in before.sessions:
+            if name not in self.live.sessions and name not in self.live.former:
+                report_vanished(name)
+
+    def _put(self, change: Callable[[Live], Live]) -> Live:
+        """Exchange what is in force for what `change` makes of it; gives back what was. A signal may come at any moment and
+        its handler may exchange it too; then it is done once more."""
+        with self._exchange:
+            while True:
+                live = self.live
+                changed = change(live)
+                if self.live is live:
+                    self.live = changed
+                    return live
 
     def explain(self, order: FlowOrder, account: str | None, at: datetime | None) -> Explanation:
         check_order(order, self.clock.now())
@@ -358,7 +378,7 @@ class Operations:
             return flow
 
         def steps() -> Steps[Flow]:
-            session = self.live.session(shadow.account)
+            session = self.live.session_of_flow(shadow.account)
             return (yield from act(session, shadow)) if isinstance(session.adapter, protocol) else shadow
 
         after = yield from _shadowed(shadow.account, operation, steps())
@@ -511,34 +531,17 @@ class Operations:
         try:
             received = desk.receive(session, inbound)
         except CallbackRejected as error:
-            fresh = self._with_new_secrets(session) if error.status == 401 else None
-            if fresh is None:
+            if error.status != 401:
                 raise
-            received = desk.receive(fresh, inbound)
+            received = desk.receive(self._reread_soon(session, error), inbound)
         self.wakers.wake(*received.wakes)
         return received
 
     def _called(self, account: str) -> AccountSession:
-        session = self.live.sessions.get(account) or self.live.retired.get(account)
-        if session is None:
-            raise CallbackRejected("no such address", status=404)
-        return session
-
-    def _with_new_secrets(self, session: AccountSession) -> AccountSession | None:
-        """The account with the secrets that its references give now, if they are others. Looks at files only, and not often:
-        callbacks are received in an event loop, and whoever knows an address can make us look."""
-        opened = self.live.opened.get(session.name)
-        if opened is None or not is_quick(opened.account.settings, self.registry.secret_sources):
-            return None
-        now = self.clock.monotonic()
-        if now - self._looked.get(session.name, -_LOOK_AGAIN) < _LOOK_AGAIN:
-            return None
-        # while the configuration is being exchanged there is nothing to wait for: the vendor calls again
-        if not self._changing.acquire(blocking=False):
-            return None
-        self._changing.release()
-        self._looked[session.name] = now
-        return self._reread(session)
+        try:
+            return self.live.session_of_flow(account)
+        except ConfigError:
+            raise CallbackRejected("no such address", status=404) from None
 
     def _callback_desk(self) -> CallbackDesk:
         if self.live.desk is None:
@@ -573,24 +576,39 @@ class Operations:
 
     def _reread(self, session: AccountSession) -> AccountSession | None:
         """The account with the secrets that its references give now; None if they are those that were refused."""
-        with self._changing:
-            live = self.live
-            current = live.sessions.get(session.name)
-            if current is None or current is not session:
-                return current
-            problems = Problems()
-            reader = SettingsReader(problems, self.registry.secret_sources)
-            opened = open_account(live.opened[session.name].account, self.registry, reader)
-            if opened is None or live.is_same(opened):
-                return None
-            fresh = opened.session(session)
-            self.live = attrs.evolve(
-                live,
-                opened={**live.opened, session.name: opened},
-                sessions={**live.sessions, session.name: fresh},
-            )
-        report_rotation(session.name)
-        return fresh
+        self._rereads.run(
+            self.live.owner(session.name),
+            lambda: self.live.session_of_flow(session.name) is session,
+            lambda: self._read_secrets(session),
+            self.clock.monotonic,
+            session.limits.operation,
+        )
+        now = self.live.session_of_flow(session.name)
+        return None if now is session else now
+
+    def _reread_soon(self, session: AccountSession, refused: CallbackRejected) -> AccountSession:
+        """The same where nobody may be kept waiting. Raises `refused`, or status 503 if the secrets are not there yet."""
+        fresh: list[AccountSession | None] = []
+        reader = threading.Thread(target=lambda: fresh.append(self._reread(session)), name="idv-secrets", daemon=True)
+        reader.start()
+        reader.join(_SECRETS_SECONDS)
+        if not fresh:
+            raise CallbackRejected("the signing secret is being read again, so repeat the call", status=503)
+        if fresh[0] is None:
+            raise refused
+        return fresh[0]
+
+    def _read_secrets(self, session: AccountSession) -> None:
+        owner = self.live.owner(session.name)
+        if owner not in self.live.opened:
+            return
+        reader = SettingsReader(Problems(), self.registry.secret_sources)
+        opened = open_account(self.live.opened[owner].account, self.registry, reader)
+        if opened is None or self.live.is_same(opened):
+            return
+        # meanwhile the account may have been exchanged or taken out by a reload, whose word counts
+        self._put(lambda live: live.with_fresh(opened) if live.session_of_flow(session.name) is session else live)
+        report_rotation(owner)
 
     def _flow(
         self, session: AccountSession, operation: str, before: Flow, start: Callable[[Any], Exchange[Flow]]
@@ -600,7 +618,7 @@ class Operations:
     def _of(self, flow: Flow | str) -> tuple[AccountSession, Flow]:
         """The account of a flow, and the flow; a reference alone is enough to go on."""
         if isinstance(flow, Flow):
-            return self.live.session(flow.account), flow
+            return self.live.session_of_flow(flow.account), flow
         if not isinstance(flow, str):
             raise InvalidOrder("a Flow or its reference 'account/vendor-id' is needed", fields=("flow",))
         try:
@@ -617,7 +635,7 @@ class Operations:
             subject=ref.subject,
             is_shadow=ref.is_shadow,
         )
-        return self.live.session(ref.account), known
+        return self.live.session_of_flow(ref.account), known
 
     @staticmethod
     def _needs(session: AccountSession, protocol: type, operation: str, why: str) -> None:

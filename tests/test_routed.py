@@ -207,7 +207,7 @@ class TestFallback:
         a, b, c = flow.explanation.candidates
         assert (a.chosen, b.chosen, b.health, c.health) == (False, True, "available", "not asked")
         assert a.health in ("VendorUnavailable", "RateLimited", "PermissionDenied", "AuthenticationFailed")
-        (record,) = [r for r in caplog.records if r.getMessage() == "falling back"]
+        (record,) = [r for r in caplog.records if r.getMessage().startswith("falling back: from ")]
         assert (record.idv_account, record.idv_to, record.idv_reason) == ("a", "b", a.health)
 
     @pytest.mark.parametrize(
@@ -372,7 +372,7 @@ class TestShadow:
         with caplog.at_level(logging.INFO):
             flow = idv.open(order())
         assert (flow.account, flow.shadow) == ("a", None)
-        (record,) = [r for r in caplog.records if r.getMessage() == "shadow failed"]
+        (record,) = [r for r in caplog.records if r.getMessage().startswith("shadow failed: ")]
         assert (record.idv_account, record.idv_operation) == ("b", "open")
         assert idv.upload(flow, [Document("pan", content=b"x")]).shadow is None
 
@@ -391,7 +391,7 @@ class TestShadow:
         later = connect(Route(name="all", to="a"), accounts=[account("a")])
         with caplog.at_level(logging.INFO):
             assert later.upload(flow, [Document("pan", content=b"x")]).shadow == flow.shadow
-        (record,) = [r for r in caplog.records if r.getMessage() == "shadow failed"]
+        (record,) = [r for r in caplog.records if r.getMessage().startswith("shadow failed: ")]
         assert (record.idv_operation, record.idv_error) == ("upload", "ConfigError")
 
     def test_a_vendor_without_uploads_is_left_alone(self, connect: Connect, vendors: Vendors) -> None:
@@ -518,7 +518,7 @@ class TestReload:
         file.write_text(accounts + '[[routes]]\nname = "all"\nto = "b"\n')
         with caplog.at_level(logging.INFO):
             idv.reload()
-        (record,) = [r for r in caplog.records if r.getMessage() == "configuration taken"]
+        (record,) = [r for r in caplog.records if r.getMessage().startswith("configuration taken: ")]
         assert (record.idv_accounts, record.idv_routes) == (2, 1)
         assert idv.open(order()).account == "b"
         file.write_text(accounts + '[[routes]]\nname = "all"\nto = "z"\n')
@@ -556,7 +556,7 @@ class TestRotation:
         clock.advance(120)
         with caplog.at_level(logging.INFO):
             assert idv.open(order()).ref == "a/f-1"
-        (record,) = [r for r in caplog.records if r.getMessage() == "secrets read again, they have changed"]
+        (record,) = [r for r in caplog.records if r.getMessage().startswith("secrets read again, they have changed: ")]
         assert record.idv_account == "a"
         assert "key-" not in caplog.text
 

@@ -94,9 +94,16 @@ class Opened:
 
     def session(self, before: AccountSession | None = None) -> AccountSession:
         """The account ready for use. `before` is the same account as it was until now: what it opened today still counts."""
+        session = self.known_as(self.account.name)
+        if before is not None:
+            session.cap.go_on(before.cap)
+        return session
+
+    def known_as(self, name: str) -> AccountSession:
+        """The account under a name, which may be one that it had before."""
         account = self.account
-        session = AccountSession(
-            name=account.name,
+        return AccountSession(
+            name=name,
             plugin=self.plugin,
             adapter=self.adapter,
             limits=account.limits,
@@ -106,9 +113,6 @@ class Opened:
             daily_cap=account.daily_cap,
             is_test=account.test,
         )
-        if before is not None:
-            session.cap.go_on(before.cap)
-        return session
 
 
 def open_account(account: Account, registry: Registry, reader: SettingsReader) -> Opened | None:

@@ -1,10 +1,14 @@
-"""What the engine tells of its work: records of the log with stable keys, and events for observers."""
+"""What the engine tells of its work: records of the log, and events for observers.
+
+The text begins with stable words and then says the rest for people; the keys (`extra`) say it for programs and are stable.
+"""
 
 from __future__ import annotations
 
 import logging
 from datetime import timedelta
 
+from ..errors import ConfigError
 from ..telemetry import CircuitChanged, OperationEnded, RequestEnded, RequestStarted
 from ..wire import Request, Response
 from .breaker import CircuitState
@@ -21,7 +25,8 @@ def is_debugging() -> bool:
 def report_circuit(run: Run, changed: CircuitState | None) -> None:
     if changed is None:
         return
-    log.warning("circuit changed", extra={"idv_account": run.session.name, "idv_circuit": str(changed)})
+    account = run.session.name
+    log.warning("circuit %s: %s", changed, account, extra={"idv_account": account, "idv_circuit": str(changed)})
     if run.observers:
         run.observers.tell("circuit_changed", CircuitChanged(account=run.session.name, state=str(changed)))
 
@@ -40,11 +45,16 @@ def report_operation(run: Run, begun: float, error: str | None) -> None:
     if not (run.observers or is_debugging()):
         return
     seconds = run.clock.monotonic() - begun
+    account, operation = run.session.name, run.operation.operation
     log.debug(
-        "operation",
+        "operation: %s at %s, %s in %.3f s",
+        operation,
+        account,
+        error or "done",
+        seconds,
         extra={
-            "idv_account": run.session.name,
-            "idv_operation": run.operation.operation,
+            "idv_account": account,
+            "idv_operation": operation,
             "idv_error": error,
             "idv_seconds": round(seconds, 3),
         },
@@ -80,7 +90,13 @@ def report_answer(
     status = response.status if response is not None else None
     kind = type(fault).__name__ if fault is not None else None
     log.debug(
-        "vendor call",
+        "vendor call: %s %s at %s, %s in %.3f s, attempt %d",
+        request.method,
+        request.template,
+        run.session.name,
+        status or kind,
+        seconds,
+        attempt,
         extra={
             **about(run, request),
             "idv_attempt": attempt,
@@ -98,35 +114,60 @@ def report_answer(
 
 
 def report_repeat(run: Run, request: Request, attempt: int, reason: int | str) -> None:
-    log.info("calling again", extra={**about(run, request), "idv_attempt": attempt, "idv_reason": reason})
+    log.info(
+        "calling again: %s %s at %s after attempt %d, %s",
+        request.method,
+        request.template,
+        run.session.name,
+        attempt,
+        reason,
+        extra={**about(run, request), "idv_attempt": attempt, "idv_reason": reason},
+    )
 
 
 def report_kept_token(run: Run) -> None:
-    log.warning("token not renewed, going on with the old one while it lasts", extra={"idv_account": run.session.name})
+    account = run.session.name
+    text = "token not renewed, going on with the old one while it lasts: %s"
+    log.warning(text, account, extra={"idv_account": account})
 
 
 def report_skew(run: Run, skew: timedelta) -> None:
-    log.warning("clocks differ", extra={"idv_account": run.session.name, "idv_skew": skew.total_seconds()})
+    account, ahead = run.session.name, skew.total_seconds()
+    text = "clocks differ: the one of %s is %.0f s ahead of ours, and is used from now on"
+    log.warning(text, account, ahead, extra={"idv_account": account, "idv_skew": ahead})
 
 
 def report_fallback(account: str, onward: str, why: str) -> None:
-    log.warning("falling back", extra={"idv_account": account, "idv_to": onward, "idv_reason": why})
+    keys = {"idv_account": account, "idv_to": onward, "idv_reason": why}
+    log.warning("falling back: from %s to %s, %s", account, onward, why, extra=keys)
 
 
 def report_shadow(account: str, operation: str, error: str) -> None:
-    log.info("shadow failed", extra={"idv_account": account, "idv_operation": operation, "idv_error": error})
+    keys = {"idv_account": account, "idv_operation": operation, "idv_error": error}
+    log.info("shadow failed: %s at %s, %s", operation, account, error, extra=keys)
 
 
 def report_configuration(accounts: int, routes: int) -> None:
-    log.info("configuration taken", extra={"idv_accounts": accounts, "idv_routes": routes})
+    keys = {"idv_accounts": accounts, "idv_routes": routes}
+    log.info("configuration taken: %d accounts, %d routes", accounts, routes, extra=keys)
+
+
+def report_vanished(account: str) -> None:
+    text = "account gone from the configuration, only its flows go on: %s"
+    log.warning(text, account, extra={"idv_account": account})
+
+
+def report_reload_failed(error: ConfigError) -> None:
+    problems = [str(problem) for problem in error.problems] or [error.message]
+    text = "configuration not taken, everything stays as it was: %s"
+    log.error(text, "; ".join(problems), extra={"idv_problems": len(problems)})
 
 
 def report_rotation(account: str) -> None:
-    log.info("secrets read again, they have changed", extra={"idv_account": account})
+    log.info("secrets read again, they have changed: %s", account, extra={"idv_account": account})
 
 
 def report_read_error(run: Run, error: str) -> None:
     account, plugin = run.session.name, run.session.plugin
-    log.warning(
-        f"read_error of plugin {plugin!r} raised {error}; the HTTP status counts", extra={"idv_account": account}
-    )
+    text = "read_error raised, the HTTP status counts: plugin %s, %s, account %s"
+    log.warning(text, plugin, error, account, extra={"idv_account": account, "idv_error": error})

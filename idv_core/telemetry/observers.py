@@ -57,4 +57,9 @@ class Observers:
             getattr(self._manager.hook, hook)(event=event)
         except Exception as error:
             # the class alone, for the text of somebody else's error may hold anything
-            log.warning("observer failed", extra={"idv_hook": hook, "idv_error": type(error).__name__})
+            log.warning(
+                "observer failed in %s: %s",
+                hook,
+                type(error).__name__,
+                extra={"idv_hook": hook, "idv_error": type(error).__name__},
+            )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -121,6 +121,10 @@ class AtlasAccount:
             )
         lost = AddressMatch(index=-1, similarity=None, same_person=None, error="no answer for this address")
         return tuple(found.get(index, attrs.evolve(lost, index=index)) for index in range(len(targets)))
+
+    def problems(self, *, callbacks: bool) -> Iterator[tuple[str, str]]:
+        if not self.settings.product_type:
+            yield "product_type", "is not set: nothing can be opened but orders that name one as their template"
 
     def product_type(self, order: FlowOrder) -> str:
         product = order.template or self.settings.product_type

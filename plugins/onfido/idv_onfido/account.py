@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -16,7 +16,7 @@ from idv_core.protocols import CallbackReading, InboundCall
 from idv_core.wire import Exchange, Request, Response
 
 from .mapping import as_object, as_text
-from .settings import OnfidoSettings
+from .settings import Family, OnfidoSettings
 
 _FORBIDDEN = frozenset('!#$%*=<>;{}"')
 
@@ -39,6 +39,19 @@ class OnfidoAccount:
     @property
     def base_url(self) -> str:
         return self.settings.base_url or f"https://api.{self.settings.region}.onfido.com/v3.6"
+
+    @property
+    def key_mode(self) -> str | None:
+        return self.settings.key_mode
+
+    def problems(self, *, callbacks: bool) -> Iterator[tuple[str, str]]:
+        settings = self.settings
+        if settings.family is Family.WORKFLOWS and settings.workflow_id is None:
+            yield "workflow_id", "is not set: nothing can be opened but orders that name a workflow as their template"
+        if settings.base_url is None and settings.key_mode and not settings.token_region and settings.region != "eu":
+            yield "region", "the token names no region, as those of region eu do, and the region is another one"
+        if callbacks and settings.webhook_token is None:
+            yield "webhook_token", "is not set: only their address proves webhooks. Give the token of the webhook"
 
     def authorize(self, request: Request, token: Secret | None, now: datetime) -> Request:
         return request.with_headers({"Authorization": Secret(f"Token token={self.settings.api_token.reveal()}")})

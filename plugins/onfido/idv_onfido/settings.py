@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from typing import Any
 
@@ -22,6 +23,9 @@ class Region(StrEnum):
 class Family(StrEnum):
     WORKFLOWS = "workflows"
     CHECKS = "checks"
+
+
+_TOKEN = re.compile(r"api_(live|sandbox)(?:_([a-z]{2}))?\.")
 
 
 def _are_some(_: object, attribute: attrs.Attribute[Any], value: tuple[str, ...]) -> None:
@@ -54,6 +58,25 @@ class OnfidoSettings:
     )
     link_hosts: tuple[str, ...] = attrs.field(default=("onfido.app", "*.onfido.app"), converter=as_tuple)
 
+    def __attrs_post_init__(self) -> None:
+        if self.base_url is None and self.token_region not in (None, self.region.value):
+            raise ValueError(
+                f"the token is one of region {self.token_region} and the region is {self.region.value}: Onfido takes a token "
+                "in its own region only"
+            )
+
+    @property
+    def key_mode(self) -> str | None:
+        """`test` (Onfido's sandbox) or `live`, as the token says (`api_live.…`, `api_sandbox_us.…`)."""
+        found = _TOKEN.match(self.api_token.reveal())
+        return {"live": "live", "sandbox": "test"}[found[1]] if found else None
+
+    @property
+    def token_region(self) -> str | None:
+        """The region that the token names, if it names one."""
+        found = _TOKEN.match(self.api_token.reveal())
+        return found[2] if found else None
+
     @property
     def is_live(self) -> bool:
-        return self.api_token.reveal().startswith("api_live")
+        return self.key_mode == "live"

@@ -63,6 +63,16 @@ class StripeIdentity:
     def base_url(self) -> str:
         return self.settings.base_url
 
+    @property
+    def key_mode(self) -> str | None:
+        return self.settings.key_mode
+
+    def problems(self, *, callbacks: bool) -> Iterator[tuple[str, str]]:
+        if self.settings.api_key.reveal().startswith("pk_"):
+            yield "api_key", "a publishable key (pk_) opens nothing: give a secret or a restricted one (sk_, rk_)"
+        if callbacks and self.settings.webhook_secret is None:
+            yield "webhook_secret", "is not set: only their address proves webhooks. Give the endpoint's signing secret"
+
     def authorize(self, request: Request, token: Secret | None, now: datetime) -> Request:
         bearer = Secret(f"Bearer {self.settings.api_key.reveal()}")
         return request.with_headers({"Authorization": bearer, "Stripe-Version": self.settings.api_version})

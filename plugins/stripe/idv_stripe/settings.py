@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 
 import attrs
@@ -39,5 +40,11 @@ class StripeSettings:
     link_hosts: tuple[str, ...] = attrs.field(default=("*.stripe.com",), converter=as_tuple)
 
     @property
+    def key_mode(self) -> str | None:
+        """`test` or `live`, as the key says (docs.stripe.com/keys)."""
+        found = re.match(r"[sr]k_(test|live)_", self.api_key.reveal())
+        return found[1] if found else None
+
+    @property
     def is_live(self) -> bool:
-        return "_live_" in self.api_key.reveal()[:9]
+        return self.key_mode == "live"

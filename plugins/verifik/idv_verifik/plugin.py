@@ -8,6 +8,7 @@ and `registrations`.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -75,6 +76,10 @@ class Verifik:
     @property
     def base_url(self) -> str:
         return self.settings.base_url
+
+    def problems(self, *, callbacks: bool) -> Iterator[tuple[str, str]]:
+        if self.settings.project_flow is None:
+            yield "project_flow", "is not set: nothing can be opened but orders that name one as their template"
 
     @property
     def registrations(self) -> Registrations:
