@@ -541,8 +541,6 @@ class Operations:
         """The account of a flow, and the flow; a reference alone is enough to go on."""
         if isinstance(flow, Flow):
             return self.live.session(flow.account), flow
-        if not isinstance(flow, str):
-            raise InvalidOrder("a Flow or its reference 'account/vendor-id' is needed", fields=("flow",))
         try:
             ref = FlowRef.parse(flow)
         except ValueError as error:
