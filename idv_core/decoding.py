@@ -35,7 +35,10 @@ def _finite(number: str) -> float:
 
 
 def _refuse_half_pairs(data: Any) -> None:
-    json.dumps(data, ensure_ascii=False).encode()
+    try:
+        json.dumps(data, ensure_ascii=False).encode()
+    except RecursionError:
+        raise ValueError("nested too deep") from None
 
 
 def _fastest() -> Callable[[bytes], Any]:

@@ -24,7 +24,7 @@ from .engine.account import AccountHealth, AccountSession
 from .engine.caps import until_tomorrow
 from .engine.conversation import perform
 from .engine.effects import Blocking, Pause, Queue, Steps
-from .engine.redaction import redact_check
+from .engine.redaction import redact_check, redact_result
 from .engine.reports import report_configuration, report_fallback, report_rotation, report_shadow, report_vanished
 from .engine.rereading import Reloads, Rereads
 from .engine.wakers import Wakers, wake_keys
@@ -407,9 +407,7 @@ class Operations:
     def result(self, flow: Flow | str) -> Steps[Result]:
         session, flow = self._of(flow)
         result = yield from self._perform(session, "result", lambda adapter: adapter.result(flow))
-        if any(check.reasons for check in result.checks):
-            result = attrs.evolve(result, checks=map(redact_check, result.checks))
-        return self._decided(session, flow, result)
+        return self._decided(session, flow, redact_result(result))
 
     def _decided(self, session: AccountSession, flow: Flow, result: Result) -> Result:
         """By the policy that the flow began with; where that is not known, by the strictest that there ever was here."""
@@ -619,8 +617,6 @@ class Operations:
         """The account of a flow, and the flow; a reference alone is enough to go on."""
         if isinstance(flow, Flow):
             return self.live.session_of_flow(flow.account), flow
-        if not isinstance(flow, str):
-            raise InvalidOrder("a Flow or its reference 'account/vendor-id' is needed", fields=("flow",))
         try:
             ref = FlowRef.parse(flow)
         except ValueError as error:

@@ -10,6 +10,7 @@ An operation is a generator: it yields a `Request`, is sent the `Response`, and 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Generator, Iterable, Mapping
 from datetime import datetime
 from typing import Any, TypeAlias, TypeVar
@@ -23,7 +24,7 @@ from .decoding import decode
 from .errors import InvalidOrder, UnexpectedResponse
 from .model.secret import Secret
 from .model.strict import register_strict_scalars
-from .model.values import is_aware, plain_mapping
+from .model.values import is_aware, plain_mapping, text_fault
 
 T = TypeVar("T")
 
@@ -34,17 +35,28 @@ Query: TypeAlias = tuple[tuple[str, str], ...]
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 _DEEPEST = 64
+_LONGEST_SEGMENT = 1000
+_PATH = re.compile(r"/(?!/)[!\"$->@-\[\]-~]*")
 
 
 def fill_path(template: str, *segments: str) -> str:
     """Put each segment, percent-encoded (RFC 3986 section 3.3), where `{}` stands in `template`.
 
-    A value stays one segment whatever it holds; an empty one, `.` and `..` would change the path and raise InvalidOrder.
+    A value stays one segment whatever it holds; an empty one, `.` and `..` would change the path and raise InvalidOrder,
+    as do one with half a surrogate pair and one longer than 1000 characters. Raises ValueError where there are not as many
+    segments as `{}`.
     """
-    for segment in segments:
+    parts = template.split("{}")
+    if len(parts) - 1 != len(segments):
+        raise ValueError(f"the path {template!r} has room for {len(parts) - 1} segments and is given {len(segments)}")
+    path = [parts[0]]
+    for segment, after in zip(segments, parts[1:], strict=True):
         if segment in ("", ".", ".."):
             raise InvalidOrder("an id that goes into a path is empty or a dot segment", fields=("id",))
-    return template.format(*(quote(segment, safe="") for segment in segments))
+        if text_fault(segment, _LONGEST_SEGMENT, blank=True, controls=True):
+            raise InvalidOrder("an id that goes into a path is no text that can be sent", fields=("id",))
+        path += [quote(segment, safe=""), after]
+    return "".join(path)
 
 
 def _query(query: Mapping[str, str] | Query) -> Query:
@@ -75,6 +87,9 @@ def _form(form: Mapping[str, str | FilePart] | Form) -> Form:
 class Request:
     """One call to the vendor, relative to the account's base URL.
 
+    `path` begins with one slash and is put behind the base URL: printable ASCII without `?`, `#` and backslash; anything
+    else, such as a whole address, raises ValueError. `query` is apart, its values are texts (InvalidOrder for one that
+    cannot be sent).
     `json` is the body, or `form` is: fields that are sent URL-encoded, or as multipart/form-data (RFC 7578) where a `FilePart`
     is among them. `accept` names statuses outside 2xx that the operation wants to read itself instead of having
     them raised. `repeatable` says that making the call twice does no harm (true for GET, PUT and DELETE). With `signed`
@@ -96,6 +111,13 @@ class Request:
     def __attrs_post_init__(self) -> None:
         if self.form and self.json is not None:
             raise ValueError("give json or form, not both")
+        if not _PATH.fullmatch(self.path):
+            raise ValueError(
+                f"the path of {self.template!r} must begin with one slash and hold printable ASCII; no address, no query"
+            )
+        for name, value in self.query:
+            if not isinstance(value, str) or text_fault(value, len(value), blank=True, controls=True):
+                raise InvalidOrder(f"the value of {name!r} in the query is no text that can be sent", fields=(name,))
 
     @template.default
     def _by_path(self) -> str:

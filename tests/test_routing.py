@@ -145,7 +145,7 @@ _whens = st.builds(
 _orders = st.builds(
     FlowOrder,
     product=st.text("abc", min_size=1, max_size=3),
-    application_id=st.text(min_size=1, max_size=5).filter(str.strip),
+    application_id=st.text("aZ09-é漢 ", min_size=1, max_size=5).filter(str.strip),
     applicant=st.builds(
         Applicant,
         reference=st.just("r"),
@@ -154,7 +154,7 @@ _orders = st.builds(
         locale=st.sampled_from(["en", "es"]),
         birthdate=st.none() | st.sampled_from([date(2010, 1, 1), date(2000, 1, 1), date(1970, 1, 1)]),
     ),
-    tenant=st.none() | st.text("abc", max_size=2),
+    tenant=st.none() | st.text("abc", min_size=1, max_size=2),
     documents=st.sampled_from([(), ("PAN",), ("X", "Y")]),
     metadata=st.dictionaries(st.sampled_from(["k", "l", "m"]), st.text("ab", max_size=2), max_size=2),
 )

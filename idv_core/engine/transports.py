@@ -10,7 +10,7 @@ import json
 import ssl
 from collections.abc import Callable
 from functools import cache, lru_cache
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -86,7 +86,7 @@ def encode(session: AccountSession, request: Request, seconds: float) -> httpx.R
     content = b""
     if request.json is not None:
         headers["content-type"] = "application/json"
-        content = json.dumps(request.json, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+        content = _encode_json(request.json)
     elif request.form:
         headers["content-type"], content = _encode_form(request.form)
     if content or request.method not in _WITHOUT_BODY:
@@ -104,6 +104,13 @@ def encode(session: AccountSession, request: Request, seconds: float) -> httpx.R
     )
 
 
+def _encode_json(data: Any) -> bytes:
+    try:
+        return json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+    except ValueError:
+        raise InvalidOrder("a text that is no Unicode, or a number that is not finite, cannot be sent") from None
+
+
 def _encode_form(form: Form) -> tuple[str, bytes]:
     """Content type and body, as httpx makes them."""
     fields: dict[str, list[str]] = {}
@@ -113,7 +120,10 @@ def _encode_form(form: Form) -> tuple[str, bytes]:
             files.append((name, (value.name, value.content, value.type)))
         else:
             fields.setdefault(name, []).append(value)
-    made = httpx.Request("POST", "https://nowhere.invalid", data=fields, files=files or None)
+    try:
+        made = httpx.Request("POST", "https://nowhere.invalid", data=fields, files=files or None)
+    except UnicodeEncodeError:
+        raise InvalidOrder("a text that is no Unicode cannot be sent") from None
     return made.headers["content-type"], made.read()
 
 

@@ -48,8 +48,11 @@ _LOOPBACK = re.compile(r"localhost|127(?:\.[0-9]{1,3}){3}|\[::1\]", re.IGNORECAS
 Validator = Callable[[Any, "attrs.Attribute[Any]", Any], None]
 
 
-def text_fault(value: object, longest: int = REFERENCE, *, blank: bool = False) -> str | None:
-    """What is wrong with a text that is to be sent, None if nothing is. Says nothing of what stands in it."""
+def text_fault(value: object, longest: int = REFERENCE, *, blank: bool = False, controls: bool = False) -> str | None:
+    """What is wrong with a text that is to be sent, None if nothing is. Says nothing of what stands in it.
+
+    With `blank` it may be empty, with `controls` it may hold control characters.
+    """
     if not isinstance(value, str):
         return "a text is needed"
     if not blank and not value.strip():
@@ -58,7 +61,7 @@ def text_fault(value: object, longest: int = REFERENCE, *, blank: bool = False) 
         return f"the text is longer than {longest} characters"
     if _HALF_PAIR.search(value):
         return "the text holds half a surrogate pair, which cannot be sent: it was cut or decoded wrongly"
-    if _CONTROL.search(value):
+    if not controls and _CONTROL.search(value):
         return "the text holds control characters (a line break, a tab, a mark that turns the direction of writing)"
     return None
 
