@@ -45,7 +45,8 @@ from idv_core.telemetry import ObserverHooks, observes
 from idv_core.telemetry.otel import OpenTelemetry
 from idv_core.testing.bench import CALLBACKS, Bench
 from idv_core.testing.clock import RunningClock
-from idv_core.testing.faults import FAULTS, Fault, FaultServer
+from idv_core.testing.fault_server import Fault, FaultServer
+from idv_core.testing.faults import FAULTS
 
 NAME, FAMILY, MAIL, PHONE = "Zyxonara", "Qwhistlemoor", "zyxonara.canary@example.org", "+573005559917"
 CANARY_WORDS = (NAME, FAMILY, "zyxonara.canary", "3005559917", "1987-06-05")
@@ -164,7 +165,7 @@ class Run:
             ACCOUNT,
             bench.plugin.name,
             settings,
-            limits=Limits(read=0.5, operation=3, max_response=200_000),
+            limits=Limits(max_response=200_000),
             retry=Retry(attempts=2, base=0.01),
         )
         shared: dict[str, Any] = {

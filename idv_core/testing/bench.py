@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Callable, Mapping
-from typing import Any, TypeAlias
+import threading
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from typing import Any, TypeAlias, TypeVar
 from urllib.parse import urlsplit
 
 import attrs
@@ -31,6 +32,8 @@ from .applicant import Form, fill_in
 from .clock import FakeClock
 from .emulator import Emulator, Reply
 from .platform import Network
+
+T = TypeVar("T")
 
 ACCOUNT = "account-under-test"
 CALLBACKS = Callbacks("https://platform.example/idv", Secret("key-of-the-conformance-suite-0123456789"))
@@ -142,9 +145,12 @@ class Bench:
 
 
 class Driver:
-    """`Gateway` or `AsyncGateway` behind the same blocking calls, so that each test runs with both."""
+    """`Gateway` or `AsyncGateway` behind the same blocking calls, so that each test runs with both.
 
-    def __init__(self, bench: Bench, kind: str, **more: Any) -> None:
+    With `AsyncGateway` an operation is cancelled as soon as the event `cancel_when` is set, and raises CancelledError.
+    """
+
+    def __init__(self, bench: Bench, kind: str, observers: Sequence[object] = (), **more: Any) -> None:
         account = Account(ACCOUNT, bench.plugin.name, bench.settings, test=True, **more)
         shared: dict[str, Any] = {
             "callbacks": CALLBACKS,
@@ -152,8 +158,10 @@ class Driver:
             "clock": bench.clock,
             "registry": registry_of(bench.plugin),
             "transport": bench.transport,
+            "observers": observers,
         }
         self.kind = kind
+        self.cancel_when: threading.Event | None = None
         self._runner = asyncio.Runner()
         self.gateway: Any = Gateway([account], **shared) if kind == "sync" else AsyncGateway([account], **shared)
 
@@ -161,7 +169,12 @@ class Driver:
         method = getattr(self.gateway, name)
         if not inspect.iscoroutinefunction(method):
             return method
-        return lambda *args, **more: self._runner.run(method(*args, **more))
+        return lambda *args, **more: self._runner.run(_unless(self.cancel_when, method(*args, **more)))
+
+    def change_loop(self) -> None:
+        """Go on in another event loop."""
+        self._runner.close()
+        self._runner = asyncio.Runner()
 
     def close(self, transport: Any = None) -> None:
         """Close the gateway, and a transport that was brought for it alone."""
@@ -182,6 +195,19 @@ class Driver:
     @property
     def adapter(self) -> Any:
         return self.gateway._operations.live.sessions[ACCOUNT].adapter
+
+
+async def _unless(cancelled: threading.Event | None, operation: Coroutine[Any, Any, T]) -> T:
+    """What the operation returns, unless it is cancelled first."""
+    if cancelled is None:
+        return await operation
+    task = asyncio.ensure_future(operation)
+    told = asyncio.ensure_future(asyncio.to_thread(cancelled.wait))
+    await asyncio.wait({task, told}, return_when=asyncio.FIRST_COMPLETED)
+    task.cancel()
+    cancelled.set()
+    await told
+    return await task
 
 
 def operations_of(adapter: Any) -> list[str]:

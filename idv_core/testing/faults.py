@@ -1,16 +1,15 @@
 """The fault matrix: every operation of a plugin, every call it makes, every way in which a vendor's answer can go wrong.
 
-The faults happen on real sockets. Each cell opens a flow of its own, breaks one call of one operation, then does what
-the error advises, as a platform would; two things must never happen: a flow opened twice, and an approval that the
-evidence does not bear (all papers in the matrix are bad).
+The faults happen on real sockets, and no outcome depends on how fast the machine is: only a call that will not be answered
+has a short time-out, and the vendor has acted before it is looked at. Each cell opens a flow of its own, breaks one call of
+one operation, then does what the error advises, as a platform would; two things must never happen: a flow opened twice, and
+an approval that the evidence does not bear (all papers in the matrix are bad).
 """
 
 from __future__ import annotations
 
+import asyncio
 import gzip
-import socket
-import struct
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -22,41 +21,31 @@ from ..clock import Clock
 from ..engine.account import Limits
 from ..engine.breaker import Circuit
 from ..engine.retry import Retry
-from ..errors import IdvError, OutcomeUnknown, PluginError, VendorError
+from ..errors import FlowNotFound, IdvError, OutcomeUnknown, PluginError, VendorError
 from ..model import Decision, Flow, FlowOrder, Result
 from ..protocols import RecoverProtocol
+from ..telemetry import RequestEnded, observes
 from .bench import Bench, Driver, another_person, operations_of
 from .clock import RunningClock
-from .emulator import Emulator
-
-Answer = tuple[int, dict[str, str], bytes]
+from .fault_server import Answer, Fault, FaultServer
+from .forking import in_children
 
 _BODY_LIMIT = 200_000
-_QUICK = Limits(connect=1.0, read=0.2, write=1.0, operation=0.8, max_response=_BODY_LIMIT, concurrency=10)
-_PATIENT = Limits(allow_private_urls=True)
+_PATIENT = Limits(connect=60.0, read=60.0, write=60.0, pool=60.0, allow_private_urls=True)
+_UNDER_TEST = attrs.evolve(_PATIENT, max_response=_BODY_LIMIT, concurrency=10, allow_private_urls=False)
+# A call that will not be answered is given up after so many seconds.
+_BRIEF = 0.2
 _RETRY = Retry(attempts=3, base=0.01, ceiling=0.02)
 # One cell may fail as often as it likes; that circuits open is tested elsewhere.
 _CIRCUIT = Circuit(failures=1000)
+# How often a platform asks again what became of an opening.
+_PATIENCE = 5
+# Calls of each forked process.
+_FORKED_CALLS = 10
 
 
 # Seconds after which every emulator is done with what it was given.
 _LATER = 120.0
-
-
-@attrs.frozen
-class Fault:
-    """One way to go wrong. `acts`: the vendor carries the call out all the same. `answer` changes what it then says.
-
-    `wire` names what happens to the connection instead. `always`: the same to each repeat, not only once.
-    """
-
-    name: str
-    acts: bool = True
-    answer: Callable[[Answer], Answer] | None = None
-    wire: str | None = None
-    always: bool = False
-    skew: timedelta = timedelta(0)
-    expire: bool = False
 
 
 def _says(status: int, **headers: str) -> Callable[[Answer], Answer]:
@@ -79,6 +68,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault("truncated", wire="truncate"),
     Fault("wrong length", wire="shorten"),
     Fault("twice", wire="twice"),
+    Fault("two in one packet", wire="another"),
     Fault("200 HTML", answer=_body(b"<html>Maintenance</html>", content_type="text/html")),
     Fault("204", answer=lambda _: (204, {}, b"")),
     Fault("bad UTF-8", answer=_body(b'{"status": "\xff\xfe"}')),
@@ -96,10 +86,14 @@ FAULTS: tuple[Fault, ...] = (
     Fault("429", acts=False, answer=_says(429)),
     Fault("500", answer=_says(500)),
     Fault("500 always", answer=_says(500), always=True),
+    Fault("500 kept", answer=_says(500), acts=False, keeps=True),
+    Fault("500 kept after", answer=_says(500), keeps=True),
     Fault("503", answer=_says(503)),
     Fault("token expired", expire=True),
     Fault("clock +10 min", skew=timedelta(minutes=10)),
     Fault("clock -10 min", skew=timedelta(minutes=-10)),
+    Fault("cancelled before", acts=False, wire="hang", cancel=True),
+    Fault("cancelled after", wire="hang", cancel=True),
 )
 
 
@@ -129,145 +123,27 @@ class _Skewed:
         return getattr(self.clock, name)
 
 
-class FaultServer:
-    """An emulator behind a loopback port that can be told to break the calls from a certain one on."""
+class _InStep:
+    """The limits of the account under test, and an observer of its calls, which keep it in step with the server.
 
-    def __init__(self, emulator: Emulator) -> None:
-        self._emulator = emulator
-        self._lock = threading.Lock()
-        self._connections: set[socket.socket] = set()
-        self._fault: Fault | None = None
-        self._from = self._until = 0
-        self.calls = 0
-        self._stopped = threading.Event()
-        self._listener = self._listen(0)
-        self.port: int = self._listener.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}"
+    A call that will be answered has all the time it needs. One that will not is given up soon, and what comes next waits
+    until the server has done with it what the fault says: on a busy machine the time-out may well come first.
+    """
 
-    def arm(self, fault: Fault, call: int) -> None:
-        """Break the call with this number, counted from now on, and with `always` all after it."""
-        with self._lock:
-            self.calls, self._fault, self._from = 0, fault, call
-            self._until = 1_000_000 if fault.always else call
-        if fault.wire == "refuse":
-            self._close_all()
+    def __init__(self, server: FaultServer) -> None:
+        self._server = server
 
-    def disarm(self) -> None:
-        """Work as usual again."""
-        with self._lock:
-            refused = self._fault is not None and self._fault.wire == "refuse"
-            self._fault, self.calls = None, 0
-        if refused:
-            self._listener = self._listen(self.port)
+    @property
+    def read(self) -> float:
+        return _BRIEF if self._server.will_hang else _UNDER_TEST.read
 
-    def stop(self) -> None:
-        self._stopped.set()
-        self._close_all()
+    def __getattr__(self, name: str) -> Any:
+        return getattr(_UNDER_TEST, name)
 
-    def _listen(self, port: int) -> socket.socket:
-        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(("127.0.0.1", port))
-        listener.listen(50)
-        threading.Thread(target=self._accept, args=(listener,), daemon=True).start()
-        return listener
-
-    def _close_all(self) -> None:
-        _shut(self._listener)
-        for connection in list(self._connections):
-            _shut(connection)
-
-    def _accept(self, listener: socket.socket) -> None:
-        while True:
-            try:
-                connection, _ = listener.accept()
-            except OSError:
-                return
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self._connections.add(connection)
-            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
-
-    def _serve(self, connection: socket.socket) -> None:
-        try:
-            waiting = b""
-            while not self._stopped.is_set():
-                head, waiting = _read_head(connection, waiting)
-                method, target, headers = _parse(head)
-                length = int(headers.get("content-length", "0"))
-                while len(waiting) < length:
-                    waiting += _receive(connection)
-                body, waiting = waiting[:length], waiting[length:]
-                self._answer(connection, method, target, headers, body)
-        except (OSError, ValueError):
-            pass
-        finally:
-            self._connections.discard(connection)
-            connection.close()
-
-    def _answer(
-        self, connection: socket.socket, method: str, target: str, headers: dict[str, str], body: bytes
-    ) -> None:
-        with self._lock:
-            fault = self._fault if self._from <= self.calls <= self._until else None
-            self.calls += 1
-        answer: Answer = (0, {}, b"")
-        if fault is None or fault.acts:
-            answer = self._emulator.respond(method, target, headers, body, f"http://{headers['host']}")
-        if fault is not None and fault.answer is not None:
-            answer = fault.answer(answer)
-        wire = fault.wire if fault is not None else None
-        status, more, content = answer
-        lines = [f"HTTP/1.1 {status} -", *(f"{name}: {value}" for name, value in more.items())]
-        length = {"truncate": len(content) + 9, "shorten": max(0, len(content) - 5)}.get(wire or "", len(content))
-        packed = "\r\n".join([*lines, f"content-length: {length}", "", ""]).encode() + content
-        match wire:
-            case None | "shorten":
-                connection.sendall(packed)
-            case "twice":
-                connection.sendall(packed + packed)
-            case "truncate":
-                connection.sendall(packed)
-                raise OSError("closed too early")
-            case "reset":
-                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-                raise OSError("reset")
-            case "drip":
-                for byte in packed:
-                    connection.sendall(bytes([byte]))
-                    if self._stopped.wait(0.02):
-                        break
-            case _:
-                # says nothing until the caller hangs up
-                _receive(connection)
-
-
-def _shut(connection: socket.socket) -> None:
-    try:
-        connection.shutdown(socket.SHUT_RDWR)
-    except OSError:
-        pass
-    connection.close()
-
-
-def _receive(connection: socket.socket) -> bytes:
-    data = connection.recv(65536)
-    if not data:
-        raise OSError("hung up")
-    return data
-
-
-def _read_head(connection: socket.socket, waiting: bytes) -> tuple[bytes, bytes]:
-    while b"\r\n\r\n" not in waiting:
-        waiting += _receive(connection)
-    head, _, rest = waiting.partition(b"\r\n\r\n")
-    return head, rest
-
-
-def _parse(head: bytes) -> tuple[str, str, dict[str, str]]:
-    first, *lines = head.decode("latin-1").split("\r\n")
-    method, target, _ = first.split(" ")
-    pairs = (line.partition(":") for line in lines)
-    return method, target, {name.strip().lower(): value.strip() for name, _, value in pairs}
+    @observes
+    def request_ended(self, event: RequestEnded) -> None:
+        if event.fault == "ReadTimeout":
+            self._server.wait_until_reached()
 
 
 class FaultMatrix:
@@ -285,23 +161,48 @@ class FaultMatrix:
         self._transport = transport
         self._number = 0
         self._calls: dict[str, int] = {}
+        self._another: Answer | None = None
 
     def run(self, faults: tuple[Fault, ...] = FAULTS, *, first_calls: bool = False) -> Iterator[Cell]:
-        """All cells, one after the other; with `first_calls` only those of the first call of each operation."""
+        """All cells, one after the other; with `first_calls` only those of the first call of each operation.
+
+        Raises AssertionError if the bench cannot open a flow or bring it to its end while nothing is broken.
+        """
         with self._server() as server:
+            self._begin(server)
             for operation in self._operations(server):
                 calls = 1 if first_calls else self._dry_run(server, operation)
                 for call in range(calls):
                     for fault in faults:
-                        if fault.expire and self._bench.expire_tokens is None:
-                            continue
-                        if call and (fault.wire == "refuse" or fault.skew or fault.expire):
-                            continue
-                        yield self._cell(server, operation, call, fault)
+                        if self._applies(fault, call):
+                            yield self._cell(server, operation, call, fault)
+
+    def _applies(self, fault: Fault, call: int) -> bool:
+        if fault.expire and self._bench.expire_tokens is None:
+            return False
+        if fault.cancel and self._kind != "async":
+            return False
+        return not call or not (fault.wire == "refuse" or fault.skew or fault.expire)
+
+    def _begin(self, server: FaultServer) -> None:
+        """A matrix whose bench does not work would pass without having broken anything."""
+        with self._gateway(server) as calm:
+            for name, finish in (("finish", self._bench.finish), ("finish_badly", self._bench.finish_badly)):
+                try:
+                    flow = finish(calm, calm.open(self._order()))
+                    self._bench.clock.advance(_LATER)
+                    result = calm.result(flow)
+                except IdvError as error:
+                    raise AssertionError(f"with nothing broken, Bench.{name} does not work: {error}") from None
+                if name == "finish":
+                    self._another = server.last
+                else:
+                    assert not self._approved(result), "Bench.finish_badly leads to an approval"
 
     @contextmanager
     def _server(self) -> Iterator[FaultServer]:
-        server = FaultServer(self._bench.emulator)
+        # nothing waits for the clock of a matrix, so a jump ends an operation whose answer drips
+        server = FaultServer(self._bench.emulator, on_drip=lambda: self._bench.clock.advance(_PATIENT.operation + 1))
         network = self._bench.transport
         if hasattr(network, "add"):
             # an applicant's browser follows links that name the port
@@ -316,15 +217,23 @@ class FaultMatrix:
             return operations_of(idv.adapter) + ["recover"] * isinstance(idv.adapter, RecoverProtocol)
 
     @contextmanager
-    def _gateway(self, server: FaultServer, limits: Limits = _PATIENT, clock: Any = None) -> Iterator[Driver]:
-        transport = self._transport() if self._transport is not None and limits is _QUICK else None
+    def _gateway(self, server: FaultServer, under_test: bool = False, clock: Any = None) -> Iterator[Driver]:
+        transport = self._transport() if self._transport is not None and under_test else None
         bench = attrs.evolve(
             self._bench,
             settings=self._bench.settings_at(server.url),
             clock=clock or self._bench.clock,
             transport=transport,
         )
-        driver = Driver(bench, self._kind, limits=limits, retry=_RETRY, circuit=_CIRCUIT)
+        in_step = _InStep(server)
+        driver = Driver(
+            bench,
+            self._kind,
+            observers=[in_step] if under_test else [],
+            limits=in_step if under_test else _PATIENT,
+            retry=_RETRY,
+            circuit=_CIRCUIT,
+        )
         try:
             yield driver
         finally:
@@ -345,25 +254,31 @@ class FaultMatrix:
     def _cell(self, server: FaultServer, operation: str, call: int, fault: Fault) -> Cell:
         bench = self._bench
         clock = _Skewed(bench.clock)
-        with self._gateway(server) as calm, self._gateway(server, _QUICK, clock) as idv:
+        with self._gateway(server) as calm, self._gateway(server, under_test=True, clock=clock) as idv:
             order, flow = self._prepared(calm, server, operation)
             self._warm_up(idv)
             clock.skew = fault.skew
             before = bench.clock.monotonic()
             if fault.expire and bench.expire_tokens is not None:
                 bench.expire_tokens()
+            server.another = self._another or server.last
             server.arm(fault, call) if fault.answer or fault.wire else server.disarm()
+            idv.cancel_when = server.reached if fault.cancel else None
             error, value = self._quietly(lambda: self._operate(idv, operation, order, flow))
+            idv.cancel_when = None
             server.disarm()
             clock.skew = timedelta(0)
             approved = self._approved(value)
-            after = self._advised(calm, operation, order, flow, error)
+            after = self._advised(calm, server, operation, order, flow, error)
+            server.catch_up()
             approved += self._approved(after)
             reached = after if isinstance(after, Flow) else value if isinstance(value, Flow) else flow
             if reached is not None:
                 bench.clock.advance(_LATER)
                 approved += self._approved(self._quietly(lambda: calm.result(reached))[1])
-        if fault.expire:
+                # and through the same connections, whatever was left in them
+                approved += self._approved(self._quietly(lambda: idv.result(reached))[1])
+        if fault.expire or fault.wire == "drip":
             # back, for the next cell's credentials should not have grown old
             bench.clock.advance(before - bench.clock.monotonic())
         return Cell(
@@ -374,6 +289,56 @@ class FaultMatrix:
             opened_twice=max(0, self._count(order) - 1),
             wrongly_approved=approved,
         )
+
+    def _forked(self, server: FaultServer) -> Cell:
+        """A gateway that was used, then forked, as servers do that load the program first: each process asks for one person."""
+        with self._gateway(server) as calm, self._gateway(server, under_test=True) as idv:
+            flows = [self._prepared(calm, server, "result")[1], self._finished_well(calm)]
+            wanted = [self._said(calm, flow) for flow in flows]
+            server.disarm()
+            self._quietly(lambda: idv.result(flows[0]))
+
+            def ask(child: int) -> list[str]:
+                return [self._said(idv, flows[child % 2]) for _ in range(_FORKED_CALLS)]
+
+            told = in_children(4, ask)
+        outcome, wrong = "ok", 0
+        for child, decisions in enumerate(told):
+            others = [decision for decision in decisions if decision != wanted[child % 2]]
+            outcome = outcome if not others else "ForeignAnswer"
+            wrong += others.count(Decision.APPROVED)
+        return Cell(operation="result", call=1, fault="fork", outcome=outcome, opened_twice=0, wrongly_approved=wrong)
+
+    def _said(self, idv: Driver, flow: Flow | None) -> str:
+        """The decision, or the name of the error."""
+        error, result = self._quietly(lambda: idv.result(flow))
+        return str(result.decision) if error is None else type(error).__name__
+
+    def _second_loop(self, server: FaultServer) -> Cell:
+        """A gateway that goes on in another event loop, as with `asyncio.run` for each job."""
+        order = self._order()
+        with self._gateway(server) as calm, self._gateway(server, under_test=True) as idv:
+            _, flow = self._prepared(calm, server, "result")
+            server.disarm()
+            error, first = self._quietly(lambda: idv.result(flow))
+            idv.change_loop()
+            opening, opened = self._quietly(lambda: idv.open(order))
+            self._advised(calm, server, "open", order, opened, opening)
+            last, second = self._quietly(lambda: idv.result(flow))
+        failed = error or opening or last
+        return Cell(
+            operation="result",
+            call=1,
+            fault="second loop",
+            outcome=type(failed).__name__ if failed is not None else "ok",
+            opened_twice=max(0, self._count(order) - 1),
+            wrongly_approved=self._approved(first) + self._approved(second),
+        )
+
+    def _finished_well(self, idv: Driver) -> Flow:
+        flow = self._bench.finish(idv, idv.open(self._order()))
+        self._bench.clock.advance(_LATER)
+        return flow
 
     def _warm_up(self, idv: Driver) -> None:
         """Have the token fetched, so that the fault hits the operation's own calls."""
@@ -413,12 +378,20 @@ class FaultMatrix:
             case _:
                 return getattr(idv, operation)(flow)
 
-    def _advised(self, idv: Driver, operation: str, order: FlowOrder, flow: Flow | None, error: IdvError | None) -> Any:
+    def _advised(
+        self,
+        idv: Driver,
+        server: FaultServer,
+        operation: str,
+        order: FlowOrder,
+        flow: Flow | None,
+        error: IdvError | None,
+    ) -> Any:
         """What a platform does about the error: what it advises, and nothing else."""
         if isinstance(error, OutcomeUnknown):
             match error.ask:
                 case "recover":
-                    return self._quietly(lambda: idv.recover(order))[1]
+                    return self._cleared_up(idv, server, order)
                 case "status":
                     return self._quietly(lambda: idv.status(flow))[1]
                 case "renew_link" | "provision":
@@ -428,6 +401,18 @@ class FaultMatrix:
             return self._quietly(lambda: self._operate(idv, operation, order, flow))[1]
         return None
 
+    def _cleared_up(self, idv: Driver, server: FaultServer, order: FlowOrder) -> Any:
+        """Ask what became of the opening until it is settled. What the vendor carries out late comes after the first asking."""
+        for _ in range(_PATIENCE):
+            error, flow = self._quietly(lambda: idv.recover(order))
+            server.catch_up()
+            if isinstance(error, FlowNotFound):
+                return self._quietly(lambda: idv.open(order))[1]
+            if not isinstance(error, OutcomeUnknown) or error.retry_after is None:
+                return flow
+            self._bench.clock.advance(error.retry_after.total_seconds())
+        return None
+
     def _order(self) -> FlowOrder:
         self._number += 1
         mark = f"{self._kind}{self._number}"
@@ -435,11 +420,16 @@ class FaultMatrix:
 
     @staticmethod
     def _quietly(run: Callable[[], Any]) -> tuple[IdvError | None, Any]:
-        """An error of the tree is an answer like any other; one that blames the plugin is not."""
+        """An error of the tree is an answer like any other; one that blames the plugin is not.
+
+        Whoever cancels an operation knows as little of its outcome as after an answer that was lost.
+        """
         try:
             return None, run()
         except PluginError:
             raise
+        except asyncio.CancelledError:
+            return OutcomeUnknown("cancelled", ask="recover"), None
         except IdvError as error:
             return error, None
 
