@@ -145,7 +145,8 @@ class Driver:
     """`Gateway` or `AsyncGateway` behind the same blocking calls, so that each test runs with both."""
 
     def __init__(self, bench: Bench, kind: str, **more: Any) -> None:
-        account = Account(ACCOUNT, bench.plugin.name, bench.settings, **more)
+        # emulators speak as a vendor's test mode does
+        account = Account(ACCOUNT, bench.plugin.name, bench.settings, test=True, **more)
         shared: dict[str, Any] = {
             "callbacks": CALLBACKS,
             "policy": bench.policy,

@@ -36,7 +36,7 @@ from ..errors import (
     PluginError,
     VendorError,
 )
-from ..model import Decision, Flow, FlowStatus, Result, Secret, dump, load
+from ..model import Decision, Flow, FlowRef, FlowStatus, Result, Secret, dump, load
 from ..protocols import (
     CONTRACT_VERSION,
     AdapterProtocol,
@@ -155,7 +155,8 @@ class PluginConformance:
     def test_opens_a_flow(self, bench: Bench, idv: Driver) -> None:
         flow = idv.open(bench.order)
         assert flow.id
-        assert flow.ref == f"{ACCOUNT}/{flow.id}"
+        ref = FlowRef.parse(flow.ref)
+        assert (ref.account, ref.id) == (ACCOUNT, flow.id)
         assert not flow.status.is_final
         assert flow.opened_at is not None
         assert flow.opened_at.tzinfo is not None
