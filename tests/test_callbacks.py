@@ -34,7 +34,6 @@ from idv_core import (
 )
 from idv_core.callbacks import Answer, CallbackApp, Inbound, Received
 from idv_core.callbacks.desk import MAX_BODY, UNSIGNED, VISITS
-from idv_core.config.secrets import is_quick
 from idv_core.engine.wakers import Wakers, wake_keys
 from idv_core.protocols import CallbackReading, InboundCall
 from idv_core.registry import registry_of
@@ -353,10 +352,6 @@ class TestNewSecrets:
         monkeypatch.setenv("ACME_KEY", "secret-2")
         clock.advance(10)
         assert idv.receive("acme-1", self.signed(idv, "secret-2")).fetch
-
-    def test_a_source_that_may_block_is_left_alone(self) -> None:
-        assert is_quick({"a": {"file": "x"}, "b": [{"env": "Y"}], "c": {"d": 1}}, {"vault": str})
-        assert not is_quick({"a": [{"file": "x"}, {"vault": "y"}]}, {"vault": str})
 
     def test_nobody_waits_for_a_reload(self, idv: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("ACME_KEY", "secret-2")

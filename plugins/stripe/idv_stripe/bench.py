@@ -96,7 +96,10 @@ def make_bench(clock: FakeClock, network: Network, emulator: StripeEmulator, set
         {"status": "verified", "last_verification_report": None},
         {"status": "verified", "last_verification_report": {"document": {"status": "fine"}}},
         {"status": "verified", "last_verification_report": {"document": {"status": "verified"}, "selfie": {}}},
-        {"status": "verified", "last_verification_report": {"document": {"status": "verified"}, "selfie": "unverified"}},
+        {
+            "status": "verified",
+            "last_verification_report": {"document": {"status": "verified"}, "selfie": "unverified"},
+        },
         {"status": "verified", "last_verification_report": {"document": {"status": "verified", "error": ["odd"]}}},
         {"status": "requires_input", "last_error": {"code": "something_new"}},
     )

@@ -14,7 +14,7 @@ import attrs
 
 from idv_core.errors import CallbackRejected, DuplicateFlow, InvalidOrder, RateLimited, Refusal, UnexpectedResponse
 from idv_core.links import trusted_link
-from idv_core.model import Flow, FlowOrder, FlowStatus, Link, Result, Secret
+from idv_core.model import Flow, FlowOrder, FlowStatus, Link, Result, Secret, subject_of
 from idv_core.protocols import CallbackReading, Evidence, InboundCall, Polling
 from idv_core.wire import Exchange, NotAccepted, Request, Response
 
@@ -26,7 +26,7 @@ _LINK_LIFE = timedelta(hours=48)
 _PAGES = 100
 # One key for the first session of an order, further ones for those that take the place of a dead one.
 _KEYS = 10
-# How often `recover` takes it that a 500 is kept under a key, and goes on to the next.
+# How many new 500s `recover` reads as kept under their keys; then it is Stripe that is not well.
 _BURNT = 2
 _CLOCKS_DIFFER = timedelta(minutes=1)
 _ID = re.compile(r"[!-~]{1,255}")
@@ -115,16 +115,17 @@ class StripeIdentity:
         """
         found = yield from self._listed(order, since)
         if found is not None:
-            return (yield from self.renew_link(Flow(id=found, status="open", application_id=order.application_id)))
+            known = Flow(id=found, status=FlowStatus.OPEN, application_id=order.application_id)
+            return (yield from self.renew_link(attrs.evolve(known, subject=subject_of(order.applicant.reference))))
         burnt = 0
         for number in range(_KEYS):
             request = self._create(order, number, accept={400, 500} if burnt < _BURNT else {400})
             reply = yield request
-            if reply.status == 500:
+            if reply.status == 500 and not _is_replay(reply):
+                burnt += 1
                 reply = yield request
             if reply.status == 500:
-                # the same once more: it is the answer that is kept for this key, and the list showed no session
-                burnt += 1
+                # it is the answer that is kept for this key, and the list showed no session
                 continue
             flow = yield from self._alive(order, request, reply)
             if flow is not None:
@@ -218,7 +219,7 @@ class StripeIdentity:
         )
 
     def _alive(self, order: FlowOrder, request: Request, reply: Response) -> Exchange[Flow | None]:
-        """The flow that was opened, None if it is a dead one of an earlier opening. Raises what a 400 means."""
+        """The flow that was opened, None if it is an earlier one that has come to its end. Raises what a 400 means."""
         if not reply.is_success:
             refusal = self.read_error(request, reply)
             if refusal.kind is not DuplicateFlow:
@@ -231,14 +232,15 @@ class StripeIdentity:
                 nothing_done=True,
             )
         self._check_answers(order, reply)
-        flow = self._flow(reply)
-        if reply.headers.get("idempotent-replayed", "").strip().lower() != "true":
+        flow = self._flow(reply, order.applicant.reference)
+        if not _is_replay(reply):
             return flow
         now = yield Request.get(f"{_SESSIONS}/{{}}", flow.id, accept={404})
         if now.status == 404 or _is_dead(self._check_of(flow, now)):
             return None
         self._check_answers(order, now)
-        return self._flow(now)
+        found = self._flow(now, order.applicant.reference)
+        return None if found.status.is_final else found
 
     def _listed(self, order: FlowOrder, since: datetime | None) -> Exchange[str | None]:
         """The id of the order's session in the list of the applicant's."""
@@ -310,7 +312,7 @@ class StripeIdentity:
         if return_url:
             yield "return_url", return_url
 
-    def _flow(self, reply: Response) -> Flow:
+    def _flow(self, reply: Response, reference: str | None = None) -> Flow:
         session = reply.structure(Session)
         self._check_mode(session, reply)
         if not _ID.fullmatch(session.id):
@@ -323,6 +325,7 @@ class StripeIdentity:
             status=status,
             link=Link(url, reply.received_at + _LINK_LIFE) if url else None,
             secrets={"client_secret": Secret(session.client_secret)} if session.client_secret else {},
+            subject=subject_of(reference) if reference else None,
         )
 
     def _check_answers(self, order: FlowOrder, reply: Response) -> None:
@@ -335,12 +338,20 @@ class StripeIdentity:
             )
 
     def _check_of(self, flow: Flow, reply: Response) -> Mapping[str, Any]:
-        """The answer, which must be the flow's session and of the flow's application."""
+        """The answer, which must be the flow's session, of its application and its applicant."""
         session = reply.structure(Session)
         self._check_mode(session, reply)
         answer = reply.json_object() or {}
-        application = _told(answer)["application_id"]
-        if session.id != flow.id or (flow.application_id and application not in (None, flow.application_id)):
+        told = _told(answer)
+        person = told["client_reference_id"]
+        others = (
+            session.id != flow.id,
+            flow.application_id and told["application_id"] not in (None, flow.application_id),
+            flow.subject
+            and person is not None
+            and not (isinstance(person, str) and subject_of(person) == flow.subject),
+        )
+        if any(others):
             raise UnexpectedResponse("the answer is another session", status=reply.status)
         return answer
 
@@ -356,6 +367,11 @@ def _id_of(flow: Flow) -> str:
             "the flow's id is none of Stripe's: at most 255 ASCII characters without blanks", fields=("flow",)
         )
     return flow.id
+
+
+def _is_replay(reply: Response) -> bool:
+    """Whether it is the first answer to this key once more (docs.stripe.com/api/idempotent_requests)."""
+    return reply.headers.get("idempotent-replayed", "").strip().lower() == "true"
 
 
 def _told(session: Mapping[str, Any]) -> dict[str, Any]:

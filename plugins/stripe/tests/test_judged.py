@@ -54,7 +54,10 @@ def idv(served: tuple[StripeEmulator, Served], clock: FakeClock) -> Iterator[Gat
     settings = {"base_url": running.url, "api_key": Secret(emulator.api_key), "webhook_secret": Secret(SECRET)}
     callbacks = Callbacks("https://platform.example/idv", Secret("key-of-the-tests-0123456789abcdef"))
     with Gateway(
-        [Account("stripe", "stripe", settings)], callbacks=callbacks, clock=clock, registry=registry_of(idv_plugin())
+        [Account("stripe", "stripe", settings, test=True)],
+        callbacks=callbacks,
+        clock=clock,
+        registry=registry_of(idv_plugin()),
     ) as made:
         yield made
 

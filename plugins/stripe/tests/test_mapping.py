@@ -102,19 +102,25 @@ def test_the_parts_of_a_report() -> None:
 
 
 @pytest.mark.parametrize(
-    ("date", "read"),
+    ("date", "read", "unread"),
     [
-        ({"year": 2031, "month": 5, "day": 7}, "2031-05-07"),
-        ({"year": 2031, "month": 2, "day": 30}, "None"),
-        ({"year": 2031, "month": 5}, "None"),
-        ({"year": "2031", "month": 5, "day": 7}, "None"),
-        ("2031-05-07", "None"),
+        ({"year": 2031, "month": 5, "day": 7}, "2031-05-07", False),
+        ("2031-05-07", "2031-05-07", False),
+        (None, "None", False),
+        ({"year": None, "month": None, "day": None}, "None", False),
+        ({"year": 2031, "month": 2, "day": 30}, "None", True),
+        ({"year": 2031, "month": 5}, "None", True),
+        ({"year": "2031", "month": 5, "day": 7}, "None", True),
+        ({"year": 1448, "month": 5, "day": 7}, "None", True),
+        ("never", "None", True),
+        (7, "None", True),
     ],
 )
-def test_dates_only_where_they_are_whole(date: Any, read: str) -> None:
+def test_a_date_that_is_there_and_not_whole_is_not_absent(date: Any, read: str, unread: bool) -> None:
     report = {"document": {"status": "verified", "expiration_date": date, "issued_date": date}}
     (document,) = read_session(session("verified", report)).documents
     assert (str(document.expires_on), str(document.issued_on)) == (read, read)
+    assert set(document.unread) == ({"issued_on", "expires_on"} if unread else set())
 
 
 def test_a_document() -> None:
@@ -138,15 +144,45 @@ def test_a_document() -> None:
 def test_a_word_that_nobody_documents_is_under_way_and_no_verdict(word: object) -> None:
     reading = read_session(session(word, GOOD, "document_expired"))
     assert (reading.status, reading.verdict, reading.checks) == (FlowStatus.PROCESSING, None, ())
-    assert reading.notes == ("test mode", "unknown status")
+    assert reading.notes == ("unknown status",)
     assert reading.word == (word if isinstance(word, str) and word else None)
 
 
-def test_a_session_of_the_test_mode_says_so() -> None:
-    assert read_session(session("verified", GOOD, livemode=True)).notes == ()
-    assert read_session(session("verified", GOOD, livemode=False)).notes == ("test mode",)
-    assert read_session(session("verified", GOOD)).notes == ("test mode",)
-    assert read_session(session("strange", livemode=True)).notes == ("unknown status",)
+@pytest.mark.parametrize(
+    "report",
+    [
+        {**GOOD, "selfie": "unverified"},
+        {**GOOD, "selfie": ["verified"]},
+        {**GOOD, "document": {**GOOD["document"], "error": "odd"}},
+        {**GOOD, "document": {**GOOD["document"], "error": ["document_expired"]}},
+        {**GOOD, "document": {**GOOD["document"], "error": {"reason": "no code"}}},
+        {**GOOD, "address": {"status": "verified"}},
+        {**GOOD, "address": {"status": "fine"}},
+        {**GOOD, "address": {"status": None}},
+    ],
+)
+def test_a_part_that_is_there_and_not_understood_is_not_good(report: Any) -> None:
+    reading = read_session(session("verified", report))
+    assert reading.verdict is DOUBTFUL
+    assert INCONCLUSIVE in [check.outcome for check in reading.checks]
+
+
+def test_verified_beside_an_error_is_doubtful() -> None:
+    for error in ({"code": "document_expired"}, "odd", ["odd"]):
+        assert read_session(session("verified", GOOD, last_error=error)).verdict is DOUBTFUL
+
+
+@pytest.mark.parametrize(
+    ("option", "part"), [("require_matching_selfie", "selfie"), ("require_id_number", "id_number")]
+)
+def test_what_was_required_and_is_not_in_the_report_is_a_doubt(option: str, part: str) -> None:
+    whole = {**GOOD, "id_number": {"status": "verified"}}
+    asked = {"document": {option: True}}
+    lacking = {name: said for name, said in whole.items() if name != part}
+    assert read_session(session("verified", whole, options=asked)).doubts == ()
+    assert read_session(session("verified", lacking)).doubts == ()
+    (doubt,) = read_session(session("verified", lacking, options=asked)).doubts
+    assert (doubt.code, part in doubt.text) == ("report.incomplete", True)
 
 
 def test_what_is_kept_names_nobody() -> None:
@@ -155,6 +191,7 @@ def test_what_is_kept_names_nobody() -> None:
     assert "vs_1" in kept
     for secret in ("Ana", "X1", "file_1", "https://x", "'s'"):
         assert secret not in kept
+    assert "files.example" not in str(public(session("verified", {"document": {"status": "https://files.example/a"}})))
 
 
 @given(st.dictionaries(st.sampled_from(["status", "last_error", "last_verification_report", "livemode"]), json_values))

@@ -36,6 +36,7 @@ class EmulatedFlow:
     callback_url: str | None
     locale: str
     step: int = 0
+    failed_attempts: int = 0
     document: Specimen | None = None
     selfie: Specimen | None = None
     ended_at: datetime | None = None
@@ -44,10 +45,16 @@ class EmulatedFlow:
 
 @attrs.define(kw_only=True)
 class Variants:
-    """What the vendor's pages leave open (fact sheet sections 3.9, 4, 5.2, 6.1, 7)."""
+    """What the vendor's pages leave open (fact sheet sections 3.1, 3.9, 4, 5.2, 6.1, 7).
+
+    With `names_flow` results carry `flow_id` and `person_id`; with `lists_attempts` a step that was tried again stands in
+    them once for each attempt.
+    """
 
     while_open: Literal["null", "empty", "unknown", "404", "interrupter"] = "null"
     container: Literal["services", "keyed", "none"] = "services"
+    names_flow: bool = True
+    lists_attempts: bool = False
     errors: Literal["code", "detail"] = "code"
     redirect_adds: bool = False
     notify_post: bool = False
@@ -148,7 +155,8 @@ class VerigramEmulator(Emulator):
     def _result(self, call: Call) -> Reply:
         flow = self._owned(call)
         if self._is_over(flow):
-            return Reply(200, self._answer(flow))
+            named = {"flow_id": flow.id, "person_id": flow.person_id} if self.variants.names_flow else {}
+            return Reply(200, {**named, **self._answer(flow)})
         match self.variants.while_open:
             case "404":
                 raise _error(404, "no result yet")
@@ -172,7 +180,8 @@ class VerigramEmulator(Emulator):
         passed = all(service["service_status"] in ("pass", "success") for service in services)
         answer: dict[str, Any] = {"flow_status": "pass" if passed else "fail", "end_cause": "completed"}
         if self.variants.container == "services":
-            answer["services"] = services
+            attempts = flow.failed_attempts if self.variants.lists_attempts else 0
+            answer["services"] = [{"service_name": "verilive", "service_status": "fail"}] * attempts + services
         elif self.variants.container == "keyed":
             answer |= {service.pop("service_name"): service for service in services}
         return answer
@@ -205,6 +214,7 @@ class VerigramEmulator(Emulator):
             case _:
                 flow.selfie = read_specimen(call.form.get("selfie"))
                 if flow.selfie is None or flow.selfie.type != "SELFIE":
+                    flow.failed_attempts += 1
                     return "We see no face. Please take another picture."
         flow.step += 1
         return ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,7 +13,7 @@ import attrs
 
 from idv_core.errors import CallbackRejected, FlowNotFound, InvalidOrder, Refusal, UnexpectedResponse, VendorUnavailable
 from idv_core.links import trusted_link
-from idv_core.model import CheckKind, Flow, FlowOrder, FlowStatus, Link, Result, Secret
+from idv_core.model import CheckKind, Flow, FlowOrder, FlowStatus, Link, Reason, Result, Secret, subject_of
 from idv_core.protocols import CallbackReading, Evidence, InboundCall, Polling
 from idv_core.wire import Exchange, Request, Response
 
@@ -23,6 +23,7 @@ from .settings import Journey, VerigramSettings
 _PERSON_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 # A flow may be unknown to the result call for as long as this after it was made (section 5.2).
 _SETTLING = timedelta(minutes=1)
+_ID = re.compile(r"[!-~]{1,255}")
 _NOBODY = "00000000-0000-4000-8000-000000000000"
 
 
@@ -32,6 +33,7 @@ class FlowCreated:
 
     flow_id: str
     vlink: str
+    person_id: str | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -41,6 +43,7 @@ class SessionCreated:
     session_id: str
     access_token: str
     flow_id: str
+    person_id: str | None = None
 
 
 @attrs.frozen
@@ -94,7 +97,7 @@ class Verigram:
                 fields=("applicant.reference",),
             )
         options = order.vendor_options.get("verigram", {})
-        if options.get("journey", self.settings.journey) == Journey.SDK:
+        if self._journey(order, options) is Journey.SDK:
             return (yield from self._open_session(person))
         body: dict[str, Any] = {"person_id": person, "locale": order.applicant.locale}
         if order.callbacks is not None:
@@ -106,32 +109,53 @@ class Verigram:
         body |= {key: value for key, value in (("template", template), ("input_data", input_data)) if value}
         reply = yield Request.post("/flow", json=body)
         created = reply.structure(FlowCreated)
-        if not created.flow_id:
-            raise UnexpectedResponse("the answer has an empty flow_id", status=reply.status)
+        _check_created(created, person, reply)
         return Flow(
             id=created.flow_id,
             status=FlowStatus.AWAITING_APPLICANT,
             link=Link(trusted_link(created.vlink, self.base_url, self.settings.link_hosts)),
             details={"person_id": person},
+            subject=subject_of(person),
         )
+
+    def _journey(self, order: FlowOrder, options: Mapping[str, Any]) -> Journey:
+        """Raises InvalidOrder for a journey that there is not, and for steps that a liveness session cannot have."""
+        word = options.get("journey", self.settings.journey)
+        if not isinstance(word, str) or word not in [*Journey]:
+            raise InvalidOrder(
+                "vendor_options: Verigram's journey is 'hosted' or 'sdk'", fields=("vendor_options.verigram.journey",)
+            )
+        asked = [name for name in ("template", "input_data") if options.get(name)]
+        if word == Journey.SDK and (asked or order.template):
+            raise InvalidOrder(
+                "a liveness session (journey 'sdk') has no template and no input data: ask for the journey 'hosted'",
+                fields=tuple(f"vendor_options.verigram.{name}" for name in asked) or ("template",),
+            )
+        return Journey(word)
 
     def _open_session(self, person: str) -> Exchange[Flow]:
         """Journey B: the caller's app runs the SDK with session, token, person and flow (section 1.4)."""
         reply = yield Request.post("/liveness2/session", json={"person_id": person})
         created = reply.structure(SessionCreated)
-        if not (created.flow_id and created.access_token and created.session_id):
+        if not (created.access_token and created.session_id):
             raise UnexpectedResponse("the answer has an empty id or token", status=reply.status)
+        _check_created(created, person, reply)
         return Flow(
             id=created.flow_id,
             status=FlowStatus.AWAITING_APPLICANT,
             details={"person_id": person},
             secrets={"access_token": Secret(created.access_token), "session_id": Secret(created.session_id)},
+            subject=subject_of(person),
         )
 
     def status(self, flow: Flow) -> Exchange[Flow]:
         return (yield from self.result(flow)).flow
 
     def result(self, flow: Flow) -> Exchange[Result]:
+        if not _ID.fullmatch(flow.id):
+            raise InvalidOrder(
+                "the flow's id is none of Verigram's: at most 255 ASCII characters without blanks", fields=("flow",)
+            )
         reply = yield Request.get("/flow/{}/result", flow.id, accept={404, 409, 422, 425})
         if not reply.is_success:
             return Result(flow=self._unfinished(flow, reply))
@@ -142,6 +166,7 @@ class Verigram:
             verdict=reading.verdict,
             vendor_word=reading.word,
             notes=reading.notes,
+            doubts=reading.doubts,
             raw=reading.raw,
         )
 
@@ -168,11 +193,39 @@ class Verigram:
         answer = reply.json_object()
         if answer is None:
             raise VendorUnavailable("the result is not a JSON object", status=reply.status, safe_to_repeat=True)
-        ours = {"flow_id": flow.id, "person_id": flow.details.get("person_id")}
-        for name, mine in ours.items():
-            if mine is not None and answer.get(name) not in (None, mine):
-                raise UnexpectedResponse(f"the result is of another flow: its {name} is not ours", status=reply.status)
-        return read_answer(answer)
+        named, person = answer.get("flow_id"), answer.get("person_id")
+        if named not in (None, flow.id) or _is_somebody_else(flow, person):
+            which = "person_id" if named in (None, flow.id) else "flow_id"
+            raise UnexpectedResponse(f"the result is of another flow: its {which} is not ours", status=reply.status)
+        reading = read_answer(answer)
+        doubts = [*reading.doubts, *self._unnamed(flow, named, person)]
+        return attrs.evolve(reading, doubts=tuple(doubts))
+
+    def _unnamed(self, flow: Flow, named: object, person: object) -> Iterator[Reason]:
+        """An answer that does not say whose it is may be another's: of a proxy that caches, say."""
+        if named is None and self.settings.results_name_flow:
+            yield Reason("flow.unnamed", "the result does not name its flow (results_name_flow = false lets it)")
+        if person is not None and flow.subject is None and "person_id" not in flow.details:
+            text = "the result names a person, and whose flow it is, is not known: go on with flow.ref as it was stored"
+            yield Reason("flow.person_unknown", text)
+
+
+def _is_somebody_else(flow: Flow, person: object) -> bool:
+    if person is None:
+        return False
+    known = flow.details.get("person_id")
+    if not isinstance(person, str) or (known is not None and person != known):
+        return True
+    return flow.subject is not None and subject_of(person) != flow.subject
+
+
+def _check_created(created: FlowCreated | SessionCreated, person: str, reply: Response) -> None:
+    if not created.flow_id:
+        raise UnexpectedResponse("the answer has an empty flow_id", status=reply.status)
+    if not _ID.fullmatch(created.flow_id):
+        raise UnexpectedResponse("the answer has a flow_id that is none", status=reply.status)
+    if created.person_id not in (None, person):
+        raise UnexpectedResponse("the flow is of another person: its person_id is not ours", status=reply.status)
 
 
 def sign(secret: Secret, timestamp: str, path: str) -> str:

@@ -23,8 +23,9 @@ class Journey(StrEnum):
 class VerigramSettings:
     """`secret` turns signing on (production keys); without it only key and version are sent (test keys).
 
-    `sign_path_prefix` is false where a path prefix of `base_url` belongs to a proxy of yours. `link_hosts` are the hosts
-    that an applicant may be sent to, `*` for one or more labels; the host of `base_url` always may.
+    `results_name_flow` is false where your account's results do not carry `flow_id`; while it is true, a result without it
+    goes to review. `sign_path_prefix` is false where a path prefix of `base_url` belongs to a proxy of yours. `link_hosts`
+    are the hosts that an applicant may be sent to, `*` for one or more labels; the host of `base_url` always may.
     """
 
     base_url: str = attrs.field(converter=without_slash, validator=is_base_url)
@@ -34,6 +35,7 @@ class VerigramSettings:
     journey: Journey = Journey.HOSTED
     template: Mapping[str, Any] | None = None
     input_data: Mapping[str, Any] | None = None
+    results_name_flow: bool = True
     sign_path_prefix: bool = True
     link_hosts: tuple[str, ...] = attrs.field(
         default=("*.verigram.kz", "*.verigram.ai", "*.verigram.cloud"), converter=as_tuple

@@ -16,7 +16,6 @@ from idv_verigram.plugin import sign
 
 from idv_core import (
     Account,
-    Applicant,
     AuthenticationFailed,
     Callbacks,
     CheckKind,
@@ -34,6 +33,7 @@ from idv_core import (
     VendorUnavailable,
     VendorVerdict,
 )
+from idv_core.model import subject_of
 from idv_core.policy import DEFAULT_POLICY, judge
 from idv_core.registry import registry_of
 from idv_core.testing import FakeClock, Network, Reply, make_specimen
@@ -41,7 +41,8 @@ from idv_core.testing.exchange import reply, run_exchange
 from idv_core.testing.strategies import json_values
 
 SETTINGS = VerigramSettings(base_url=f"https://{HOST}", api_key=Secret("k"))
-OPEN = Flow(id="f-1", status="awaiting_applicant", details={"person_id": "CUST-1"})
+OPEN = Flow(id="f-1", status="awaiting_applicant", details={"person_id": "CUST-1"}, subject=subject_of("CUST-1"))
+PASS = {"flow_id": "f-1", "flow_status": "pass", "verilive": {"service_status": "pass"}}
 
 
 @pytest.fixture
@@ -84,13 +85,13 @@ class TestReadings:
         "end_cause", [{}, {"end_cause": None}, {"end_cause": "completed"}, {"end_cause": " Completed "}]
     )
     def test_pass_and_completed_approves(self, end_cause: dict[str, object]) -> None:
-        result = self.read({"flow_status": "pass", **end_cause})
+        result = self.read({**PASS, **end_cause})
         assert (result.status, result.verdict) == (FlowStatus.FINISHED, VendorVerdict.POSITIVE)
         assert result.decision is Decision.APPROVED
 
     @pytest.mark.parametrize("end_cause", ["interrupted", "", "timeout", 0, False, [], {}])
     def test_pass_with_any_other_end_goes_to_a_person(self, end_cause: object) -> None:
-        result = self.read({"flow_status": "pass", "end_cause": end_cause})
+        result = self.read({**PASS, "end_cause": end_cause})
         assert (result.status, result.verdict) == (FlowStatus.FINISHED, VendorVerdict.DOUBTFUL)
         assert result.decision is Decision.REVIEW
 
@@ -136,15 +137,57 @@ class TestReadings:
     @pytest.mark.parametrize("foreign", [{"flow_id": "f-2"}, {"person_id": "CUST-2"}, {"flow_id": 1}])
     def test_another_flows_answer_is_an_alarm(self, foreign: dict[str, object]) -> None:
         with pytest.raises(UnexpectedResponse, match="another flow"):
-            self.read({"flow_status": "pass", **foreign})
-        assert self.read({"flow_status": "pass", "flow_id": "f-1", "person_id": "CUST-1"}).decision is Decision.APPROVED
+            self.read({**PASS, **foreign})
+        assert self.read({**PASS, "person_id": "CUST-1"}).decision is Decision.APPROVED
+
+    @pytest.mark.parametrize("unnamed", [{}, {"flow_id": None}])
+    def test_an_answer_that_names_no_flow_is_at_most_doubtful(self, unnamed: dict[str, object]) -> None:
+        answer = {**{key: value for key, value in PASS.items() if key != "flow_id"}, **unnamed}
+        result = self.read(answer)
+        assert (result.decision, [reason.code for reason in result.reasons]) == (Decision.REVIEW, ["flow.unnamed"])
+        assert self.read({**answer, "flow_status": "fail"}).decision is Decision.DECLINED
+        never_names = attrs.evolve(SETTINGS, results_name_flow=False)
+        assert self.read(answer, settings=never_names).decision is Decision.APPROVED
+
+    def test_by_reference_the_person_is_known_or_it_is_a_doubt(self) -> None:
+        bare = Flow(id="f-1", status="open")
+        theirs = attrs.evolve(bare, subject=subject_of("CUST-1"))
+        answer = {**PASS, "person_id": "CUST-1"}
+        assert self.read(PASS, bare).decision is self.read(answer, theirs).decision is Decision.APPROVED
+        assert [reason.code for reason in self.read(answer, bare).reasons] == ["flow.person_unknown"]
+        for person in ("CUST-2", 1, ["CUST-1"], {}):
+            with pytest.raises(UnexpectedResponse, match="person_id is not ours"):
+                self.read({**PASS, "person_id": person}, theirs)
+
+    @pytest.mark.parametrize("pause", [{"service_name": "esign", "service_status": "in_progress"}, {}, "esign", False])
+    def test_a_flow_that_passed_and_still_pauses_is_a_doubt(self, pause: object) -> None:
+        assert [r.code for r in self.read({**PASS, "interrupter": pause}).reasons] == ["flow.interrupted"]
+        for over in (None, {"service_name": "esign", "service_status": "pass"}):
+            assert self.read({**PASS, "interrupter": over}).decision is Decision.APPROVED
+
+    def test_a_pass_without_services_is_for_a_person_to_look_at(self) -> None:
+        result = self.read({"flow_id": "f-1", "flow_status": "pass"})
+        assert (result.verdict, result.decision) == (VendorVerdict.POSITIVE, Decision.REVIEW)
+
+    @pytest.mark.parametrize("id", ["\ud800", "x" * 100_000, "a b", "é"])
+    def test_a_reference_that_is_none_is_the_callers_mistake(self, id: str) -> None:
+        with pytest.raises(InvalidOrder):
+            run_exchange(Verigram(SETTINGS).result(Flow(id=id, status="open")), [])
+
+    def test_what_is_kept_holds_no_link(self) -> None:
+        answer = {
+            **PASS,
+            "end_cause": "https://files.example/a",
+            "veridoc": {"service_status": "https://files.example/b"},
+        }
+        assert "files.example" not in str(read_answer(answer).raw)
 
     @staticmethod
-    def read(answer: object, flow: Flow = OPEN):
+    def read(answer: object, flow: Flow = OPEN, settings: VerigramSettings = SETTINGS):
         replies = [answer if hasattr(answer, "status") else reply(answer)]
         return judge(
             DEFAULT_POLICY,
-            run_exchange(Verigram(SETTINGS).result(flow), replies).value,
+            run_exchange(Verigram(settings).result(flow), replies).value,
             datetime(2026, 3, 1, tzinfo=UTC),
         )
 
@@ -205,6 +248,59 @@ class TestServices:
         unclear = {"flow_status": "pass", "services": [{"service_name": name, "similarity": 99}]}
         assert TestReadings.read(unclear).decision is Decision.REVIEW
 
+    def test_any_container_is_walked(self) -> None:
+        failed = {"service_status": "fail"}
+        for container in (
+            {"services": {"verilive": failed}},
+            {"services": [failed]},
+            {"services": [{"service_name": 7, **failed}]},
+            {"verilive": [failed]},
+            {"result": {"steps": [{"service_name": "verilive", **failed}]}},
+        ):
+            assert [check.outcome for check in read_answer(container).checks] == [CheckOutcome.FAILED], container
+        assert [c.outcome for c in read_answer({"verilive": {"service_status": ["pass"]}}).checks] == ["inconclusive"]
+
+    @pytest.mark.parametrize(
+        ("words", "outcome", "decision"),
+        [
+            (["fail", "pass"], "passed", Decision.APPROVED),
+            (["fail", "odd", "fail", "success"], "passed", Decision.APPROVED),
+            (["pass", "pass"], "passed", Decision.APPROVED),
+            (["pass", "fail"], "inconclusive", Decision.REVIEW),
+            (["fail", "odd"], "inconclusive", Decision.REVIEW),
+            (["fail", "fail"], "failed", Decision.DECLINED),
+            (["fail"], "failed", Decision.DECLINED),
+        ],
+    )
+    def test_of_several_attempts_at_a_step_the_last_counts(
+        self, words: list[str], outcome: str, decision: Decision
+    ) -> None:
+        tried = [{"service_name": "verilive", "service_status": word} for word in words]
+        good = {"service_name": "kisc", "service_status": "success", "face_match": True}
+        answer = {"flow_id": "f-1", "flow_status": "pass", "services": [*tried, good]}
+        result = TestReadings.read(answer)
+        assert [check.outcome for check in result.checks] == [outcome, "passed", "passed"]
+        assert result.decision is decision
+        assert bool(result.notes) == (len({*words}) > 1)
+        assert TestReadings.read({**answer, "flow_status": "fail"}).decision is Decision.DECLINED
+
+    def test_what_only_an_earlier_attempt_checked_is_open(self) -> None:
+        for matched in (True, False):
+            tried = [
+                {"service_name": "kisc", "service_status": "fail", "face_match": matched},
+                {"service_name": "kisc", "service_status": "success"},
+            ]
+            checks = read_answer({"services": tried}).checks
+            assert [(c.name, c.outcome) for c in checks] == [("kisc", "passed"), ("kisc.face_match", "inconclusive")]
+
+    @given(st.permutations(["verilive", "kisc", "veridoc", "new-thing"]), st.data())
+    def test_the_order_of_different_services_is_of_no_account(self, names: list[str], data: st.DataObject) -> None:
+        word = {name: data.draw(st.sampled_from(["pass", "fail", "odd", "success"])) for name in names}
+        listed = [{"service_name": name, "service_status": word[name]} for name in names]
+        read = {check.name: check.outcome for check in read_answer({"services": listed}).checks}
+        assert read == {check.name: check.outcome for check in read_answer({"services": listed[::-1]}).checks}
+        assert all((read[name] == "passed") == (word[name] in ("pass", "success")) for name in names)
+
     @pytest.mark.parametrize(
         ("matched", "outcome"),
         [(True, "passed"), (False, "failed"), (None, "inconclusive"), ("yes", "inconclusive"), (1, "inconclusive")],
@@ -262,9 +358,39 @@ class TestOpening:
         with pytest.raises(UnexpectedResponse, match="empty flow_id"):
             run_exchange(Verigram(SETTINGS).open_flow(order()), [reply({"flow_id": "", "vlink": f"https://{HOST}/"})])
 
+    @pytest.mark.parametrize("journey", ["SDK", "app", "", None, 1, ["sdk"]])
+    def test_a_journey_that_there_is_not(self, journey: object) -> None:
+        with pytest.raises(InvalidOrder, match="'hosted' or 'sdk'"):
+            run_exchange(Verigram(SETTINGS).open_flow(order(vendor_options={"verigram": {"journey": journey}})), [])
+
+    @pytest.mark.parametrize(
+        "asked",
+        [
+            {"template": "strict"},
+            {"vendor_options": {"verigram": {"template": {"pipeline": []}}}},
+            {"vendor_options": {"verigram": {"input_data": {"iin": "1"}}}},
+        ],
+    )
+    def test_steps_that_a_session_cannot_have_are_not_left_out(self, asked: dict[str, object]) -> None:
+        adapter = Verigram(attrs.evolve(SETTINGS, journey="sdk"))
+        with pytest.raises(InvalidOrder, match="has no template and no input data"):
+            run_exchange(adapter.open_flow(order(**asked)), [])
+
+    def test_what_was_opened_is_for_the_person_that_was_asked_for(self) -> None:
+        flow = {"flow_id": "f", "vlink": f"https://{HOST}/hf2/f/"}
+        session = {"flow_id": "f", "session_id": "s", "access_token": "t"}
+        for journey, answer in (("hosted", flow), ("sdk", session)):
+            adapter = Verigram(attrs.evolve(SETTINGS, journey=journey))
+            for person in (None, "CUST-9283"):
+                opened = run_exchange(adapter.open_flow(order()), [reply({**answer, "person_id": person})]).value
+                assert opened.subject == subject_of("CUST-9283")
+            with pytest.raises(UnexpectedResponse, match="of another person"):
+                run_exchange(adapter.open_flow(order()), [reply({**answer, "person_id": "CUST-2"})])
+
     def test_a_reference_that_the_vendor_cannot_take(self) -> None:
-        with pytest.raises(InvalidOrder, match="1 to 64"):
-            run_exchange(Verigram(SETTINGS).open_flow(order(applicant=Applicant(reference="a b"))), [])
+        for reference in ("a b", "x" * 65, "é"):
+            with pytest.raises(InvalidOrder, match="1 to 64"):
+                run_exchange(Verigram(SETTINGS).open_flow(order(applicant=Applicant(reference=reference))), [])
 
     def test_a_prefix_is_signed_unless_it_is_a_proxys(self, clock: FakeClock) -> None:
         from idv_core.wire import Request
@@ -336,8 +462,37 @@ class TestAgainstTheEmulator:
         flow = idv.open(order())
         walk(network, flow, make_specimen("kz-id", AIGERIM), make_specimen("selfie", AIGERIM))
         result = idv.wait(flow)
-        assert result.decision is Decision.APPROVED
+        assert result.decision is (Decision.REVIEW if container == "none" else Decision.APPROVED)
         assert bool(result.checks) == (container != "none")
+
+    def test_an_account_whose_results_name_no_flow(self, connect, network: Network, emulator: VerigramEmulator) -> None:
+        emulator.variants.names_flow = False
+        flow = connect().open(order())
+        walk(network, flow, make_specimen("kz-id", AIGERIM), make_specimen("selfie", AIGERIM))
+        assert connect().wait(flow).decision is Decision.REVIEW
+        assert connect(results_name_flow=False).wait(flow).decision is Decision.APPROVED
+
+    def test_a_step_tried_again(self, connect, network: Network, emulator: VerigramEmulator) -> None:
+        emulator.variants.lists_attempts = True
+        idv = connect()
+        flow = idv.open(order())
+        assert flow.link is not None
+        with network.client() as browser:
+            url = flow.link.url.reveal()
+            browser.post(url, data={"consent": "yes"})
+            browser.post(url, files={"document": make_specimen("kz-id", AIGERIM)})
+            for selfie in (b"nobody", make_specimen("selfie", AIGERIM)):
+                browser.post(url, files={"selfie": selfie})
+        result = idv.wait(flow)
+        assert (result.decision, result.failed_checks()) == (Decision.APPROVED, ())
+        assert result.notes == ("an earlier attempt at verilive was failed",)
+
+    def test_by_its_reference_it_is_decided_alike(self, connect, network: Network) -> None:
+        idv = connect()
+        flow = idv.open(order())
+        walk(network, flow, make_specimen("kz-id", AIGERIM), make_specimen("selfie", AIGERIM))
+        assert idv.wait(flow.ref).decision is idv.result(flow).decision is Decision.APPROVED
+        assert idv.result(f"vg/{flow.id}").decision is Decision.REVIEW
 
     def test_a_face_that_is_not_live(self, connect, network: Network) -> None:
         idv = connect()

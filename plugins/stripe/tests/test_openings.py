@@ -1,0 +1,345 @@
+"""What becomes of one order that is opened twice, lost, cancelled, refused, or answered with somebody else's session."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+from urllib.parse import parse_qsl
+
+import attrs
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from idv_stripe import StripeIdentity, StripeSettings, idv_plugin
+from idv_stripe.bench import MEERA, order, pictures
+from idv_stripe.emulator import StripeEmulator
+
+from idv_core import (
+    Account,
+    Applicant,
+    Decision,
+    DuplicateFlow,
+    Flow,
+    FlowOrder,
+    FlowStatus,
+    Gateway,
+    InvalidOrder,
+    OutcomeUnknown,
+    RateLimited,
+    Secret,
+    UnexpectedResponse,
+)
+from idv_core.errors import IdvError
+from idv_core.registry import registry_of
+from idv_core.testing import FakeClock, Network, Reply
+from idv_core.testing.applicant import fill_in
+from idv_core.testing.exchange import reply, run_exchange
+from idv_core.testing.strategies import json_like
+
+SESSIONS = "/v1/identity/verification_sessions"
+SETTINGS = StripeSettings(api_key=Secret("sk_test_4711"), base_url="https://stripe.example")
+ADAPTER = StripeIdentity(SETTINGS)
+
+Connect = Callable[..., Gateway]
+
+
+@pytest.fixture
+def connect(network: Network, clock: FakeClock, emulator: StripeEmulator, settings: dict[str, object]) -> Connect:
+    """A gateway of a process of its own: it knows of no flow that another one opened."""
+
+    def connect(**changes: object) -> Gateway:
+        account = Account("stripe", "stripe", {**settings, **changes}, test=True)
+        return Gateway([account], transport=network, clock=clock, registry=registry_of(idv_plugin()))
+
+    return connect
+
+
+def cancel(idv: Gateway, flow: Flow) -> None:
+    idv.vendor(lambda stripe: stripe.cancel(flow))
+
+
+class TestOpeningAgain:
+    def test_in_another_process_it_is_the_same_session_with_the_link_of_now(
+        self, connect: Connect, clock: FakeClock, emulator: StripeEmulator
+    ) -> None:
+        flow = connect().open(order())
+        clock.advance(3600)
+        again = connect().open(order())
+        assert (again.id, again.status, len(emulator.sessions)) == (flow.id, FlowStatus.AWAITING_APPLICANT, 1)
+        assert again.link is not None
+        assert again.link.expires_at == clock.now() + timedelta(hours=48)
+
+    def test_a_session_that_is_over_is_not_given_out_and_gets_one_successor(
+        self, connect: Connect, emulator: StripeEmulator
+    ) -> None:
+        ids = []
+        for _ in range(3):
+            flow = connect().open(order())
+            assert connect().open(order()).id == flow.id
+            assert flow.status is connect().status(flow).status is FlowStatus.AWAITING_APPLICANT
+            cancel(connect(), flow)
+            ids.append(flow.id)
+        assert len({*ids}) == len(emulator.sessions) == 3
+
+    def test_so_does_one_that_was_redacted_or_finished(
+        self, connect: Connect, network: Network, clock: FakeClock, emulator: StripeEmulator
+    ) -> None:
+        first = connect().open(order())
+        emulator.sessions[first.id].is_redacted = True
+        second = connect().open(order())
+        assert second.link is not None
+        with network.client() as browser:
+            fill_in(browser, second.link.url.reveal(), *pictures(MEERA))
+        assert connect().open(order()).status is FlowStatus.PROCESSING
+        clock.advance(5)
+        assert connect().result(second).decision is Decision.APPROVED
+        assert connect().open(order()).id not in (first.id, second.id)
+
+    def test_one_that_the_vendor_no_longer_knows_is_no_flow(self, connect: Connect, emulator: StripeEmulator) -> None:
+        lost = connect().open(order())
+        del emulator.sessions[lost.id]
+        assert connect().open(order()).id in emulator.sessions
+
+    def test_co_applicants_products_and_templates_have_sessions_of_their_own(
+        self, connect: Connect, emulator: StripeEmulator
+    ) -> None:
+        idv = connect()
+        orders = [
+            order(),
+            order(applicant=Applicant(reference="CUST-2", email="rohan@example.org")),
+            order(product="loan"),
+            order(template="vf_strict"),
+            order(application_id="APP-2"),
+        ]
+        assert len({idv.open(one).id for one in orders}) == len(orders) == len(emulator.sessions)
+
+    def test_with_other_details_it_is_one_clear_error(self, connect: Connect) -> None:
+        connect().open(order())
+        changed = order(applicant=Applicant(reference="CUST-9283", email="other@example.org"))
+        for call in (lambda idv: idv.open(changed), lambda idv: idv.recover(changed)):
+            with pytest.raises(DuplicateFlow, match="another application_id"):
+                call(connect())
+
+    def test_the_same_order_is_the_same_bytes(self) -> None:
+        first, second = (run_exchange(StripeIdentity(SETTINGS).open_flow(order()), [A_SESSION]) for _ in range(2))
+        assert first.requests == second.requests
+        assert first.requests[0].headers == second.requests[0].headers
+
+
+A_SESSION = reply({"id": "vs_1", "status": "requires_input", "url": "https://verify.stripe.com/start/x"})
+
+
+class TestAKeyInUse:
+    def in_use(self) -> Reply:
+        error = {"type": "invalid_request_error", "code": "idempotency_key_in_use", "message": "in progress"}
+        return Reply(409, {"error": error})
+
+    def test_is_waited_for(self, connect: Connect, clock: FakeClock, emulator: StripeEmulator) -> None:
+        emulator.fault(f"POST {SESSIONS}", self.in_use(), times=2)
+        begun = clock.now()
+        assert connect().open(order()).id in emulator.sessions
+        assert clock.now() - begun >= timedelta(seconds=2)
+
+    def test_for_longer_than_we_wait_it_can_be_repeated(self, connect: Connect, emulator: StripeEmulator) -> None:
+        emulator.fault(f"POST {SESSIONS}", self.in_use(), times=100)
+        with pytest.raises(RateLimited) as caught:
+            connect().open(order())
+        assert (caught.value.nothing_done, caught.value.safe_to_repeat) == (True, True)
+        assert caught.value.retry_after == timedelta(seconds=1)
+
+    def test_after_a_time_out_of_ours_nothing_is_certain(self, clock: FakeClock) -> None:
+        answers = iter([httpx.ReadTimeout("slow")])
+
+        def vendor(request: httpx.Request) -> httpx.Response:
+            for fault in answers:
+                raise fault
+            return httpx.Response(409, json=self.in_use().data)
+
+        with pytest.raises(OutcomeUnknown) as caught:
+            gateway_at(vendor, clock).open(order())
+        assert caught.value.ask == "recover"
+
+
+def gateway_at(vendor: Callable[[httpx.Request], httpx.Response], clock: FakeClock) -> Gateway:
+    settings = {"api_key": Secret("sk_test_4711"), "base_url": "https://stripe.example"}
+    transport = httpx.MockTransport(vendor)
+    account = Account("stripe", "stripe", settings, test=True)
+    return Gateway([account], transport=transport, clock=clock, registry=registry_of(idv_plugin()))
+
+
+class TestRecovering:
+    @pytest.mark.parametrize("further", [0, 1, 2, 3, 5])
+    def test_a_500_that_is_kept_does_not_burn_the_order(
+        self, connect: Connect, emulator: StripeEmulator, further: int
+    ) -> None:
+        """Each key keeps its first answer; so many further ones begin with a 500, too."""
+        emulator.failing = 1
+        with pytest.raises(OutcomeUnknown):
+            connect().open(order())
+        emulator.failing = further
+        for _ in range(further // 3):
+            with pytest.raises(OutcomeUnknown):
+                connect().recover(order())
+        flow = connect().recover(order())
+        assert [*emulator.sessions] == [flow.id]
+        assert connect().recover(order()).id == flow.id
+
+    def test_it_does_not_where_the_replay_is_not_marked(self, clock: FakeClock) -> None:
+        kept: dict[str, int] = {}
+
+        def vendor(request: httpx.Request) -> httpx.Response:
+            if request.method == "GET":
+                return httpx.Response(200, json={"data": [], "has_more": False})
+            status = kept.setdefault(request.headers["idempotency-key"], 200 if kept else 500)
+            return httpx.Response(status, content=A_SESSION.content if status == 200 else b"{}")
+
+        with pytest.raises(OutcomeUnknown):
+            gateway_at(vendor, clock).open(order())
+        assert gateway_at(vendor, clock).recover(order()).id == "vs_1"
+
+    def test_another_products_and_another_templates_session_is_not_taken(
+        self, connect: Connect, emulator: StripeEmulator
+    ) -> None:
+        light = connect().open(order(template="vf_light"))
+        for strict in (order(product="loan", template="vf_light"), order(template="vf_strict"), order()):
+            assert connect().recover(strict).id != light.id
+
+    def test_a_dead_session_is_not_taken(self, connect: Connect) -> None:
+        flow = connect().open(order())
+        cancel(connect(), flow)
+        found = connect().recover(order())
+        assert (found.id != flow.id, found.status) == (True, FlowStatus.AWAITING_APPLICANT)
+
+    def test_weaker_options_are_not_taken(self, connect: Connect) -> None:
+        connect(require_matching_selfie=False).open(order())
+        with pytest.raises(DuplicateFlow, match="options"):
+            connect().recover(order())
+
+    def test_what_was_made_before_the_lost_opening_is_another_flow(self, clock: FakeClock) -> None:
+        now = int(clock.now().timestamp())
+        told = {"application_id": "APP-1", "product": "wallet"}
+        session = {"id": "vs_old", "status": "requires_input", "metadata": told, "client_reference_id": "CUST-9283"}
+
+        def opened(created: Any) -> tuple[str, ...]:
+            listed = reply({"data": [{**session, "created": created}], "has_more": False})
+            ran = run_exchange(
+                ADAPTER.recover(order(), clock.now()), [listed, reply({**session, "url": "https://x.stripe.com/"})]
+            )
+            return tuple(request.method for request in ran.requests)
+
+        assert opened(now) == opened(now - 59) == ("GET", "GET")
+        assert opened(now - 61) == opened(None) == ("GET", "POST")
+
+    @given(
+        st.lists(st.lists(st.integers(0, 30), max_size=4), max_size=12),
+        st.sampled_from([True, False, None]),
+        st.booleans(),
+    )
+    def test_the_list_ends_whatever_paging_the_vendor_has(
+        self, pages: list[list[int]], has_more: bool | None, ours_is_there: bool
+    ) -> None:
+        """Pages that repeat, overlap, are empty, or never end by themselves: each page but the last brings something new."""
+        asked: list[list[int]] = []
+
+        def answers() -> Iterator[Any]:
+            for page in pages:
+                asked.append(page)
+                yield reply({"data": [{"id": f"vs_{number}"} for number in page], "has_more": has_more})
+            while True:
+                asked.append([])
+                yield reply({"data": [], "has_more": has_more})
+
+        exchange = ADAPTER._listed(order(), None)
+        assert run_exchange(exchange, answers()).value is None
+        seen: set[int] = set()
+        for page in asked[:-1]:
+            assert not seen.issuperset(page)
+            seen.update(page)
+
+    def test_a_list_without_an_end_is_an_error(self) -> None:
+        numbers = iter(range(10_000))
+        endless = (reply({"data": [{"id": f"vs_{number}"}], "has_more": True}) for number in numbers)
+        with pytest.raises(UnexpectedResponse, match="does not end"):
+            run_exchange(ADAPTER._listed(order(), None), endless)
+        assert next(numbers) <= 101
+
+
+class TestWhoseSession:
+    @pytest.mark.parametrize(
+        "told",
+        [
+            {"metadata": {"application_id": "APP-2"}},
+            {"metadata": {"product": "loan"}},
+            {"client_reference_id": "CUST-2"},
+            {"client_reference_id": 7},
+            {"verification_flow": "vf_another"},
+            {"provided_details": {"email": "rohan@example.org"}},
+            {"options": {"document": {"require_matching_selfie": False}}},
+        ],
+    )
+    def test_what_was_opened_is_compared_with_what_was_asked(self, clock: FakeClock, told: dict[str, Any]) -> None:
+        session = {"id": "vs_1", "status": "requires_input", "url": "https://verify.stripe.com/start/x", **told}
+        with pytest.raises(OutcomeUnknown, match="of another order"):
+            gateway_at(lambda _: httpx.Response(200, json=session), clock).open(order())
+
+    @pytest.mark.parametrize("told", [{"metadata": {"application_id": "APP-2"}}, {"client_reference_id": "CUST-2"}])
+    def test_what_is_looked_at_is_the_flows_own(
+        self, connect: Connect, emulator: StripeEmulator, told: dict[str, Any]
+    ) -> None:
+        idv = connect()
+        flow = idv.open(order())
+        session = emulator.sessions[flow.id]
+        session.metadata |= told.get("metadata", {})
+        session.client_reference_id = told.get("client_reference_id", session.client_reference_id)
+        looks: tuple[Callable[[], object], ...] = (
+            lambda: idv.result(flow),
+            lambda: idv.status(flow),
+            lambda: idv.renew_link(flow),
+        )
+        for look in looks:
+            with pytest.raises(UnexpectedResponse, match="another session"):
+                look()
+        if "client_reference_id" in told:
+            with pytest.raises(UnexpectedResponse, match="another session"):
+                idv.result(flow.ref)
+
+    @pytest.mark.parametrize("id", ["\ud800", "x" * 100_000, "a b", "é", "a\nb"])
+    def test_a_reference_that_is_none_is_the_callers_mistake(self, id: str) -> None:
+        flow = Flow(id=id, status="open")
+        for exchange in (ADAPTER.result(flow), ADAPTER.renew_link(flow), ADAPTER.cancel(flow)):
+            with pytest.raises(InvalidOrder):
+                run_exchange(exchange, [])
+
+    @given(st.data())
+    def test_a_mutated_answer_opens_nothing_of_anybody_else(self, data: st.DataObject) -> None:
+        good = {
+            "id": "vs_1",
+            "status": "requires_input",
+            "url": "https://verify.stripe.com/start/x",
+            "metadata": {"application_id": "APP-1", "product": "wallet"},
+            "client_reference_id": "CUST-9283",
+        }
+        answer = data.draw(json_like([good]))
+        try:
+            flow = run_exchange(ADAPTER.open_flow(order()), [reply(answer)]).value
+        except IdvError:
+            return
+        said = json.loads(json.dumps(answer))
+        assert flow.id == said["id"]
+        assert said.get("client_reference_id") in (None, "CUST-9283")
+
+
+def test_what_is_sent_is_what_was_asked(connect: Connect, clock: FakeClock) -> None:
+    sent: list[dict[str, str]] = []
+
+    def vendor(request: httpx.Request) -> httpx.Response:
+        sent.append(dict(parse_qsl(request.content.decode())))
+        return httpx.Response(200, json=json.loads(A_SESSION.content))
+
+    asked: FlowOrder = attrs.evolve(order(), return_url="https://platform.example/thanks")
+    gateway_at(vendor, clock).open(asked)
+    assert sent[0]["return_url"] == "https://platform.example/thanks"
+    assert sent[0]["metadata[application_id]"] == "APP-1"
