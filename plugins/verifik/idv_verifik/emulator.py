@@ -57,6 +57,12 @@ class Variants:
     email_check_by: Literal["PUT", "POST"] = "PUT"
     reading: timedelta = timedelta(0)
     otp: str = "123456"
+    otp_refusal: Literal["otp_does_not_match", "Forbidden"] = "otp_does_not_match"
+    page_size: int = 10
+    flow_shown: Literal["published", "whole"] = "published"
+    information_answer: Literal["object", "id"] = "object"
+    lists_populate: bool = True
+    recreate: bool = False
 
 
 class VerifikEmulator(Emulator):
@@ -201,7 +207,7 @@ class VerifikEmulator(Emulator):
 
     def _list_flows(self, call: Call) -> Reply:
         self._as_client(call)
-        return _listed(self.project_flows, call, "project", "type", "status")
+        return self._listed(self.project_flows, call, "project", "type", "status")
 
     def _get_flow(self, call: Call) -> Reply:
         self._as_client(call)
@@ -235,7 +241,9 @@ class VerifikEmulator(Emulator):
                 for name, value in (("email", email), ("phone", body.get("phone")))
                 if value and other.get(name) == value
             ]
-            if same and other["status"] != "EXPIRED":
+            if same and self._expired(other)["status"] != "EXPIRED":
+                if self.variants.recreate:
+                    return self._data(self._created(other))
                 raise _said(self.variants.duplicate_status, "Conflict", f"{same[0]}_is_registered_already", status=True)
         return self._data(self._new_registration(body, email))
 
@@ -263,20 +271,32 @@ class VerifikEmulator(Emulator):
         )
         information["appRegistration"] = registration["_id"]
         self._announce("app_registration_created", registration)
+        return self._created(registration)
+
+    def _created(self, registration: Record) -> Record:
         token = self._applicant_token(registration, timedelta(minutes=120))
+        information = self.informations[registration["informationValidation"]]
         public = {key: information[key] for key in ("_id", "fullName", "firstName", "lastName") if key in information}
-        return {"appRegistration": registration, "informationValidation": public, "token": token}
+        shown = public if self.variants.information_answer == "object" else information["_id"]
+        return {"appRegistration": registration, "informationValidation": shown, "token": token}
 
     def _applicant_token(self, registration: Record, lifetime: timedelta) -> str:
         return self._jwt({"appRegistrationId": registration["_id"]}, lifetime)
 
     def _list_registrations(self, call: Call) -> Reply:
         self._as_client(call)
-        return _listed(self.registrations, call, "email", "phone", "status", "project", "projectFlow")
+        reply = self._listed(self.registrations, call, "email", "phone", "status", "project", "projectFlow")
+        if self.variants.lists_populate:
+            reply.data["data"] = [self._populated(registration, call) for registration in reply.data["data"]]
+        return reply
 
     def _get_registration(self, call: Call) -> Reply:
         self._as_client(call)
         registration = self._expired(_found(self.registrations, call, "AppRegistration_not_found"))
+        return self._data(self._populated(registration, call))
+
+    def _populated(self, registration: Record, call: Call) -> Record:
+        """With the references that were asked for as objects. Of the project flow the pages show three keys (3.3.2)."""
         shown = dict(registration)
         for name in call.query_lists.get("populates[]", []):
             if name in _POPULATED and name in shown:
@@ -284,7 +304,9 @@ class VerifikEmulator(Emulator):
                 shown[name] = stored.get(str(shown[name]))
         if isinstance(shown.get("documentValidation"), dict):
             shown["documentValidation"] = self._read_yet(shown["documentValidation"])
-        return self._data(shown)
+        if isinstance(shown.get("projectFlow"), dict) and self.variants.flow_shown == "published":
+            shown["projectFlow"] = {key: shown["projectFlow"].get(key) for key in ("_id", "type", "target")}
+        return shown
 
     def _expired(self, registration: Record) -> Record:
         idle = self.clock.now() - datetime.fromisoformat(registration["updatedAt"])
@@ -457,6 +479,8 @@ class VerifikEmulator(Emulator):
         if self.clock.now() > datetime.fromisoformat(validation["expiresAt"]):
             raise _said(412, "PreconditionFailed", f"{kind}Validation_has_expired")
         if otp != self.variants.otp:
+            if self.variants.otp_refusal == "Forbidden":
+                raise _said(403, "Forbidden", "403:otp_does_not_match")
             raise _coded(403, "otp_does_not_match")
         validation["status"] = "validated"
         self._announce(f"{kind}_validation_validated", validation)
@@ -561,6 +585,8 @@ class VerifikEmulator(Emulator):
         registration = self._as_applicant(call)
         body = _required(call, "image", "os")
         if registration.get("biometricValidation") and body.get("force") is not True:
+            told = {"error": True, "statusCode": "409", "message": "person_already_set"}
+            self._announce("app_registration_person_already_set", {**told, **registration})
             raise _coded(409, "person_already_set")
         biometric = self.take_selfie(registration, _decoded(body["image"]))
         shown = dict(registration)
@@ -590,7 +616,8 @@ class VerifikEmulator(Emulator):
         }
         biometric = self._stored(self.biometrics, more)
         self._faces[biometric["_id"]] = specimen.face
-        registration.update(biometricValidation=biometric["_id"], person=_id(), status="ONGOING")
+        # it stays STARTED: only a sync moves it on (section 5.2)
+        registration.update(biometricValidation=biometric["_id"], person=_id())
         self._announce("biometric_validation_validated", self._touched(registration))
         return biometric
 
@@ -631,7 +658,7 @@ class VerifikEmulator(Emulator):
 
     def _list_webhooks(self, call: Call) -> Reply:
         self._as_client(call)
-        return _listed(self.webhooks, call, "url")
+        return self._listed(self.webhooks, call, "url")
 
     def _update_webhook(self, call: Call) -> Reply:
         self._as_client(call)
@@ -644,7 +671,9 @@ class VerifikEmulator(Emulator):
     def _announce(self, suffix: str, entity: Record) -> None:
         registration = self.registrations.get(str(entity.get("appRegistration") or entity.get("_id")), entity)
         shown = {key: value for key, value in entity.items() if key != "otp"}
-        body = {"type": f"onboarding_{suffix}", "object": shown} if self.variants.webhook_body == "typed" else shown
+        # the older body has no step in it (section 1.7 row 31)
+        bare = {key: value for key, value in shown.items() if key != "currentStep"}
+        body = {"type": f"onboarding_{suffix}", "object": shown} if self.variants.webhook_body == "typed" else bare
         for webhook in self.webhooks.values():
             if webhook["isActive"] and registration.get("projectFlow") in webhook["projectFlow"]:
                 for _ in range(self.variants.webhook_times):
@@ -677,6 +706,22 @@ class VerifikEmulator(Emulator):
 
     def _failed(self, place: dict[str, Record], reason: str) -> str:
         return str(self._stored(place, {"status": "FAILED", "failedReason": reason})["_id"])
+
+    def _listed(self, place: dict[str, Record], call: Call, *filters: str) -> Reply:
+        """Newest first, in pages of `page_size` at most, whatever is asked for (section 1.7 row 27)."""
+        wanted = {name: call.query.get(f"where_{name}", call.query.get(name)) for name in filters}
+        found = [
+            record
+            for record in reversed(place.values())
+            if all(value is None or record.get(name) == value for name, value in wanted.items())
+        ]
+        number, limit = int(call.query.get("page", "1")), int(call.query.get("limit", "10"))
+        if not 1 <= limit <= 100:
+            raise _said(409, "MissingParameter", "Invalid parameter: limit must be between 1 and 100")
+        limit = min(limit, self.variants.page_size)
+        pages = max(1, -(-len(found) // limit))
+        shown = found[(number - 1) * limit : number * limit]
+        return Reply(200, {"data": shown, "total": len(found), "limit": limit, "page": number, "pages": pages})
 
     def _data(self, data: Record) -> Reply:
         shown = {key: value for key, value in data.items() if key != "pageConsent"}
@@ -716,19 +761,6 @@ def _found(place: dict[str, Record], call: Call, token: str) -> Record:
     if record is None:
         raise _said(404, "NotFound", token)
     return record
-
-
-def _listed(place: dict[str, Record], call: Call, *filters: str) -> Reply:
-    wanted = {name: call.query.get(f"where_{name}", call.query.get(name)) for name in filters}
-    found = [
-        record
-        for record in reversed(place.values())
-        if all(value is None or record.get(name) == value for name, value in wanted.items())
-    ]
-    page_number, limit = int(call.query.get("page", "1")), int(call.query.get("limit", "10"))
-    shown = found[(page_number - 1) * limit : page_number * limit]
-    pages = max(1, -(-len(found) // limit))
-    return Reply(200, {"data": shown, "total": len(found), "limit": limit, "page": page_number, "pages": pages})
 
 
 def _decoded(text: object) -> bytes | None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
-from datetime import date
 from typing import Any
 
 import attrs
@@ -16,13 +16,16 @@ from idv_core.model import (
     ExtractedField,
     Flow,
     FlowStatus,
+    Reason,
     Score,
     Secret,
     VendorVerdict,
 )
 
 from .countries import country_code
+from .facts import is_foreign, person_of
 from .payloads import Said, reference_id
+from .printed import error_words, printed_dates
 
 _REGISTRATION = {
     "STARTED": (FlowStatus.AWAITING_APPLICANT, None),
@@ -61,10 +64,26 @@ _NOTHING_VERIFIED = Check(
     kind=CheckKind.OTHER, name="identity", outcome=CheckOutcome.NOT_DONE, reasons=("nothing was verified",)
 )
 _DOCUMENT_FIELDS = ("documentNumber", "nationality", "gender", "age", "country")
-_NEVER_KEPT = frozenset(
-    {"base64", "gallery", "probe", "otp", "token", "url", "backUrl", "frontUrl", "images", "zelfKey"}
+# What is dropped from `raw` by name; links, tokens and pictures are told by their values too (`without_secrets`).
+NEVER_KEPT = (
+    "url",
+    "backUrl",
+    "frontUrl",
+    "images",
+    "image",
+    "backImage",
+    "face",
+    "documentFace",
+    "gallery",
+    "probe",
+    "zelfKey",
 )
-_DEEPEST = 8
+# Per cent of the full name from which Verifik says that names match (section 3.6.4).
+_NAMES_AGREE = 90
+_PARTS = ("documentValidation", "biometricValidation", "compareFaceVerification")
+_CODE = re.compile(r"[A-Z][A-Z_-]{0,39}")
+_LABEL = re.compile(r"[A-Za-z][A-Za-z0-9 _-]{0,39}")
+_LONG_NUMBER = re.compile(r"\d{5}")
 
 
 @attrs.frozen(kw_only=True)
@@ -77,18 +96,22 @@ class Reading:
     checks: tuple[Check, ...]
     documents: tuple[DocumentEvidence, ...]
     notes: tuple[str, ...]
+    doubts: tuple[Reason, ...]
 
 
-def read_registration(data: Mapping[str, Any], flow: Flow) -> Reading:
-    """Read a registration with its references populated. COMPLETED counts only with the checks behind it (section 6.4)."""
+def read_registration(data: Mapping[str, Any], flow: Flow, settings: Mapping[str, Any] | None = None) -> Reading:
+    """Read a registration with its references populated. COMPLETED counts only with the checks behind it (section 6.4).
+
+    `settings` are those of its project flow, where they do not stand in the registration itself.
+    """
     word = _word(data.get("status"))
     status, verdict = _REGISTRATION.get(word or "", (FlowStatus.PROCESSING, None))
-    settings = _object(data.get("projectFlow"))
+    settings = _object(data.get("projectFlow")) if settings is None else settings
     checks = tuple(_checks(data, settings, flow))
     notes = list(_notes(data))
     if word and word not in _REGISTRATION:
-        notes.append(f"unknown status {word[:40]!r}")
-    if word == "ONGOING" and _word(_object(data.get("documentValidation")).get("status")) == "ASSESSING":
+        notes.append(f"unknown status {word!r}")
+    if status is FlowStatus.AWAITING_APPLICANT and is_being_read(data):
         status = FlowStatus.PROCESSING
     if status is FlowStatus.FINISHED:
         wanted = _wanted(settings, checks)
@@ -106,7 +129,14 @@ def read_registration(data: Mapping[str, Any], flow: Flow) -> Reading:
         checks=checks,
         documents=tuple(_documents(data, flow)),
         notes=tuple(notes),
+        doubts=tuple(_doubts(data)),
     )
+
+
+def is_being_read(registration: Mapping[str, Any]) -> bool:
+    """Whether Verifik has a document and is not done with it, in a registration that is STARTED or ONGOING alike."""
+    word = _word(_object(registration.get("documentValidation")).get("status"))
+    return _DOCUMENT.get(word or "") is CheckOutcome.NOT_DONE
 
 
 def read_status(word: object) -> FlowStatus:
@@ -122,11 +152,13 @@ def read_comparison(data: Mapping[str, Any]) -> Check:
         outcome = CheckOutcome.FAILED
     else:
         outcome = CheckOutcome.PASSED if passed is True and word == "SUCCESS" else CheckOutcome.INCONCLUSIVE
+    errors = error_words({**data, "result": result})
     return Check(
         kind=CheckKind.FACE_MATCH,
         name="face_match",
-        outcome=outcome,
+        outcome=_unless(errors, outcome),
         score=Score.read(result.get("score")),
+        reasons=errors,
         vendor_word=word,
     )
 
@@ -148,7 +180,7 @@ def read_refused_selfie(said: Said, document_id: str) -> Check:
         score=score,
         reasons=tuple(word[:80] for word in words if word),
         document_id=document_id,
-        vendor_word=said.code or None,
+        vendor_word=said.code if _LABEL.fullmatch(said.code) else None,
     )
 
 
@@ -161,7 +193,7 @@ def read_refused_document(said: Said, document_id: str) -> Check:
         outcome=CheckOutcome.FAILED if foreign else CheckOutcome.INCONCLUSIVE,
         reasons=(said.token[:80] or said.code[:80] or "refused",),
         document_id=document_id,
-        vendor_word=said.code or None,
+        vendor_word=said.code if _LABEL.fullmatch(said.code) else None,
     )
 
 
@@ -173,10 +205,12 @@ def read_document(data: Mapping[str, Any], document_id: str | None) -> Check:
     ]
     if word in ("EXPIRED", "NOT_FOUND"):
         reasons.append(word.lower())
+    errors = error_words(data)
+    reasons += [name for name in errors if name != "failedReason" or not isinstance(data[name], str)]
     return Check(
         kind=CheckKind.DOCUMENT,
-        name=_text(data.get("documentType")) or "document",
-        outcome=_DOCUMENT.get(word or "", CheckOutcome.INCONCLUSIVE),
+        name=_label(data.get("documentType")) or "document",
+        outcome=_unless(errors, _DOCUMENT.get(word or "", CheckOutcome.INCONCLUSIVE)),
         reasons=tuple(reasons),
         document_id=document_id,
         vendor_word=word,
@@ -186,12 +220,14 @@ def read_document(data: Mapping[str, Any], document_id: str | None) -> Check:
 def read_liveness(data: Mapping[str, Any], document_id: str | None) -> Check:
     """One biometric validation (section 5.4)."""
     word = _word(data.get("status"))
+    # `response` is what the engine for faces answered, in its own words
+    errors = error_words({key: value for key, value in data.items() if key != "response"})
     return Check(
         kind=CheckKind.LIVENESS,
         name="liveness",
-        outcome=_VALIDATION.get(word or "", CheckOutcome.INCONCLUSIVE),
+        outcome=_unless(errors, _VALIDATION.get(word or "", CheckOutcome.INCONCLUSIVE)),
         score=Score.read(data.get("livenessScore")),
-        reasons=("expired",) if word == "EXPIRED" else (),
+        reasons=(("expired",) if word == "EXPIRED" else ()) + errors,
         document_id=document_id,
         vendor_word=word,
     )
@@ -212,56 +248,63 @@ def is_background_checked(registration: Mapping[str, Any]) -> bool:
     return bool(_object(_object(registration.get("informationValidation")).get("criminalData")))
 
 
-def public(data: Any, depth: int = 0) -> Any:
-    """The vendor's answer without pictures, links, codes and tokens."""
-    if depth > _DEEPEST:
-        return None
-    if isinstance(data, list):
-        return [public(item, depth + 1) for item in data]
-    if isinstance(data, dict):
-        return {key: public(value, depth + 1) for key, value in data.items() if key not in _NEVER_KEPT}
-    return data
+def are_settings(project_flow: object) -> bool:
+    """Whether a project flow tells its settings. The pages populate it with `_id`, `type` and `target` only (3.3.2)."""
+    flow = _object(project_flow)
+    return bool(_section(flow, "steps")) and bool(_section(flow, "documents"))
 
 
 def _checks(data: Mapping[str, Any], settings: Mapping[str, Any], flow: Flow) -> Iterator[Check]:
     document = _object(data.get("documentValidation"))
     if document:
-        yield read_document(document, _ours(flow, "document_validation", document))
+        yield _owned(read_document(document, _ours(flow, "document_validation", document)), document, data)
         yield from _names(document, settings)
     elif data.get("failedDocumentValidations"):
         yield _failed_earlier(CheckKind.DOCUMENT, "document")
     liveness = _object(data.get("biometricValidation"))
     if liveness:
-        yield read_liveness(liveness, _ours(flow, "biometric_validation", liveness))
+        yield _owned(read_liveness(liveness, _ours(flow, "biometric_validation", liveness)), liveness, data)
     elif data.get("failedBiometricValidations"):
         yield _failed_earlier(CheckKind.LIVENESS, "liveness")
     comparison = _object(data.get("compareFaceVerification"))
     if comparison:
-        yield read_comparison(comparison)
+        yield _owned(read_comparison(comparison), comparison, data)
     for key, kind in (("emailValidation", CheckKind.EMAIL), ("phoneValidation", CheckKind.PHONE)):
         validation = _object(data.get(key))
         if validation:
             word = _word(validation.get("status"))
             outcome = _VALIDATION.get(word or "", CheckOutcome.INCONCLUSIVE)
-            yield Check(kind=kind, name=kind.value, outcome=outcome, vendor_word=word)
+            yield _owned(Check(kind=kind, name=kind.value, outcome=outcome, vendor_word=word), validation, data)
     yield from _screening(_object(data.get("informationValidation")), settings)
 
 
 def _names(document: Mapping[str, Any], settings: Mapping[str, Any]) -> Iterator[Check]:
-    """Names against the source, if the flow asks for that. Not supported is no failure of the person (section 3.6.4)."""
-    if _section(settings, "documents").get("informationVerification") is not True:
+    """Names against the source, unless the flow's settings say that it does not ask (section 3.6.4).
+
+    A source that does not know the document is no failure of the person. Where the settings cannot be read, names that
+    differ are doubtful, and those that the source was asked about count.
+    """
+    asked = _section(settings, "documents").get("informationVerification")
+    if asked is False:
         return
     supported, match = document.get("infoValidationSupported"), document.get("namesMatch")
-    if supported is True:
-        outcome = {True: CheckOutcome.PASSED, False: CheckOutcome.FAILED}.get(match is True)
+    score = Score.read(document.get("fullNameMatchPercentage"), 0, 100)
+    if supported is True and (match is None or isinstance(match, bool)):
+        outcome = CheckOutcome.PASSED if match else CheckOutcome.FAILED
+    elif supported is not None or match not in (None, True, False):
+        outcome = CheckOutcome.INCONCLUSIVE
+    elif asked is not None:
+        outcome = CheckOutcome.NOT_DONE
+    elif match is False or (match is None and score is not None and score.raw < _NAMES_AGREE):
+        outcome = CheckOutcome.INCONCLUSIVE
     else:
-        outcome = CheckOutcome.INCONCLUSIVE if supported is False else CheckOutcome.NOT_DONE
+        return
     reason = document.get("infoValidationSupportedReason")
     yield Check(
         kind=CheckKind.NAME_MATCH,
         name="names",
         outcome=outcome,
-        score=Score.read(document.get("fullNameMatchPercentage"), 0, 100),
+        score=score,
         reasons=(reason[:80],) if isinstance(reason, str) and reason else (),
     )
 
@@ -278,7 +321,7 @@ def _screening(information: Mapping[str, Any], settings: Mapping[str, Any]) -> I
         return
     found, word = criminal.get("foundKeys"), _word(information.get("status"))
     clear = found == [] and word == "ACTIVE"
-    hits = tuple(str(key)[:40] for key in found) if isinstance(found, list) else ()
+    hits = tuple(_label(key) or "hit" for key in found) if isinstance(found, list) else ()
     outcome = CheckOutcome.PASSED if clear else CheckOutcome.INCONCLUSIVE
     yield Check(kind=CheckKind.SCREENING, name="background", outcome=outcome, reasons=hits, vendor_word=word)
 
@@ -312,6 +355,46 @@ def _failed_earlier(kind: CheckKind, name: str) -> Check:
     return Check(kind=kind, name=name, outcome=CheckOutcome.FAILED, reasons=("every attempt failed",))
 
 
+def _unless(errors: tuple[str, ...], outcome: CheckOutcome) -> CheckOutcome:
+    """A part that passed and tells of an error is not understood."""
+    return CheckOutcome.INCONCLUSIVE if errors and outcome is CheckOutcome.PASSED else outcome
+
+
+def _owned(check: Check, part: Mapping[str, Any], registration: Mapping[str, Any]) -> Check:
+    """The check, unless the part is deleted, of another registration, or about another e-mail or phone (section 3.6.2)."""
+    id = reference_id(dict(registration))
+    if part.get("deleted") not in (None, False):
+        why = "deleted"
+    elif (id is not None and is_foreign(part, id)) or (
+        check.kind in (CheckKind.EMAIL, CheckKind.PHONE) and _is_about_another(part, registration)
+    ):
+        why = "of another registration"
+    else:
+        return check
+    return attrs.evolve(check, outcome=CheckOutcome.INCONCLUSIVE, reasons=(*check.reasons, why), score=None)
+
+
+def _is_about_another(part: Mapping[str, Any], registration: Mapping[str, Any]) -> bool:
+    theirs, ours = person_of({name: part.get(name) for name in ("email", "phone", "countryCode")}), person_of(registration)
+    other_email = theirs.email is not None and ours.email not in (None, theirs.email)
+    return other_email or (theirs.phone is not None and ours.phone is not None and not ours.has_number(theirs))
+
+
+def _doubts(data: Mapping[str, Any]) -> Iterator[Reason]:
+    if data.get("deleted") not in (None, False):
+        yield Reason("flow.deleted", "the registration is deleted at Verifik")
+    for name in _PARTS:
+        part = data.get(name)
+        if isinstance(part, str) and part:
+            yield Reason("part.unread", f"{name} is there, and Verifik did not show it")
+        elif part is not None and not isinstance(part, (str, dict)):
+            yield Reason("part.unread", f"{name} is there and not understood")
+    document = _object(data.get("documentValidation"))
+    for name in ("OCRExtraction", "documentData"):
+        if document.get(name) is not None and not isinstance(document[name], dict):
+            yield Reason("document.unread", f"{name} of the document is there and not understood")
+
+
 def _notes(data: Mapping[str, Any]) -> Iterator[str]:
     flags = data.get("redFlags")
     if isinstance(flags, (int, float)) and not isinstance(flags, bool) and flags > 0:
@@ -327,25 +410,15 @@ def _documents(data: Mapping[str, Any], flow: Flow) -> Iterator[DocumentEvidence
     if not document:
         return
     read = {**{key: document.get(key) for key in _DOCUMENT_FIELDS}, **_object(document.get("OCRExtraction"))}
-    printed = _object(document.get("documentData"))
     links = {name: document[key] for key, name in (("url", "front"), ("backUrl", "back")) if _text(document.get(key))}
     yield DocumentEvidence(
         document_id=_ours(flow, "document_validation", document),
-        type=_text(document.get("documentType")),
+        type=_label(document.get("documentType")),
         country=country_code(document.get("country")),
         fields=tuple(ExtractedField(name=name, value=value) for name, value in read.items() if value not in (None, "")),
         images={name: Secret(url) for name, url in links.items()},
-        issued_on=_date(printed.get("issueDate")),
-        expires_on=_date(printed.get("expirationDate")),
+        **printed_dates(document),
     )
-
-
-def _date(value: object) -> date | None:
-    """Year first, with or without a time; anything else could be read in two ways."""
-    try:
-        return date.fromisoformat(value[:10]) if isinstance(value, str) else None
-    except ValueError:
-        return None
 
 
 def _ours(flow: Flow, kind: str, theirs: Mapping[str, Any]) -> str | None:
@@ -374,8 +447,15 @@ def _text(value: object) -> str | None:
     return value if isinstance(value, str) and value else None
 
 
+def _label(value: object) -> str | None:
+    """A word of the vendor's that may be shown: short, and no number of anything in it."""
+    text = value.strip() if isinstance(value, str) else ""
+    return text if _LABEL.fullmatch(text) and not _LONG_NUMBER.search(text) else None
+
+
 def _word(value: object) -> str | None:
-    """A status word in upper case; what is no text is an unknown word, what is absent is None."""
+    """A status word in upper case. What is no word (a sentence may tell of somebody) is unknown, what is absent is None."""
     if value is None:
         return None
-    return value.strip().upper() if isinstance(value, str) else "?"
+    word = value.strip().upper() if isinstance(value, str) else "?"
+    return word if not word or _CODE.fullmatch(word) else "?"

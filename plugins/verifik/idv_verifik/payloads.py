@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -11,6 +12,7 @@ import attrs
 from idv_core.errors import UnexpectedResponse
 from idv_core.wire import Exchange, Request, Response, structure
 
+DUPLICATES = ("email_is_registered_already", "phone_is_registered_already")
 ACCOUNT_TOKENS = (
     "PaymentRequired",
     "insufficient_credits",
@@ -25,6 +27,8 @@ ACCOUNT_TOKENS = (
 CALLER_TOKENS = ("MissingParameter", "PreconditionFailed", "BadRequest", "already_exists", "person_already_set")
 # A score or a provider's word; what else stands behind an `@` may be half a mail address.
 _WITH_DETAIL = re.compile(r"([A-Za-z_]+)@([0-9.]+|[A-Z][A-Z_]*)?")
+# A list that is longer is no list of one project's things; the operation must end.
+_MOST_PAGES = 300
 _STATUS_PREFIX = re.compile(r"^\d{3}:")
 
 
@@ -83,17 +87,23 @@ def reference_id(value: object) -> str | None:
 
 
 def read_list(path: str, query: Mapping[str, str]) -> Exchange[list[dict[str, Any]]]:
-    """All pages; ended by a page that is short or brings nothing new (section 1.7 row 27)."""
-    items: list[dict[str, Any]] = []
-    for page in range(1, 101):
+    """All pages, ended by one that brings nothing new.
+
+    Servers give less than they are asked for, ignore `page`, or repeat the last page, and what they say of `total` and
+    `pages` differs (section 1.7 row 27), so only what comes counts. Raises UnexpectedResponse where new things never end.
+    """
+    items: dict[str, dict[str, Any]] = {}
+    for page in range(1, _MOST_PAGES + 1):
         paging = {"page": str(page), "limit": "100", "perPage": "100"}
         reply = yield Request.get(path, query={**query, **paging})
         data = unwrap(reply)
-        new = [item for item in data if isinstance(item, dict) and item not in items] if isinstance(data, list) else []
-        items += new
-        if len(new) < 100:
-            break
-    return items
+        seen = len(items)
+        for item in data if isinstance(data, list) else ():
+            if isinstance(item, dict):
+                items.setdefault(reference_id(item) or json.dumps(item, sort_keys=True), item)
+        if len(items) == seen:
+            return list(items.values())
+    raise UnexpectedResponse("the vendor's list does not end", status=reply.status)
 
 
 @attrs.frozen(kw_only=True)
@@ -106,11 +116,11 @@ class SessionToken:
 
 @attrs.frozen(kw_only=True)
 class RegistrationCreated:
-    """Section 3.3.1."""
+    """Section 3.3.1. References are ids, or objects where they are populated."""
 
-    appRegistration: dict[str, Any]
+    appRegistration: Any
     token: str
-    informationValidation: dict[str, Any] | None = None
+    informationValidation: Any = None
 
 
 @attrs.frozen(kw_only=True)
@@ -119,6 +129,7 @@ class Synced:
 
     status: str
     token: str | None = None
+    appRegistrationId: Any = None
 
 
 @attrs.frozen(kw_only=True)
@@ -126,5 +137,6 @@ class LinkResent:
     """Section 3.3.5."""
 
     token: str
-    status: str | None = None
-    expiresAt: str | None = None
+    status: Any = None
+    expiresAt: Any = None
+    appRegistrationId: Any = None

@@ -8,7 +8,7 @@ and `registrations`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -28,25 +28,25 @@ from idv_core.model import (
     Document,
     Flow,
     FlowOrder,
+    FlowStatus,
     ProvisionedTemplate,
     Result,
     Secret,
     Template,
     UploadKind,
 )
+from idv_core.model.public import without_secrets
 from idv_core.pictures import JPEG, PNG
 from idv_core.protocols import CallbackReading, Evidence, Grant, InboundCall, Polling
 from idv_core.wire import Exchange, Request, Response, structure
 
 from . import mapping
 from .credentials import bearer, grant
-from .payloads import ACCOUNT_TOKENS, CALLER_TOKENS, Said, SessionToken, read_said, reference_id, unwrap
+from .payloads import ACCOUNT_TOKENS, CALLER_TOKENS, DUPLICATES, Said, SessionToken, read_said, reference_id, unwrap
 from .project_flows import ProjectFlows
 from .registrations import Registrations
 from .settings import VerifikSettings
 from .steps import Steps
-
-_DUPLICATES = ("email_is_registered_already", "phone_is_registered_already")
 
 
 @attrs.frozen
@@ -112,11 +112,15 @@ class Verifik:
         return self.project_flows.provision(template)
 
     def status(self, flow: Flow) -> Exchange[Flow]:
-        return (yield from self.result(flow)).flow
+        registration = yield from self.registrations.retrieve(flow)
+        return attrs.evolve(flow, status=mapping.read_registration(registration, flow).status)
 
     def result(self, flow: Flow) -> Exchange[Result]:
         registration = yield from self.registrations.retrieve(flow)
-        reading = mapping.read_registration(registration, flow)
+        settings: Mapping[str, Any] | None = None
+        if mapping.read_status(registration.get("status")) is FlowStatus.FINISHED:
+            settings = yield from self.project_flows.settings_of(registration)
+        reading = mapping.read_registration(registration, flow, settings)
         return Result(
             flow=attrs.evolve(flow, status=reading.status),
             checks=reading.checks,
@@ -124,7 +128,8 @@ class Verifik:
             verdict=reading.verdict,
             vendor_word=reading.word,
             notes=reading.notes,
-            raw=mapping.public(registration),
+            doubts=reading.doubts,
+            raw=without_secrets(registration, mapping.NEVER_KEPT),
         )
 
     def read_callback(self, call: InboundCall) -> CallbackReading:
@@ -136,7 +141,7 @@ class Verifik:
         if not isinstance(entity, dict):
             kind, entity = None, body
         event = kind.removeprefix("onboarding_")[:80] if isinstance(kind, str) else "unnamed"
-        own = event.startswith(("app_registration", "face_verification")) or "currentStep" in entity
+        own = event.startswith(("app_registration", "face_verification")) or _is_registration(entity)
         id = reference_id(entity.get("appRegistration")) or (reference_id(entity) if own else None)
         return CallbackReading(event=event, flow_id=id, fetch=id is not None)
 
@@ -166,7 +171,7 @@ class Verifik:
         """Decided by the token in the words first, then by the status (section 1.7 rows 10, 11, 36 and 37)."""
         said = read_said(response)
         refusal = Refusal(code=said.code or None, message=said.token or None, fields=_missing_fields(said))
-        if said.names(*_DUPLICATES):
+        if said.names(*DUPLICATES):
             return attrs.evolve(refusal, kind=DuplicateFlow)
         if said.names(*ACCOUNT_TOKENS):
             return attrs.evolve(refusal, kind=PermissionDenied)
@@ -177,6 +182,11 @@ class Verifik:
         if response.status == 409 or said.names("step_not_supported", *CALLER_TOKENS):
             return attrs.evolve(refusal, kind=InvalidOrder)
         return refusal
+
+
+def _is_registration(entity: Mapping[str, Any]) -> bool:
+    """Older bodies are the object itself. Only a registration has a step, or a project flow and no `type` of its own."""
+    return "currentStep" in entity or ({"projectFlow", "status"} <= entity.keys() and "type" not in entity)
 
 
 def _missing_fields(said: Said) -> tuple[str, ...]:

@@ -10,8 +10,11 @@ import attrs
 from idv_core.model import ProvisionedTemplate, Template
 from idv_core.wire import Exchange, Request
 
-from .payloads import read_id, read_list, read_object, reference_id
+from . import mapping
+from .payloads import read_id, read_list, read_object, reference_id, unwrap
 from .settings import VerifikSettings
+
+_NOT_TOLD = frozenset({400, 403, 404, 405, 409, 410, 422})
 
 
 @attrs.frozen
@@ -43,6 +46,22 @@ class ProjectFlows:
         query = {"project": self.settings.project, "type": "onboarding"}
         flows = yield from read_list("/v2/project-flows", query)
         return tuple(flow for flow in flows if reference_id(flow.get("project")) in (None, self.settings.project))
+
+    def settings_of(self, registration: Mapping[str, Any]) -> Exchange[Mapping[str, Any]]:
+        """The settings of a registration's project flow, asked for where the registration does not show them.
+
+        Empty where Verifik does not tell them; then the stricter reading counts.
+        """
+        shown = registration.get("projectFlow")
+        id = reference_id(shown)
+        if mapping.are_settings(shown) or id is None:
+            return shown if isinstance(shown, dict) else {}
+        for path in ("/v3/project-flows/{}", "/v2/project-flows/{}"):
+            reply = yield Request.get(path, id, accept=_NOT_TOLD)
+            flow = unwrap(reply) if reply.is_success else None
+            if isinstance(flow, dict) and reference_id(flow) == id:
+                return flow
+        return shown if isinstance(shown, dict) else {}
 
     def retrieve(self, id: str) -> Exchange[dict[str, Any]]:
         reply = yield Request.get("/v3/project-flows/{}", id)

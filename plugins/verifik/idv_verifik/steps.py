@@ -14,8 +14,10 @@ from idv_core.wire import Exchange, NotAccepted, Request, Response, structure
 
 from . import mapping
 from .countries import country_name
+from .facts import phone
 from .payloads import ACCOUNT_TOKENS, CALLER_TOKENS, Said, Synced, read_id, read_object, read_said, reference_id, unwrap
-from .registrations import Registrations, phone
+from .project_flows import ProjectFlows
+from .registrations import Registrations, must_be, path_id
 from .settings import VerifikSettings
 
 _READING = timedelta(seconds=5)
@@ -33,7 +35,11 @@ class Steps:
         return self.registrations.settings
 
     def upload(self, flow: Flow, documents: tuple[Document, ...]) -> Exchange[Flow]:
-        """Documents (front and back) and selfies as base64. A refusal about the person or the picture is evidence."""
+        """Documents (front and back) and selfies as base64. A refusal about the person or the picture is evidence.
+
+        Verifik keeps one document and one selfie of a registration. One that is there already and that `flow` does not know
+        of (the answer to an earlier upload was lost) counts as taken, with `already_exists` among the reasons of its check.
+        """
         without = [document.id for document in documents if document.content is None]
         if without:
             raise InvalidOrder(
@@ -53,15 +59,15 @@ class Steps:
         still reading the document.
         """
         registration = yield from self.registrations.retrieve(flow)
-        settings = registration.get("projectFlow")
-        wants = mapping.document_settings(settings if isinstance(settings, dict) else {})
-        reading = mapping.read_registration(registration, flow)
-        if reading.status.is_final:
-            return attrs.evolve(flow, status=reading.status)
-        if reading.status is FlowStatus.PROCESSING:
+        status = mapping.read_status(registration.get("status"))
+        if status.is_final:
+            return attrs.evolve(flow, status=status)
+        if mapping.is_being_read(registration) or status is FlowStatus.PROCESSING:
             raise VendorUnavailable(
                 "Verifik is still reading the document; submit again", safe_to_repeat=True, retry_after=_READING
             )
+        settings = yield from ProjectFlows(self.settings).settings_of(registration)
+        wants = mapping.document_settings(settings)
         document = reference_id(registration.get("documentValidation"))
         selfie = reference_id(registration.get("biometricValidation"))
         information = reference_id(registration.get("informationValidation"))
@@ -82,9 +88,10 @@ class Steps:
     def sync(self, flow: Flow, step: str, status: str = "ONGOING") -> Exchange[Flow]:
         """Say that a step is done: `signUpForm`, `instructions`, `basicInformation`, `form`, `document`, `liveness`,
         `skipKYC`, `end`. Raises InvalidOrder when the server finds that it is not."""
-        request = Request.put("/v2/app-registrations/{}/sync", flow.id, json={"step": step, "status": status})
+        request = Request.put("/v2/app-registrations/{}/sync", path_id(flow), json={"step": step, "status": status})
         flow, reply = yield from self.registrations.as_applicant(flow, request)
         synced = structure(unwrap(reply), Synced, status=reply.status)
+        must_be(flow, synced.appRegistrationId, reply.status)
         secrets = (
             {**flow.secrets, "final_token": Secret(synced.token)}
             if step in ("end", "skipKYC") and synced.token
@@ -156,7 +163,9 @@ class Steps:
         """Selfie against the portrait on the document (section 3.8)."""
         request = Request.post("/v2/face-recognition/compare/app-registration", json={})
         flow, reply = yield from self.registrations.as_applicant(flow, request)
-        compared = read_object(reply).get("compareFaceVerification")
+        data = read_object(reply)
+        must_be(flow, data.get("appRegistration"), reply.status)
+        compared = data.get("compareFaceVerification")
         return flow, mapping.read_comparison(compared if isinstance(compared, dict) else {})
 
     def _upload_document(self, flow: Flow, document: Document) -> Exchange[Flow]:
@@ -168,11 +177,14 @@ class Steps:
         request = Request.post("/v2/document-validations/app-registration", json=body, accept=_UNREADABLE)
         flow, reply = yield from self.registrations.as_applicant(flow, request)
         if not reply.is_success:
+            if read_said(reply).names("already_exists") and (known := (yield from self._taken(flow, "document"))):
+                return _with_upload(flow, _handed_in(document, known))
             refused = mapping.read_refused_document(self._about_person(request, reply), document.id)
             return _with_upload(flow, Upload(document_id=document.id, accepted=False, check=refused))
         data = read_object(reply)
         nested = data.get("documentValidation")
         validation = nested if isinstance(nested, dict) else data
+        must_be(flow, validation.get("appRegistration"), reply.status)
         check = mapping.read_document(validation, document.id)
         ids = {"document_validation": read_id(validation, reply.status)}
         return _with_upload(flow, Upload(document_id=document.id, vendor_ids=ids, check=check))
@@ -182,11 +194,26 @@ class Steps:
         request = Request.post("/v2/biometric-validations/app-registration", json=body, accept={409})
         flow, reply = yield from self.registrations.as_applicant(flow, request)
         if not reply.is_success:
+            if read_said(reply).names("person_already_set") and (known := (yield from self._taken(flow, "biometric"))):
+                return _with_upload(flow, _handed_in(document, known))
             refused = mapping.read_refused_selfie(self._about_person(request, reply), document.id)
             return _with_upload(flow, Upload(document_id=document.id, accepted=False, check=refused))
-        id = reference_id(read_object(reply).get("biometricValidation"))
+        data = read_object(reply)
+        validation = data.get("biometricValidation")
+        # the registration itself, or what was made of the selfie (section 1.7 row 21)
+        must_be(flow, data if "projectFlow" in data else data.get("appRegistration"), reply.status)
+        id = reference_id(validation)
         ids = {"biometric_validation": id} if id else {}
         return _with_upload(flow, Upload(document_id=document.id, vendor_ids=ids))
+
+    def _taken(self, flow: Flow, kind: str) -> Exchange[dict[str, Any] | None]:
+        """The document or selfie that was handed in through the API and that the flow does not know of."""
+        if any(upload.accepted and f"{kind}_validation" in upload.vendor_ids for upload in flow.uploads):
+            return None
+        registration = yield from self.registrations.retrieve(flow)
+        part = registration.get(f"{kind}Validation")
+        by_applicant = isinstance(part, dict) and part.get("inputMethod") == "CAMERA"
+        return part if isinstance(part, dict) and reference_id(part) and not by_applicant else None
 
     def _about_person(self, request: Request, reply: Response) -> Said:
         """What was said, if it is about person or picture; else the error it is (sections 3.0.1 and 7 row 8)."""
@@ -210,6 +237,17 @@ def _data_uri(content: object) -> str:
     """Selfies go as data URIs, documents as plain base64 (section 1.5)."""
     kind = "png" if isinstance(content, bytes) and content.startswith(b"\x89PNG") else "jpeg"
     return f"data:image/{kind};base64,{_base64(content)}"
+
+
+def _handed_in(document: Document, known: dict[str, Any]) -> Upload:
+    selfie = document.kind is UploadKind.SELFIE
+    check = (mapping.read_liveness if selfie else mapping.read_document)(known, document.id)
+    ids = {"biometric_validation" if selfie else "document_validation": read_id(known)}
+    return Upload(
+        document_id=document.id,
+        vendor_ids=ids,
+        check=attrs.evolve(check, reasons=(*check.reasons, "already_exists")),
+    )
 
 
 def _with_upload(flow: Flow, upload: Upload) -> Flow:
