@@ -98,13 +98,15 @@ class AsyncGateway(GatewayBase):
         self,
         flow: Flow | str,
         *,
-        deadline: timedelta = DEADLINE,
+        deadline: timedelta | float = DEADLINE,
         progress: Progress | None = None,
         cancelled: Callable[[], bool] | None = None,
     ) -> Result:
         """Wait until the flow is final: polls with growing pauses, and looks at once when a callback comes in.
 
-        `progress` is called with each result. Raises DeadlineExceeded, or WaitCancelled once `cancelled()` is true.
+        `deadline` is a timedelta or seconds; until then a vendor that is slow, away or answers with rubbish is looked at
+        again. `progress` is called with each result, and awaited where it is asynchronous. Raises DeadlineExceeded, WaitCancelled once `cancelled()` is true, and
+        the errors of `result` that no waiting mends.
         """
         return await self._driver.run(self._operations.wait(flow, deadline, progress, cancelled))
 

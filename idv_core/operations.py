@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from inspect import isawaitable
 from typing import Any, TypeVar
 from urllib.parse import unquote
 
@@ -23,9 +24,16 @@ from .documents import check_documents, check_order, check_pictures, check_url, 
 from .engine.account import AccountHealth, AccountSession
 from .engine.caps import until_tomorrow
 from .engine.conversation import perform
-from .engine.effects import Blocking, Pause, Queue, Steps
+from .engine.effects import Await, Blocking, Pause, Queue, Steps
 from .engine.redaction import redact_check, redact_result
-from .engine.reports import report_configuration, report_fallback, report_rotation, report_shadow, report_vanished
+from .engine.reports import (
+    report_configuration,
+    report_fallback,
+    report_look_failed,
+    report_rotation,
+    report_shadow,
+    report_vanished,
+)
 from .engine.rereading import Reloads, Rereads
 from .engine.wakers import Wakers, wake_keys
 from .errors import (
@@ -40,7 +48,9 @@ from .errors import (
     OutcomeUnknown,
     PermissionDenied,
     RateLimited,
+    UnexpectedResponse,
     UnsupportedOperation,
+    VendorError,
     VendorUnavailable,
     WaitCancelled,
 )
@@ -61,6 +71,7 @@ from .model import (
     Template,
     Upload,
 )
+from .model.values import seconds
 from .openings import SETTLING, OpenedFlow, Openings, identity
 from .policy import judge, strictest
 from .protocols import (
@@ -80,8 +91,9 @@ from .wire import Exchange
 T = TypeVar("T")
 Progress = Callable[[Result], Any]
 
-# While waiting, so many calls in a row may find the vendor away before the wait gives up.
-_PATIENCE = 5
+# While waiting, two looks begin at least so many seconds apart, and each may take so many also when the wait is nearly over.
+_LOOK_DISTANCE = 1.0
+_LOOK_SECONDS = 10.0
 _GROWTH = 1.5
 # Another vendor may be asked after one of these, if it is certain that nothing was done.
 _AWAY = (VendorUnavailable, RateLimited, AuthenticationFailed, PermissionDenied)
@@ -404,9 +416,9 @@ class Operations:
         self._needs(session, LinkProtocol, "renew_link", "its links are not renewed")
         return (yield from self._flow(session, "renew_link", flow, lambda adapter: adapter.renew_link(flow)))
 
-    def result(self, flow: Flow | str) -> Steps[Result]:
+    def result(self, flow: Flow | str, seconds: float | None = None) -> Steps[Result]:
         session, flow = self._of(flow)
-        result = yield from self._perform(session, "result", lambda adapter: adapter.result(flow))
+        result = yield from self._perform(session, "result", lambda adapter: adapter.result(flow), seconds=seconds)
         return self._decided(session, flow, redact_result(result))
 
     def _decided(self, session: AccountSession, flow: Flow, result: Result) -> Result:
@@ -431,44 +443,62 @@ class Operations:
         return attrs.evolve(judged, decision=Decision.UNDECIDED, reasons=(reason, *judged.reasons))
 
     def wait(
-        self, flow: Flow | str, deadline: timedelta, progress: Progress | None, cancelled: Callable[[], bool] | None
+        self,
+        flow: Flow | str,
+        deadline: timedelta | float,
+        progress: Progress | None,
+        cancelled: Callable[[], bool] | None,
     ) -> Steps[Result]:
         session, flow = self._of(flow)
-        keys = wake_keys(session.name, flow.id, flow.application_id)
-        end = self.clock.monotonic() + deadline.total_seconds()
+        try:
+            patience = seconds(deadline)
+        except ValueError as error:
+            raise InvalidOrder(
+                f"deadline: {error}", fields=("deadline",), account=session.name, operation="wait"
+            ) from None
+        end = self.clock.monotonic() + patience
         pause = first = session.polling.first.total_seconds()
         ceiling = session.polling.ceiling.total_seconds()
-        away = 0
-        while True:
-            if cancelled is not None and cancelled():
-                raise WaitCancelled("waiting was cancelled; the flow goes on", account=session.name, operation="wait")
-            least = 0.0
-            try:
-                result = yield from self.result(flow)
-            except (VendorUnavailable, RateLimited) as error:
-                away += 1
-                if away >= _PATIENCE:
-                    raise
-                least = error.retry_after.total_seconds() if error.retry_after else 0.0
-            else:
-                away = 0
-                flow = result.flow
-                if progress is not None:
-                    progress(result)
-                if result.status.is_final:
-                    return result
-            left = end - self.clock.monotonic()
-            if left <= 0:
-                raise DeadlineExceeded(
-                    f"the flow is {flow.status} and the deadline of {deadline} is over; wait again, or look later",
-                    account=session.name,
-                    operation="wait",
-                )
-            before = self.clock.monotonic()
-            jittered = pause * random.uniform(0.9, 1.1)  # noqa: S311, no secret depends on it
-            yield Pause(min(max(jittered, least), left), keys, cancelled)
-            woken = self.clock.monotonic() - before < pause / 2
-            pause = first if woken else min(pause * _GROWTH, ceiling)
+        failure: IdvError | None = None
+        # registered before the first look, so that a webhook which comes in during a look is not missed
+        with self.wakers.waiting(wake_keys(session.name, flow.id, flow.application_id)) as waiting:
+            while True:
+                if cancelled is not None and cancelled():
+                    raise WaitCancelled(
+                        "waiting was cancelled; the flow goes on", account=session.name, operation="wait"
+                    )
+                seen, begun = waiting.count, self.clock.monotonic()
+                before = failure
+                result, failure = yield from self._look(flow, end)
+                if failure is not None and type(failure) is not type(before):
+                    report_look_failed(session.name, type(failure).__name__)
+                if result is not None:
+                    flow = result.flow
+                    told = progress(result) if progress is not None else None
+                    if isawaitable(told):
+                        yield Await(told)
+                    if result.status.is_final:
+                        return result
+                left = end - self.clock.monotonic()
+                if left <= 0:
+                    raise _too_late(session, flow, patience, failure)
+                asked = failure.retry_after if isinstance(failure, VendorError) else None
+                jittered = pause * random.uniform(0.9, 1.1)  # noqa: S311, no secret depends on it
+                yield Pause(min(max(jittered, asked.total_seconds() if asked else 0.0), left), waiting, seen, cancelled)
+                woken = waiting.count != seen
+                pause = first if woken else min(pause * _GROWTH, ceiling)
+                # however many webhooks come in, the vendor is not asked more often than that
+                early = _LOOK_DISTANCE - (self.clock.monotonic() - begun)
+                if woken and early > 0:
+                    yield Pause(min(early, max(end - self.clock.monotonic(), 0.0)), None, 0, cancelled)
+
+    def _look(self, flow: Flow, end: float) -> Steps[tuple[Result | None, IdvError | None]]:
+        """The result, or what kept it from coming that may be over at the next look."""
+        left = max(end - self.clock.monotonic(), _LOOK_SECONDS)
+        try:
+            return (yield from self.result(flow, left)), None
+        except (VendorUnavailable, RateLimited, UnexpectedResponse, DeadlineExceeded) as error:
+            return None, error
 
     def provision(self, template: Template, account: str | None) -> Steps[ProvisionedTemplate]:
         session = self.live.session(account)
@@ -666,6 +696,15 @@ def _doubts(session: AccountSession, flow: Flow, result: Result) -> Iterator[Rea
     if flow.policy is None and flow.policy_mark is not None:
         name = unquote(flow.policy_mark.rpartition(".")[0])
         yield Reason("policy.unknown", f"the policy {name!r} that the flow began with is gone or has other rules now")
+
+
+def _too_late(session: AccountSession, flow: Flow, patience: float, failure: IdvError | None) -> DeadlineExceeded:
+    last = f"; the last look failed: {failure.message}" if failure is not None else ""
+    return DeadlineExceeded(
+        f"the flow is {flow.status} and the deadline of {patience:g} s is over; wait again, or look later{last}",
+        account=session.name,
+        operation="wait",
+    )
 
 
 def _not_yet(session: AccountSession, since: datetime, left: timedelta) -> OutcomeUnknown:

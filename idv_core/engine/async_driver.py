@@ -13,7 +13,7 @@ from ..errors import IdvError
 from ..wire import Response
 from .bodies import Body
 from .darkness import QUIET, darkened
-from .effects import SLICE, Blocking, Effect, Locked, Pause, Queue, Send, Steps
+from .effects import SLICE, Await, Blocking, Effect, Locked, Pause, Queue, Send, Steps, called
 from .transports import Transports, encode, foreign_fault, make_async_transport, plain_headers
 from .turns import Turn
 from .wakers import Wakers
@@ -68,6 +68,8 @@ class AsyncDriver:
                 return await self._pause(effect)
             case Blocking(function):
                 return await asyncio.to_thread(function)
+            case Await(awaitable):
+                return await awaitable
 
     async def _send(self, send: Send) -> Response:
         outgoing = encode(send.session, send.request, send.seconds)
@@ -116,7 +118,7 @@ class AsyncDriver:
         def wake() -> None:
             loop.call_soon_threadsafe(woken.set)
 
-        with self.wakers.waiting(pause.keys, wake):
+        with called(pause, wake):
             while not woken.is_set() and not (pause.cancelled and pause.cancelled()):
                 left = end - self.clock.monotonic()
                 if left <= 0:

@@ -210,7 +210,7 @@ def _attempts(run: Run, request: Request, token: LiveToken | None, *, does_nothi
                 raise
             raise unless_opened(run, request, error) from None
         report_repeat(run, request, attempt, reason)
-        yield Pause(pause, ())
+        yield Pause(pause)
         attempt += 1
 
 
@@ -251,7 +251,7 @@ def _pace(run: Run, pace: Pace) -> Steps[None]:
             retry_after=timedelta(seconds=wait),
         )
     if wait > 0:
-        yield Pause(wait, ())
+        yield Pause(wait)
 
 
 def _send(run: Run, request: Request, token: LiveToken | None, attempt: int) -> Steps[Response]:

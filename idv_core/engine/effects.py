@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Awaitable, Callable, Coroutine, Generator
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, TypeAlias, TypeVar
 
 import attrs
 
+from ..errors import InvalidOrder
 from ..wire import Request
 from .account import AccountSession
 from .turns import Turns
+from .wakers import Waiting
 
 T = TypeVar("T")
 
@@ -36,10 +39,12 @@ class Locked:
 
 @attrs.frozen
 class Pause:
-    """Let `seconds` pass, or less if somebody wakes one of the `keys`. `cancelled` is asked now and then."""
+    """Let `seconds` pass, or less if `waiting` is woken, or was already since its count was `seen`. `cancelled` is asked
+    now and then."""
 
     seconds: float
-    keys: tuple[object, ...]
+    waiting: Waiting | None = None
+    seen: int = 0
     cancelled: Callable[[], bool] | None = None
 
 
@@ -58,5 +63,26 @@ class Blocking:
     function: Callable[[], Any]
 
 
-Effect: TypeAlias = Send | Locked | Queue | Pause | Blocking
+@attrs.frozen
+class Await:
+    """Wait for what an asynchronous caller's function gave."""
+
+    awaitable: Awaitable[Any]
+
+
+Effect: TypeAlias = Send | Locked | Queue | Pause | Blocking | Await
 Steps: TypeAlias = Generator[Effect, Any, T]
+
+
+def called(pause: Pause, wake: Callable[[], None]) -> AbstractContextManager[None]:
+    """While inside, `wake` is called when the pause is to end; at once if that was already asked for."""
+    return pause.waiting.calling(wake, pause.seen) if pause.waiting is not None else nullcontext()
+
+
+def not_awaited(awaitable: Awaitable[Any]) -> InvalidOrder:
+    """The error for a coroutine function that was given where nobody can await it."""
+    if isinstance(awaitable, Coroutine):
+        awaitable.close()
+    return InvalidOrder(
+        "progress is asynchronous: give Gateway a plain function, or use AsyncGateway", fields=("progress",)
+    )

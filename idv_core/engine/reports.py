@@ -171,3 +171,8 @@ def report_read_error(run: Run, error: str) -> None:
     account, plugin = run.session.name, run.session.plugin
     text = "read_error raised, the HTTP status counts: plugin %s, %s, account %s"
     log.warning(text, plugin, error, account, extra={"idv_account": account, "idv_error": error})
+
+
+def report_look_failed(account: str, error: str) -> None:
+    """A wait goes on after this."""
+    log.warning("look failed: %s, %s", account, error, extra={"idv_account": account, "idv_error": error})

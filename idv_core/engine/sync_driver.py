@@ -13,7 +13,7 @@ from ..errors import IdvError
 from ..wire import Response
 from .bodies import Body
 from .darkness import QUIET, darkened
-from .effects import SLICE, Blocking, Effect, Locked, Pause, Queue, Send, Steps
+from .effects import SLICE, Await, Blocking, Effect, Locked, Pause, Queue, Send, Steps, called, not_awaited
 from .transports import Transports, encode, foreign_fault, make_sync_transport, plain_headers
 from .turns import Turn
 from .wakers import Wakers
@@ -68,6 +68,8 @@ class SyncDriver:
                 return self._pause(effect)
             case Blocking(function):
                 return function()
+            case Await(awaitable):
+                raise not_awaited(awaitable)
 
     def _send(self, send: Send) -> Response:
         outgoing = encode(send.session, send.request, send.seconds)
@@ -102,7 +104,7 @@ class SyncDriver:
     def _pause(self, pause: Pause) -> None:
         woken = threading.Event()
         end = self.clock.monotonic() + pause.seconds
-        with self.wakers.waiting(pause.keys, woken.set):
+        with called(pause, woken.set):
             while not woken.is_set() and not (pause.cancelled and pause.cancelled()):
                 left = end - self.clock.monotonic()
                 if left <= 0:
