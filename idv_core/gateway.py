@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import attrs
 import httpx
@@ -15,6 +15,7 @@ from .callbacks.desk import Inbound, Received
 from .clock import Clock, SystemClock
 from .config import Account, Callbacks, Configuration, read_configuration
 from .engine.account import AccountHealth
+from .engine.aside import closed
 from .engine.sync_driver import SyncDriver
 from .errors import ConfigError
 from .model import Document, Explanation, Flow, FlowOrder, ProvisionedTemplate, Result, Secret, Template
@@ -22,6 +23,9 @@ from .operations import Operations, Progress
 from .policy import DEFAULT_POLICY, Policy
 from .registry import Registry, discover
 from .wire import Exchange
+
+if TYPE_CHECKING:
+    from .engine.async_driver import AsyncDriver
 
 T = TypeVar("T")
 
@@ -39,6 +43,7 @@ class GatewayBase:
     """What both gateways share: their accounts, and receiving callbacks (which never blocks)."""
 
     _operations: Operations
+    _driver: SyncDriver | AsyncDriver
     _file: Path | None = None
 
     @property
@@ -57,11 +62,14 @@ class GatewayBase:
         Raises ConfigError if there is an error in it; everything stays as it was then. Accounts that have not changed keep
         their connections, tokens and circuits; flows under way keep their account and policy.
         """
+        if self._driver.is_closed:
+            raise closed()
         if configuration is None:
             if self._file is None:
                 raise ConfigError("there is no file to read again: give reload() a Configuration")
             configuration = read_configuration(self._file)
         self._operations.take(configuration)
+        self._driver.keep(self._operations.live.sessions.values())
 
     def health(self) -> Mapping[str, AccountHealth]:
         """How each account is doing, as this process sees it: circuit breaker, calls under way and waiting, retry budget."""
@@ -92,6 +100,8 @@ class Gateway(GatewayBase):
     and call (see `idv_core.telemetry`). Use it as a context manager.
     """
 
+    _driver: SyncDriver
+
     def __init__(
         self,
         accounts: Iterable[Account] | Configuration,
@@ -107,6 +117,7 @@ class Gateway(GatewayBase):
         configuration = as_configuration(accounts, callbacks)
         self._operations = Operations.over(configuration, policy, clock, registry or discover(), observers)
         self._driver = SyncDriver(clock, self._operations.wakers, transport)
+        self._driver.prepare(self._operations.live.sessions.values())
 
     @classmethod
     def load(cls, path: str | Path = "idv.toml", **more: Any) -> Self:
@@ -179,7 +190,7 @@ class Gateway(GatewayBase):
         return self._driver.run(self._operations.vendor(name, call, account))
 
     def close(self) -> None:
-        """Close the connections."""
+        """Close the connections. Any call from then on raises ConfigError."""
         self._driver.close()
 
     def __enter__(self) -> Self:

@@ -21,6 +21,7 @@ from .engine.account import AccountHealth, AccountSession
 from .engine.caps import until_tomorrow
 from .engine.conversation import perform
 from .engine.effects import Blocking, Pause, Steps
+from .engine.forks import renew_after_fork
 from .engine.redaction import redact_check
 from .engine.reports import report_configuration, report_fallback, report_rotation, report_shadow
 from .engine.wakers import Wakers
@@ -82,7 +83,7 @@ _AWAY = (VendorUnavailable, RateLimited, AuthenticationFailed, PermissionDenied)
 _SHADOW_SECONDS = 10.0
 
 
-@attrs.define(kw_only=True)
+@attrs.define(kw_only=True, eq=False)
 class Operations:
     """What one gateway can do. `live` is the configuration in force, which is only ever exchanged as a whole."""
 
@@ -93,6 +94,12 @@ class Operations:
     wakers: Wakers
     observers: Observers
     _changing: threading.Lock = attrs.field(factory=threading.Lock, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        renew_after_fork(self)
+
+    def after_fork(self) -> None:
+        self._changing = threading.Lock()
 
     @classmethod
     def over(
@@ -229,7 +236,9 @@ class Operations:
             if document.url is not None and not session.limits.allow_private_urls:
                 check_url(document.id, document.url.reveal())
         limit = session.limits.max_upload
-        loaded = yield Blocking(lambda: tuple(read_document(document, limit) for document in documents))
+        loaded = yield Blocking(
+            lambda: tuple(read_document(document, limit) for document in documents), session.limits.operation
+        )
         flow = yield from self._handed_in(session, flow, loaded)
         again = lambda at, shadow: self._handed_in(at, shadow, loaded)  # noqa: E731
         return (yield from self._also(flow, "upload", UploadProtocol, again))
@@ -395,7 +404,9 @@ class Operations:
         try:
             return (yield from at(session))
         except AuthenticationFailed:
-            fresh: AccountSession | None = yield Blocking(lambda: self._reread(session))
+            fresh: AccountSession | None = yield Blocking(
+                lambda: self._reread(session), session.limits.operation
+            )
             if fresh is None:
                 raise
         return (yield from at(fresh))

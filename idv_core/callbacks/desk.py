@@ -13,6 +13,7 @@ import attrs
 
 from ..clock import Clock
 from ..engine.account import AccountSession
+from ..engine.forks import renew_after_fork
 from ..errors import CallbackRejected, IdvError, PluginError
 from ..model import CallbackUrls, FlowRef
 from ..model.values import plain_mapping
@@ -62,7 +63,7 @@ class Received:
     digest: bytes = attrs.field(default=b"", repr=False)
 
 
-@attrs.define
+@attrs.define(eq=False)
 class CallbackDesk:
     """Reads inbound calls of all accounts. Safe for threads; never blocks."""
 
@@ -70,6 +71,12 @@ class CallbackDesk:
     clock: Clock
     _seen: OrderedDict[bytes, None] = attrs.field(factory=OrderedDict, repr=False)
     _lock: threading.Lock = attrs.field(factory=threading.Lock, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        renew_after_fork(self)
+
+    def after_fork(self) -> None:
+        self._lock = threading.Lock()
 
     def urls(self, account: str, application_id: str | None, return_url: str | None = None) -> CallbackUrls:
         """The addresses for one application, or for the whole account."""

@@ -6,6 +6,8 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from .forks import renew_after_fork
+
 
 class Wakers:
     """Who waits for what. Safe for threads."""
@@ -13,6 +15,12 @@ class Wakers:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._waiting: dict[object, list[Callable[[], None]]] = {}
+        renew_after_fork(self)
+
+    def after_fork(self) -> None:
+        """In the child nobody waits yet."""
+        self._lock = threading.Lock()
+        self._waiting = {}
 
     @contextmanager
     def waiting(self, keys: tuple[object, ...], wake: Callable[[], None]) -> Iterator[None]:
@@ -25,9 +33,11 @@ class Wakers:
         finally:
             with self._lock:
                 for key in keys:
-                    self._waiting[key].remove(wake)
-                    if not self._waiting[key]:
-                        del self._waiting[key]
+                    waiting = self._waiting.get(key, [])
+                    if wake in waiting:
+                        waiting.remove(wake)
+                    if not waiting:
+                        self._waiting.pop(key, None)
 
     def wake(self, key: object) -> None:
         with self._lock:
