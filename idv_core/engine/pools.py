@@ -7,16 +7,14 @@ that is there although nothing was read since the call went out closes the conne
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import ssl
 from collections.abc import AsyncIterator, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import httpcore
 import httpx
-
-if TYPE_CHECKING:
-    import asyncio
 
 
 def settings(proxy: str | None, connections: int, context: ssl.SSLContext) -> dict[str, Any]:
@@ -93,8 +91,6 @@ class AsyncPooledTransport(httpx.AsyncHTTPTransport):
         return answer
 
     def _put_in_order(self, call: Any = None) -> None:
-        import asyncio  # blocking programs never load it
-
         for lost in _put_in_order(self._pool, call):
             # in a task of its own, which nobody who is cancelled takes along
             task = asyncio.ensure_future(lost.aclose())
@@ -245,4 +241,23 @@ class _Backend(httpcore.SyncBackend):
 
 class _AsyncBackend(httpcore.AnyIOBackend):
     async def connect_tcp(self, *args: Any, **more: Any) -> httpcore.AsyncNetworkStream:
-        return _AsyncStream(await super().connect_tcp(*args, **more))
+        # anyio loses a connection when the task is cancelled in the moment in which there is one
+        task = asyncio.ensure_future(super().connect_tcp(*args, **more))
+        try:
+            return _AsyncStream(await asyncio.shield(task))
+        except asyncio.CancelledError:
+            _connecting.add(task)
+            task.add_done_callback(_close_unwanted)
+            raise
+
+
+# Connections under way that nobody waits for any more, for as long as a connection may take, and their ends.
+_connecting: set[asyncio.Task[Any]] = set()
+
+
+def _close_unwanted(task: asyncio.Task[Any]) -> None:
+    _connecting.discard(task)
+    if not task.cancelled() and task.exception() is None and hasattr(task.result(), "aclose"):
+        closing = asyncio.ensure_future(task.result().aclose())
+        _connecting.add(closing)
+        closing.add_done_callback(_close_unwanted)

@@ -6,11 +6,12 @@ works. What `httpx.Client` would add (redirects, cookies, URL merging) is not wa
 
 from __future__ import annotations
 
+import asyncio
 import json
 import ssl
 from collections.abc import AsyncIterator, Iterable, Iterator
 from functools import cache, lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from weakref import WeakKeyDictionary, finalize
 
 import httpx
@@ -24,9 +25,6 @@ from .forks import abandon, renew_after_fork
 from .interrupts import interrupt_in
 from .loops import OfLoop, PerLoop
 from .proxies import environment_proxy
-
-if TYPE_CHECKING:
-    import asyncio
 
 _DEFAULT_HEADERS = {
     "user-agent": "idv-core",
@@ -118,8 +116,6 @@ class AsyncTransports:
 
     def _only_here(self) -> None:
         """httpx's own transport keeps its list of connections without a lock: two loops at a time would mix it up."""
-        import asyncio  # blocking programs never load it
-
         loop = asyncio.get_running_loop()
         if self._loop is not loop:
             if self._loop is not None and not self._loop.is_closed():
