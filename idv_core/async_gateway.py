@@ -24,10 +24,12 @@ T = TypeVar("T")
 
 
 class AsyncGateway(GatewayBase):
-    """One typed API in front of every vendor, for asyncio. Safe for tasks of one event loop.
+    """One typed API in front of every vendor, for asyncio. Safe for tasks, also of several event loops.
 
     The same as `Gateway`, with `httpx.AsyncBaseTransport` and `await`. Cancelling a task cancels what it does.
     """
+
+    _driver: AsyncDriver
 
     def __init__(
         self,
@@ -44,6 +46,7 @@ class AsyncGateway(GatewayBase):
         configuration = as_configuration(accounts, callbacks)
         self._operations = Operations.over(configuration, policy, clock, registry or discover(), observers)
         self._driver = AsyncDriver(clock, self._operations.wakers, transport)
+        self._driver.prepare(self._operations.live.sessions.values())
 
     @classmethod
     def load(cls, path: str | Path = "idv.toml", **more: Any) -> Self:
@@ -105,7 +108,8 @@ class AsyncGateway(GatewayBase):
         """Wait until the flow is final: polls with growing pauses, and looks at once when a callback comes in.
 
         `deadline` is a timedelta or seconds; until then a vendor that is slow, away or answers with rubbish is looked at
-        again. `progress` is called with each result, and awaited where it is asynchronous. Raises DeadlineExceeded, WaitCancelled once `cancelled()` is true, and
+        again. `progress` is called with each result, and awaited where it is asynchronous. Raises DeadlineExceeded,
+        WaitCancelled once `cancelled()` is true, and
         the errors of `result` that no waiting mends.
         """
         return await self._driver.run(self._operations.wait(flow, deadline, progress, cancelled))
@@ -125,7 +129,7 @@ class AsyncGateway(GatewayBase):
         return await self._driver.run(self._operations.vendor(name, call, account))
 
     async def close(self) -> None:
-        """Close the connections."""
+        """Close the connections. Any call from then on raises ConfigError."""
         await self._driver.close()
 
     async def __aenter__(self) -> Self:

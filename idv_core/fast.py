@@ -7,36 +7,53 @@ only that a failure to connect which is one (`nox -s faults` tells them apart).
 
 from __future__ import annotations
 
+import base64
+import select
 from collections.abc import AsyncIterator
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
+from urllib.parse import unquote, urlsplit
 
 import aiohttp
 import httpx
 from yarl import URL
 
+from .engine.loops import OfLoop, PerLoop
+from .engine.proxies import checked_proxy, environment_proxy, variable_of, without_tls_or_socks
 from .engine.transports import ssl_context
+from .errors import ConfigError
 
 
 class FastTransport(httpx.AsyncBaseTransport):
-    """At most `connections` at a time. Proxies come from the environment, or from `proxy`. Close it when you are done."""
+    """At most `connections` at a time in each event loop. Proxies (plain HTTP ones) come from the environment, or from
+    `proxy`; a netrc file is not read. Close it when you are done. Raises ConfigError for a proxy that it cannot use."""
 
     def __init__(self, *, connections: int = 1000, proxy: str | None = None) -> None:
         self._connections = connections
-        self._proxy = proxy
-        self._session: aiohttp.ClientSession | None = None
+        self._proxy = without_tls_or_socks(proxy and checked_proxy(proxy, "proxy"), "proxy")
+        self._sessions: PerLoop[OfLoop[aiohttp.ClientSession]] = PerLoop(self._make)
+        self._is_closed = False
+
+    def check_proxy(self, base_url: str) -> str | None:
+        """The proxy that the address is reached through. Raises ConfigError where that cannot be done."""
+        return self._proxy or without_tls_or_socks(environment_proxy(base_url), variable_of(base_url))
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        if self._is_closed:
+            raise ConfigError("the transport is closed: make a new one")
+        url = str(request.url)
+        proxy, proxy_headers = _for_aiohttp(self.check_proxy(url))
         timeout = request.extensions.get("timeout", {})
         try:
-            answer = await self._of_loop().request(
+            answer = await self._sessions.here().value.request(
                 request.method,
                 # as it was encoded and perhaps signed
-                URL(str(request.url), encoded=True),
+                URL(url, encoded=True),
                 headers=request.headers.multi_items(),
                 data=await request.aread() or None,
                 allow_redirects=False,
-                proxy=self._proxy,
+                proxy=proxy,
+                proxy_headers=proxy_headers,
                 timeout=aiohttp.ClientTimeout(
                     total=None,
                     connect=timeout.get("pool"),
@@ -44,27 +61,29 @@ class FastTransport(httpx.AsyncBaseTransport):
                     sock_read=timeout.get("read"),
                 ),
             )
-        except Exception as error:
-            raise _of_httpx(error) from None
+        except (aiohttp.ClientError, OSError) as error:
+            raise _of_httpx(error) from error
         return httpx.Response(answer.status, headers=list(answer.raw_headers), stream=_Body(answer))
 
-    def _of_loop(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=self._connections, ssl=ssl_context(), keepalive_timeout=5),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                skip_auto_headers=("user-agent", "accept", "accept-encoding", "content-type"),
-                auto_decompress=False,
-                trust_env=self._proxy is None,
-            )
-            # aiohttp repeats by itself what HTTP calls idempotent, also what the plugin says must not be repeated
-            self._session._retry_connection = False
-        return self._session
+    def _make(self) -> OfLoop[aiohttp.ClientSession]:
+        session = aiohttp.ClientSession(
+            connector=_Connector(limit=self._connections, ssl=ssl_context(), keepalive_timeout=5),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            skip_auto_headers=("user-agent", "accept", "accept-encoding", "content-type"),
+            auto_decompress=False,
+            # it would read a netrc file too, and send what stands there to vendors
+            trust_env=False,
+        )
+        # aiohttp repeats by itself what HTTP calls idempotent, also what the plugin says must not be repeated
+        session._retry_connection = False
+        return OfLoop(session, session.close)
 
     async def aclose(self) -> None:
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        """Close the connections of the running loop; those of others are closed by their loops."""
+        self._is_closed = True
+        here = self._sessions.take_here()
+        if here is not None:
+            await here.aclose()
 
     async def __aenter__(self) -> Self:
         return self
@@ -78,6 +97,55 @@ class FastTransport(httpx.AsyncBaseTransport):
         await self.aclose()
 
 
+class _Connector(aiohttp.TCPConnector):
+    """What fails before there is a connection is called so, whatever it is: nothing of the request was sent.
+
+    A kept connection on which something has come in (its end, a second answer to the last call) is not used again, also where
+    the event loop had no time to read it.
+    """
+
+    async def _get(self, *args: Any) -> Any:
+        connection = await super()._get(*args)
+        while connection is not None and _is_readable(connection.transport):
+            connection.close()
+            connection = await super()._get(*args)
+        return connection
+
+    async def connect(self, *args: Any, **more: Any) -> Any:
+        try:
+            return await super().connect(*args, **more)
+        except (aiohttp.ClientHttpProxyError, aiohttp.ClientProxyConnectionError) as error:
+            raise httpx.ProxyError(type(error).__name__) from error
+        except TimeoutError as error:
+            raise httpx.ConnectTimeout("no connection in time") from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise httpx.ConnectError(type(error).__name__) from error
+
+
+def _is_readable(transport: Any) -> bool:
+    socket = transport and transport.get_extra_info("socket")
+    number = socket.fileno() if socket else -1
+    if number < 0:
+        return True
+    if not hasattr(select, "poll"):
+        return bool(select.select([number], [], [], 0)[0])
+    poll = select.poll()
+    poll.register(number, select.POLLIN)
+    return bool(poll.poll(0))
+
+
+def _for_aiohttp(proxy: str | None) -> tuple[str | None, dict[str, str] | None]:
+    """Address and headers apart: aiohttp would encode a password in Latin-1."""
+    if proxy is None:
+        return None, None
+    parts = urlsplit(proxy)
+    if parts.username is None:
+        return proxy, None
+    said = f"{unquote(parts.username)}:{unquote(parts.password or '')}".encode()
+    headers = {"Proxy-Authorization": "Basic " + base64.b64encode(said).decode()}
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl(), headers
+
+
 class _Body(httpx.AsyncByteStream):
     def __init__(self, answer: aiohttp.ClientResponse) -> None:
         self._answer = answer
@@ -86,22 +154,18 @@ class _Body(httpx.AsyncByteStream):
         try:
             async for part in self._answer.content.iter_any():
                 yield part
-        except Exception as error:
-            raise _of_httpx(error) from None
+        except (aiohttp.ClientError, OSError) as error:
+            raise _of_httpx(error) from error
 
     async def aclose(self) -> None:
         self._answer.close() if not self._answer.content.at_eof() else self._answer.release()
 
 
 def _of_httpx(error: Exception) -> Exception:
-    """Only what certainly was never sent becomes a failure to connect."""
+    """Faults of a connection that there was, and of what never came to one."""
     match error:
-        case aiohttp.ConnectionTimeoutError():
-            return httpx.ConnectTimeout("no connection in time")
-        case aiohttp.ClientConnectorError() | aiohttp.ClientProxyConnectionError():
-            return httpx.ConnectError(type(error).__name__)
+        case aiohttp.InvalidURL():
+            return httpx.UnsupportedProtocol("no address")
         case TimeoutError():
             return httpx.ReadTimeout("no answer in time")
-        case aiohttp.ClientError() | OSError():
-            return httpx.ReadError(type(error).__name__)
-    return error
+    return httpx.ReadError(type(error).__name__)

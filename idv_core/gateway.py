@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import attrs
 import httpx
@@ -16,6 +16,7 @@ from .callbacks.desk import Inbound, Received
 from .clock import Clock, SystemClock
 from .config import Account, Callbacks, Configuration, read_configuration
 from .engine.account import AccountHealth
+from .engine.aside import closed
 from .engine.rereading import reload_on
 from .engine.sync_driver import SyncDriver
 from .errors import ConfigError
@@ -24,6 +25,9 @@ from .operations import Operations, Progress
 from .policy import DEFAULT_POLICY, Policy
 from .registry import Registry, discover
 from .wire import Exchange
+
+if TYPE_CHECKING:
+    from .engine.async_driver import AsyncDriver
 
 T = TypeVar("T")
 
@@ -41,6 +45,7 @@ class GatewayBase:
     """What both gateways share: their accounts, and receiving callbacks (which never blocks)."""
 
     _operations: Operations
+    _driver: SyncDriver | AsyncDriver
     _file: Path | None = None
 
     @property
@@ -61,6 +66,8 @@ class GatewayBase:
         not changed keep
         their connections, tokens and circuits; flows under way keep their account and policy.
         """
+        if self._driver.is_closed:
+            raise closed()
         file = self._file
         if configuration is not None:
             self._operations.reload(lambda: configuration)
@@ -68,6 +75,7 @@ class GatewayBase:
             self._operations.reload(lambda: read_configuration(file))
         else:
             raise ConfigError("there is no file to read again: give reload() a Configuration")
+        self._driver.keep(self._operations.live.sessions.values())
 
     def reload_on(self, number: int) -> None:
         """Read the file again whenever this process gets the signal of that number: `idv.reload_on(signal.SIGHUP)`.
@@ -131,6 +139,8 @@ class Gateway(GatewayBase):
     and call (see `idv_core.telemetry`). Use it as a context manager.
     """
 
+    _driver: SyncDriver
+
     def __init__(
         self,
         accounts: Iterable[Account] | Configuration,
@@ -146,6 +156,7 @@ class Gateway(GatewayBase):
         configuration = as_configuration(accounts, callbacks)
         self._operations = Operations.over(configuration, policy, clock, registry or discover(), observers)
         self._driver = SyncDriver(clock, self._operations.wakers, transport)
+        self._driver.prepare(self._operations.live.sessions.values())
 
     @classmethod
     def load(cls, path: str | Path = "idv.toml", **more: Any) -> Self:
@@ -225,7 +236,7 @@ class Gateway(GatewayBase):
         return self._driver.run(self._operations.vendor(name, call, account))
 
     def close(self) -> None:
-        """Close the connections."""
+        """Close the connections. Any call from then on raises ConfigError."""
         self._driver.close()
 
     def __enter__(self) -> Self:

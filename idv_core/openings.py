@@ -7,7 +7,6 @@ application's id unique in its own database before it opens.
 
 from __future__ import annotations
 
-import os
 import threading
 from collections import OrderedDict
 from collections.abc import Hashable, Iterable, Iterator
@@ -17,6 +16,7 @@ from typing import TypeVar
 
 import attrs
 
+from .engine.forks import renew_after_fork
 from .engine.turns import Turns
 from .model import Flow, FlowOrder
 
@@ -44,20 +44,26 @@ class OpenedFlow:
     at: datetime
 
 
-@attrs.define
+@attrs.define(eq=False)
 class Openings:
-    """Safe for threads; a process that was forked begins with nothing."""
+    """Safe for threads."""
 
     _flows: OrderedDict[tuple[Hashable, str], OpenedFlow] = attrs.field(factory=OrderedDict, repr=False)
     _lost: OrderedDict[tuple[Hashable, str], datetime] = attrs.field(factory=OrderedDict, repr=False)
     _lines: dict[Hashable, tuple[Turns, int]] = attrs.field(factory=dict, repr=False)
     _lock: threading.Lock = attrs.field(factory=threading.Lock, repr=False)
-    _process: int = attrs.field(factory=os.getpid, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        renew_after_fork(self)
+
+    def after_fork(self) -> None:
+        """In the child nobody opens anything yet."""
+        self._lock = threading.Lock()
+        self._lines = {}
 
     @contextmanager
     def line(self, key: Hashable) -> Iterator[Turns]:
         """The line in which all stand who do something with `key`: one at a time, in the order in which they came."""
-        self._after_fork()
         with self._lock:
             turns, users = self._lines.get(key, (None, 0))
             turns = turns or Turns(1)
@@ -100,12 +106,6 @@ class Openings:
         """It is certain now that what was lost was not carried out."""
         with self._lock:
             self._lost.pop((key, account), None)
-
-    def _after_fork(self) -> None:
-        # the lock may have been held at the fork, by a thread that does not exist here
-        if self._process != os.getpid():
-            self._lock = threading.Lock()
-            self._lines, self._process = {}, os.getpid()
 
 
 def _put(known: OrderedDict[K, V], key: K, value: V) -> None:

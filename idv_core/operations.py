@@ -24,7 +24,8 @@ from .documents import check_documents, check_order, check_pictures, check_url, 
 from .engine.account import AccountHealth, AccountSession
 from .engine.caps import until_tomorrow
 from .engine.conversation import perform
-from .engine.effects import Await, Blocking, Pause, Queue, Steps
+from .engine.effects import Await, Blocking, Lock, Pause, Steps
+from .engine.forks import renew_after_fork
 from .engine.redaction import redact_check, redact_result
 from .engine.reports import (
     report_configuration,
@@ -35,6 +36,7 @@ from .engine.reports import (
     report_vanished,
 )
 from .engine.rereading import Reloads, Rereads
+from .engine.turns import Turn
 from .engine.wakers import Wakers, wake_keys
 from .errors import (
     AuthenticationFailed,
@@ -103,7 +105,7 @@ _SHADOW_SECONDS = 10.0
 _SECRETS_SECONDS = 1.0
 
 
-@attrs.define(kw_only=True)
+@attrs.define(kw_only=True, eq=False)
 class Operations:
     """What one gateway can do. `live` is the configuration in force, which is only ever exchanged as a whole."""
 
@@ -117,6 +119,12 @@ class Operations:
     _reloads: Reloads = attrs.field(factory=Reloads, repr=False)
     _rereads: Rereads = attrs.field(factory=Rereads, repr=False)
     _exchange: threading.RLock = attrs.field(factory=threading.RLock, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        renew_after_fork(self)
+
+    def after_fork(self) -> None:
+        self._exchange = threading.RLock()
 
     @classmethod
     def over(
@@ -180,14 +188,13 @@ class Operations:
     def _alone(self, key: tuple[object, ...], seconds: float, steps: Callable[[], Steps[T]]) -> Steps[T]:
         """Run the steps while nobody else in this process does anything with the same key."""
         with self.openings.line(key) as turns:
-            turn = None
-            if not turns.try_take():
-                turn = yield Queue(turns, seconds)
+            turn = Turn()
             try:
-                if turn is not None and not turn.granted:
-                    raise DeadlineExceeded(
-                        "another call for the same application was still under way", operation=str(key[0])
-                    )
+                if not turns.take(turn):
+                    yield Lock(turns, turn, seconds)
+                    if not turn.granted:
+                        what = "another call for the same application was still under way"
+                        raise DeadlineExceeded(what, operation=str(key[0]))
                 return (yield from steps())
             finally:
                 turns.give_back(turn)
@@ -371,7 +378,9 @@ class Operations:
             if document.url is not None and not session.limits.allow_private_urls:
                 check_url(document.id, document.url.reveal())
         limit = session.limits.max_upload
-        loaded = yield Blocking(lambda: tuple(read_document(document, limit) for document in documents))
+        loaded = yield Blocking(
+            lambda: tuple(read_document(document, limit) for document in documents), session.limits.operation
+        )
         flow = yield from self._handed_in(session, flow, loaded)
         again = lambda at, shadow: self._handed_in(at, shadow, loaded)  # noqa: E731
         return (yield from self._also(flow, "upload", UploadProtocol, again))
@@ -597,7 +606,7 @@ class Operations:
         try:
             return (yield from at(session))
         except AuthenticationFailed:
-            fresh: AccountSession | None = yield Blocking(lambda: self._reread(session))
+            fresh: AccountSession | None = yield Blocking(lambda: self._reread(session), session.limits.operation)
             if fresh is None:
                 raise
         return (yield from at(fresh))

@@ -136,7 +136,7 @@ class AcmeBare:
     """Acme without the optional protocols and without a token."""
 
     settings: AcmeSettings
-    base_url = "https://acme.example"
+    base_url = Acme.base_url
     authorize = Acme.authorize
     read_error = Acme.read_error
     open_flow = Acme.open_flow

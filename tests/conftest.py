@@ -8,7 +8,7 @@ from idv_core.testing.fixtures import clock
 pytest_plugins = ["pytester"]
 
 
-_LONG = ("test_state_machine.py", "test_levels.py", "test_faults.py", "test_scaffold.py")
+_LONG = ("test_state_machine.py", "test_levels.py", "test_faults.py", "test_scaffold.py", "test_ownership.py")
 
 
 @pytest.hookimpl(trylast=True)

@@ -18,7 +18,7 @@ from idv_core import Account, DeadlineExceeded, RateLimited, VendorUnavailable
 from idv_core.clock import SystemClock
 from idv_core.engine.account import Limits
 from idv_core.engine.breaker import Breaker, Circuit, CircuitState
-from idv_core.engine.turns import Pace, Turns
+from idv_core.engine.turns import Pace, Turn, Turns
 from idv_core.testing import FakeClock
 
 
@@ -128,11 +128,12 @@ class TestTurns:
     @given(st.lists(st.sampled_from(["come", "leave", "give up"]), max_size=80), st.integers(1, 4))
     def test_first_come_first_served_and_never_too_many(self, events: list[str], most: int) -> None:
         turns = Turns(most)
-        line: list[object] = []
-        running: list[object] = []
+        line: list[Turn] = []
+        running: list[Turn] = []
         for event in events:
             if event == "come":
-                line.append(turns.queue(lambda: None))
+                line.append(Turn())
+                turns.join(line[-1])
             elif event == "leave" and running:
                 turns.give_back(running.pop(0))
             elif event == "give up" and line:
@@ -144,6 +145,21 @@ class TestTurns:
             assert len(running) == turns.running <= most
             assert len(line) == turns.waiting
             assert not line or len(running) == most, "a turn is free and somebody waits"
+
+    def test_giving_back_twice_or_what_was_never_had_changes_nothing(self) -> None:
+        """An interrupt may come anywhere, so callers give back in a `finally` whatever happened before."""
+        turns, first, second = Turns(1), Turn(), Turn()
+        turns.give_back(first)
+        assert turns.take(first)
+        assert not turns.take(second)
+        turns.join(second)
+        turns.give_back(second)
+        turns.give_back(second)
+        assert (turns.running, turns.waiting, first.granted) == (1, 0, True)
+        turns.give_back(first)
+        turns.give_back(first)
+        assert turns.take(second)
+        assert turns.running == 1
 
     async def test_never_more_calls_at_a_time_than_allowed(self, vendor: Vendor) -> None:
         gauge = Gauge()

@@ -8,6 +8,8 @@ from enum import Enum
 
 import attrs
 
+from ..engine.forks import renew_after_fork
+
 # Remembered of one account: so many calls to an address of the whole account, so many addresses of single applications,
 # and so many calls to each of these.
 CALLS_OF_ACCOUNT = 10_000
@@ -46,13 +48,21 @@ class _Address:
     times: deque[float] = attrs.field(factory=deque)
 
 
-@attrs.define
+@attrs.define(eq=False)
 class Memory:
     """Safe for threads; never blocks for long."""
 
     _addresses: dict[tuple[str, bool], OrderedDict[str, _Address]] = attrs.field(factory=dict, repr=False)
     _under_way: set[Ticket] = attrs.field(factory=set, repr=False)
     _lock: threading.Lock = attrs.field(factory=threading.Lock, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        renew_after_fork(self)
+
+    def after_fork(self) -> None:
+        """In the child nothing is under way."""
+        self._lock = threading.Lock()
+        self._under_way = set()
 
     def begin(self, ticket: Ticket) -> Met:
         """A call that is NEW is under way from now on, until `end` or `forget`."""

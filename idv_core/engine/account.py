@@ -12,6 +12,7 @@ from ..model.values import as_seconds, is_count, is_positive, is_some_time
 from ..protocols import Grant, Polling, TokenProtocol
 from .breaker import Breaker, Circuit, CircuitState
 from .caps import DailyCap
+from .forks import renew_after_fork
 from .retry import Retry, RetryBudget
 from .turns import Pace, Turns
 
@@ -109,6 +110,7 @@ class AccountSession:
     budget: RetryBudget = attrs.field(init=False, repr=False)
     breaker: Breaker = attrs.field(init=False, repr=False)
     turns: Turns = attrs.field(init=False, repr=False)
+    renewal: Turns = attrs.field(init=False, repr=False)
     pace: Pace | None = attrs.field(init=False, repr=False)
     cap: DailyCap = attrs.field(init=False, repr=False)
 
@@ -121,8 +123,16 @@ class AccountSession:
         self.budget = RetryBudget(self.retry)
         self.breaker = Breaker(self.circuit)
         self.turns = Turns(self.limits.concurrency)
+        self.renewal = Turns(1)
         self.pace = Pace(self.limits.rate, self.limits.burst) if self.limits.rate else None
         self.cap = DailyCap(self.daily_cap)
+        renew_after_fork(self)
+
+    def after_fork(self) -> None:
+        """Locks and places in line are the parent's; what is known of the vendor stays."""
+        for part in (self.budget, self.breaker, self.turns, self.renewal, self.pace, self.cap):
+            if part is not None:
+                part.after_fork()
 
     @property
     def polling(self) -> Polling:

@@ -1,8 +1,11 @@
-"""Carries out effects with tasks of one asyncio loop."""
+"""Carries out effects with tasks of asyncio."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import time
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 import attrs
@@ -11,40 +14,53 @@ import httpx
 from ..clock import Clock
 from ..errors import IdvError
 from ..wire import Response
+from .account import AccountSession
+from .aside import Aside, closed, given_up
 from .bodies import Body
 from .darkness import QUIET, darkened
-from .effects import SLICE, Await, Blocking, Effect, Locked, Pause, Queue, Send, Steps, called
-from .transports import Transports, encode, foreign_fault, make_async_transport, plain_headers
-from .turns import Turn
+from .effects import SLICE, Await, Blocking, Effect, Lock, Pause, Queue, Send, Steps, called
+from .proxies import environment_proxy
+from .transports import AsyncTransports, encode, fault_of, plain_headers, unguarded_connection
 from .wakers import Wakers
 
 T = TypeVar("T")
 
 
-@attrs.define
+@attrs.define(eq=False)
 class AsyncDriver:
-    """Tasks of one event loop."""
+    """Tasks of any event loop, each of which has its own connections."""
 
     clock: Clock
     wakers: Wakers
     brought: httpx.AsyncBaseTransport | None = None
-    transports: Transports[httpx.AsyncBaseTransport] = attrs.field(init=False)
-    locks: dict[str, asyncio.Lock] = attrs.field(factory=dict)
+    transports: AsyncTransports = attrs.field(init=False)
+    is_closed: bool = attrs.field(init=False, default=False)
 
     def __attrs_post_init__(self) -> None:
-        self.transports = Transports(self.brought, make_async_transport)
+        self.transports = AsyncTransports(self.brought)
+
+    def prepare(self, sessions: Iterable[AccountSession]) -> None:
+        """Raise ConfigError where the environment's proxy cannot be used."""
+        check = environment_proxy if self.brought is None else getattr(self.brought, "check_proxy", None)
+        if check is not None:
+            for session in sessions:
+                check(session.base_url)
 
     async def run(self, steps: Steps[T]) -> T:
+        """Carry the steps out. What is no fault of a transport and no error of ours (a task's end, a time limit) ends them and
+        passes through."""
         value: Any = None
         fault: Exception | None = None
         failure: IdvError
         try:
+            if self.is_closed:
+                raise closed()
             while True:
                 effect = steps.send(value) if fault is None else steps.throw(fault)
                 value, fault = None, None
                 try:
                     value = await self._carry_out(effect)
-                except Exception as error:
+                except (httpx.TransportError, IdvError) as error:
                     fault = error
         except StopIteration as stop:
             answer: T = stop.value
@@ -59,15 +75,14 @@ class AsyncDriver:
         match effect:
             case Send():
                 return await self._send(effect)
-            case Locked(session, steps):
-                async with self.locks.setdefault(session.name, asyncio.Lock()):
-                    return await self.run(steps())
             case Queue():
                 return await self._queue(effect)
+            case Lock():
+                return await self._lock(effect)
             case Pause():
                 return await self._pause(effect)
-            case Blocking(function):
-                return await asyncio.to_thread(function)
+            case Blocking(function, seconds):
+                return await self._aside(function, seconds)
             case Await(awaitable):
                 return await awaitable
 
@@ -88,43 +103,75 @@ class AsyncDriver:
                             raise httpx.ReadTimeout("the answer dripped past the deadline")
                     content = body.content()
                 finally:
+                    if self.brought is not None:
+                        await _use_once(answer)
                     await answer.stream.aclose()
             return Response(status=answer.status_code, headers=headers, content=content, received_at=self.clock.now())
         except Exception as error:
-            fault = foreign_fault(error)
+            fault = fault_of(error, transport)
         raise fault
 
-    async def _queue(self, queue: Queue) -> Turn:
+    async def _queue(self, queue: Queue) -> None:
         woken = asyncio.Event()
-        loop = asyncio.get_running_loop()
+        queue.turn.wake = _waking(woken)
+        queue.turns.join(queue.turn)
+        if not queue.turn.granted:
+            await self.clock.wait_async(woken, queue.seconds)
 
-        def wake() -> None:
-            loop.call_soon_threadsafe(woken.set)
+    async def _lock(self, lock: Lock) -> None:
+        woken = asyncio.Event()
+        lock.turn.wake = _waking(woken)
+        lock.turns.join(lock.turn)
+        end, real_end = self.clock.monotonic() + lock.seconds, time.monotonic() + lock.seconds
+        while not lock.turn.granted:
+            left = min(end - self.clock.monotonic(), real_end - time.monotonic())
+            if left <= 0:
+                return
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(woken.wait(), min(left, SLICE))
 
-        turn = queue.turns.queue(wake)
+    async def _aside(self, function: Callable[[], Any], seconds: float | None) -> Any:
+        done = asyncio.Event()
+        aside = Aside(function, _waking(done))
         try:
-            if not turn.granted:
-                await self.clock.wait_async(woken, queue.seconds)
-        except BaseException:
-            queue.turns.give_back(turn)
-            raise
-        return turn
+            await asyncio.wait_for(done.wait(), seconds)
+        except TimeoutError:
+            raise given_up() from None
+        return aside.outcome()
 
     async def _pause(self, pause: Pause) -> None:
         woken = asyncio.Event()
-        loop = asyncio.get_running_loop()
         end = self.clock.monotonic() + pause.seconds
-
-        def wake() -> None:
-            loop.call_soon_threadsafe(woken.set)
-
-        with called(pause, wake):
+        with called(pause, _waking(woken)):
             while not woken.is_set() and not (pause.cancelled and pause.cancelled()):
                 left = end - self.clock.monotonic()
                 if left <= 0:
                     return
                 await self.clock.wait_async(woken, min(left, SLICE) if pause.cancelled else left)
 
+    def keep(self, sessions: Iterable[AccountSession]) -> None:
+        """Close connections of all other accounts that are idle."""
+        self.transports.keep(sessions)
+
     async def close(self) -> None:
-        for transport in self.transports.made.values():
-            await transport.aclose()
+        self.is_closed = True
+        await self.transports.close()
+
+
+def _waking(woken: asyncio.Event) -> Callable[[], None]:
+    """Sets the event of the running loop, from any thread."""
+    loop = asyncio.get_running_loop()
+
+    def wake() -> None:
+        # a loop that is closed has nobody who waits
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(woken.set)
+
+    return wake
+
+
+async def _use_once(answer: httpx.Response) -> None:
+    stream = unguarded_connection(answer)
+    if stream is not None:
+        with contextlib.suppress(OSError):
+            await stream.aclose()

@@ -52,6 +52,11 @@ class Breaker:
         """Failed calls in a row."""
         return self._failures
 
+    def after_fork(self) -> None:
+        """What is known of the vendor holds in the child too; a probe under way is the parent's."""
+        self._lock = threading.Lock()
+        self._probing = False
+
     def state(self, now: float) -> CircuitState:
         if self._open_until is None:
             return CircuitState.CLOSED

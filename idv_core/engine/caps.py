@@ -15,6 +15,9 @@ class DailyCap:
         self._used = 0
         self._lock = threading.Lock()
 
+    def after_fork(self) -> None:
+        self._lock = threading.Lock()
+
     def go_on(self, before: DailyCap) -> None:
         """Count on from what was counted until now."""
         self._day, self._used = before._day, before._used

@@ -30,8 +30,9 @@ from ..telemetry import Observers, OperationStarted
 from ..wire import Exchange, NotAccepted, Request, Response
 from .account import AccountSession, LiveToken
 from .breaker import CircuitState
-from .effects import Locked, Pause, Queue, Send, Steps
+from .effects import Lock, Pause, Queue, Send, Steps
 from .failures import answer_error, fault_error, outcome_unknown, unless_carried_out, unless_opened
+from .interrupts import interrupt_in
 from .reports import (
     is_debugging,
     report_answer,
@@ -43,7 +44,7 @@ from .reports import (
     report_skew,
 )
 from .run import Run
-from .turns import Pace
+from .turns import Pace, Turn
 from .vendor_time import skew_of
 
 T = TypeVar("T")
@@ -84,6 +85,9 @@ def perform(
         ended_by = type(error).__name__
         raise error from None
     except Exception as error:
+        interrupt = interrupt_in(error)
+        if interrupt is not None:
+            raise interrupt from None
         frame = traceback.extract_tb(error.__traceback__)[-1]
         broken = f"{type(error).__name__} at {frame.filename}:{frame.lineno}"
         ended_by = PluginError.__name__ if run.unsure is None else OutcomeUnknown.__name__
@@ -143,7 +147,7 @@ def _call(run: Run, request: Request) -> Steps[Response]:
         if not renewable and session.clock_skew == skew:
             raise
     if renewable:
-        token = yield Locked(session, lambda: _renew(run, token))
+        token = yield from _renewed(run, token)
     return (yield from _attempts(run, request, token))
 
 
@@ -152,13 +156,25 @@ def _token(run: Run) -> Steps[LiveToken]:
     if token is not None and not token.is_due(run.clock.now()):
         return token
     try:
-        renewed: LiveToken = yield Locked(run.session, lambda: _renew(run, token))
-        return renewed
+        return (yield from _renewed(run, token))
     except VendorError:
         if token is None or token.is_over(run.clock.now()):
             raise
     report_kept_token(run)
     return token
+
+
+def _renewed(run: Run, seen: LiveToken | None) -> Steps[LiveToken]:
+    """One caller of the account at a time gets a new token; the others wait for it, no longer than they have."""
+    turns, turn = run.session.renewal, Turn()
+    try:
+        if not turns.take(turn):
+            yield Lock(turns, turn, run.left())
+            if not turn.granted:
+                raise DeadlineExceeded("another call was still renewing the token when the time for this one was up")
+        return (yield from _renew(run, seen))
+    finally:
+        turns.give_back(turn)
 
 
 def _renew(run: Run, seen: LiveToken | None) -> Steps[LiveToken]:
@@ -216,15 +232,14 @@ def _attempts(run: Run, request: Request, token: LiveToken | None, *, does_nothi
 
 def _accepted(run: Run, request: Request, token: LiveToken | None, attempt: int) -> Steps[Response]:
     """The answer to one request, if its status is one that the operation reads; else the error that it means."""
-    turns = run.session.turns
-    turn = None
-    if not turns.try_take():
-        turn = yield Queue(turns, run.left())
+    turns, turn = run.session.turns, Turn()
     try:
-        if turn is not None and not turn.granted:
-            raise DeadlineExceeded(
-                f"all {turns.most} calls that this account may make at a time were busy (concurrency)"
-            )
+        if not turns.take(turn):
+            yield Queue(turns, turn, run.left())
+            if not turn.granted:
+                raise DeadlineExceeded(
+                    f"all {turns.most} calls that this account may make at a time were busy (concurrency)"
+                )
         if run.session.pace is not None:
             yield from _pace(run, run.session.pace)
         response = yield from _send(run, request, token, attempt)

@@ -1,4 +1,4 @@
-"""What the logic asks of a driver: send a request, hold a lock, wait for a turn, let time pass, run what blocks."""
+"""What the logic asks of a driver: send a request, wait for a turn or a lock, let time pass, run what blocks."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import attrs
 from ..errors import InvalidOrder
 from ..wire import Request
 from .account import AccountSession
-from .turns import Turns
+from .turns import Turn, Turns
 from .wakers import Waiting
 
 T = TypeVar("T")
@@ -30,14 +30,6 @@ class Send:
 
 
 @attrs.frozen
-class Locked:
-    """Run further steps while no other caller of this account runs its locked steps; the answer is what they return."""
-
-    session: AccountSession
-    steps: Callable[[], Steps[Any]]
-
-
-@attrs.frozen
 class Pause:
     """Let `seconds` pass, or less if `waiting` is woken, or was already since its count was `seen`. `cancelled` is asked
     now and then."""
@@ -50,17 +42,35 @@ class Pause:
 
 @attrs.frozen
 class Queue:
-    """Get in line and wait `seconds` at most; the answer is the `Turn`, granted or not."""
+    """Get in line with `turn` and wait `seconds` at most; afterwards it is granted or not. Give it back either way."""
 
     turns: Turns
+    turn: Turn
+    seconds: float
+
+
+@attrs.frozen
+class Lock:
+    """The same for what one caller at a time may do.
+
+    Another caller's call ends the wait, which takes real time also where a test's clock stands still.
+    """
+
+    turns: Turns
+    turn: Turn
     seconds: float
 
 
 @attrs.frozen
 class Blocking:
-    """Run something that blocks (reading a file); the answer is what it returns."""
+    """Run something that blocks (reading a file); the answer is what it returns.
+
+    With `seconds` it is run in a thread of its own and given up after that time with DeadlineExceeded. Nothing can end
+    that thread: it stays behind for as long as the file (a pipe, a network file system) keeps it.
+    """
 
     function: Callable[[], Any]
+    seconds: float | None = None
 
 
 @attrs.frozen
@@ -70,7 +80,7 @@ class Await:
     awaitable: Awaitable[Any]
 
 
-Effect: TypeAlias = Send | Locked | Queue | Pause | Blocking | Await
+Effect: TypeAlias = Send | Lock | Queue | Pause | Blocking | Await
 Steps: TypeAlias = Generator[Effect, Any, T]
 
 

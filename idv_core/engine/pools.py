@@ -7,7 +7,10 @@ that is there although nothing was read since the call went out closes the conne
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import ssl
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import httpcore
@@ -41,11 +44,27 @@ class PooledTransport(httpx.HTTPTransport):
         self._pool = httpcore.ConnectionPool(network_backend=_Backend(), **pool)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        answer = super().handle_request(request)
+        try:
+            answer = super().handle_request(request)
+        except BaseException as error:
+            for lost in _put_in_order(self._pool):
+                lost.close()
+            _raise_unless_sent(request, error)
+            raise
+        call = _call_of(answer)
+        if call is not None:
+            answer.stream = _Answer(answer.stream, self._pool, call)
         if _is_of_an_earlier_call(answer):
-            answer.stream.close()  # type: ignore[union-attr]
+            answer.close()
             raise httpx.RemoteProtocolError("an answer was there before the call was made")
         return answer
+
+    def leave_to_parent(self) -> None:
+        """In a forked child: give up this process's hold on the parent's connections, which go on in the parent."""
+        # not by `close`: somebody may have held the pool's lock at the fork
+        for connection in self._pool._connections:
+            with contextlib.suppress(Exception):
+                connection.close()
 
 
 class AsyncPooledTransport(httpx.AsyncHTTPTransport):
@@ -54,13 +73,105 @@ class AsyncPooledTransport(httpx.AsyncHTTPTransport):
     def __init__(self, **pool: Any) -> None:
         super().__init__(verify=pool["ssl_context"])
         self._pool = httpcore.AsyncConnectionPool(network_backend=_AsyncBackend(), **pool)
+        self._closing: set[asyncio.Task[None]] = set()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        answer = await super().handle_async_request(request)
+        try:
+            answer = await super().handle_async_request(request)
+        except BaseException as error:
+            self._put_in_order()
+            _raise_unless_sent(request, error)
+            raise
+        call = _call_of(answer)
+        if call is not None:
+            answer.stream = _AsyncAnswer(answer.stream, self, call)
         if _is_of_an_earlier_call(answer):
-            await answer.stream.aclose()  # type: ignore[union-attr]
+            await answer.aclose()
             raise httpx.RemoteProtocolError("an answer was there before the call was made")
         return answer
+
+    def _put_in_order(self, call: Any = None) -> None:
+        for lost in _put_in_order(self._pool, call):
+            # in a task of its own, which nobody who is cancelled takes along
+            task = asyncio.ensure_future(lost.aclose())
+            self._closing.add(task)
+            task.add_done_callback(self._closing.discard)
+
+
+class _Answer(httpx.SyncByteStream):
+    """The body of an answer. Whatever interrupts its end, the pool knows afterwards that the call is over."""
+
+    def __init__(self, inner: Any, pool: httpcore.ConnectionPool, call: Any) -> None:
+        self._inner, self._pool, self._call = inner, pool, call
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._inner)
+
+    def close(self) -> None:
+        try:
+            self._inner.close()
+        finally:
+            if self._call in self._pool._requests:
+                for lost in _put_in_order(self._pool, self._call):
+                    lost.close()
+
+
+class _AsyncAnswer(httpx.AsyncByteStream):
+    """The same for asyncio."""
+
+    def __init__(self, inner: Any, transport: AsyncPooledTransport, call: Any) -> None:
+        self._inner, self._transport, self._call = inner, transport, call
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return aiter(self._inner)
+
+    async def aclose(self) -> None:
+        try:
+            await self._inner.aclose()
+        finally:
+            if self._call in self._transport._pool._requests:
+                self._transport._put_in_order(self._call)
+
+
+def _call_of(answer: httpx.Response) -> Any:
+    """What the pool knows a call by. Tools that put answers in httpx's or httpcore's place have none."""
+    return getattr(getattr(answer.stream, "_httpcore_stream", None), "_pool_request", None)
+
+
+def _put_in_order(pool: Any, over: Any = None) -> list[Any]:
+    """Take out of the pool what nobody uses and nobody can use again, and give it back to be closed.
+
+    A cancelled task or an interrupt may meet httpcore where it cleans up, or between two steps of making a connection. Such
+    a connection would count as busy for ever. `over` is a call that has ended.
+    """
+    with pool._optional_thread_lock:
+        if over in pool._requests:
+            pool._requests.remove(over)
+        used = {id(request.connection) for request in pool._requests}
+        lost = [
+            connection
+            for connection in pool._connections
+            if not (connection.is_idle() or connection.is_closed() or id(connection) in used)
+        ]
+        for connection in lost:
+            pool._connections.remove(connection)
+        return lost + list(pool._assign_requests_to_connections())
+
+
+def _raise_unless_sent(request: httpx.Request, error: BaseException) -> None:
+    """A connection that failed before any of the request was sent on it (to a proxy, in the TLS handshake) was not made.
+
+    The body is asked for once the whole head is out. A head whose writing took too long may still be on its way.
+    """
+    if getattr(request.stream, "begun", True) or not isinstance(error, httpx.TransportError):
+        return
+    if not isinstance(error, (httpx.WriteTimeout, httpx.PoolTimeout, httpx.ConnectTimeout, httpx.ProxyError)):
+        raise httpx.ConnectError(str(error)) from error
+
+
+def is_guarded(stream: object) -> bool:
+    """Whether this is a connection of ours, which knows an answer that was there too early."""
+    return isinstance(stream, (_Stream, _AsyncStream))
 
 
 def _is_of_an_earlier_call(answer: httpx.Response) -> bool:
@@ -112,7 +223,12 @@ class _AsyncStream(httpcore.AsyncNetworkStream):
         await self._inner.aclose()
 
     async def start_tls(self, *args: Any, **more: Any) -> httpcore.AsyncNetworkStream:
-        return _AsyncStream(await self._inner.start_tls(*args, **more))
+        try:
+            return _AsyncStream(await self._inner.start_tls(*args, **more))
+        except BaseException:
+            # httpcore does not close it when the task is cancelled here
+            await self._inner.aclose()
+            raise
 
     def get_extra_info(self, info: str) -> Any:
         return self._inner.get_extra_info(info)
@@ -125,4 +241,23 @@ class _Backend(httpcore.SyncBackend):
 
 class _AsyncBackend(httpcore.AnyIOBackend):
     async def connect_tcp(self, *args: Any, **more: Any) -> httpcore.AsyncNetworkStream:
-        return _AsyncStream(await super().connect_tcp(*args, **more))
+        # anyio loses a connection when the task is cancelled in the moment in which there is one
+        task = asyncio.ensure_future(super().connect_tcp(*args, **more))
+        try:
+            return _AsyncStream(await asyncio.shield(task))
+        except asyncio.CancelledError:
+            _connecting.add(task)
+            task.add_done_callback(_close_unwanted)
+            raise
+
+
+# Connections under way that nobody waits for any more, for as long as a connection may take, and their ends.
+_connecting: set[asyncio.Task[Any]] = set()
+
+
+def _close_unwanted(task: asyncio.Task[Any]) -> None:
+    _connecting.discard(task)
+    if not task.cancelled() and task.exception() is None and hasattr(task.result(), "aclose"):
+        closing = asyncio.ensure_future(task.result().aclose())
+        _connecting.add(closing)
+        closing.add_done_callback(_close_unwanted)

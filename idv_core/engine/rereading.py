@@ -10,13 +10,14 @@ from queue import Empty, SimpleQueue
 import attrs
 
 from ..errors import ConfigError
+from .forks import renew_after_fork
 from .reports import report_reload_failed
 
 EVERY = 10.0
 """An account's secrets are read again no more often than every so many seconds, however many calls are refused."""
 
 
-@attrs.define
+@attrs.define(eq=False)
 class Reloads:
     """One reload after the other. A reload that a signal's handler asks for in the midst of one of the same thread is done at
     the end of that one, for it could not wait for it."""
@@ -24,6 +25,13 @@ class Reloads:
     _lock: threading.RLock = attrs.field(factory=threading.RLock)
     _thread: int | None = None
     _again: Callable[[], None] | None = None
+
+    def __attrs_post_init__(self) -> None:
+        renew_after_fork(self)
+
+    def after_fork(self) -> None:
+        """In the child nobody reloads yet."""
+        self._lock, self._thread, self._again = threading.RLock(), None, None
 
     def run(self, reload: Callable[[], None]) -> None:
         """Raises ConfigError of the last reload that was done."""
@@ -55,11 +63,18 @@ class _Reader:
     done: float | None = None
 
 
-@attrs.define
+@attrs.define(eq=False)
 class Rereads:
     """Who finds the credentials refused has the secrets read again, or waits for whoever is just doing that."""
 
     _readers: dict[str, _Reader] = attrs.field(factory=dict)
+
+    def __attrs_post_init__(self) -> None:
+        renew_after_fork(self)
+
+    def after_fork(self) -> None:
+        """In the child nobody reads yet."""
+        self._readers = {}
 
     def run(
         self,

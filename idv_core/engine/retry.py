@@ -53,6 +53,9 @@ class RetryBudget:
     def left(self) -> float:
         return self._left
 
+    def after_fork(self) -> None:
+        self._lock = threading.Lock()
+
     def earn(self) -> None:
         """A call begins."""
         if self._left < self._most:

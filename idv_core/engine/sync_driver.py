@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
+import time
+from collections.abc import Iterable
 from typing import Any, TypeVar
 
 import attrs
@@ -11,40 +14,52 @@ import httpx
 from ..clock import Clock
 from ..errors import IdvError
 from ..wire import Response
+from .account import AccountSession
+from .aside import Aside, closed, given_up
 from .bodies import Body
 from .darkness import QUIET, darkened
-from .effects import SLICE, Await, Blocking, Effect, Locked, Pause, Queue, Send, Steps, called, not_awaited
-from .transports import Transports, encode, foreign_fault, make_sync_transport, plain_headers
-from .turns import Turn
+from .effects import SLICE, Await, Blocking, Effect, Lock, Pause, Queue, Send, Steps, called, not_awaited
+from .proxies import environment_proxy
+from .transports import Transports, encode, fault_of, plain_headers, unguarded_connection
 from .wakers import Wakers
 
 T = TypeVar("T")
 
 
-@attrs.define
+@attrs.define(eq=False)
 class SyncDriver:
     """Blocking. One driver serves any number of threads."""
 
     clock: Clock
     wakers: Wakers
     brought: httpx.BaseTransport | None = None
-    transports: Transports[httpx.BaseTransport] = attrs.field(init=False)
-    locks: dict[str, threading.Lock] = attrs.field(factory=dict)
+    transports: Transports = attrs.field(init=False)
+    is_closed: bool = attrs.field(init=False, default=False)
 
     def __attrs_post_init__(self) -> None:
-        self.transports = Transports(self.brought, make_sync_transport)
+        self.transports = Transports(self.brought)
+
+    def prepare(self, sessions: Iterable[AccountSession]) -> None:
+        """Raise ConfigError where the environment's proxy cannot be used."""
+        if self.brought is None:
+            for session in sessions:
+                environment_proxy(session.base_url)
 
     def run(self, steps: Steps[T]) -> T:
+        """Carry the steps out. What is no fault of a transport and no error of ours (an interrupt, a time limit) ends them and
+        passes through."""
         value: Any = None
         fault: Exception | None = None
         failure: IdvError
         try:
+            if self.is_closed:
+                raise closed()
             while True:
                 effect = steps.send(value) if fault is None else steps.throw(fault)
                 value, fault = None, None
                 try:
                     value = self._carry_out(effect)
-                except Exception as error:
+                except (httpx.TransportError, IdvError) as error:
                     fault = error
         except StopIteration as stop:
             answer: T = stop.value
@@ -59,15 +74,14 @@ class SyncDriver:
         match effect:
             case Send():
                 return self._send(effect)
-            case Locked(session, steps):
-                with self.locks.setdefault(session.name, threading.Lock()):
-                    return self.run(steps())
             case Queue():
                 return self._queue(effect)
+            case Lock():
+                return self._lock(effect)
             case Pause():
                 return self._pause(effect)
-            case Blocking(function):
-                return function()
+            case Blocking(function, seconds):
+                return function() if seconds is None else self._aside(function, seconds)
             case Await(awaitable):
                 raise not_awaited(awaitable)
 
@@ -88,18 +102,38 @@ class SyncDriver:
                             raise httpx.ReadTimeout("the answer dripped past the deadline")
                     content = body.content()
                 finally:
+                    if self.brought is not None:
+                        _use_once(answer)
                     answer.stream.close()
             return Response(status=answer.status_code, headers=headers, content=content, received_at=self.clock.now())
         except Exception as error:
-            fault = foreign_fault(error)
+            fault = fault_of(error, transport)
         raise fault
 
-    def _queue(self, queue: Queue) -> Turn:
+    def _queue(self, queue: Queue) -> None:
         woken = threading.Event()
-        turn = queue.turns.queue(woken.set)
-        if not turn.granted:
+        queue.turn.wake = woken.set
+        queue.turns.join(queue.turn)
+        if not queue.turn.granted:
             self.clock.wait(woken, queue.seconds)
-        return turn
+
+    def _lock(self, lock: Lock) -> None:
+        woken = threading.Event()
+        lock.turn.wake = woken.set
+        lock.turns.join(lock.turn)
+        end, real_end = self.clock.monotonic() + lock.seconds, time.monotonic() + lock.seconds
+        while not lock.turn.granted:
+            left = min(end - self.clock.monotonic(), real_end - time.monotonic())
+            if left <= 0:
+                return
+            woken.wait(min(left, SLICE))
+
+    def _aside(self, function: Any, seconds: float) -> Any:
+        done = threading.Event()
+        aside = Aside(function, done.set)
+        if not done.wait(seconds):
+            raise given_up()
+        return aside.outcome()
 
     def _pause(self, pause: Pause) -> None:
         woken = threading.Event()
@@ -111,6 +145,17 @@ class SyncDriver:
                     return
                 self.clock.wait(woken, min(left, SLICE) if pause.cancelled else left)
 
+    def keep(self, sessions: Iterable[AccountSession]) -> None:
+        """Close connections of all other accounts that are idle."""
+        self.transports.keep(sessions)
+
     def close(self) -> None:
-        for transport in self.transports.made.values():
-            transport.close()
+        self.is_closed = True
+        self.transports.close()
+
+
+def _use_once(answer: httpx.Response) -> None:
+    stream = unguarded_connection(answer)
+    if stream is not None:
+        with contextlib.suppress(OSError):
+            stream.close()

@@ -9,68 +9,79 @@ from collections.abc import Callable
 import attrs
 
 
+def _nobody() -> None:
+    pass
+
+
 @attrs.define(eq=False)
 class Turn:
     """One caller's place. `wake` is called, from any thread, when the turn comes."""
 
-    wake: Callable[[], None]
+    wake: Callable[[], None] = _nobody
     granted: bool = False
 
 
 class Turns:
-    """At most so many at a time; those who wait are served in the order in which they came. Safe for threads."""
+    """At most so many at a time; those who wait are served in the order in which they came. Safe for threads.
+
+    The caller makes the `Turn` first and gives it back in a `finally`: an interrupt at any moment leaves nothing behind.
+    """
 
     def __init__(self, most: int) -> None:
         self.most = most
-        self._running = 0
+        self._running: set[Turn] = set()
         self._waiting: deque[Turn] = deque()
         self._lock = threading.Lock()
 
     @property
     def running(self) -> int:
-        return self._running
+        return len(self._running)
 
     @property
     def waiting(self) -> int:
         return len(self._waiting)
 
-    def try_take(self) -> bool:
-        """Take a turn if one is free and nobody waits."""
+    def take(self, turn: Turn) -> bool:
+        """Grant the turn if one is free and nobody waits."""
         with self._lock:
-            if self._running >= self.most or self._waiting:
+            if len(self._running) >= self.most or self._waiting:
                 return False
-            self._running += 1
+            turn.granted = True
+            self._running.add(turn)
             return True
 
-    def queue(self, wake: Callable[[], None]) -> Turn:
+    def join(self, turn: Turn) -> None:
         """Get in line; the turn may be granted at once."""
-        turn = Turn(wake)
         with self._lock:
             self._waiting.append(turn)
             woken = self._grant()
         for other in woken:
             other.wake()
-        return turn
 
-    def give_back(self, turn: Turn | None = None) -> None:
-        """End a turn that was taken or granted, or leave the line."""
+    def give_back(self, turn: Turn) -> None:
+        """End a turn, or leave the line. One that was neither granted nor in line changes nothing."""
         with self._lock:
-            if turn is not None and not turn.granted:
-                self._waiting.remove(turn)
-                return
-            self._running -= 1
+            self._running.discard(turn)
             if not self._waiting:
                 return
+            if turn in self._waiting:
+                self._waiting.remove(turn)
             woken = self._grant()
         for other in woken:
             other.wake()
 
+    def after_fork(self) -> None:
+        """In the child nobody runs and nobody waits."""
+        self._lock = threading.Lock()
+        self._running, self._waiting = set(), deque()
+
     def _grant(self) -> list[Turn]:
         granted = []
-        while self._waiting and self._running < self.most:
-            turn = self._waiting.popleft()
+        while self._waiting and len(self._running) < self.most:
+            turn = self._waiting[0]
+            self._running.add(turn)
             turn.granted = True
-            self._running += 1
+            self._waiting.popleft()
             granted.append(turn)
         return granted
 
@@ -96,3 +107,6 @@ class Pace:
                 return wait, False
             self._next = due + self._step
             return wait, True
+
+    def after_fork(self) -> None:
+        self._lock = threading.Lock()

@@ -6,6 +6,8 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from .forks import renew_after_fork
+
 
 def wake_keys(account: str, flow_id: str | None, application_id: str | None) -> tuple[object, ...]:
     """What a waiter for a flow listens to, and what a call about it wakes. What is not known is no key."""
@@ -53,6 +55,12 @@ class Wakers:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._waiting: dict[object, list[Waiting]] = {}
+        renew_after_fork(self)
+
+    def after_fork(self) -> None:
+        """In the child nobody waits yet."""
+        self._lock = threading.Lock()
+        self._waiting = {}
 
     @contextmanager
     def waiting(self, keys: tuple[object, ...], wake: Callable[[], None] | None = None) -> Iterator[Waiting]:
@@ -67,9 +75,11 @@ class Wakers:
         finally:
             with self._lock:
                 for key in keys:
-                    self._waiting[key].remove(waiting)
-                    if not self._waiting[key]:
-                        del self._waiting[key]
+                    others = self._waiting.get(key, [])
+                    if waiting in others:
+                        others.remove(waiting)
+                    if not others:
+                        self._waiting.pop(key, None)
 
     def wake(self, *keys: object) -> None:
         """Wake everybody who waits for one of the keys, each of them once."""

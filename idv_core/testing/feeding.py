@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from ..engine.conversation import perform
-from ..engine.effects import Locked, Send, Steps
+from ..engine.effects import Send, Steps
 from ..errors import IdvError, PluginError
 from ..model import CheckOutcome, Flow, Result, Secret, dump
 from ..policy import judge
@@ -72,21 +72,15 @@ def assert_announced(adapter: Any, result: Result) -> None:
 def _answered(steps: Steps[Any], answers: list[Response], sent: list[Send]) -> Any:
     """Run the steps with these answers, the last one again and again; pauses take no time."""
     value: Any = None
-    fault: Exception | None = None
     try:
         while True:
-            effect = steps.send(value) if fault is None else steps.throw(fault)
-            value, fault = None, None
+            effect = steps.send(value)
+            value = None
             if isinstance(effect, Send):
                 sent.append(effect)
                 if len(sent) > 400:
                     pytest.fail("the operation asks on and on")
                 value = answers[min(len(sent), len(answers)) - 1]
-            elif isinstance(effect, Locked):
-                try:
-                    value = _answered(effect.steps(), answers, sent)
-                except IdvError as error:
-                    fault = error
     except StopIteration as stop:
         return stop.value
 
