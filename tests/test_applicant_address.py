@@ -9,7 +9,7 @@ from functools import cache
 import attrs
 import pytest
 from benches import BENCHES
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from idv_core import CallbackRejected, Gateway
@@ -80,6 +80,7 @@ def paths(draw: st.DrawFn, seen: str) -> str:
 
 
 @pytest.mark.parametrize("vendor", BENCHES)
+@settings(deadline=None)
 @given(data=st.data())
 def test_it_proves_a_visit_and_nothing_else(vendor: str, data: st.DataObject) -> None:
     gateway, seen = world(vendor)

@@ -16,7 +16,7 @@ import attrs
 import httpx
 import pytest
 from acme import ACCOUNT, PLUGIN, Acme, Vendor, async_gateway, gateway, order
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from starlette.applications import Starlette
 from starlette.routing import Mount
@@ -725,6 +725,7 @@ class TestApp:
         start, _ = await call(CallbackApp(idv), "GET", path, [], root_path=root_path)
         assert start["status"] == 200
 
+    @settings(deadline=None)
     @given(
         path=st.text(st.characters(exclude_categories=()), max_size=40),
         root_path=st.sampled_from(["", "/", "/idv", "/\udcff"]),
