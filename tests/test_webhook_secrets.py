@@ -84,3 +84,10 @@ def test_a_file_is_read_again_when_a_signature_is_wrong(vendor: str, clock: Fake
     assert idv.receive(vendor, event(idv, vendor, clock, NEW, 1)).fetch
     with pytest.raises(CallbackRejected):
         idv.receive(vendor, event(idv, vendor, clock, OLD, 2))
+
+
+def test_that_there_is_none_is_said_where_callbacks_come_in(vendor: str, clock: FakeClock) -> None:
+    setting = VENDORS[vendor][0]
+    for more, wanted in (({}, [setting]), ({setting: NEW}, []), ({setting: [NEW, OLD]}, [])):
+        adapter = connect(vendor, clock, **more)._operations.live.sessions[vendor].adapter
+        assert [name for name, _ in adapter.problems(callbacks=True)] == wanted
