@@ -19,6 +19,7 @@ from .config import Configuration, check
 from .config.accounts import open_account
 from .config.check import check_default
 from .config.problems import Problems
+from .config.secrets import is_quick
 from .config.settings import SettingsReader
 from .documents import check_documents, check_order, check_pictures, check_url, read_document
 from .engine.account import AccountHealth, AccountSession
@@ -101,8 +102,8 @@ _GROWTH = 1.5
 _AWAY = (VendorUnavailable, RateLimited, AuthenticationFailed, PermissionDenied)
 # A shadow may not keep the applicant waiting for longer than so many seconds.
 _SHADOW_SECONDS = 10.0
-# A webhook that is refused waits so long for secrets to be read again.
-_SECRETS_SECONDS = 1.0
+# A vendor may repeat a webhook after this time, when the secret that it is signed with is being read again.
+_REPEAT = timedelta(seconds=5)
 
 
 @attrs.define(kw_only=True, eq=False)
@@ -624,16 +625,20 @@ class Operations:
         return None if now is session else now
 
     def _reread_soon(self, session: AccountSession, refused: CallbackRejected) -> AccountSession:
-        """The same where nobody may be kept waiting. Raises `refused`, or status 503 if the secrets are not there yet."""
-        fresh: list[AccountSession | None] = []
-        reader = threading.Thread(target=lambda: fresh.append(self._reread(session)), name="idv-secrets", daemon=True)
-        reader.start()
-        reader.join(_SECRETS_SECONDS)
-        if not fresh:
-            raise CallbackRejected("the signing secret is being read again, so repeat the call", status=503)
-        if fresh[0] is None:
+        """The same where nobody may be kept waiting, for callbacks are received in an event loop: files are looked at in
+        place; what may take longer is read aside, and the vendor repeats its call. Raises `refused` if nothing is new."""
+        owner = self.live.owner(session.name)
+        opened = self.live.opened.get(owner)
+        if opened is not None and self._rereads.is_due(owner, self.clock.monotonic()):
+            if not is_quick(opened.account.settings, self.registry.secret_sources):
+                threading.Thread(target=self._reread, args=(session,), name="idv-secrets", daemon=True).start()
+                text = "the signing secret is being read again, so repeat the call"
+                raise CallbackRejected(text, status=503, retry_after=_REPEAT)
+            self._reread(session)
+        now = self.live.session_of_flow(session.name)
+        if now is session:
             raise refused
-        return fresh[0]
+        return now
 
     def _read_secrets(self, session: AccountSession) -> None:
         owner = self.live.owner(session.name)

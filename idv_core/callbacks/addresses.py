@@ -20,8 +20,8 @@ _PURPOSE = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 class Addressee:
     """What an address was made for.
 
-    `application_id` None means the whole account. The browser goes on to `return_url`. `marks` is a short text that belongs
-    to the flow's reference. `is_shadow` says that the flow decides nothing.
+    `application_id` None means the whole account. The browser goes on to `return_url`. `marks` stand
+    behind the references of its flows (`;policy=lending.1a2b3c4d`). `is_shadow` says that the flow decides nothing.
     """
 
     application_id: str | None

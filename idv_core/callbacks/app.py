@@ -28,6 +28,7 @@ Send = Callable[[Message], Awaitable[None]]
 # Of a platform's error so many frames are logged, and none of ours and of those that lead to a thread.
 _FRAMES = 12
 _NOT_THEIRS = frozenset({__file__, asyncio.threads.__file__, concurrent.futures.thread.__file__})
+_ANYBODY = frozenset({404, 405, 408, 429, 503})
 _WORD = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 
 
@@ -99,7 +100,7 @@ class CallbackApp:
         inbound = Inbound(
             method=scope["method"],
             path=path,
-            headers=_headers(scope["headers"]),
+            headers=_headers(scope.get("headers", ())),
             query=dict(parse_qsl(scope.get("query_string", b"").decode("latin-1"), keep_blank_values=True)),
         )
         most = self._gateway.max_body(account, inbound)
@@ -107,10 +108,10 @@ class CallbackApp:
             inbound = attrs.evolve(inbound, body=await self._body(receive, most))
         with self._gateway.receiving(account, inbound) as received:
             if self._on_received is not None and received.fetch and not received.repeated:
-                await self._handle(self._on_received, received)
+                await self._handle(self._on_received, received, _purpose(path))
         return received.answer
 
-    async def _handle(self, on_received: Callable[[Received], Any], received: Received) -> None:
+    async def _handle(self, on_received: Callable[[Received], Any], received: Received, purpose: str) -> None:
         try:
             if self._is_coroutine:
                 await on_received(received)
@@ -121,9 +122,9 @@ class CallbackApp:
         except Exception as error:
             # the message of a platform's error may hold personal data; where it happened does not
             log.error(
-                "callback could not be handled: %s %s: %s",
+                "callback could not be handled: %s, %s: %s",
                 received.account,
-                received.event,
+                purpose,
                 _where(error),
                 extra={"idv_account": received.account, "idv_error": type(error).__name__},
             )
@@ -149,12 +150,11 @@ class CallbackApp:
         raise CallbackRejected("the body did not come in time", status=408)
 
     def _report_refused(self, account: str, path: str, error: CallbackRejected) -> None:
-        """A wrong address is a scanner's; what is refused behind a right one is for an operator to look at."""
-        account = account if account in self._gateway.accounts else "no account of ours"
-        word = path.rpartition("/")[2]
-        purpose = word if _WORD.fullmatch(word) else "no purpose"
+        """Anybody may make us say that an address is wrong or used too often; the rest is for an operator to look at."""
+        account = account if error.status != 404 or account in self._gateway.accounts else "no account of ours"
+        purpose = _purpose(path)
         log.log(
-            logging.INFO if error.status in (404, 405) else logging.WARNING,
+            logging.INFO if error.status in _ANYBODY else logging.WARNING,
             "callback refused: %s, %s: %s (%d)",
             account,
             purpose,
@@ -162,6 +162,11 @@ class CallbackApp:
             error.status,
             extra={"idv_account": account, "idv_purpose": purpose, "idv_status": error.status},
         )
+
+
+def _purpose(path: str) -> str:
+    word = path.rpartition("/")[2]
+    return word if _WORD.fullmatch(word) else "no purpose"
 
 
 def _is_coroutine_function(function: Any) -> bool:

@@ -236,7 +236,7 @@ def _read(session: AccountSession, admitted: Admitted, inbound: Inbound, now: da
             reading = CallbackReading(event=BROWSER, fetch=reading.fetch and call.application_id is not None)
         if inbound.method == "HEAD":
             reading = attrs.evolve(reading, fetch=False)
-        if reading.flow_id is not None and not _is_id(reading.flow_id):
+        if reading.flow_id and not _is_id(reading.flow_id):
             raise CallbackRejected("the body names a flow by something that is no id", status=400)
         return attrs.evolve(
             reading,
@@ -254,7 +254,7 @@ def _read(session: AccountSession, admitted: Admitted, inbound: Inbound, now: da
 
 
 def _is_id(text: str) -> bool:
-    return len(text) <= _LONGEST_ID and text.isprintable()
+    return 0 < len(text) <= _LONGEST_ID and text.isprintable() and text == text.strip()
 
 
 def _received(session: AccountSession, admitted: Admitted, reading: CallbackReading, *, answer: Answer) -> Received:
@@ -275,8 +275,8 @@ def _received(session: AccountSession, admitted: Admitted, reading: CallbackRead
 
 
 def _reference(account: str, flow_id: str, addressee: Addressee) -> str:
-    """The reference of a flow that a call to this address names."""
-    return str(FlowRef(account=account, id=flow_id))
+    """The reference of a flow that a call to this address names, with all that its decision depends on."""
+    return f"{FlowRef(account=account, id=flow_id, is_shadow=addressee.is_shadow)}{addressee.marks}"
 
 
 def _token_answer(bearer: str) -> Answer:

@@ -78,6 +78,14 @@ def unread(name: str) -> str:
     return "this-secret-was-not-read-and-is-only-here-to-be-long-enough"
 
 
+def is_quick(given: Any, sources: Mapping[str, SecretSource]) -> bool:
+    """Whether following every reference in these settings takes no more than looking at files and the environment."""
+    if isinstance(given, Mapping):
+        asks = len(given) == 1 and next(iter(given)) in sources.keys() - BUILT_IN.keys()
+        return not asks and all(is_quick(value, sources) for value in given.values())
+    return not isinstance(given, (list, tuple)) or all(is_quick(value, sources) for value in given)
+
+
 def resolve(reference: Any, sources: Mapping[str, SecretSource]) -> Secret:
     """The secret itself. Raises ValueError for anything that is no reference, or whose source does not give it."""
     if isinstance(reference, Secret):

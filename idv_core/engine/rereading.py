@@ -76,6 +76,11 @@ class Rereads:
         """In the child nobody reads yet."""
         self._readers = {}
 
+    def is_due(self, account: str, now: float) -> bool:
+        """Whether nobody is reading them, nor was just before."""
+        reader = self._readers.get(account)
+        return reader is None or not (reader.lock.locked() or (reader.done is not None and now - reader.done < EVERY))
+
     def run(
         self,
         account: str,

@@ -34,7 +34,7 @@ class Waiting:
     def calling(self, wake: Callable[[], None], since: int) -> Iterator[None]:
         """While inside, `wake` is called for each wake-up; at once if `count` is no longer `since`."""
         with self._lock:
-            self._call = wake
+            before, self._call = self._call, wake
             late = self.count != since
         try:
             if late:
@@ -42,7 +42,7 @@ class Waiting:
             yield
         finally:
             with self._lock:
-                self._call = None
+                self._call = before
 
     def _woken(self) -> Callable[[], None] | None:
         self.count += 1

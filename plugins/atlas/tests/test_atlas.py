@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 
 import attrs
@@ -17,6 +18,7 @@ from idv_core import (
     Account,
     Applicant,
     AuthenticationFailed,
+    CallbackRejected,
     Callbacks,
     CheckOutcome,
     ConfigError,
@@ -359,6 +361,33 @@ class TestOnboarding:
             "atlas-india", Inbound(method="POST", path=url.split("/atlas-india")[1], body=b'{"message": "x"}')
         )
         assert (received.event, received.fetch) == ("chat", False)
+
+    def test_the_token_may_stand_in_either_header_and_a_proxys_password_is_none(
+        self, idv: Gateway, emulator: AtlasEmulator
+    ) -> None:
+        idv.open(order())
+        request = next(iter(emulator.cases.values())).request
+
+        def call(name: str, headers: dict[str, str], body: bytes) -> Received:
+            path = request[name].split("/atlas-india")[1]
+            return idv.receive("atlas-india", Inbound(method="POST", path=path, headers=headers, body=body))
+
+        token = json.loads(call("auth_token_url", {}, b"").answer.body)["access_token"]
+        good = [
+            {"Token": token},
+            {"Authorization": f"Bearer {token}"},
+            {"Authorization": f"bearer {token}"},
+            {"Authorization": token},
+            {"Authorization": "Basic dXNlcjpwYXNz"},
+            {"Authorization": f"Basic dXNlcjpwYXNz, BEARER {token}"},
+            {"Authorization": "Basic dXNlcjpwYXNz", "Token": token},
+        ]
+        for number, headers in enumerate(good):
+            assert call("callback_url", headers, b'{"n": %d}' % number).application_id == "APP-10001"
+        for headers in ({"Token": "x"}, {"Authorization": "bearer x"}, {"Authorization": "x"}):
+            with pytest.raises(CallbackRejected) as caught:
+                call("callback_url", headers, b"{}")
+            assert caught.value.status == 401
 
 
 class TestBatches:

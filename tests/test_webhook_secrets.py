@@ -1,0 +1,93 @@
+"""Secrets that vendors sign their webhooks with: while one is exchanged, the old and the new are good."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import idv_onfido.account
+import idv_stripe.plugin
+import pytest
+
+from idv_core import Account, CallbackRejected, Gateway, Secret
+from idv_core.callbacks import Inbound
+from idv_core.testing import FakeClock
+from idv_core.testing.bench import CALLBACKS
+
+OLD, NEW = Secret("secret-of-last-year"), Secret("secret-of-this-year")
+Headers = Mapping[str, str]
+
+
+def stripe_headers(secret: Secret, clock: FakeClock, body: bytes) -> Headers:
+    return idv_stripe.plugin.signature_header(secret, str(int(clock.now().timestamp())), body)
+
+
+def onfido_headers(secret: Secret, clock: FakeClock, body: bytes) -> Headers:
+    return {"X-SHA2-Signature": idv_onfido.account.sign(secret, body)}
+
+
+VENDORS: dict[str, tuple[str, dict[str, Any], Callable[[Secret, FakeClock, bytes], Headers], bytes]] = {
+    "stripe": (
+        "webhook_secret",
+        {"api_key": Secret("sk_test_1")},
+        stripe_headers,
+        b'{"data": {"object": {"id": "vs_1"}}}',
+    ),
+    "onfido": (
+        "webhook_token",
+        {"api_token": Secret("api_sandbox.1"), "workflow_id": "w-1"},
+        onfido_headers,
+        b'{"payload": {"resource_type": "workflow_run", "action": "a", "object": {"id": "run-1"}}}',
+    ),
+}
+
+
+@pytest.fixture(params=VENDORS)
+def vendor(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def connect(vendor: str, clock: FakeClock, **more: Any) -> Gateway:
+    return Gateway([Account(vendor, vendor, {**VENDORS[vendor][1], **more})], clock=clock, callbacks=CALLBACKS)
+
+
+def event(idv: Gateway, vendor: str, clock: FakeClock, secret: Secret, number: int = 0) -> Inbound:
+    body = VENDORS[vendor][3] + b" " * number
+    path = idv.callback_url(vendor, "events").reveal().partition(f"/{vendor}/")[2]
+    return Inbound(method="POST", path=path, headers=VENDORS[vendor][2](secret, clock, body), body=body)
+
+
+def test_two_are_good_at_a_time(vendor: str, clock: FakeClock) -> None:
+    setting = VENDORS[vendor][0]
+    idv = connect(vendor, clock, **{setting: [NEW, OLD]})
+    for number, secret in enumerate((NEW, OLD)):
+        received = idv.receive(vendor, event(idv, vendor, clock, secret, number))
+        assert (received.proved, received.application_id, received.fetch) == ("signature", None, True)
+    with pytest.raises(CallbackRejected) as caught:
+        idv.receive(vendor, event(idv, vendor, clock, Secret("made up"), 2))
+    assert caught.value.status == 401
+    assert idv.receive(vendor, event(connect(vendor, clock), vendor, clock, OLD)).repeated
+
+
+def test_without_one_only_the_address_proves_it(vendor: str, clock: FakeClock) -> None:
+    idv = connect(vendor, clock)
+    assert idv.receive(vendor, event(idv, vendor, clock, Secret("made up"))).proved == "address"
+
+
+def test_a_file_is_read_again_when_a_signature_is_wrong(vendor: str, clock: FakeClock, tmp_path: Path) -> None:
+    file = tmp_path / "secret"
+    file.write_text(OLD.reveal())
+    idv = connect(vendor, clock, **{VENDORS[vendor][0]: {"file": str(file)}})
+    assert idv.receive(vendor, event(idv, vendor, clock, OLD)).fetch
+    file.write_text(NEW.reveal())
+    assert idv.receive(vendor, event(idv, vendor, clock, NEW, 1)).fetch
+    with pytest.raises(CallbackRejected):
+        idv.receive(vendor, event(idv, vendor, clock, OLD, 2))
+
+
+def test_that_there_is_none_is_said_where_callbacks_come_in(vendor: str, clock: FakeClock) -> None:
+    setting = VENDORS[vendor][0]
+    for more, wanted in (({}, [setting]), ({setting: NEW}, []), ({setting: [NEW, OLD]}, [])):
+        adapter = connect(vendor, clock, **more)._operations.live.sessions[vendor].adapter
+        assert [name for name, _ in adapter.problems(callbacks=True)] == wanted
