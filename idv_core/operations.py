@@ -616,6 +616,8 @@ class Operations:
 
     def _reread_soon(self, session: AccountSession, refused: CallbackRejected) -> AccountSession:
         """The same where nobody may be kept waiting. Raises `refused`, or status 503 if the secrets are not there yet."""
+        if not self._rereads.is_due(self.live.owner(session.name), self.clock.monotonic()):
+            raise refused
         fresh: list[AccountSession | None] = []
         reader = threading.Thread(target=lambda: fresh.append(self._reread(session)), name="idv-secrets", daemon=True)
         reader.start()

@@ -34,6 +34,7 @@ from idv_core import (
 from idv_core.callbacks import Answer, CallbackApp, Inbound, Received
 from idv_core.callbacks.desk import MAX_BODY, UNSIGNED, VISITS
 from idv_core.engine.wakers import Wakers, wake_keys
+from idv_core.hookspecs import Plugin
 from idv_core.protocols import CallbackReading, InboundCall
 from idv_core.registry import registry_of
 from idv_core.routing import Route, Shadow
@@ -316,15 +317,18 @@ class TestNewSecrets:
 
     @pytest.fixture
     def idv(self, clock: FakeClock) -> Gateway:
+        account = attrs.evolve(ACCOUNT, settings={"key": {"env": "ACME_KEY"}})
+        return Gateway([account], callbacks=CALLBACKS, clock=clock, registry=registry_of(self.plugin()))
+
+    @staticmethod
+    def plugin() -> Plugin:
         class Strict(Acme):
             def read_callback(self, call: InboundCall) -> CallbackReading:
                 if call.headers.get("signature") != self.settings.key.reveal():
                     raise CallbackRejected("the signature is wrong", status=401)
                 return CallbackReading(event="done", signed=True)
 
-        plugin = attrs.evolve(PLUGIN, create=Strict, adapters=(Strict,))
-        account = attrs.evolve(ACCOUNT, settings={"key": {"env": "ACME_KEY"}})
-        return Gateway([account], callbacks=CALLBACKS, clock=clock, registry=registry_of(plugin))
+        return attrs.evolve(PLUGIN, create=Strict, adapters=(Strict,))
 
     @pytest.fixture(autouse=True)
     def _key(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -342,8 +346,8 @@ class TestNewSecrets:
         self, idv: Gateway, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         looks: list[str] = []
-        real = idv._operations._reread
-        monkeypatch.setattr(type(idv._operations), "_reread", lambda self, s: looks.append(s.name) or real(s))
+        real = idv._operations._read_secrets
+        monkeypatch.setattr(type(idv._operations), "_read_secrets", lambda self, s: looks.append(s.name) or real(s))
         for _ in range(20):
             with pytest.raises(CallbackRejected):
                 idv.receive("acme-1", self.signed(idv, "made-up"))
@@ -351,6 +355,28 @@ class TestNewSecrets:
         monkeypatch.setenv("ACME_KEY", "secret-2")
         clock.advance(10)
         assert idv.receive("acme-1", self.signed(idv, "secret-2")).fetch
+
+    def test_nobody_waits_for_a_slow_vault(self, clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The vendor is told to call again, and then the secret is there."""
+        opened, asked = threading.Event(), []
+
+        def vault(name: str) -> str:
+            asked.append(name)
+            if len(asked) > 1:
+                opened.wait(20)
+            return f"secret-{min(len(asked), 2)}"
+
+        monkeypatch.setattr("idv_core.operations._SECRETS_SECONDS", 0.01)
+        registry = registry_of(self.plugin(), secret_sources={"vault": vault})
+        account = attrs.evolve(ACCOUNT, settings={"key": {"vault": "acme"}})
+        idv = Gateway([account], callbacks=CALLBACKS, clock=clock, registry=registry)
+        with pytest.raises(CallbackRejected) as caught:
+            idv.receive("acme-1", self.signed(idv, "secret-2"))
+        assert caught.value.status == 503
+        opened.set()
+        monkeypatch.setattr("idv_core.operations._SECRETS_SECONDS", 20)
+        assert idv.receive("acme-1", self.signed(idv, "secret-2")).fetch
+        assert asked == ["acme", "acme"]
 
 
 class TestHandling:

@@ -61,6 +61,11 @@ class Rereads:
 
     _readers: dict[str, _Reader] = attrs.field(factory=dict)
 
+    def is_due(self, account: str, now: float) -> bool:
+        """Whether enough time has passed since the secrets were read, or whether somebody is reading them."""
+        reader = self._readers.get(account)
+        return reader is None or reader.done is None or now - reader.done >= EVERY
+
     def run(
         self,
         account: str,
@@ -74,7 +79,7 @@ class Rereads:
         if not reader.lock.acquire(timeout=seconds):
             return
         try:
-            if is_needed() and (reader.done is None or monotonic() - reader.done >= EVERY):
+            if is_needed() and self.is_due(account, monotonic()):
                 try:
                     read()
                 finally:
