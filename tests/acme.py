@@ -100,7 +100,8 @@ class Acme:
         return attrs.evolve(flow, link=Link("https://acme.example/again"))
 
     def provision(self, template: Template) -> Exchange[ProvisionedTemplate]:
-        yield Request.put("/templates/{}", template.name, json={"callback": template.callback_url})
+        url = template.callback_url
+        yield Request.put("/templates/{}", template.name, json={"callback": url and url.reveal()})
         return ProvisionedTemplate(id="t-1", name=template.name, created=True)
 
     def read_callback(self, call: InboundCall) -> CallbackReading:

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import json
+import sys
 import tomllib
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import attrs
 import jsonschema
 import pytest
-from acme import BARE, PLUGIN, SIGNING, Acme
+from acme import BARE, PLUGIN, SIGNING, Acme, AcmeBare
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from idv_core import Account, CheckKind, ConfigError, Configuration, Gateway, Route, Secret
+from idv_core import Account, CheckKind, ConfigError, Configuration, Gateway, Policy, Route, Secret
 from idv_core.config import check, read_configuration
 from idv_core.config.schema import schema_of
 from idv_core.config.secrets import unread
 from idv_core.protocols import Evidence
-from idv_core.registry import discover, registry_of
+from idv_core.registry import Registry, discover, registry_of
 from idv_core.testing import FakeClock
 
 
@@ -30,6 +32,41 @@ class AcmeSeen(Acme):
     evidence = Evidence(checks={CheckKind.LIVENESS}, documents=False, verdict=False)
 
 
+PAPERS = Evidence(checks={CheckKind.DOCUMENT, CheckKind.FACE_MATCH}, documents=True, verdict=True)
+
+
+@attrs.frozen
+class AcmePage(AcmeBare):
+    """Acme where the applicant goes to the vendor's page."""
+
+    evidence = PAPERS
+
+
+@attrs.frozen
+class AcmeData(AcmeBare):
+    """Acme that looks the applicant up in a register; nobody has to go anywhere."""
+
+    evidence = Evidence(checks={CheckKind.DATA_SOURCE}, documents=False, verdict=False)
+
+
+@attrs.frozen
+class AcmeTelling(Acme):
+    """Acme that says what is wrong with its settings."""
+
+    @property
+    def key_mode(self) -> str | None:
+        return {"k": None, "t": "test", "l": "live"}[self.settings.key.reveal()[0]]
+
+    def problems(self, *, callbacks: bool) -> Iterator[tuple[str, str]]:
+        if self.settings.retries > 9:
+            yield "retries", "nobody tries so often"
+        if callbacks:
+            yield "secret", "is not set"
+
+
+PAGE = attrs.evolve(PLUGIN, name="page", create=AcmePage, adapters=(AcmePage,))
+DATA = attrs.evolve(PLUGIN, name="data", create=AcmeData, adapters=(AcmeData,))
+TELLING = attrs.evolve(PLUGIN, name="telling", create=AcmeTelling, adapters=(AcmeTelling,))
 SEEN = attrs.evolve(PLUGIN, name="seen", create=AcmeSeen, adapters=(AcmeSeen,))
 
 
@@ -39,6 +76,7 @@ def _refusing(_: object) -> object:
 
 REFUSING = attrs.evolve(PLUGIN, name="refusing", create=_refusing)
 REGISTRY = registry_of(PLUGIN, BARE, SIGNING, SEEN, REFUSING)
+MORE = registry_of(PLUGIN, BARE, SIGNING, SEEN, PAGE, DATA, TELLING)
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
 ACCOUNTS = """
@@ -298,6 +336,25 @@ MESSAGES = {
         '[policies.x]\nchecks.required = ["lifeness"]',
         ["11: policies.x.checks.required: there is no kind of check 'lifeness'; did you mean 'liveness'?"],
     ),
+    "a kind that is spelled wrongly": (
+        "[policies.x]\nlivenes = { approve_at = 0.9 }",
+        ["11: policies.x.livenes: there is no such setting; did you mean 'liveness'?"],
+    ),
+    "a check without a near name": (
+        '[policies.x]\nchecks.required = ["zzz"]',
+        [
+            "11: policies.x.checks.required: there is no kind of check 'zzz' (there are: document, cross_check, name_match, "
+            "address_match, liveness, face_match, data_source, screening, email, phone, consent, signature, other)"
+        ],
+    ),
+    "a word that is no word": (
+        "[policies.x]\nverdict = 3",
+        ["11: policies.x.verdict: a whole number is none of trust, require, sufficient, ignore"],
+    ),
+    "a word without a near one": (
+        '[policies.x]\nverdict = "zzz"',
+        ["11: policies.x.verdict: what stands there is none of trust, require, sufficient, ignore"],
+    ),
     "half a threshold": (
         "[policies.x]\nliveness = { approve_at = 0.9 }",
         ["11: policies.x.liveness.decline_below: is missing"],
@@ -371,6 +428,369 @@ selfie = { approve_at = 0.9, decline_below = 0.5 }
     ]
     countries = text.replace('documents.required = "PAN"', 'documents.countries = "IN"')
     assert f"12: policies.x.documents.countries: no document ever comes {nobody}" in found(countries, tmp_path)
+
+
+def warned(text: str, place: Path, registry: Registry = MORE) -> list[str]:
+    """All that is said of a file, which must be warnings."""
+    file = place / "idv.toml"
+    file.write_text(text)
+    problems = check(read_configuration(file), registry, NOW).problems
+    assert all(problem.is_warning for problem in problems), problems
+    return [str(problem).removeprefix(f"{file}:") for problem in problems]
+
+
+class TestShadowsThatNeverFinish:
+    """A shadow has only what the deciding account is handed through the API."""
+
+    def warned(self, place: Path, to: str, shadow: str) -> list[str]:
+        accounts = "".join(
+            f'[accounts.{name}]\nplugin = "{plugin}"\nkey = {{ env = "ACME_KEY" }}\n'
+            for name, plugin in (("first", to), ("second", shadow))
+        )
+        route = '[[routes]]\nname = "all"\nto = "first"\nshadow = { account = "second", personal_data = true }\n'
+        return warned(accounts + route, place)
+
+    def test_one_with_a_page_of_its_own(self, tmp_path: Path) -> None:
+        text = (
+            "10: warning: routes[all].shadow.account: account 'second' never finishes as a shadow: "
+            "the applicant would have to go to its page too"
+        )
+        for deciding in ("acme", "page", "data"):
+            assert self.warned(tmp_path, deciding, "page") == [text]
+
+    def test_one_that_waits_for_documents_which_nobody_hands_in(self, tmp_path: Path) -> None:
+        text = (
+            "10: warning: routes[all].shadow.account: account 'second' never finishes as a shadow of account 'first', "
+            "which takes no documents through the API: there is nothing to hand on"
+        )
+        assert self.warned(tmp_path, "page", "acme") == [text]
+
+    @pytest.mark.parametrize(("to", "shadow"), [("acme", "seen"), ("page", "data"), ("page", "bare"), ("acme", "data")])
+    def test_those_that_can(self, tmp_path: Path, to: str, shadow: str) -> None:
+        assert self.warned(tmp_path, to, shadow) == []
+
+    def test_the_plugins_that_there_are(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """docs/switching.md: a vendor with a page of its own cannot shadow one that is handed papers."""
+        accounts = """
+[accounts.verifik]
+plugin = "verifik"
+token = { env = "ACME_KEY" }
+project = "p"
+project_flow = "f"
+[accounts.workflows]
+plugin = "onfido"
+api_token = { env = "ACME_KEY" }
+workflow_id = "w"
+[accounts.checks]
+plugin = "onfido"
+api_token = { env = "ACME_KEY" }
+family = "checks"
+[accounts.stripe]
+plugin = "stripe"
+api_key = { env = "ACME_KEY" }
+[accounts.verigram]
+plugin = "verigram"
+base_url = "https://v.example"
+api_key = { env = "ACME_KEY" }
+"""
+        names = ("verifik", "workflows", "checks", "stripe", "verigram")
+        for to in names:
+            for shadow in names:
+                route = (
+                    f'[[routes]]\nname = "r"\nto = "{to}"\nshadow = {{ account = "{shadow}", personal_data = true }}\n'
+                )
+                if to != shadow:
+                    said = [line for line in warned(accounts + route, tmp_path, discover()) if "shadow" in line]
+                    works = to in ("verifik", "checks") and shadow in ("verifik", "checks")
+                    assert (said == []) is works, (to, shadow, said)
+
+
+class TestWhatPluginsSay:
+    ACCOUNT = '[accounts.a]\nplugin = "telling"\nkey = {{ env = "{}" }}\nretries = {}\n{}'
+
+    @pytest.fixture(autouse=True)
+    def keys(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("TEST_KEY", "test-1")
+        monkeypatch.setenv("LIVE_KEY", "live-1")
+
+    @pytest.mark.parametrize(
+        ("key", "more", "expected"),
+        [
+            ("ACME_KEY", "", []),
+            ("ACME_KEY", "test = true", []),
+            ("LIVE_KEY", "", []),
+            ("TEST_KEY", "test = true", []),
+            (
+                "TEST_KEY",
+                "",
+                ["1: warning: accounts.a: a test key: nobody is really checked. Say test = true if it is meant"],
+            ),
+            (
+                "LIVE_KEY",
+                "test = true",
+                [
+                    "5: warning: accounts.a.test: the account is said to be for tests, and its key is a live one: "
+                    "people are really checked, and paid for"
+                ],
+            ),
+        ],
+    )
+    def test_of_which_mode_the_key_is(self, tmp_path: Path, key: str, more: str, expected: list[str]) -> None:
+        assert warned(self.ACCOUNT.format(key, 1, more), tmp_path) == expected
+
+    def test_their_own_problems(self, tmp_path: Path) -> None:
+        assert warned(self.ACCOUNT.format("ACME_KEY", 10, ""), tmp_path) == [
+            "4: warning: accounts.a.retries: nobody tries so often"
+        ]
+
+    def test_what_concerns_webhooks_only_where_there_are_addresses_for_them(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("IDV_CALLBACK_KEY", "0123456789abcdef" * 4)
+        callbacks = '[callbacks]\nurl = "https://x.example"\nkey = { env = "IDV_CALLBACK_KEY" }\n'
+        assert warned(self.ACCOUNT.format("ACME_KEY", 1, "") + callbacks, tmp_path) == [
+            "1: warning: accounts.a.secret: is not set"
+        ]
+
+
+class TestWhatThePluginsOfThisProjectSay:
+    @pytest.fixture
+    def key(self, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setenv("IDV_CALLBACK_KEY", "0123456789abcdef" * 4)
+        return lambda text: monkeypatch.setenv("KEY", text)
+
+    def said(self, place: Path, plugin: str, settings: str, callbacks: bool = False) -> list[str]:
+        file = place / "idv.toml"
+        text = f'[accounts.a]\nplugin = "{plugin}"\n{settings}\n'
+        text += '[callbacks]\nurl = "https://x.example"\nkey = { env = "IDV_CALLBACK_KEY" }\n' if callbacks else ""
+        file.write_text(text)
+        problems = check(read_configuration(file), discover(), NOW).problems
+        return [str(problem).removeprefix(f"{file}:").partition(": ")[2] for problem in problems]
+
+    TEST_KEY = "warning: accounts.a: a test key: nobody is really checked. Say test = true if it is meant"
+
+    @pytest.mark.parametrize(
+        ("key_", "expected"),
+        [
+            ("sk_test_4f9Q", [TEST_KEY]),
+            ("rk_test_4f9Q", [TEST_KEY]),
+            ("sk_live_4f9Q", []),
+            ("rk_live_4f9Q", []),
+            (
+                "pk_live_4f9Q",
+                [
+                    "warning: accounts.a.api_key: a publishable key (pk_) opens nothing: "
+                    "give a secret or a restricted one (sk_, rk_)"
+                ],
+            ),
+        ],
+    )
+    def test_stripe(self, tmp_path: Path, key, key_: str, expected: list[str]) -> None:
+        key(key_)
+        assert self.said(tmp_path, "stripe", 'api_key = { env = "KEY" }') == expected
+        unsigned = (
+            "warning: accounts.a.webhook_secret: is not set: only their address proves webhooks. "
+            "Give the endpoint's signing secret"
+        )
+        said = self.said(tmp_path, "stripe", 'api_key = { env = "KEY" }', callbacks=True)
+        assert sorted(said) == sorted([*expected, unsigned])
+
+    WRONG = (
+        "accounts.a: the token is one of region {} and the region is {}: Onfido takes a token in its own region only"
+    )
+    NO_REGION = (
+        "warning: accounts.a.region: the token names no region, as those of region eu do, and the region is another one"
+    )
+
+    @pytest.mark.parametrize(
+        ("token", "region", "expected"),
+        [
+            ("api_live.4f9Q", "eu", []),
+            ("api_live_us.4f9Q", "us", []),
+            ("api_live_ca.4f9Q", "ca", []),
+            ("api_live_us.4f9Q", "eu", [WRONG.format("us", "eu")]),
+            ("api_live_ca.4f9Q", "us", [WRONG.format("ca", "us")]),
+            ("api_live.4f9Q", "us", [NO_REGION]),
+            ("api_sandbox.4f9Q", "eu", [TEST_KEY]),
+            ("api_sandbox_us.4f9Q", "us", [TEST_KEY]),
+            ("api_sandbox_us.4f9Q", "ca", [WRONG.format("us", "ca")]),
+            ("something else", "us", []),
+        ],
+    )
+    def test_onfido(self, tmp_path: Path, key, token: str, region: str, expected: list[str]) -> None:
+        key(token)
+        settings = f'api_token = {{ env = "KEY" }}\nregion = "{region}"\nworkflow_id = "w"'
+        assert self.said(tmp_path, "onfido", settings) == expected
+
+    def test_onfido_without_a_workflow_or_a_webhooks_token(self, tmp_path: Path, key) -> None:
+        key("api_live.4f9Q")
+        assert self.said(tmp_path, "onfido", 'api_token = { env = "KEY" }', callbacks=True) == [
+            "warning: accounts.a.workflow_id: is not set: nothing can be opened but orders that name a workflow as their "
+            "template",
+            "warning: accounts.a.webhook_token: is not set: only their address proves webhooks. Give the token of the webhook",
+        ]
+        assert self.said(tmp_path, "onfido", 'api_token = { env = "KEY" }\nfamily = "checks"') == []
+
+    @pytest.mark.parametrize(
+        ("plugin", "settings", "name"),
+        [
+            ("verifik", 'token = { env = "KEY" }\nproject = "p"', "project_flow"),
+            ("atlas", 'client_id = { env = "KEY" }\nclient_secret = { env = "KEY" }', "product_type"),
+        ],
+    )
+    def test_what_every_order_needs(self, tmp_path: Path, key, plugin: str, settings: str, name: str) -> None:
+        key("k")
+        assert self.said(tmp_path, plugin, settings) == [
+            f"warning: accounts.a.{name}: is not set: nothing can be opened but orders that name one as their template"
+        ]
+        assert self.said(tmp_path, plugin, f'{settings}\n{name} = "x"') == []
+
+
+class TestRulesThatMeetNothing:
+    def test_where_no_account_of_the_routes_has_such_evidence(self, tmp_path: Path) -> None:
+        text = """
+[accounts.page]
+plugin = "page"
+key = { env = "ACME_KEY" }
+[accounts.data]
+plugin = "data"
+key = { env = "ACME_KEY" }
+[[routes]]
+name = "a"
+to = "data"
+policy = "looked-up"
+[[routes]]
+name = "b"
+to = "page"
+fallback = ["data"]
+policy = "both"
+[[routes]]
+name = "else"
+refuse = "no"
+[policies.looked-up]
+liveness = { approve_at = 0.9, decline_below = 0.5 }
+cross_check.NAME = { approve_at = 0.9, decline_below = 0.5 }
+documents.max_age_days = { EBILL = 90 }
+[policies.both]
+screening = { approve_at = 0.9, decline_below = 0.5 }
+documents.max_age_days = { EBILL = 90 }
+"""
+        nothing = "meets nothing: no account of its routes has"
+        said = [line for line in warned(text, tmp_path) if "is never asked" not in line]
+        assert said == [
+            f"21: warning: policies.looked-up.liveness: {nothing} checks of the kind liveness",
+            f"22: warning: policies.looked-up.cross_check.NAME: {nothing} checks of the kind cross_check",
+            f"23: warning: policies.looked-up.documents.max_age_days: {nothing} documents",
+            f"25: warning: policies.both.screening: {nothing} checks of the kind screening",
+        ]
+
+    def test_nothing_is_concluded_where_one_does_not_say_what_it_has(self, tmp_path: Path) -> None:
+        text = """
+[accounts.page]
+plugin = "page"
+key = { env = "ACME_KEY" }
+[accounts.acme]
+plugin = "acme"
+key = { env = "ACME_KEY" }
+[[routes]]
+name = "a"
+to = "page"
+fallback = ["acme"]
+policy = "p"
+[policies.p]
+screening = { approve_at = 0.9, decline_below = 0.5 }
+"""
+        assert warned(text, tmp_path) == []
+
+    def test_without_routes_the_default_is_for_all_accounts(self, tmp_path: Path) -> None:
+        text = '[accounts.data]\nplugin = "data"\nkey = { env = "ACME_KEY" }\n[policies.default]\n'
+        text += "liveness = { approve_at = 0.9, decline_below = 0.5 }\n"
+        assert warned(text, tmp_path) == [
+            "5: warning: policies.default.liveness: meets nothing: no account of its routes has checks of the kind liveness"
+        ]
+
+
+class TestNames:
+    """A name means one thing."""
+
+    ACCOUNT = Account("a", "acme", {"key": Secret("k")})
+
+    def test_of_policies(self) -> None:
+        one, other = Policy(name="p"), Policy(name="p", verdict="require")
+        configuration = Configuration(accounts=[self.ACCOUNT], policies={"p": one, "q": other})
+        assert [str(problem) for problem in check(configuration, REGISTRY, NOW).errors] == [
+            "policies.q: has the name of policy 'p'"
+        ]
+
+    def test_of_the_gateways_own_policy(self, tmp_path: Path) -> None:
+        file = tmp_path / "idv.toml"
+        file.write_text(ACCOUNTS + '[policies.p]\nverdict = "require"\n')
+        equal = Policy(name="p", verdict="require")
+        with Gateway.load(file, registry=REGISTRY, policy=equal) as idv:
+            file.write_text(ACCOUNTS + '[policies.p]\nverdict = "ignore"\n')
+            with pytest.raises(ConfigError) as caught:
+                idv.reload()
+        (problem,) = caught.value.problems
+        assert str(problem) == (
+            f"{file}:10: policies.p: the gateway is given another policy of the name 'p': give one of them another name"
+        )
+        with pytest.raises(ConfigError, match="another policy of the name 'p'"):
+            Gateway.load(file, registry=REGISTRY, policy=equal)
+        Gateway.load(file, registry=REGISTRY, policy=attrs.evolve(equal, name="q")).close()
+
+    def test_of_accounts_that_had_another_one(self, tmp_path: Path) -> None:
+        text = """
+[accounts.new]
+plugin = "acme"
+key = { env = "ACME_KEY" }
+formerly = ["old", "other", "new"]
+[accounts.other]
+plugin = "acme"
+key = { env = "ACME_KEY" }
+formerly = "old"
+"""
+        ambiguous = "flows could not tell which one is meant"
+        assert found(text, tmp_path) == [
+            f"5: accounts.new.formerly[1]: 'other' is a name of account 'other'; {ambiguous}",
+            f"5: accounts.new.formerly[2]: 'new' is a name of account 'new'; {ambiguous}",
+            f"9: accounts.other.formerly[0]: 'old' is a name of account 'new'; {ambiguous}",
+        ]
+
+
+def test_moments_may_stand_in_quotation_marks(tmp_path: Path) -> None:
+    text = '[[routes]]\nname = "a"\nwhen.until = "2030-01-01T00:00:00+00:00"\nto = "acme-in"\n' + ELSE
+    assert found(ACCOUNTS + text, tmp_path) == []
+    (route, _) = read_configuration(tmp_path / "idv.toml").routes
+    assert route.when.until == datetime(2030, 1, 1, tzinfo=UTC)
+    without = text.replace("+00:00", "")
+    assert found(ACCOUNTS + without, tmp_path) == ["12: routes[a].when.until: a datetime with a time zone is needed"]
+
+
+def test_the_work_grows_in_step_with_the_file(tmp_path: Path) -> None:
+    """Counted in calls of functions, so that it does not depend on the machine."""
+
+    def calls(count: int) -> int:
+        accounts = "".join(
+            f'[accounts.a{n}]\nplugin = "acme"\nkey = {{ env = "ACME_KEY" }}\n'
+            f'[[routes]]\nname = "r{n}"\nwhen = {{ product = "*-{n}-*", tenant = "t{n}-*" }}\nto = "a{n}"\n'
+            for n in range(count)
+        )
+        file = tmp_path / "idv.toml"
+        file.write_text(accounts + '[[routes]]\nname = "else"\nrefuse = "no"\n')
+        seen = 0
+
+        def profile(*_: object) -> None:
+            nonlocal seen
+            seen += 1
+
+        sys.setprofile(profile)
+        try:
+            assert check(read_configuration(file), REGISTRY, NOW).problems == ()
+        finally:
+            sys.setprofile(None)
+        return seen
+
+    assert calls(800) < 5 * calls(200)
 
 
 def test_the_file_in_the_documents_has_no_fault(tmp_path: Path) -> None:

@@ -8,16 +8,19 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import timedelta
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+import typer
 from acme import PLUGIN
 from typer.testing import CliRunner
 
 from idv_core.cli import main
 from idv_core.cli.commands import app
 from idv_core.cli.demo import run_demo
-from idv_core.cli.output import exit_code
+from idv_core.cli.output import exit_code, reported
 from idv_core.errors import (
     ConfigError,
     DeadlineExceeded,
@@ -76,18 +79,28 @@ class TestRealWork:
         file = str(workplace / "idv.toml")
         good = run("config", "check", file, "--online")
         assert good.exit_code == 0, good.output
-        assert good.stdout.splitlines() == [
+        unsigned = "is not set: only their address proves webhooks. Give the"
+        assert [line.partition("accounts.")[2] for line in good.stdout.splitlines()[:2]] == [
+            f"onfido.webhook_token: {unsigned} token of the webhook",
+            f"stripe.webhook_secret: {unsigned} endpoint's signing secret",
+        ]
+        assert good.stdout.splitlines()[2:] == [
             "account atlas: credentials are good",
             "account onfido: credentials are good",
             "account stripe: credentials are good",
             "account verifik: credentials are good",
             "account verigram: credentials are good",
-            f"{file}: 5 accounts, 0 routes, no errors",
+            f"{file}: 5 accounts, 0 routes, 2 warnings, no errors",
         ]
         monkeypatch.setenv("VERIGRAM_API_KEY", "wrong")
         monkeypatch.setenv("ATLAS_CLIENT_SECRET", "wrong")
+        plain = run("config", "check", file, "--online")
+        assert plain.exit_code == 1
+        ending = f"{file}: 5 accounts, 0 routes, 2 warnings, 2 accounts of them refused online"
+        assert plain.stdout.splitlines()[-1] == ending
         bad = run("config", "check", file, "--online", "--json")
         assert bad.exit_code == 1
+        assert json.loads(bad.stdout)["failed"] == 2
         said = {line["account"]: line for line in json.loads(bad.stdout)["online"]}
         assert [said[name]["failed"] for name in ("atlas", "verifik", "verigram")] == [True, False, True]
         assert "the vendor refused the credentials" in said["verigram"]["credentials"]
@@ -146,8 +159,9 @@ class TestRealWork:
         for args, code, text in (
             (("status", "verigram/none"), 1, "does not know this flow"),
             (("status", "nobody/none"), 2, "no account 'nobody'"),
-            (("status", "nonsense"), 1, "account/vendor-id"),
+            (("status", "nonsense"), 2, "account/vendor-id"),
             (("upload", "verifik/x", "nonsense"), 2, "given as id=path"),
+            (("upload", "verifik/x", "id=/no/such/file.png"), 2, "idv: /no/such/file.png: there is no such file"),
             (("open", "--product", "p", "--application-id", "a", "--reference", "r"), 2, "say which one"),
             (
                 ("open", "--product", "p", "--application-id", "a", "--reference", "r", "--country", "India"),
@@ -215,7 +229,8 @@ def test_unknown_vendors_and_those_without_an_emulator(monkeypatch: pytest.Monke
         (VendorUnavailable("x"), 4),
         (RateLimited("x"), 4),
         (OutcomeUnknown("x"), 5),
-        (InvalidOrder("x"), 1),
+        (InvalidOrder("x"), 2),
+        (InvalidOrder("x", status=422), 1),
     ],
 )
 def test_exit_codes(error: Exception, code: int) -> None:
@@ -229,7 +244,7 @@ def test_help_explains_the_exit_codes() -> None:
 def test_without_the_extra_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "idv_core.cli.commands", raising=False)
     monkeypatch.setitem(sys.modules, "typer", None)
-    with pytest.raises(SystemExit, match=r"pip install 'idv-core\[cli,testing\]'"):
+    with pytest.raises(SystemExit, match=r"pip install 'idv-core\[cli\]'"):
         main()
 
 
@@ -238,6 +253,59 @@ def test_without_the_emulators_extra_it_says_what_to_install(monkeypatch: pytest
     result = run("specimen", "pan", "meera")
     assert result.exit_code == 2
     assert "pip install 'idv-core[testing]'" in result.output
+
+
+class TestErrorsAsJson:
+    """`--json` gives an object on stdout whatever happens; the line for people stays on stderr."""
+
+    def said(self, *args: str) -> dict:
+        done = run(*args, "--json")
+        error = json.loads(done.stdout)["error"]
+        assert done.exit_code == error["exit_code"] != 0
+        assert done.stderr == f"idv: {error['message']}\n"
+        return error
+
+    def test_wrong_usage(self, tmp_path: Path) -> None:
+        assert self.said("specimen", "visa", "daniyar")["kind"] == "usage"
+        assert self.said("policy", "test", str(tmp_path / "none.toml"), str(tmp_path / "none.json"))["exit_code"] == 2
+
+    def test_a_wrong_configuration_has_its_problems(self, tmp_path: Path) -> None:
+        file = tmp_path / "idv.toml"
+        file.write_text("[acounts]\n")
+        error = self.said("status", "a/b", "--config", str(file))
+        assert (error["kind"], error["exit_code"]) == ("ConfigError", 2)
+        assert [problem["path"] for problem in error["problems"]] == ["accounts", "acounts"]
+
+    def test_a_wrong_reference_was_found_here(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("KZ_KEY", "k")
+        file = tmp_path / "idv.toml"
+        file.write_text(TestOperating.FILE)
+        error = self.said("result", "nonsense", "--config", str(file))
+        assert error["fields"] == ["flow"]
+        assert error["exit_code"] == 2
+        assert self.said("result", "gone/1", "--config", str(file))["kind"] == "ConfigError"
+
+    def test_what_a_vendor_said_is_there(self, capsys: pytest.CaptureFixture[str]) -> None:
+        wait = timedelta(seconds=30)
+        with pytest.raises(typer.Exit) as ended, reported(json_wanted=True):
+            raise OutcomeUnknown("lost", account="a", operation="open", ask="recover", status=500, retry_after=wait)
+        assert ended.value.exit_code == 5
+        assert json.loads(capsys.readouterr().out)["error"] == {
+            "kind": "OutcomeUnknown",
+            "message": "a open: lost (HTTP 500, retry after 30 s, not safe to repeat as it is)",
+            "exit_code": 5,
+            "account": "a",
+            "operation": "open",
+            "http_status": 500,
+            "safe_to_repeat": False,
+            "nothing_done": False,
+            "retry_after": 30.0,
+            "ask": "recover",
+        }
+
+
+def test_the_version_is_told() -> None:
+    assert run("--version").output == f"idv-core {version('idv-core')}\n"
 
 
 class TestDemo:
@@ -335,7 +403,7 @@ refuse = "no"
     def test_a_file_that_is_not_there(self, tmp_path: Path) -> None:
         done = run("config", "check", str(tmp_path / "none.toml"))
         assert done.exit_code == 2
-        assert done.stdout == f"{tmp_path / 'none.toml'}: cannot be read (FileNotFoundError)\n"
+        assert done.stdout == f"{tmp_path / 'none.toml'}: cannot be read: there is no such file\n"
 
     def test_every_attribute_can_be_given_to_explain(self, file: str) -> None:
         given = ("--product", "wallet", "--metadata", "channel=web", "--has", "email", "--birthdate", "1990-01-01")
@@ -362,7 +430,7 @@ refuse = "no"
             (("--metadata", "channel"), "key=value is needed"),
             (("--has", "shoes"), "--has shoes: there are email, phone_number, name"),
             (("--country", "XX"), "an ISO 3166-1 alpha-2 code"),
-            (("--config", "/no/such/file.toml"), "cannot be read (FileNotFoundError)"),
+            (("--config", "/no/such/file.toml"), "cannot be read: there is no such file"),
         ],
     )
     def test_what_is_wrong_with_a_question(self, file: str, args: tuple[str, ...], said: str) -> None:
@@ -385,7 +453,7 @@ refuse = "no"
     @pytest.mark.parametrize(
         ("case", "said"),
         [
-            ("not json", "cannot be read as JSON (JSONDecodeError)"),
+            ("not json", "cannot be read: it is no JSON"),
             ("[]", "record results with: idv result REF --json > case.json"),
             ('{"flow": {"id": "f"}}', "this is no Result"),
             (

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
+import sys
 import tomllib
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -17,6 +20,8 @@ from hypothesis import strategies as st
 from idv_core import Circuit, ConfigError, Gateway, Limits, Retry, Secret, When
 from idv_core.config import load_configuration
 from idv_core.config.places import places_of
+from idv_core.model.values import seconds
+from idv_core.protocols import Polling
 from idv_core.registry import registry_of
 
 GOOD = """
@@ -207,6 +212,178 @@ def test_wrong_figures_are_named(tmp_path: Path, line: str, problem: str) -> Non
         load_configuration(file)
     (found,) = caught.value.problems
     assert str(found) == f"{file}:4: {problem}"
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ('limits.operation = "60"', "limits.operation: a number of seconds above 0 is needed, this is a text"),
+        ("limits.operation = true", "limits.operation: a number of seconds above 0 is needed, this is true or false"),
+        ("limits.operation = nan", "limits.operation: a number of seconds above 0 is needed"),
+        ("limits.operation = inf", "limits.operation: a number of seconds above 0 is needed"),
+        (f"limits.operation = 1{'0' * 400}", "limits.operation: a number of seconds above 0 is needed"),
+        ('limits.rate = "5"', "limits.rate: a number above 0 is needed, this is a text"),
+        ("limits.rate = [5]", "limits.rate: a number above 0 is needed, this is a list"),
+        (
+            "limits.concurrency = 2.5",
+            "limits.concurrency: a whole number of 1 or more is needed, this is a number with a fraction",
+        ),
+        ('limits.concurrency = "2"', "limits.concurrency: a whole number of 1 or more is needed, this is a text"),
+        ("limits.allow_private_urls = 1", "limits.allow_private_urls: true or false is needed, this is a whole number"),
+        ("retry.budget = -1", "retry.budget: a number of 0 or more is needed"),
+        ("retry.longest_wait = -1", "retry.longest_wait: a number of seconds of 0 or more is needed"),
+        ('cost = "cheap"', "cost: a number of 0 or more is needed, this is a text"),
+        ("daily_cap = 1.5", "daily_cap: a whole number of 0 or more is needed, this is a number with a fraction"),
+        ("daily_cap = -1", "daily_cap: a whole number of 0 or more is needed"),
+        ('test = "yes"', "test: true or false is needed, this is a text"),
+        ("polling.first = 2026-12-01", "polling.first: a number of seconds above 0 is needed, this is a date"),
+        ("polling = { first = 60, ceiling = 5 }", "polling: first must not be longer than ceiling"),
+        (
+            'formerly = "a/b"',
+            "formerly: an account's name has letters, digits, '.', '_' and '-' only, for it stands in addresses",
+        ),
+    ],
+)
+def test_values_of_another_kind_are_told_in_our_words(tmp_path: Path, line: str, problem: str) -> None:
+    file = tmp_path / "idv.toml"
+    file.write_text(f'[accounts.a]\nplugin = "verigram"\nbase_url = "https://v.example"\n{line}\n')
+    with pytest.raises(ConfigError) as caught:
+        load_configuration(file)
+    (found,) = caught.value.problems
+    assert str(found) == f"{file}:4: accounts.a.{problem}"
+
+
+@pytest.mark.parametrize(
+    ("url", "problem"),
+    [
+        ("http://api.vendor.example", "http is not encrypted: https is needed (http only for this very machine)"),
+        ("api.eu.onfido.com/v3.6", "the address must begin with https://, such as 'https://api.vendor.example'"),
+        ("https://", "the address must begin with https://, such as 'https://api.vendor.example'"),
+        ("ftp://api.vendor.example", "an address such as 'https://api.vendor.example' is needed"),
+        ("https://[::1", "an address such as 'https://api.vendor.example' is needed"),
+        ("https://a.example:port", "an address such as 'https://api.vendor.example' is needed"),
+        ("https://somebody:password@a.example", "scheme, host, port and path only"),
+        ("https://a.example?x=1", "scheme, host, port and path only"),
+    ],
+)
+def test_addresses(write, url: str, problem: str) -> None:
+    text = f'[accounts.a]\nplugin = "verigram"\napi_key = {{ env = "VERIGRAM_API_KEY" }}\nbase_url = "{url}"\n'
+    assert problems(write(text)) == [f"4: accounts.a.base_url: {problem}"]
+
+
+def test_durations_are_seconds_or_a_timedelta() -> None:
+    second = timedelta(seconds=1)
+    assert Limits(operation=2 * second, connect=second, pool=0.5) == Limits(operation=2.0, connect=1, pool=0.5)
+    assert Circuit(cooldown=second) == Circuit(cooldown=1.0)
+    assert Retry(base=second, ceiling=timedelta(minutes=1)) == Retry(base=1.0, ceiling=60.0)
+    assert Polling(first=1, ceiling=2.5) == Polling(first=second, ceiling=timedelta(seconds=2.5))
+    assert Polling(first=90).ceiling == timedelta(seconds=90)
+    assert seconds(timedelta(minutes=1)) == seconds(60) == 60.0
+
+
+@pytest.mark.parametrize(
+    "wrong", ["60", True, None, float("nan"), float("inf"), -1, timedelta(seconds=-1), 10**400, [1]]
+)
+def test_what_is_no_duration_is_refused(wrong: object) -> None:
+    for make in (
+        lambda: seconds(wrong),
+        lambda: Limits(operation=wrong),
+        lambda: Circuit(cooldown=wrong),
+        lambda: Retry(base=wrong),
+        lambda: Polling(first=wrong),
+    ):
+        with pytest.raises(ValueError, match="seconds"):
+            make()
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("[accounts", " is not TOML: expected ']' at the end of a table declaration (at the end of the file)"),
+        ("a = 1\n[a]\n", "2: is not TOML: cannot overwrite a value (column 3)"),
+        ("[accounts.a]\nx = 1\n[accounts.a]\n", "3: is not TOML: cannot declare a name twice (column 12)"),
+        ("x = y\n", "1: is not TOML: invalid value (column 5)"),
+    ],
+)
+def test_where_it_is_no_toml(write, text: str, problem: str) -> None:
+    assert problems(write(text)) == [problem]
+
+
+class TestSpellings:
+    """Names of checks and types of documents are compared without case, so two spellings of one are a contradiction."""
+
+    @pytest.mark.parametrize(
+        ("policy", "expected"),
+        [
+            (
+                "cross_check.NAME = { approve_at = 0.9, decline_below = 0.5 }\n"
+                "cross_check.name = { approve_at = 0.1, decline_below = 0.1 }",
+                ["3: policies.p.cross_check.name: is there already, in {}:2: upper and lower case mean the same"],
+            ),
+            (
+                "documents.max_age_days = { EBILL = 90, ebill = 900, Ebill = 9 }",
+                [
+                    "2: policies.p.documents.max_age_days.ebill: is there already, in {}:2: "
+                    "upper and lower case mean the same",
+                    "2: policies.p.documents.max_age_days.Ebill: is there already, in {}:2: "
+                    "upper and lower case mean the same",
+                ],
+            ),
+            (
+                'documents.required = ["PAN", "pan"]',
+                ["2: policies.p.documents.required[1]: is there already, in {}:2: upper and lower case mean the same"],
+            ),
+            (
+                'checks.required = [\n"cross_check.NAME",\n"cross_check.name"]',
+                ["4: policies.p.checks.required[1]: is there already, in {}:3: upper and lower case mean the same"],
+            ),
+        ],
+    )
+    def test_both_lines_are_told(self, write, policy: str, expected: list[str]) -> None:
+        file = write(f"[policies.p]\n{policy}\n")
+        found = [found for found in problems(file) if found.split()[1].startswith("policies")]
+        assert found == [line.format(file) for line in expected]
+
+    def test_also_where_one_file_is_laid_over_another(self, tmp_path: Path) -> None:
+        (tmp_path / "base.toml").write_text(
+            "[policies.p.cross_check]\nNAME = { approve_at = 0.9, decline_below = 0.5 }\n"
+        )
+        (tmp_path / "idv.toml").write_text(
+            'include = "base.toml"\n[policies.p.cross_check]\nname = { approve_at = 0.1, decline_below = 0.1 }\n'
+        )
+        with pytest.raises(ConfigError) as caught:
+            load_configuration(tmp_path / "idv.toml")
+        (problem,) = caught.value.problems
+        assert str(problem) == (
+            f"{tmp_path}/idv.toml:3: policies.p.cross_check.name: is there already, in {tmp_path}/base.toml:2: "
+            "upper and lower case mean the same"
+        )
+
+
+def test_the_same_file_means_the_same_in_every_process(tmp_path: Path) -> None:
+    """Whatever the seed of Python's hashes: thresholds, accounts, problems, all in the order of the file."""
+    file = tmp_path / "idv.toml"
+    names = [f"N{number}" for number in range(12)]
+    thresholds = "\n".join(f"cross_check.{name} = {{ approve_at = 0.9, decline_below = 0.5 }}" for name in names)
+    wrong = "\n".join(f"livenes{number} = 1" for number in range(6))
+    file.write_text(f"[policies.good]\n{thresholds}\n[policies.bad]\n{wrong}\n[policies.p]\nx.NAME = 1\nx.name = 2\n")
+    code = (
+        "from idv_core.config import read_configuration\n"
+        f"found = read_configuration({str(file)!r})\n"
+        "print(*found.policies['good'].thresholds, *found.problems, sep='\\n')"
+    )
+    said = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            capture_output=True,
+            text=True,
+            check=True,
+            env={**os.environ, "PYTHONHASHSEED": seed},
+        ).stdout
+        for seed in ("1", "2", "3")
+    }
+    (only,) = said
+    assert only.splitlines()[:12] == [f"cross_check.{name}" for name in names]
 
 
 class TestDefaults:

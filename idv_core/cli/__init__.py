@@ -10,5 +10,5 @@ def main() -> None:
     try:
         from .commands import app
     except ModuleNotFoundError as error:
-        sys.exit(f"idv: {error.name} is missing; install it with: pip install 'idv-core[cli,testing]'")
+        sys.exit(f"idv: {error.name} is missing; install it with: pip install 'idv-core[cli]'")
     app()

@@ -6,6 +6,7 @@ import secrets
 import signal
 import threading
 from datetime import timedelta
+from importlib import metadata
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -34,6 +35,22 @@ app.add_typer(operating.route)
 app.add_typer(operating.policy)
 app.add_typer(plugin)
 
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"idv-core {metadata.version('idv-core')}")
+        raise typer.Exit
+
+
+@app.callback()
+def every(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    """One API in front of every identity-verification vendor."""
+
+
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Config = Annotated[Path, typer.Option("--config", "-c", help="The accounts.", envvar="IDV_CONFIG")]
 ShowLink = Annotated[bool, typer.Option("--show-link", help="Show the applicant's link, which is a secret.")]
@@ -52,7 +69,7 @@ def demo(
     json: Json = False,
 ) -> None:
     """Give one order to every vendor's emulator, take the applicant through, and show the results side by side."""
-    with reported():
+    with reported(json):
         from .demo import run_demo
 
         if every and vendors:
@@ -70,7 +87,7 @@ def emulate(
     json: Json = False,
 ) -> None:
     """Run emulators until Ctrl-C, and print account settings for them."""
-    with reported():
+    with reported(json):
         from .stage import raise_emulators
 
         raised = raise_emulators(vendors or (), timedelta(seconds=pace), port)
@@ -93,7 +110,7 @@ def plugins(
     json: Json = False,
 ) -> None:
     """List the installed plugins and what they can do."""
-    with reported():
+    with reported(json):
         registry = discover()
         graded = _levels(sorted(registry.found)) if levels else {}
     rows = [
@@ -141,7 +158,7 @@ def check_plugin(
     name: Annotated[str, typer.Argument(help="An installed plugin that names its bench.")], json: Json = False
 ) -> None:
     """Grade a plugin: every point with its evidence, or with what remains to be done. Takes about a minute."""
-    with reported():
+    with reported(json):
         from ..testing import levels
 
         report = levels.check_plugin(name)
@@ -179,7 +196,7 @@ def open_flow(
     json: Json = False,
 ) -> None:
     """Open a flow."""
-    with reported(), Gateway.load(config) as idv:
+    with reported(json), Gateway.load(config) as idv:
         applicant = Applicant(
             reference=reference,
             name=name,
@@ -212,7 +229,7 @@ def upload(
     json: Json = False,
 ) -> None:
     """Hand documents in."""
-    with reported(), Gateway.load(config) as idv:
+    with reported(json), Gateway.load(config) as idv:
         handed_in = [_document(text) for text in documents] + ([Document.selfie(path=selfie)] if selfie else [])
         flow = idv.upload(ref, handed_in)
         show_flow(idv.submit(flow) if submit else flow, json_wanted=json, link=False)
@@ -221,21 +238,21 @@ def upload(
 @app.command()
 def status(ref: Ref, config: Config = _CONFIG, json: Json = False) -> None:
     """Ask how far a flow is."""
-    with reported(), Gateway.load(config) as idv:
+    with reported(json), Gateway.load(config) as idv:
         show_flow(idv.status(ref), json_wanted=json, link=False)
 
 
 @app.command()
 def link(ref: Ref, config: Config = _CONFIG, json: Json = False, show_link: ShowLink = False) -> None:
     """Get a fresh link for the applicant."""
-    with reported(), Gateway.load(config) as idv:
+    with reported(json), Gateway.load(config) as idv:
         show_flow(idv.renew_link(ref), json_wanted=json, link=show_link)
 
 
 @app.command()
 def result(ref: Ref, config: Config = _CONFIG, json: Json = False) -> None:
     """Show the evidence as it stands, and the decision."""
-    with reported(), Gateway.load(config) as idv:
+    with reported(json), Gateway.load(config) as idv:
         show_result(idv.result(ref), json_wanted=json)
 
 
@@ -251,7 +268,7 @@ def wait(
     def progress(seen: Result) -> None:
         typer.echo(f"{seen.flow.ref}: {seen.status.value}", err=True)
 
-    with reported(), Gateway.load(config) as idv:
+    with reported(json), Gateway.load(config) as idv:
         show_result(idv.wait(ref, deadline=timedelta(seconds=deadline), progress=progress), json_wanted=json)
 
 
@@ -268,7 +285,7 @@ def specimen(
     json: Json = False,
 ) -> None:
     """Make an invented document, marked SPECIMEN, that the emulators can read."""
-    with reported():
+    with reported(json):
         from ..testing.specimens import KINDS, PEOPLE, make_specimen
 
         if kind not in KINDS or person not in PEOPLE:
@@ -291,7 +308,11 @@ def _document(text: str) -> Document:
     id, equals, place = text.partition("=")
     if not equals or not id or not place:
         raise ValueError(f"{text!r}: a document is given as id=path or id=https://...")
-    return Document(id, url=place) if place.startswith(("http://", "https://")) else Document(id, path=place)
+    if place.startswith(("http://", "https://")):
+        return Document(id, url=place)
+    if not Path(place).is_file():
+        raise ValueError(f"{place}: there is no such file")
+    return Document(id, path=place)
 
 
 def _shown(value: Any) -> Any:

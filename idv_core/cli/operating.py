@@ -45,7 +45,7 @@ def check_config(
     json: Json = False,
 ) -> None:
     """Report everything that is wrong, each with its line. What passes here, the gateway takes."""
-    with reported():
+    with reported(json):
         registry = discover()
         if online and without_secrets:
             raise ValueError("--online needs the secrets, so it does not go with --without-secrets")
@@ -54,7 +54,8 @@ def check_config(
     problems = list(checked.problems)
     wrong = bool(problems if strict else checked.errors)
     if json:
-        as_json({"problems": [attrs.asdict(problem) for problem in problems], "online": tried})
+        failed = sum(line["failed"] for line in tried)
+        as_json({"problems": [attrs.asdict(problem) for problem in problems], "online": tried, "failed": failed})
     else:
         for problem in problems:
             typer.echo(str(problem))
@@ -64,7 +65,9 @@ def check_config(
             found = checked.configuration
             counts = [_counted(len(found.accounts), "account"), _counted(len(found.routes), "route")]
             counts += [_counted(len(problems), "warning")] if problems else []
-            typer.echo(f"{file}: {', '.join(counts)}, no errors")
+            failed = sum(line["failed"] for line in tried)
+            ending = f"{_counted(failed, 'account')} of them refused online" if failed else "no errors"
+            typer.echo(f"{file}: {', '.join(counts)}, {ending}")
     if wrong:
         raise typer.Exit(USAGE)
     if any(line["failed"] for line in tried):
@@ -113,7 +116,7 @@ def explain(
     json: Json = False,
 ) -> None:
     """Show where an order would go and why: every route tried, every condition, the bucket, the accounts, the policy."""
-    with reported():
+    with reported(json):
         order = _order(product, application_id, country, tenant, locale, document, metadata, has, birthdate)
         with _gateway(config, without_secrets) as idv:
             explained = idv.explain(order, at=at.replace(tzinfo=UTC) if at else None)
@@ -141,7 +144,7 @@ def share(
     json: Json = False,
 ) -> None:
     """Count to which accounts many applications would go that differ in their id only, beside what the split wants."""
-    with reported():
+    with reported(json):
         names = ids.read_text(encoding="utf-8").split() if ids else [f"APP-{number}" for number in range(1, count + 1)]
         if not names:
             raise ValueError(f"{ids}: there are no application ids")
@@ -181,7 +184,7 @@ def try_policy(
     json: Json = False,
 ) -> None:
     """Judge recorded results by the policies of a file and show which decisions flip. Exit code 1 if any does."""
-    with reported():
+    with reported(json):
         policies = read_policies(file)
         rows = [_case(path, policies, name, file) for path in cases]
     flips = [row for row in rows if row["flips"]]
@@ -262,7 +265,7 @@ def _counted(count: int, what: str) -> str:
 def _pair(text: str) -> tuple[str, str]:
     key, equals, value = text.partition("=")
     if not equals:
-        raise ValueError(f"--metadata {text!r}: key=value is needed")
+        raise ValueError(f"--metadata {text}: key=value is needed")
     return key, value
 
 
@@ -288,9 +291,10 @@ def _case(path: Path, policies: Any, name: str | None, file: Path) -> dict[str, 
 
 def _recorded(path: Path) -> Result:
     try:
-        data = json_.loads(path.read_text(encoding="utf-8"))
+        data = json_.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError) as error:
-        raise ValueError(f"{path}: cannot be read as JSON ({type(error).__name__})") from None
+        why = "there is no such file" if isinstance(error, FileNotFoundError) else "it is no JSON"
+        raise ValueError(f"{path}: cannot be read: {why}") from None
     if isinstance(data, dict):
         data.pop("ref", None)
     try:

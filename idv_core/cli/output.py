@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import attrs
 import typer
 from rich import box
 from rich.console import Console
@@ -17,9 +18,11 @@ from ..errors import (
     ConfigError,
     DeadlineExceeded,
     IdvError,
+    InvalidOrder,
     OutcomeUnknown,
     PluginError,
     RateLimited,
+    VendorError,
     VendorUnavailable,
 )
 from ..model import Check, DocumentEvidence, Flow, Result, dump
@@ -48,24 +51,58 @@ def as_json(data: Any) -> None:
 
 
 @contextmanager
-def reported() -> Iterator[None]:
-    """An error of ours becomes one clear line and an exit code."""
+def reported(json_wanted: bool = False) -> Iterator[None]:
+    """An error of ours becomes one clear line and an exit code; with `--json` also an object on stdout."""
     try:
         yield
     except IdvError as error:
-        typer.echo(f"idv: {error}", err=True)
-        raise typer.Exit(exit_code(error)) from None
+        raise _ended(str(error), exit_code(error), json_wanted, error) from None
     except ModuleNotFoundError as error:
-        typer.echo(f"idv: {error.name} is missing; install it with: pip install 'idv-core[testing]'", err=True)
-        raise typer.Exit(USAGE) from None
-    except (ValueError, OSError) as error:
-        typer.echo(f"idv: {error}", err=True)
-        raise typer.Exit(USAGE) from None
+        text = f"{error.name} is missing; install it with: pip install 'idv-core[testing]'"
+        raise _ended(text, USAGE, json_wanted, error) from None
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        raise _ended(f"{where}{error.strerror or 'cannot be read or written'}", USAGE, json_wanted, error) from None
+    except ValueError as error:
+        raise _ended(str(error), USAGE, json_wanted, error) from None
+
+
+def _ended(text: str, code: int, json_wanted: bool, error: Exception) -> typer.Exit:
+    typer.echo(f"idv: {text}", err=True)
+    if json_wanted:
+        kind = type(error).__name__ if isinstance(error, IdvError) else "usage"
+        as_json({"error": {"kind": kind, "message": text, "exit_code": code, **_details(error)}})
+    return typer.Exit(code)
+
+
+def _details(error: Exception) -> dict[str, Any]:
+    """What programs may want to look at; what is not known is left out."""
+    told: dict[str, Any] = {}
+    if isinstance(error, IdvError):
+        told |= {"account": error.account, "operation": error.operation}
+    if isinstance(error, ConfigError):
+        told["problems"] = [attrs.asdict(problem) for problem in error.problems]
+    if isinstance(error, VendorError):
+        told |= {
+            "http_status": error.status,
+            "code": error.code,
+            "fields": list(error.fields),
+            "request_id": error.request_id,
+            "safe_to_repeat": error.safe_to_repeat,
+            "nothing_done": error.nothing_done,
+            "retry_after": error.retry_after and error.retry_after.total_seconds(),
+        }
+    if isinstance(error, OutcomeUnknown):
+        told["ask"] = error.ask
+    return {name: value for name, value in told.items() if value not in (None, [])}
 
 
 def exit_code(error: IdvError) -> int:
     match error:
         case ConfigError() | PluginError():
+            return USAGE
+        case InvalidOrder(status=None):
+            # it was found wrong here, before any vendor was asked
             return USAGE
         case DeadlineExceeded():
             return NOT_FINISHED

@@ -105,7 +105,7 @@ class _Reading:
         for name in data:
             if name not in SECTIONS:
                 hint = near(name, SECTIONS) or f" (there are: {listed(SECTIONS)})"
-                self.problems.add((name,), f"there is no such section{hint}")
+                self.problems.unknown((name,), f"there is no such section{hint}")
         defaults = data.get("defaults", {})
         if self.reader.read(EngineTable, defaults, ("defaults",)) is WRONG:
             defaults = {}

@@ -22,12 +22,24 @@ def writable(configuration: Configuration) -> Iterator[Problem]:
         (("accounts", account.name), account.settings) for account in configuration.accounts
     ]
     for path, table in (*tables, (("callbacks",), configuration.callbacks)):
-        for key, reference in table.items() if isinstance(table, Mapping) else ():
-            name = reference.get("file") if isinstance(reference, Mapping) and len(reference) == 1 else None
-            if isinstance(name, str) and (mode := _open_to_others(name)):
+        for where, name in _files(table, path):
+            if mode := _open_to_others(name):
                 text = f"others than its owner may write the secret's file (mode {mode:o}): chmod go-w"
-                problems.add((*path, key), text, is_warning=True)
+                problems.add(where, text, is_warning=True)
     yield from problems.found
+
+
+def _files(settings: object, path: Path) -> Iterator[tuple[Path, str]]:
+    """The references to files in settings, which stand alone or in lists."""
+    if isinstance(settings, Mapping):
+        for key, value in settings.items():
+            if key == "file" and len(settings) == 1 and isinstance(value, str):
+                yield path, value
+            else:
+                yield from _files(value, (*path, key))
+    elif isinstance(settings, (list, tuple)):
+        for index, item in enumerate(settings):
+            yield from _files(item, (*path, index))
 
 
 def _open_to_others(name: str) -> int:

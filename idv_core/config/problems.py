@@ -9,7 +9,7 @@ import attrs
 
 from ..errors import Problem
 from ..model import Secret
-from ..model.words import HIDDEN, is_shown, shown
+from ..model.words import HIDDEN, is_identifier, is_shown, shown
 from .places import Path, Places, place_of
 
 
@@ -27,6 +27,12 @@ class Problems:
         place = place_of(self.places, path)
         self.paths.append(path)
         self.found.append(Problem(self._dotted(path), text, str(place) if place else None, is_warning))
+
+    def unknown(self, path: Path, text: str) -> None:
+        """Of a key that nobody reads. It may be a secret in the wrong place, so it is shown only if it looks like ours."""
+        self.add(path, text)
+        if not is_identifier(str(path[-1])):
+            self.found[-1] = attrs.evolve(self.found[-1], path=self._dotted((*path[:-1], HIDDEN)))
 
     def _dotted(self, path: Path) -> str:
         text = ""

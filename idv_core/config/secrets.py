@@ -16,7 +16,10 @@ from ..hookspecs import SecretSource
 from ..model import Secret
 from ..model.words import is_shown, listed, near
 
-_VARIABLE = re.compile(r"_{0,2}[A-Z]{1,20}[0-9]{0,3}(?:_{1,2}(?:[A-Z]{1,20}[0-9]{0,3}|[0-9]{1,4}))*")
+_VARIABLE = re.compile(
+    r"[A-Z][A-Z0-9]{0,11}"
+    r"|_{0,2}[A-Z]{1,20}[0-9]{0,3}(?:_{1,2}(?:[A-Z]{1,20}[0-9]{0,3}|[0-9]{1,4}))+"
+)
 _ROOTED = re.compile(r"(?:/|~/|\.{1,2}/|[A-Za-z]:[\\/])(.*)")
 _SLIP = "if a secret was written there: only its name belongs into the file"
 

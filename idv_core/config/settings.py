@@ -40,7 +40,7 @@ class SettingsReader:
         for name in given:
             if name not in fields and name not in ignore:
                 hint = near(name, [*fields, *ignore])
-                self.problems.add((*path, name), f"there is no such setting{hint}")
+                self.problems.unknown((*path, name), f"there is no such setting{hint}")
         values: dict[str, Any] = {}
         for name, field in fields.items():
             if name in given:

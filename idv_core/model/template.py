@@ -7,16 +7,24 @@ from typing import Any
 
 import attrs
 
+from .secret import Secret
 from .values import is_text, plain_mapping
+
+
+def _secret(url: str | Secret | None) -> Secret | None:
+    return Secret(url) if isinstance(url, str) else url
 
 
 @attrs.frozen(kw_only=True)
 class Template:
-    """What is to exist at the vendor. `settings` are the vendor's own, typed by the plugin where it can."""
+    """What is to exist at the vendor. `settings` are the vendor's own, typed by the plugin where it can.
+
+    `callback_url` (a text will do) is a secret: who knows it is taken for the vendor.
+    """
 
     name: str = attrs.field(validator=is_text)
     settings: Mapping[str, Any] = attrs.field(factory=dict, converter=plain_mapping, hash=False)
-    callback_url: str | None = attrs.field(default=None, repr=False)
+    callback_url: Secret | None = attrs.field(default=None, converter=_secret)
 
 
 @attrs.frozen(kw_only=True)

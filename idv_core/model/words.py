@@ -16,10 +16,13 @@ HIDDEN = "***"
 """Stands for what is not shown."""
 
 _LONGEST = 64
-_MOST_COMPARED = 1000
+_MOST_COMPARED = 200
 _WORD = re.compile(r"(?:[A-Z]?[a-z]{1,15}|[A-Z]{1,16})[0-9]{0,3}|[0-9]{1,4}")
 _BETWEEN = re.compile(r"[-_./ :*?,]+")
-_FEW_DIGITS = re.compile(r"(?:[^0-9]*[0-9]){9}")
+_MANY_DIGITS = re.compile(r"(?:[^0-9]*[0-9]){9}")
+_KEYS = re.compile(r"(?:sk|pk|rk|whsec|ghp|gho|xox.|glpat|AKIA|ASIA|eyJ|Bearer)(?![a-z])|api[_.-](?:live|sandbox)")
+_LOWER, _UPPER = re.compile(r"[a-z]{2,}[0-9]*"), re.compile(r"[A-Z]{4,}[0-9]*")
+_IDENTIFIER = re.compile(r"[a-z][a-z0-9_-]*")
 
 _KINDS: tuple[tuple[Any, str], ...] = (
     (bool, "true or false"),
@@ -45,10 +48,21 @@ def what_is(value: object) -> str:
 
 def is_shown(text: str) -> bool:
     """Whether a text looks like a name that somebody gave, and not like a key, a token or a number of a document."""
-    if len(text) > _LONGEST or not text or _FEW_DIGITS.match(text):
+    if len(text) > _LONGEST or not text or _MANY_DIGITS.match(text) or _KEYS.match(text):
         return False
-    parts = [part for part in _BETWEEN.split(text) if part]
-    return bool(parts) and all(_WORD.fullmatch(part) for part in parts)
+    words = [word for word in _BETWEEN.split(text) if word]
+    return bool(words) and all(map(_WORD.fullmatch, words)) and not any(map(_is_mixed, text.split(".")))
+
+
+def _is_mixed(part: str) -> bool:
+    """`live_ABCD` is how keys look; `CUSTOMER_NAME`, `customer_name` and `atlas-IN` are names."""
+    words = _BETWEEN.split(part)
+    return any(map(_LOWER.fullmatch, words)) and any(map(_UPPER.fullmatch, words))
+
+
+def is_identifier(text: str) -> bool:
+    """Whether it may be shown and is written as names of settings are."""
+    return is_shown(text) and _IDENTIFIER.fullmatch(text) is not None
 
 
 def shown(text: object) -> str:

@@ -99,7 +99,7 @@ def questions_of(when: When) -> tuple[Question, ...]:
     texts("locale", when.locale, locale_of)
     for key, wanted in when.metadata.items():
         # what a platform puts there is its own, and may be personal
-        add(f"metadata.{key}", _listed(wanted), _one_of(wanted, metadata_of(key)), lambda _: "***")
+        add(f"metadata.{key}", _listed(wanted), _one_of(wanted, metadata_of(key)), _hidden(metadata_of(key)))
     if when.has:
         add(
             "has", _listed(when.has), _knows(when.has), lambda f: _listed([c for c in CONTACTS if f.knows(c)]) or "none"
@@ -107,7 +107,12 @@ def questions_of(when: When) -> tuple[Question, ...]:
     if when.age_from is not None or when.age_below is not None:
         low, high = when.age_from or 0, when.age_below or 1000
         wanted_age = f"{when.age_from or 0}-" + (str(when.age_below - 1) if when.age_below else "")
-        add("age", wanted_age, lambda f: low <= age < high if (age := f.age()) is not None else False, lambda _: "***")
+        add(
+            "age",
+            wanted_age,
+            lambda f: low <= age < high if (age := f.age()) is not None else False,
+            _hidden(Facts.age),
+        )
     if when.since is not None or when.until is not None:
         since, until = when.since, when.until
         add(
@@ -126,6 +131,11 @@ def questions_of(when: When) -> tuple[Question, ...]:
 
         add("hours", f"{when.hours} {when.zone}", open_now, lambda f: f"{f.now.astimezone(zone):%H:%M}")
     return tuple(questions)
+
+
+def _hidden(value: Callable[[Facts], object]) -> Callable[[Facts], str]:
+    """Only whether the order has one."""
+    return lambda facts: "absent" if value(facts) is None else "***"
 
 
 def _listed(values: Collection[str]) -> str:

@@ -38,7 +38,7 @@ class ProjectFlows:
                 yield Request.put("/v3/project-flows/{}", id, json=changed)
         details = {}
         if template.callback_url is not None:
-            details["webhook"] = yield from self._link_webhook(template.callback_url, template.name, id)
+            details["webhook"] = yield from self._link_webhook(template.callback_url.reveal(), template.name, id)
         return ProvisionedTemplate(id=id, name=template.name, created=found is None, details=details)
 
     def list(self) -> Exchange[tuple[dict[str, Any], ...]]:
