@@ -36,7 +36,7 @@ Query: TypeAlias = tuple[tuple[str, str], ...]
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 _DEEPEST = 64
 _LONGEST_SEGMENT = 1000
-_PATH = re.compile(r"/(?!/)[!\"$->@-\[\]-~]*")
+_PATH = re.compile(r"/(?!/)[A-Za-z0-9._~!$&'()*+,;=:@%/-]*")
 
 
 def fill_path(template: str, *segments: str) -> str:
@@ -87,8 +87,8 @@ def _form(form: Mapping[str, str | FilePart] | Form) -> Form:
 class Request:
     """One call to the vendor, relative to the account's base URL.
 
-    `path` begins with one slash and is put behind the base URL: printable ASCII without `?`, `#` and backslash; anything
-    else, such as a whole address, raises ValueError. `query` is apart, its values are texts (InvalidOrder for one that
+    `path` begins with one slash and is put behind the base URL: what RFC 3986 section 3.3 lets stand in
+    a path; anything else, such as a whole address or a query, raises ValueError. `query` is apart, its values are texts (InvalidOrder for one that
     cannot be sent).
     `json` is the body, or `form` is: fields that are sent URL-encoded, or as multipart/form-data (RFC 7578) where a `FilePart`
     is among them. `accept` names statuses outside 2xx that the operation wants to read itself instead of having

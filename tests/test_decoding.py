@@ -58,3 +58,12 @@ def test_what_is_no_json_is_refused(decoder: object, content: bytes) -> None:
 @pytest.mark.parametrize("decoder", [decode, decode_with_stdlib], ids=["quick", "stdlib"])
 def test_whole_surrogate_pairs_are_read(decoder: object) -> None:
     assert decoder(b'"\\ud83d\\ude00"') == "\U0001f600"  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("decoder", [decode, decode_with_stdlib], ids=["quick", "stdlib"])
+@pytest.mark.parametrize("kind", ["[", "{"])
+def test_depth_with_escapes_is_no_crash(decoder: object, kind: str) -> None:
+    """A \\u escape makes the data be looked at again, on whatever stack is left by then."""
+    for depth in range(0, 3000, 7):
+        opening, closing = ("[", "]") if kind == "[" else ('{"a":', "}")
+        read(decoder, (opening * depth + '"\\u0041"' + closing * depth).encode())

@@ -5,12 +5,15 @@ from __future__ import annotations
 import copy
 import json
 import pickle
+import pprint
+from collections.abc import Mapping
 from datetime import UTC, date, datetime
 
 import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.pretty import pretty_repr
 
 from idv_core import Applicant, Check, CheckKind, CheckOutcome, Document, Flow, FlowOrder, FlowStatus, Result, Secret
 from idv_core.model import (
@@ -22,6 +25,7 @@ from idv_core.model import (
     FieldPair,
     FlowRef,
     Link,
+    Policy,
     Reason,
     Score,
     Upload,
@@ -143,6 +147,46 @@ def test_what_is_no_flow_is_not_loaded(data: object) -> None:
         load(Flow, data)
 
 
+class TestStored:
+    """Flows, results and orders say in which form they are stored, so that old and new releases can share a store."""
+
+    flow = Flow(id="f", status="open", account="a", policy=Policy(name="p"))
+    result = Result(flow=flow)
+    order = FlowOrder(product="p", application_id="a", applicant=Applicant(reference="r"))
+
+    @pytest.mark.parametrize("value", [flow, result, order], ids=["flow", "result", "order"])
+    def test_the_form_has_a_number_at_the_top_only(self, value: Flow | Result | FlowOrder) -> None:
+        data = dump(value)
+        assert data["version"] == 1
+        assert json.dumps(data).count('"version"') == 1
+        assert "version" not in dump(Check(kind="document", name="d"))
+
+    @pytest.mark.parametrize("value", [flow, result, order], ids=["flow", "result", "order"])
+    def test_what_was_stored_before_there_were_numbers_is_read(self, value: Flow | Result | FlowOrder) -> None:
+        data = {key: item for key, item in dump(value).items() if key != "version"}
+        assert load(type(value), data) == value
+
+    def test_an_older_release_reads_what_a_newer_one_added(self) -> None:
+        data = dump(self.result)
+        data |= {"added": 1, "flow": {**data["flow"], "added_too": {"x": 1}}}
+        assert load(Result, data) == self.result
+
+    def test_but_never_half_of_a_policy(self) -> None:
+        data = dump(self.flow)
+        data["policy"]["one_more_rule"] = True
+        with pytest.raises(ValueError, match="one_more_rule"):
+            load(Flow, data)
+
+    def test_a_newer_form_is_left_to_the_newer_release(self) -> None:
+        with pytest.raises(ValueError, match=r"stored by a newer release \(version 2\); this one reads up to 1"):
+            load(Flow, {**dump(self.flow), "version": 2})
+
+    @pytest.mark.parametrize("version", ["1", 0, -1, 1.0, True, None, []])
+    def test_a_number_that_is_none(self, version: object) -> None:
+        with pytest.raises(ValueError, match="no whole number"):
+            load(Flow, {**dump(self.flow), "version": version})
+
+
 def test_documents_are_not_stored() -> None:
     with pytest.raises(TypeError, match="handed in, not stored"):
         dump(Document("pan", content=b"x"))
@@ -159,6 +203,8 @@ class TestSecret:
         secret = Secret("s3cr3t")
         with pytest.raises(TypeError, match="not pickled"):
             pickle.dumps(secret)
+        with pytest.raises(TypeError, match="gives its state to nobody"):
+            secret.__getstate__()
         assert copy.deepcopy([secret]) == [secret]
         assert copy.copy(secret) == secret
 
@@ -167,6 +213,7 @@ class TestSecret:
         assert Secret("a") != Secret("b")
         assert Secret("a") != "a"
         assert len({Secret("a"), Secret("a")}) == 1
+        assert Secret("\ud800") != Secret("a")
 
     @pytest.mark.parametrize("nothing", ["", None, 7])
     def test_there_is_no_empty_secret(self, nothing: object) -> None:
@@ -298,3 +345,30 @@ class TestDeferred:
         result = Result(flow=Flow(id="f", status="open"), raw=Deferred(lambda: {"a": [1, {"b": 2}]}))
         assert dump(result)["raw"] == {"a": [1, {"b": 2}]}
         assert load(Result, dump(result)) == result
+
+
+class TestRaw:
+    @pytest.mark.parametrize(
+        "raw", [{"name": "Meera Iyer"}, Deferred(lambda: {"name": "Meera Iyer"})], ids=["dict", "deferred"]
+    )
+    def test_it_is_read_like_a_mapping_and_shows_nothing(self, raw: Mapping[str, str]) -> None:
+        result = Result(flow=Flow(id="f", status="open"), raw=raw)
+        assert (result.raw["name"], dict(result.raw), result.raw) == ("Meera Iyer", {"name": "Meera Iyer"}, dict(raw))
+        for text in (
+            repr(result.raw),
+            str(result.raw),
+            f"{result.raw}",
+            pprint.pformat(result.raw),
+            pretty_repr(result.raw),
+        ):
+            assert "Meera" not in text
+        with pytest.raises(TypeError, match="not pickled"):
+            pickle.dumps(result.raw)
+        assert copy.deepcopy(result.raw) is result.raw
+        assert attrs.evolve(result, notes=("x",)).raw is result.raw
+
+    def test_what_the_plugin_changes_later_stays_out(self) -> None:
+        answer = {"a": 1}
+        result = Result(flow=Flow(id="f", status="open"), raw=answer)
+        answer["b"] = 2
+        assert result.raw == {"a": 1}

@@ -30,6 +30,44 @@ def test_a_segment_that_would_change_the_path_is_refused(segment: str) -> None:
         Request.get("/flow/{}", segment)
 
 
+@pytest.mark.parametrize("segment", ["\ud800", "x" * 1001, 5])
+def test_a_segment_that_cannot_be_sent_is_refused(segment: object) -> None:
+    with pytest.raises(InvalidOrder):
+        Request.get("/flow/{}", segment)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("path", "segments"),
+    [
+        ("/cases", ("c-1",)),
+        ("/cases/{}", ()),
+        ("/cases/{}/{}", ("a",)),
+        ("/cases/{}", ("a", "b")),
+        ("/cases/{0}", ("a",)),
+    ],
+)
+def test_each_segment_has_its_place(path: str, segments: tuple[str, ...]) -> None:
+    """An id without a place would be dropped without a word."""
+    with pytest.raises(ValueError, match="segments"):
+        Request.get(path, *segments)
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["", "cases", "https://login.vendor.example/token", "//elsewhere.example/x", "/a b", "/a\nb", "/a?b=c", "/a#b", "/a\\b", "/é", "/{x}"],
+)  # fmt: skip
+def test_a_path_begins_at_the_base_url(path: str) -> None:
+    for make in (Request.get, Request.post, Request.put, Request.delete):
+        with pytest.raises(ValueError, match="must begin with one slash"):
+            make(path)
+
+
+@pytest.mark.parametrize("value", ["\ud800", None, 5])
+def test_a_query_is_texts_that_can_be_sent(value: object) -> None:
+    with pytest.raises(InvalidOrder, match="'q' in the query"):
+        Request.get("/a", query={"q": value})
+
+
 def test_the_target_is_what_is_sent() -> None:
     request = Request.get("/a", query=(("populates[]", "x y"), ("populates[]", "&")))
     assert request.target == "/a?populates%5B%5D=x%20y&populates%5B%5D=%26"

@@ -39,7 +39,7 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], .
 )
 _SHORTEST = 3
 # A word with a capital letter may be somebody's name, so only words known to be technical are shown.
-_CAPITALISED = re.compile(r"\b[A-Z][\w'’-]*")
+_CAPITALISED = re.compile(r"(?<![A-Za-z0-9_])[A-Z][\w'’-]*")
 _CODE = re.compile(r"[A-Za-z][A-Za-z_:-]{0,78}\d{0,3}")
 _FOREIGN = re.compile(r"[^\x00-\x7f…]+")
 # A word of a program: a step, a status, an option. Not "Meera", and nothing with a digit or a blank.
@@ -149,11 +149,12 @@ def _label(text: str) -> str:
 
 
 def _cut(text: str) -> str:
-    """What is looked at: the beginning, without the word that the cut went through."""
+    """What is looked at: the beginning on one line, without the word that the cut went through."""
+    line = bounded(text[:_LOOKED_AT], _LOOKED_AT)
     if len(text) <= _LOOKED_AT:
-        return text
-    words = text[:_LOOKED_AT].split()
-    return " ".join([*words[:-1], "…"]) if len(words) > 1 else _MASK
+        return line
+    head, blank, _ = line.rpartition(" ")
+    return f"{head} …" if blank else _MASK
 
 
 def _without_patterns(text: str) -> str:

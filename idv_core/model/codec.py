@@ -13,33 +13,60 @@ import cattrs
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
 from .document import Document
-from .flow import CallbackUrls, Link
+from .flow import CallbackUrls, Flow, FlowOrder, Link
+from .policy import Policy
+from .result import Result
 from .secret import Secret
 from .strict import register_strict_scalars
 
 T = TypeVar("T")
 
+STORED_VERSION = 1
+"""Written as `version` into what is stored: flows, results and orders. See `load` for what it promises."""
+_STORED = (Flow, FlowOrder, Result)
+
 
 def dump(value: Any, *, secrets: bool = False) -> Any:
     """JSON data (dicts, lists, texts, numbers) of any value of the vocabulary.
 
-    Without `secrets=True` every secret is left out: links, tokens, unmasked numbers. With it, encrypt what you get.
+    Without `secrets=True` every secret is left out: links, tokens, unmasked numbers. With it, encrypt what you get. A flow,
+    a result and an order say by `version` which form they are in.
     """
-    return _converter(secrets).unstructure(value)
+    data = _converter(secrets).unstructure(value)
+    return {"version": STORED_VERSION, **data} if isinstance(value, _STORED) else data
 
 
 def load(cls: type[T], data: Any) -> T:
-    """The value that `dump` made the data of. Raises ValueError that names the places that do not fit."""
+    """The value that `dump` made the data of. Raises ValueError that names the places that do not fit.
+
+    Old and new releases may work on one store at a time (a rolling deploy, a rollback). So: a release reads every earlier
+    `version`, and data without one. Of its own version it ignores keys that it does not know: a later release added them,
+    and a decision does not depend on them. (The keys of a policy are never ignored: a rule that is left out would
+    make a decision milder.) What a decision depends on raises the version; data of a later version is refused as a whole,
+    with a message that says so, and is left for the later release. Whoever stores a flow again drops what it ignored.
+    """
+    lenient = False
+    if cls in _STORED and isinstance(data, Mapping) and "version" in data:
+        version = data["version"]
+        if type(version) is not int or version < 1:
+            raise ValueError(f"this is no {cls.__name__}: its version is no whole number from 1 on")
+        if version > STORED_VERSION:
+            raise ValueError(
+                f"this {cls.__name__} was stored by a newer release (version {version}); this one reads up to "
+                f"{STORED_VERSION}: leave it to the newer one, or update"
+            )
+        data = {key: item for key, item in data.items() if key != "version"}
+        lenient = True
     try:
-        return _converter(True).structure(data, cls)
+        return _converter(True, lenient).structure(data, cls)
     except Exception as error:
         places = "; ".join(cattrs.transform_error(error))
         raise ValueError(f"this is no {cls.__name__}: {places}") from None
 
 
 @cache
-def _converter(secrets: bool) -> cattrs.Converter:
-    converter = cattrs.Converter(forbid_extra_keys=True)
+def _converter(secrets: bool, lenient: bool = False) -> cattrs.Converter:
+    converter = cattrs.Converter(forbid_extra_keys=not lenient)
     register_strict_scalars(converter)
     converter.register_unstructure_hook(StrEnum, lambda member: member.value)
     converter.register_unstructure_hook(Secret, lambda secret: secret.reveal() if secrets else None)
@@ -50,8 +77,13 @@ def _converter(secrets: bool) -> cattrs.Converter:
     if not secrets:
         converter.register_unstructure_hook_func(lambda cls: cls == Mapping[str, Secret], lambda _: {})
     converter.register_unstructure_hook_factory(attrs.has, lambda cls: _unstructure(cls, converter, secrets))
-    converter.register_structure_hook_factory(attrs.has, lambda cls: make_dict_structure_fn(cls, converter))
+    converter.register_structure_hook_factory(attrs.has, lambda cls: _structure(cls, converter, lenient))
     return converter
+
+
+def _structure(cls: type[Any], converter: cattrs.Converter, lenient: bool) -> Any:
+    is_rule = cls.__module__ == Policy.__module__
+    return make_dict_structure_fn(cls, converter, _cattrs_forbid_extra_keys=is_rule or not lenient)
 
 
 def _unstructure(cls: type[Any], converter: cattrs.Converter, secrets: bool) -> Any:
