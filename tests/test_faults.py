@@ -48,7 +48,7 @@ def check(cells: list[Cell], least: int, vendor: str) -> None:
     assert outcomes["open", "403"] == outcomes["result", "403"] == "PermissionDenied"
 
 
-# One Python of CI does every call; the others the first call of every operation.
+# The first Python of nox does every call; the others the first call of every operation.
 THOROUGH = os.environ.get("IDV_THOROUGH", "1") == "1"
 
 
@@ -69,7 +69,7 @@ def test_every_call_of_every_operation(vendor: str, least: int) -> None:
     check(cells, 540 if vendor == "verifik" and THOROUGH else least, vendor)
 
 
-@pytest.mark.skipif(not THOROUGH, reason="the same faults with tasks, on one Python of CI")
+@pytest.mark.skipif(not THOROUGH, reason="the same faults with tasks, on the first Python of nox")
 @pytest.mark.parametrize("transport", [None, FastTransport], ids=["default", "fast"])
 @pytest.mark.parametrize("vendor", ["atlas", "onfido", "stripe", "verifik", "verigram"])
 def test_the_first_call_of_every_operation_with_tasks(vendor: str, transport: type[FastTransport] | None) -> None:

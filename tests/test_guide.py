@@ -18,7 +18,7 @@ from scaffolded import installed
 THOROUGH = os.environ.get("IDV_THOROUGH", "1") == "1"
 
 
-@pytest.mark.skipif(not THOROUGH, reason="on one Python of CI")
+@pytest.mark.skipif(not THOROUGH, reason="on the first Python of nox")
 @pytest.mark.parametrize(("page", "name", "commands"), [("guide.md", "harbor", 6), ("exercise.md", "marlin", 2)])
 def test_a_plugin_in_an_afternoon(tmp_path: Path, page: str, name: str, commands: int) -> None:
     made, env, ran = tmp_path / f"idv-{name}", environment(), 0

@@ -116,7 +116,7 @@ class TestWhatRemains:
         assert CliRunner().invoke(app, ["plugin", "check", "none"]).exit_code == 2
 
 
-@pytest.mark.skipif(not THOROUGH, reason="takes half a minute for each plugin; one Python of CI does it")
+@pytest.mark.skipif(not THOROUGH, reason="takes half a minute for each plugin; the first Python of nox does it")
 @pytest.mark.parametrize("name", sorted(discover().found))
 def test_the_docs_say_what_the_checks_say(name: str) -> None:
     code = "from idv_core.cli import main; main()"

@@ -14,7 +14,7 @@ from played import Command, environment, steps
 
 IDV = [sys.executable, "-c", "from idv_core.cli import main; main()"]
 
-pytestmark = pytest.mark.skipif(os.environ.get("IDV_THOROUGH", "1") != "1", reason="on one Python of CI")
+pytestmark = pytest.mark.skipif(os.environ.get("IDV_THOROUGH", "1") != "1", reason="on the first Python of nox")
 
 
 @pytest.fixture
