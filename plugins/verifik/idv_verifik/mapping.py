@@ -375,7 +375,10 @@ def _owned(check: Check, part: Mapping[str, Any], registration: Mapping[str, Any
 
 
 def _is_about_another(part: Mapping[str, Any], registration: Mapping[str, Any]) -> bool:
-    theirs, ours = person_of({name: part.get(name) for name in ("email", "phone", "countryCode")}), person_of(registration)
+    theirs, ours = (
+        person_of({name: part.get(name) for name in ("email", "phone", "countryCode")}),
+        person_of(registration),
+    )
     other_email = theirs.email is not None and ours.email not in (None, theirs.email)
     return other_email or (theirs.phone is not None and ours.phone is not None and not ours.has_number(theirs))
 

