@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -330,6 +331,27 @@ class TestStepByStep:
         clock.advance(31)
         assert idv.wait(idv.submit(flow)).decision is Decision.APPROVED
 
+    def test_a_selfie_alone_does_not_move_a_registration_on(self, idv: Gateway, emulator: VerifikEmulator) -> None:
+        """Only a sync makes it ONGOING (section 5.2), so that a document may be read in one that is STARTED."""
+        emulator.variants.reading = timedelta(seconds=30)
+        flow = idv.upload(opened(idv), pictures())
+        assert emulator.registrations[flow.id]["status"] == "STARTED"
+        assert idv.status(flow).status is FlowStatus.PROCESSING
+
+    def test_what_is_kept_opens_nothing_and_shows_nobody(self, idv: Gateway, emulator: VerifikEmulator) -> None:
+        flow = idv.vendor(lambda verifik: verifik.steps.send_email_code(opened(idv), "ana@example.org"))
+        flow = idv.submit(idv.upload(attrs.evolve(flow, account="vf"), pictures()))
+        (email,) = emulator.email_validations.values()
+        email["emailData"] = {"authLink": "https://access.verifik.example/x?token=AUTHLINK", "accessToken": "SHORT"}
+        (selfie,) = emulator.biometrics.values()
+        selfie["response"] = {"bestframe": "aW1n" * 400, "image": "aW1n", "imageUrl": "https://x.example/f?sig=SIGNED"}
+        (document,) = emulator.documents.values()
+        document.update(frontImage="aW1n" * 400, documentFace="aW1n")
+        raw = idv.result(flow).raw
+        assert raw["documentValidation"]["OCRExtraction"]["fullName"]
+        for kept_out in ("AUTHLINK", "SHORT", "aW1n", "SIGNED", "signature="):
+            assert kept_out not in json.dumps(dict(raw))
+
     def test_submitting_twice_changes_and_charges_nothing(self, idv: Gateway, emulator: VerifikEmulator) -> None:
         flow = idv.upload(opened(idv), pictures())
         emulator.fault("POST /v2/face-recognition", said(500, "InternalServerError", "internal_error"))
@@ -547,6 +569,26 @@ class TestWebhooks:
         assert events["app_registration_completed"].application_id is None
         assert events["app_registration_sync_sign_up_form"].fetch
 
+    def test_a_second_selfie_is_told_in_the_older_shape(
+        self,
+        idv: Gateway,
+        emulator: VerifikEmulator,
+        smart_enroll: SmartEnroll,
+        seen: list[Received],
+        clock: FakeClock,
+    ) -> None:
+        template = idv.provision(smart_enroll.template("wallet"))
+        flow = idv.upload(idv.open(order(template=template.id)), pictures())
+        clock.advance(1)
+        seen.clear()
+        emulator.variants.webhook_body = "bare"
+        with pytest.raises(InvalidOrder, match="person_already_set"):
+            idv.upload(flow, [Document.selfie("again", content=make_specimen("selfie", ANA))])
+        clock.advance(1)
+        (received,) = seen
+        assert received.flow_ref is not None
+        assert (received.flow_ref.split(";")[0], received.fetch) == (flow.ref.split(";")[0], True)
+
     def test_a_delivery_is_tried_three_times(
         self, idv: Gateway, emulator: VerifikEmulator, smart_enroll: SmartEnroll, network: Network, clock: FakeClock
     ) -> None:
@@ -569,6 +611,13 @@ class TestWebhooks:
             (b'{"type": "onboarding_email_validation_created", "object": {"_id": "e"}}', None),
             (b'{"type": "verification.completed", "object": {"_id": "x"}}', None),
             (b'{"_id": "r", "currentStep": "end"}', "r"),
+            (
+                b'{"error": true, "statusCode": "409", "message": "person_already_set", "_id": "r", "status": "ONGOING",'
+                b' "projectFlow": {"_id": "p", "type": "onboarding"}}',
+                "r",
+            ),
+            (b'{"_id": "e", "projectFlow": "p", "status": "sent", "type": "onboarding"}', None),
+            (b'{"_id": "i", "fullName": "Ana Ruiz", "status": "ACTIVE"}', None),
             (b'{"_id": "d", "appRegistration": "r"}', "r"),
             (b"{}", None),
         ],
