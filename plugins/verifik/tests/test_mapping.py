@@ -382,6 +382,12 @@ class TestOfSomebodyElse:
         assert (result.verdict, result.decision) == (VendorVerdict.DOUBTFUL, Decision.REVIEW)
         assert judged({**GOOD, part: {**GOOD[part], "appRegistration": "r-1"}}).decision is Decision.APPROVED
 
+    @pytest.mark.parametrize("owner", ["r-2", "r-1"])
+    def test_a_clear_search_of_somebody_else_is_none(self, owner: str) -> None:
+        clear = {"_id": "i-1", "appRegistration": owner, "status": "ACTIVE", "criminalData": {"foundKeys": []}}
+        decision = judged({**GOOD, "informationValidation": clear}).decision
+        assert decision is (Decision.APPROVED if owner == "r-1" else Decision.REVIEW)
+
     @pytest.mark.parametrize(
         ("part", "told"),
         [
