@@ -180,7 +180,7 @@ def read_refused_selfie(said: Said, document_id: str) -> Check:
         score=score,
         reasons=tuple(word[:80] for word in words if word),
         document_id=document_id,
-        vendor_word=said.code if _LABEL.fullmatch(said.code) else None,
+        vendor_word=said.code if _CODE.fullmatch(said.code.upper()) else None,
     )
 
 
@@ -193,7 +193,7 @@ def read_refused_document(said: Said, document_id: str) -> Check:
         outcome=CheckOutcome.FAILED if foreign else CheckOutcome.INCONCLUSIVE,
         reasons=(said.token[:80] or said.code[:80] or "refused",),
         document_id=document_id,
-        vendor_word=said.code if _LABEL.fullmatch(said.code) else None,
+        vendor_word=said.code if _CODE.fullmatch(said.code.upper()) else None,
     )
 
 
@@ -275,7 +275,9 @@ def _checks(data: Mapping[str, Any], settings: Mapping[str, Any], flow: Flow) ->
             word = _word(validation.get("status"))
             outcome = _VALIDATION.get(word or "", CheckOutcome.INCONCLUSIVE)
             yield _owned(Check(kind=kind, name=kind.value, outcome=outcome, vendor_word=word), validation, data)
-    yield from _screening(_object(data.get("informationValidation")), settings)
+    information = _object(data.get("informationValidation"))
+    for check in _screening(information, settings):
+        yield _owned(check, information, data)
 
 
 def _names(document: Mapping[str, Any], settings: Mapping[str, Any]) -> Iterator[Check]:
@@ -375,7 +377,10 @@ def _owned(check: Check, part: Mapping[str, Any], registration: Mapping[str, Any
 
 
 def _is_about_another(part: Mapping[str, Any], registration: Mapping[str, Any]) -> bool:
-    theirs, ours = person_of({name: part.get(name) for name in ("email", "phone", "countryCode")}), person_of(registration)
+    theirs, ours = (
+        person_of({name: part.get(name) for name in ("email", "phone", "countryCode")}),
+        person_of(registration),
+    )
     other_email = theirs.email is not None and ours.email not in (None, theirs.email)
     return other_email or (theirs.phone is not None and ours.phone is not None and not ours.has_number(theirs))
 

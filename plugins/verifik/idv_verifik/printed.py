@@ -25,7 +25,8 @@ _ERROR = re.compile(r"error|fail|reject|rechaz")
 _COUNTED = re.compile(r"attempt|count|limit|rate")
 _NOTHING = frozenset({"", "0", "false", "n/a", "no", "no error", "none", "null", "ok", "success"})
 _NAMED = ("name", "key", "field", "fieldName", "label", "type")
-_SAID = ("value", "text", "content", "date", "raw", "normalized")
+_SAID = ("raw", "text", "content", "value", "date", "normalized")
+_EMPTY: tuple[Any, ...] = (None, "", False, [], {})
 # Parts of a document validation that hold what was read; the rest is about the record.
 _READ = ("documentData", "OCRExtraction", "ocrResults", "scoreValidation", "validationResults")
 _REFERENCES = frozenset({"appRegistration", "client", "project", "projectFlow", "template"})
@@ -106,10 +107,10 @@ def _said(value: Any) -> Iterator[Any]:
         for item in value:
             yield from _said(item)
     elif isinstance(value, Mapping) and not {"year", "month", "day"} <= set(value):
-        told = [value[key] for key in _SAID if value.get(key) not in (None, "")]
-        if told:
-            # of a text and its reading, the reading
-            yield from _said(next((item for key in ("normalized", "date") if (item := value.get(key))), told[0]))
+        said = [value[key] for key in _SAID if key in value]
+        if said:
+            # of a text and what it was read as, the latter
+            yield from _said(next((item for item in reversed(said) if item not in _EMPTY), None))
         elif _is_something(value):
             yield value
     elif value is not False:

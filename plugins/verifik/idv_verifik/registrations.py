@@ -48,7 +48,7 @@ _TOKEN_WORDS = frozenset({"access forbidden", "access_denied", "forbidden", "tok
 _CODE_WORD = re.compile(r"[A-Za-z]+(?:_[A-Za-z]+)+")
 _IS_THERE = (
     "Verifik has a registration for this e-mail or phone already. Call recover(order): it finds the registration of this "
-    "order, or says what to do"
+    "order, or says what to do. If it finds none, that contact is taken elsewhere at Verifik: use another e-mail or phone"
 )
 _NOT_THIS_ORDERS = (
     "Verifik has a registration for this e-mail or phone, and it is not known to be this order's: it was made earlier, under "

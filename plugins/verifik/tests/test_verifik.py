@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -330,6 +331,27 @@ class TestStepByStep:
         clock.advance(31)
         assert idv.wait(idv.submit(flow)).decision is Decision.APPROVED
 
+    def test_a_selfie_alone_does_not_move_a_registration_on(self, idv: Gateway, emulator: VerifikEmulator) -> None:
+        """Only a sync makes it ONGOING (section 5.2), so that a document may be read in one that is STARTED."""
+        emulator.variants.reading = timedelta(seconds=30)
+        flow = idv.upload(opened(idv), pictures())
+        assert emulator.registrations[flow.id]["status"] == "STARTED"
+        assert idv.status(flow).status is FlowStatus.PROCESSING
+
+    def test_what_is_kept_opens_nothing_and_shows_nobody(self, idv: Gateway, emulator: VerifikEmulator) -> None:
+        flow = idv.vendor(lambda verifik: verifik.steps.send_email_code(opened(idv), "ana@example.org"))
+        flow = idv.submit(idv.upload(attrs.evolve(flow, account="vf"), pictures()))
+        (email,) = emulator.email_validations.values()
+        email["emailData"] = {"authLink": "https://access.verifik.example/x?token=AUTHLINK", "accessToken": "SHORT"}
+        (selfie,) = emulator.biometrics.values()
+        selfie["response"] = {"bestframe": "aW1n" * 400, "image": "aW1n", "imageUrl": "https://x.example/f?sig=SIGNED"}
+        (document,) = emulator.documents.values()
+        document.update(frontImage="aW1n" * 400, documentFace="aW1n")
+        raw = idv.result(flow).raw
+        assert raw["documentValidation"]["OCRExtraction"]["fullName"]
+        for kept_out in ("AUTHLINK", "SHORT", "aW1n", "SIGNED", "signature="):
+            assert kept_out not in json.dumps(dict(raw))
+
     def test_submitting_twice_changes_and_charges_nothing(self, idv: Gateway, emulator: VerifikEmulator) -> None:
         flow = idv.upload(opened(idv), pictures())
         emulator.fault("POST /v2/face-recognition", said(500, "InternalServerError", "internal_error"))
@@ -515,7 +537,7 @@ class TestProjectFlows:
         adapter = Verifik(SETTINGS)
         full = [{"_id": str(number), "name": "x"} for number in range(100)]
         ran = run_exchange(adapter.project_flows.list(), [reply({"data": full}), reply({"data": [{"_id": "last"}]})])
-        assert (len(ran.value), len(ran.requests)) == (101, 2)
+        assert (len(ran.value), len(ran.requests)) == (101, 3)
         assert len(run_exchange(adapter.project_flows.list(), [reply({"data": full})]).requests) == 2
         assert run_exchange(adapter.project_flows.list(), [reply({"data": {}})]).value == ()
 
@@ -547,6 +569,26 @@ class TestWebhooks:
         assert events["app_registration_completed"].application_id is None
         assert events["app_registration_sync_sign_up_form"].fetch
 
+    def test_a_second_selfie_is_told_in_the_older_shape(
+        self,
+        idv: Gateway,
+        emulator: VerifikEmulator,
+        smart_enroll: SmartEnroll,
+        seen: list[Received],
+        clock: FakeClock,
+    ) -> None:
+        template = idv.provision(smart_enroll.template("wallet"))
+        flow = idv.upload(idv.open(order(template=template.id)), pictures())
+        clock.advance(1)
+        seen.clear()
+        emulator.variants.webhook_body = "bare"
+        with pytest.raises(InvalidOrder, match="person_already_set"):
+            idv.upload(flow, [Document.selfie("again", content=make_specimen("selfie", ANA))])
+        clock.advance(1)
+        (received,) = seen
+        assert received.flow_ref is not None
+        assert (received.flow_ref.split(";")[0], received.fetch) == (flow.ref.split(";")[0], True)
+
     def test_a_delivery_is_tried_three_times(
         self, idv: Gateway, emulator: VerifikEmulator, smart_enroll: SmartEnroll, network: Network, clock: FakeClock
     ) -> None:
@@ -569,6 +611,13 @@ class TestWebhooks:
             (b'{"type": "onboarding_email_validation_created", "object": {"_id": "e"}}', None),
             (b'{"type": "verification.completed", "object": {"_id": "x"}}', None),
             (b'{"_id": "r", "currentStep": "end"}', "r"),
+            (
+                b'{"error": true, "statusCode": "409", "message": "person_already_set", "_id": "r", "status": "ONGOING",'
+                b' "projectFlow": {"_id": "p", "type": "onboarding"}}',
+                "r",
+            ),
+            (b'{"_id": "e", "projectFlow": "p", "status": "sent", "type": "onboarding"}', None),
+            (b'{"_id": "i", "fullName": "Ana Ruiz", "status": "ACTIVE"}', None),
             (b'{"_id": "d", "appRegistration": "r"}', "r"),
             (b"{}", None),
         ],
@@ -697,39 +746,3 @@ def test_a_registration_expires_after_a_day(idv: Gateway, clock: FakeClock) -> N
     clock.advance(timedelta(hours=25).total_seconds())
     result = idv.result(flow)
     assert (result.status, result.decision) == (FlowStatus.EXPIRED, Decision.UNDECIDED)
-
-
-class TestRecovery:
-    """A registration whose creation was never answered (section 7 row 6)."""
-
-    def test_the_lost_one_is_found_with_a_fresh_link(self, idv: Gateway, emulator: VerifikEmulator) -> None:
-        lost = opened(idv)
-        found = idv.recover(order())
-        assert found.ref == lost.ref
-        assert found.link is not None
-        assert found.link != lost.link
-        assert idv.submit(idv.upload(found, pictures())).status is FlowStatus.FINISHED
-
-    def test_where_there_is_none_it_is_registered(self, idv: Gateway, emulator: VerifikEmulator) -> None:
-        assert idv.recover(order()).id in emulator.registrations
-
-    def test_by_phone_where_there_is_no_mail(self, idv: Gateway) -> None:
-        by_phone = order(applicant=applicant(email=None))
-        assert idv.recover(by_phone).ref == idv.recover(by_phone).ref
-
-    def test_somebody_elses_is_not_taken_when_the_filter_is_not_known(
-        self, idv: Gateway, emulator: VerifikEmulator
-    ) -> None:
-        other = opened(idv, applicant=applicant(LUIS, phone_number=None))
-        everybody = [{**one} for one in emulator.registrations.values()]
-        emulator.fault("GET /v2/app-registrations", Reply(200, {"data": everybody}))
-        assert idv.recover(order()).ref != other.ref
-
-    def test_one_that_has_ended_is_not_opened_again(self, idv: Gateway) -> None:
-        idv.submit(idv.upload(opened(idv), pictures()))
-        with pytest.raises(DuplicateFlow):
-            idv.recover(order())
-
-    def test_without_contact_there_is_nothing_to_look_for(self, idv: Gateway) -> None:
-        with pytest.raises(InvalidOrder, match="e-mail or phone"):
-            idv.recover(order(applicant=applicant(email=None, phone_number=None)))
