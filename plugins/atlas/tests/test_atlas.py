@@ -263,6 +263,18 @@ class TestOnboarding:
         with pytest.raises(DuplicateFlow):
             idv.open(order(tenant="another branch"))
 
+    def test_another_process_is_told_what_to_do_about_the_flow_that_is_there(
+        self, connect: Connect, emulator: AtlasEmulator
+    ) -> None:
+        connect(family="onboarding").open(order())
+        other = connect(family="onboarding")
+        for call in (other.open, other.recover):
+            with pytest.raises(
+                DuplicateFlow, match="go on with the one you stored, ask Atlas for its id, or open under"
+            ):
+                call(order())
+        assert len(emulator.cases) == 1
+
     def test_a_name_is_needed(self, idv: Gateway) -> None:
         with pytest.raises(InvalidOrder, match="name"):
             idv.open(order(applicant=Applicant(reference="r")))
@@ -400,7 +412,7 @@ class TestBatches:
         assert len(ran.requests) == 2
         assert ran.value.status is FlowStatus.PROCESSING
         pages = [reply({"data": [{"document_id": f"A/{n}", "file_data": {}}], "has_next": True}) for n in range(400)]
-        assert len(run_exchange(adapter.result(Flow(id="B:2", status="processing")), pages).requests) == 200
+        assert len(run_exchange(adapter.result(Flow(id="B:2", status="processing")), pages).requests) == 3
 
     def test_what_is_no_batch(self) -> None:
         adapter = AtlasBatch(attrs.evolve(SETTINGS, family=Family.BULK, product_type=None))
