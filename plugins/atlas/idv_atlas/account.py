@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -199,19 +198,12 @@ def check_id(id: str) -> str:
 
 
 def options_of(order: FlowOrder) -> dict[str, Any]:
-    """`vendor_options["atlas"]`. Raises InvalidOrder unless `flow_params` is an object that can be sent as JSON."""
+    """`vendor_options["atlas"]`, always with `flow_params`. Raises InvalidOrder unless those are an object."""
     options = order.vendor_options.get("atlas", {})
-    if not isinstance(options, Mapping):
-        raise InvalidOrder('vendor_options["atlas"] must be an object', fields=("vendor_options.atlas",))
-    field = "vendor_options.atlas.flow_params"
     params = options.get("flow_params") or {}
-    try:
-        json.dumps(params, allow_nan=False).encode()
-    except (TypeError, ValueError, RecursionError):
-        raise InvalidOrder("flow_params must be JSON: texts, numbers, lists and objects", fields=(field,)) from None
-    if not isinstance(params, dict) or not all(isinstance(key, str) for key in params):
-        raise InvalidOrder("flow_params must be an object", fields=(field,))
-    return {**options, "flow_params": params}
+    if not isinstance(params, Mapping):
+        raise InvalidOrder("flow_params must be an object", fields=("vendor_options.atlas.flow_params",))
+    return {**options, "flow_params": dict(params)}
 
 
 def _plain(value: object) -> str:
