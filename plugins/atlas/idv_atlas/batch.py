@@ -54,7 +54,9 @@ class AtlasBatch(AtlasAccount):
         product = flow.details.get("product_type") or self.settings.product_type
         if not product:
             raise InvalidOrder("Atlas needs its product_type: set it in the account", fields=("template",))
-        sent = tuple(attrs.evolve(document, id=f"{application_id}/{document.id}") for document in documents)
+        # the slash tells where the document's own id begins
+        prefix = application_id.replace("/", "%2F")
+        sent = tuple(attrs.evolve(document, id=f"{prefix}/{document.id}") for document in documents)
         body = {"product_type": product, "file_urls": file_urls(sent)}
         reply = yield Request.post(self._path("multiupload"), json=body)
         taken = read_uploads(reply, sent)
@@ -120,7 +122,7 @@ class AtlasBatch(AtlasAccount):
         named = (
             [entry.get("document_id") for entry in data if isinstance(entry, dict)] if isinstance(data, list) else []
         )
-        return tuple(id.rpartition("/")[2] for id in named if isinstance(id, str) and id)
+        return tuple(id.partition("/")[2] or id for id in named if isinstance(id, str) and id)
 
     def flow_of(self, body: Mapping[str, Any]) -> str | None:
         return None

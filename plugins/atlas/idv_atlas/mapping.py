@@ -38,6 +38,7 @@ _ALIASES = {"FSSAI_CERTIFICATE": "FSSAI", "AADHAR": "AADHAAR"}
 _TYPE_KEYS = ("document_type", "documentType")
 _INDIAN = frozenset({"AADHAAR", "PAN", "VOTER_ID", "GST_CERT", "UDYAM_CERT"})
 _DEEPEST = 8
+_LONGEST_TYPE = 1000
 
 
 @attrs.frozen(kw_only=True)
@@ -144,7 +145,7 @@ def _compared(field: object, value: object, is_aadhaar: bool) -> str | None:
 def _document(id: str | None, entry: Mapping[str, Any], content: Mapping[str, Any]) -> DocumentEvidence:
     said = next((text for place in (content, entry) for key in _TYPE_KEYS if (text := _text(place.get(key)))), None)
     type_ = shown(_ALIASES.get(said, said)) if said else None
-    is_aadhaar = said is not None and is_aadhaar_name(said)
+    is_aadhaar = said is not None and is_aadhaar_name(said[:_LONGEST_TYPE])
     links = list(_links(content, is_aadhaar))
     return DocumentEvidence(
         document_id=id,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
+from functools import lru_cache
+from typing import Any, Literal, TypeAlias
 
 import attrs
 
@@ -44,33 +45,46 @@ class Problems:
 
 def read_problems(entry: Mapping[str, Any]) -> Problems:
     """What an entry says went wrong with its document: beside the document object, in it, or deeper."""
-    found = sorted(_found(entry, 0), key=lambda one: one[0])
+    found: list[_Found] = []
+    _look(entry, 0, found)
+    if not found:
+        return _NONE
+    found.sort(key=lambda one: one[0])
     words = dict.fromkeys(word for _, word in found if word is not None)
-    reasons = tuple(_bounded(word) for word in words)[:_MOST]
-    return Problems(reasons, not reasons and bool(found))
+    return Problems(tuple(words)[:_MOST], not words)
 
 
-def _found(node: Any, depth: int) -> Iterator[tuple[tuple[int, bool], str | None]]:
-    """Where a word stands (how deep, and whether as a code), and the word; None for what may mean that all is well."""
+# Where a word stands (how deep, and whether as a code), and the word; None for what may mean that all is well.
+_Found: TypeAlias = tuple[tuple[int, bool], "str | None"]
+_NONE = Problems()
+
+
+def _look(node: Any, depth: int, found: list[_Found]) -> None:
     if isinstance(node, list):
         for item in node:
-            yield from _found(item, depth + 1)
-        return
-    if not isinstance(node, Mapping):
-        return
-    for key, value in node.items():
-        words = parts(key)
-        name = "".join(words)
-        place = (depth, "code" not in name)
-        if _is_of_errors(name, words):
-            yield from ((place, word) for leaf in _leaves(value) for word in _told(leaf))
-            continue
-        if name in _STATES:
-            yield from ((place, leaf) for leaf in _leaves(value) if is_bad_word(leaf))
-        elif name in _GOOD and any(leaf is False or _plain(leaf) in _NO for leaf in _leaves(value)):
-            yield place, _UNKNOWN
-        if isinstance(value, (Mapping, list)):
-            yield from _found(value, depth + 1)
+            _look(item, depth + 1, found)
+    elif isinstance(node, dict):
+        for key, value in node.items():
+            role, is_code = _role(key)
+            if role == "error":
+                found += (((depth, not is_code), word) for leaf in _leaves(value) for word in _told(leaf))
+                continue
+            if role == "state":
+                found += (((depth, True), _bounded(leaf)) for leaf in _leaves(value) if is_bad_word(leaf))
+            elif role == "good" and any(leaf is False or _plain(leaf) in _NO for leaf in _leaves(value)):
+                found.append(((depth, True), _UNKNOWN))
+            if isinstance(value, (dict, list)):
+                _look(value, depth + 1, found)
+
+
+@lru_cache(maxsize=4096)
+def _role(key: str) -> tuple[Literal["error", "state", "good"] | None, bool]:
+    """What a key of that name tells, and whether in a code."""
+    words = parts(key)
+    name = "".join(words)
+    if _is_of_errors(name, words):
+        return "error", "code" in name
+    return "state" if name in _STATES else "good" if name in _GOOD else None, False
 
 
 def _is_of_errors(name: str, words: tuple[str, ...]) -> bool:
@@ -79,13 +93,13 @@ def _is_of_errors(name: str, words: tuple[str, ...]) -> bool:
 
 def is_bad_word(state: Any) -> bool:
     """Whether a status word says that something went wrong."""
-    words = parts(state) if isinstance(state, str) else ()
+    words = parts(state[:_LONGEST]) if isinstance(state, str) else ()
     return "".join(words) not in _UNSURE and _is_of_errors("".join(words), words)
 
 
 def _plain(leaf: Any) -> str | None:
     """A text without what spellings differ in; None for what is no text."""
-    return re.sub(r"[\s_/-]", "", leaf).lower() if isinstance(leaf, str) else None
+    return re.sub(r"[\s_/-]", "", leaf[:_LONGEST]).lower() if isinstance(leaf, str) else None
 
 
 def _leaves(value: Any) -> Iterator[Any]:
@@ -107,11 +121,12 @@ def _told(leaf: Any) -> Iterator[str | None]:
     if isinstance(leaf, str):
         text = leaf.strip()
         if text:
-            yield None if _plain(text) in _UNSURE else text
+            yield None if _plain(text) in _UNSURE else _bounded(text)
     else:
         yield _UNKNOWN if leaf else None
 
 
 def _bounded(word: str) -> str:
-    cut = word[:_LONGEST]
-    return masked_aadhaar(cut) or cut
+    # a number that is cut in two would not be known any more
+    cut = word[: 2 * _LONGEST]
+    return (masked_aadhaar(cut) or cut)[:_LONGEST]

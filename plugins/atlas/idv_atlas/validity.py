@@ -34,32 +34,31 @@ def read_validity(content: Mapping[str, Any], beside: Mapping[str, Any]) -> dict
 
     `content` is the document object, `beside` the entry that it stands in.
     """
-    around = {key: value for key, value in beside.items() if value is not content}
     found: dict[_Kind, list[Any]] = {"issued": [], "expires": []}
-    for place in (content, around):
-        for kind, value in _dates(place, ""):
-            found[kind].append(value)
+    _look(content, "", found)
+    for key, value in beside.items():
+        if value is not content:
+            _look({key: value}, "", found)
     return document_dates(issued=found["issued"], expires=found["expires"], day_first=True)
 
 
-def _dates(node: Any, above: str) -> Iterator[tuple[_Kind, Any]]:
+def _look(node: Any, above: str, found: dict[_Kind, list[Any]]) -> None:
     """Dates in a group of fields. `above` is the group's own name: `{"validity": {"to": ...}}` is the same as `validity_to`."""
     if isinstance(node, list):
         for item in node:
-            yield from _dates(item, above)
+            _look(item, above, found)
         return
-    if not isinstance(node, Mapping):
+    if not isinstance(node, dict):
         return
     if "value" in node:
-        node = {**{label: node["value"] for label in map(node.get, _LABELS) if isinstance(label, str)}, **node}
+        labels = [label for name in _LABELS if isinstance(label := node.get(name), str)]
+        node = {**dict.fromkeys(labels, node["value"]), **node} if labels else node
     for key, item in node.items():
-        words = parts(key)
-        name = "".join(words)
-        kind = _kind(name, words) or (_kind(above + name, words) if above else None)
-        if kind is None or _is_span(item):
-            yield from _dates(item, name)
-        else:
-            yield from ((kind, value) for value in _values(item) if not _says_nothing(name, value))
+        name, kind = _named(above, key)
+        if kind is not None and not _is_span(item):
+            found[kind] += (value for value in _values(item) if not _says_nothing(name, value))
+        elif isinstance(item, (dict, list)):
+            _look(item, name, found)
 
 
 def _is_span(item: Any) -> bool:
@@ -68,6 +67,13 @@ def _is_span(item: Any) -> bool:
 
 
 @lru_cache(maxsize=4096)
+def _named(above: str, key: str) -> tuple[str, _Kind | None]:
+    words = parts(key)
+    name = "".join(words)
+    kind = _kind(name, words)
+    return name, kind or (_kind(above + name, words) if above else None)
+
+
 def _kind(name: str, words: tuple[str, ...]) -> _Kind | None:
     if not _ABOUT.isdisjoint(words[-1:]):
         return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-_LONGEST = 60
+_LONGEST, _LONGEST_KEY = 60, 200
 # INVALID_DOC, RTO_FORM_26, customer_name: one word, or several that hang together; no number of more than three digits
 _CODE = re.compile(r"[A-Za-z]+(?:[_:.-][A-Za-z]+|[_:.-]?\d{1,3}(?!\d))*", re.ASCII)
 _PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
@@ -31,13 +31,13 @@ def is_code(text: str) -> bool:
 
 def shown(text: str) -> str:
     """A code as it comes; of anything else only the words that types and checks are made of, `***` for the others."""
-    text = text.strip()
+    text = text.strip()[: _LONGEST + 1]
     if is_code(text):
         return text
-    return _WORD.sub(lambda word: word[0] if word[0].lower() in _HARMLESS else "***", text[:_LONGEST])
+    return _WORD.sub(lambda word: word[0] if word[0].lower() in _HARMLESS else "***", text)
 
 
 @lru_cache(maxsize=4096)
 def parts(key: str) -> tuple[str, ...]:
     """The words of a key in lower case, however it is spelled: `dateOfExpiry`, `DATE_OF_EXPIRY`, `Date of expiry`."""
-    return tuple(word.lower() for word in _PART.findall(key))
+    return tuple(word.lower() for word in _PART.findall(key[:_LONGEST_KEY]))
