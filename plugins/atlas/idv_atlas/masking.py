@@ -60,6 +60,9 @@ def is_number_name(field: str) -> bool:
     return _NUMBER.search(field) is not None
 
 
+_speaks = lru_cache(maxsize=2048)(is_aadhaar_name)
+
+
 def mask(value: Any) -> str:
     """An Aadhaar number with its last four digits only, whatever it looks like."""
     text = "".join(str(value).split())
@@ -73,7 +76,7 @@ def masked(name: str, value: Any, anywhere: bool) -> Any:
     """
     if is_number_name(name):
         return mask(value)
-    if not anywhere and not isinstance(value, (dict, list)) and not is_aadhaar_name(name):
+    if not anywhere and not isinstance(value, (dict, list)) and not _speaks(name):
         return value
     shown = mask_aadhaar_in({name: value}, anywhere)[name]
     return value if shown == value else shown

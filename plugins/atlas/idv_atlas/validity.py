@@ -23,7 +23,7 @@ _ISSUED = re.compile(
 # A key that ends so says something about the date, not the date itself.
 _ABOUT = frozenset({"status", "flag", "score", "confidence", "reason", "url", "link"})
 _BEGINS = frozenset({"from", "start", "begin", "since"})
-_LABELS = ("name", "key", "field", "label")
+_LABELS = frozenset({"name", "key", "field", "label"})
 # Documented for `validity_to` of a GST certificate.
 _ENDLESS = "not applicable"
 _NO = (None, False, "", "no", "false", "n")
@@ -51,7 +51,7 @@ def _look(node: Any, above: str, found: dict[_Kind, list[Any]]) -> None:
     if not isinstance(node, dict):
         return
     if "value" in node:
-        labels = [label for name in _LABELS if isinstance(label := node.get(name), str)]
+        labels = [label for name in node.keys() & _LABELS if isinstance(label := node[name], str)]
         node = {**dict.fromkeys(labels, node["value"]), **node} if labels else node
     for key, item in node.items():
         name, kind = _named(above, key)
