@@ -1,4 +1,4 @@
-"""What all families of Atlas share: the token in the `Token` header, the errors, uploads by URL, the address match."""
+"""What all families of Atlas share: the token in the `Token` header, the errors, the address match."""
 
 from __future__ import annotations
 

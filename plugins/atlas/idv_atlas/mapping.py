@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 import attrs
@@ -22,10 +23,10 @@ from idv_core.model import (
 )
 from idv_core.model.national_numbers import is_aadhaar_name, masked_aadhaar
 
-from .masking import is_number_name, mask, masked
+from .masking import is_number_name, mask, masked, speaks_of_aadhaar
 from .problems import read_problems
 from .validity import read_validity
-from .words import is_code, shown
+from .words import is_code, parts, shown
 
 _MASTER = {
     "NOT_STARTED": FlowStatus.OPEN,
@@ -35,10 +36,8 @@ _MASTER = {
 }
 # Spellings of one and the same type (fact sheet section 1.5 row 36).
 _ALIASES = {"FSSAI_CERTIFICATE": "FSSAI", "AADHAR": "AADHAAR"}
-_TYPE_KEYS = ("document_type", "documentType")
 _INDIAN = frozenset({"AADHAAR", "PAN", "VOTER_ID", "GST_CERT", "UDYAM_CERT"})
 _DEEPEST = 8
-_LONGEST_TYPE = 1000
 
 
 @attrs.frozen(kw_only=True)
@@ -143,9 +142,9 @@ def _compared(field: object, value: object, is_aadhaar: bool) -> str | None:
 
 
 def _document(id: str | None, entry: Mapping[str, Any], content: Mapping[str, Any]) -> DocumentEvidence:
-    said = next((text for place in (content, entry) for key in _TYPE_KEYS if (text := _text(place.get(key)))), None)
+    said = _type_in(content) or _type_in(entry)
     type_ = shown(_ALIASES.get(said, said)) if said else None
-    is_aadhaar = said is not None and is_aadhaar_name(said[:_LONGEST_TYPE])
+    is_aadhaar = speaks_of_aadhaar(entry)
     links = list(_links(content, is_aadhaar))
     return DocumentEvidence(
         document_id=id,
@@ -155,6 +154,18 @@ def _document(id: str | None, entry: Mapping[str, Any], content: Mapping[str, An
         images={"redacted": Secret(links[0])} if links else {},
         **read_validity(content, entry),
     )
+
+
+def _type_in(place: Mapping[str, Any]) -> str | None:
+    for key, value in place.items():
+        if _is_type_name(key):
+            return _text(value.get("value") if isinstance(value, dict) else value)
+    return None
+
+
+@lru_cache(maxsize=2048)
+def _is_type_name(key: str) -> bool:
+    return parts(key) in (("document", "type"), ("doc", "type"), ("documenttype",), ("doctype",))
 
 
 def _links(content: Mapping[str, Any], is_aadhaar: bool) -> Iterator[str]:
@@ -168,7 +179,7 @@ def _links(content: Mapping[str, Any], is_aadhaar: bool) -> Iterator[str]:
 def _fields(content: Mapping[str, Any], is_aadhaar: bool, prefix: str = "", depth: int = 0) -> Iterator[ExtractedField]:
     """Object with `value`: a field. Object without: a group, recursively. Anything else: a bare value (section 3.0)."""
     for key, item in content.items():
-        if key in _TYPE_KEYS and not prefix:
+        if not prefix and _is_type_name(key):
             continue
         name = f"{prefix}{key}"
         if isinstance(item, dict) and "value" not in item:

@@ -13,9 +13,11 @@ from idv_core.model.public import without_secrets
 from .words import parts
 
 _NUMBER = re.compile(r"aadh?a+r.*n(o|um)", re.IGNORECASE)
+_LONGEST_LABEL = 1000
 _LINKS = ("redact_url", "file_url")
 # The values of a cross-check, and where it says which fields they are of.
 _COMPARED = {"source_value": "source_field_name", "target_value": "target_field_name"}
+_speaks = lru_cache(maxsize=2048)(is_aadhaar_name)
 
 
 def public(answer: Mapping[str, Any]) -> dict[str, Any]:
@@ -44,23 +46,31 @@ def _public(node: Any) -> Any:
 
 
 def speaks_of_aadhaar(node: Mapping[str, Any]) -> bool:
-    """Whether an object is, holds or compares an Aadhaar card: its type says so, or that of the document object in it."""
+    """Whether an object is, holds or compares an Aadhaar card: its type says so, or that of the document object in it, or
+    the name of a field."""
     inner = [value for value in node.values() if isinstance(value, Mapping)]
     return any(
-        isinstance(value, str) and is_aadhaar_name(value)
+        _speaks(key) or (_is_label(key) and _said_aadhaar(value))
         for place in (node, *inner)
         for key, value in place.items()
-        if not {"type", "doc", "field"}.isdisjoint(parts(key))
     )
+
+
+def _said_aadhaar(value: Any) -> bool:
+    text = value.get("value") if isinstance(value, Mapping) else value
+    return isinstance(text, str) and is_aadhaar_name(text[:_LONGEST_LABEL])
+
+
+@lru_cache(maxsize=2048)
+def _is_label(key: str) -> bool:
+    """Whether a key of that name says what something is."""
+    return not {"type", "doc", "field", "kind"}.isdisjoint(parts(key))
 
 
 @lru_cache(maxsize=2048)
 def is_number_name(field: str) -> bool:
     """Whether a field of that name holds an Aadhaar number and nothing else."""
     return _NUMBER.search(field) is not None
-
-
-_speaks = lru_cache(maxsize=2048)(is_aadhaar_name)
 
 
 def mask(value: Any) -> str:

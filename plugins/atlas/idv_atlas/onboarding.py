@@ -95,7 +95,8 @@ class AtlasOnboarding(AtlasAccount):
 
     def submit(self, flow: Flow) -> Exchange[Flow]:
         """Close the flow: no more documents (section 3.11)."""
-        yield self._submission(flow, "yes")
+        reply = yield self._submission(flow, "yes")
+        same_case(reply.json_object(), _ids(flow)["flow_id"], "flow_id", "flow_uuid", status=reply.status)
         return attrs.evolve(flow, status=FlowStatus.PROCESSING)
 
     def result(self, flow: Flow) -> Exchange[Result]:

@@ -188,6 +188,11 @@ class TestOnboarding:
             with pytest.raises(UnexpectedResponse, match="of another flow"):
                 run_exchange(ONBOARDING.status(reference("F:U")), [reply({**DONE, **status})])
 
+    def test_closing_another_flow_is_noticed(self) -> None:
+        assert run_exchange(ONBOARDING.submit(reference("F:U")), [reply(b"")]).value.status is FlowStatus.PROCESSING
+        with pytest.raises(UnexpectedResponse, match="of another flow"):
+            run_exchange(ONBOARDING.submit(reference("F:U")), [reply({"flow_id": "G", "data": []})])
+
     def test_by_reference_the_vendor_is_asked_what_it_has_before_it_is_handed_in_again(self) -> None:
         again = (Document("5643", url="https://files.example/pan"),)
         with pytest.raises(InvalidOrder, match="'5643' is not"):

@@ -84,6 +84,20 @@ def test_a_field_that_speaks_of_aadhaar_is_masked_in_any_document(key: str, numb
     assert_dark(everywhere({"document_id": "a", "data": {"document_type": "UDYAM_CERT", **shape(key, number)}}))
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"documentType": "AADHAAR"},
+        {"Document Type": {"value": "Aadhaar card", "confidence_score": 1}},
+        {"doc_kind": "aadhaar"},
+        {"aadhaar_photo_present": "yes"},
+    ],
+)
+def test_a_card_is_known_by_whatever_says_that_it_is_one(content: dict[str, Any]) -> None:
+    assert_dark(everywhere({"document_id": "a", "data": {**content, "text": "No. 2345 6789 0123"}}))
+    assert_dark(everywhere({"document_id": "a", "data": {"text": "No. 2345 6789 0123"}, **content}))
+
+
 def test_the_whole_number_is_behind_reveal() -> None:
     content = {"document_type": "AADHAAR", "id_number": {"value": "2345 6789 0123"}, "name": {"value": "Meera Iyer"}}
     (document,) = read_documents([{"data": content}], "data").documents
