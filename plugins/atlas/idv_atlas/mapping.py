@@ -110,7 +110,7 @@ def read_cross_checks(items: Iterable[Mapping[str, Any]]) -> Iterator[Check]:
     for item in items:
         score = Score.read(item.get("similarity_score"), 0, 100)
         names = [_text(item.get(key)) for key in _PAIR]
-        is_aadhaar = any(name and is_aadhaar_name(name) for name in names)
+        is_aadhaar = speaks_of_aadhaar(item)
         source, source_field, target, target_field = (shown(name) if name else "?" for name in names)
         yield Check(
             kind=CheckKind.CROSS_CHECK,

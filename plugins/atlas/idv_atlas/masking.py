@@ -48,6 +48,8 @@ def _public(node: Any) -> Any:
 def speaks_of_aadhaar(node: Mapping[str, Any]) -> bool:
     """Whether an object is, holds or compares an Aadhaar card: its type says so, or that of the document object in it, or
     the name of a field."""
+    if not _COMPARED.keys().isdisjoint(node) and _said_aadhaar(node.get("name")):
+        return True
     inner = [value for value in node.values() if isinstance(value, Mapping)]
     return any(
         _speaks(key) or (_is_label(key) and _said_aadhaar(value))

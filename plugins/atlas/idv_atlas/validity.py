@@ -14,7 +14,7 @@ from .words import parts
 _Kind = Literal["issued", "expires"]
 
 _EXPIRES = re.compile(
-    r"expi|validity(?!from|start|begin|since)|valid(?:up)?(?:till?|to|until?l?|thru|through|end|date|before)|^uptodate$"
+    r"exp(?:i|ri|ry|d)|validity(?!from|start|begin|since)|valid(?:up)?(?:till?|to|until?l?|thru|through|end|date|before)|^uptodate$"
     r"|goodth|gooduntil|notafter|enddate|dateofend|^dateend|^ends?(?:on|at)$"
 )
 _ISSUED = re.compile(
@@ -77,9 +77,9 @@ def _named(above: str, key: str) -> tuple[str, _Kind | None]:
 def _kind(name: str, words: tuple[str, ...]) -> _Kind | None:
     if not _ABOUT.isdisjoint(words[-1:]):
         return None
-    if _EXPIRES.search(name) or "exp" in words or words == ("doe",):
+    if _EXPIRES.search(name) or "exp" in words or name == "doe":
         return "expires"
-    return "issued" if _ISSUED.search(name) or words == ("doi",) else None
+    return "issued" if _ISSUED.search(name) or name == "doi" else None
 
 
 def _values(item: Any) -> Iterator[Any]:

@@ -133,6 +133,12 @@ def test_nothing_of_a_pair_with_an_aadhaar_card_shows_its_number(
     assert_dark(shown)
 
 
+def test_a_pair_may_say_so_in_its_name() -> None:
+    item = {"name": "AADHAAR_MATCH", "source_value": "2345 6789 0123", "target_value": DIGITS, "similarity_score": 90}
+    (check,) = read_cross_checks([item])
+    assert_dark(json.dumps(dump(check)) + json.dumps(public({"cross_checks": [item]})))
+
+
 @pytest.mark.parametrize("key", ["error_code", "error_reason", "processing_error"])
 def test_errors_do_not_show_it(key: str) -> None:
     sentence = "Aadhaar 2345 6789 0123 of Meera Nair does not match"
