@@ -20,6 +20,7 @@ from idv_core.errors import (
     VendorUnavailable,
 )
 from idv_core.model import FlowOrder, Reason, Score, Secret
+from idv_core.model.values import text_fault
 from idv_core.protocols import CallbackReading, Evidence, Grant, InboundCall, Polling
 from idv_core.wire import Exchange, Request, Response, structure
 
@@ -28,7 +29,8 @@ from .settings import AtlasSettings
 
 _BRACKETS = re.compile(r"\[([^\]]*)\]")
 _ADDRESS_PATH = "/v1/address/match/batch"
-_LONGEST_ID = 256
+# two ids and what is between them
+_LONGEST_ID = 420
 
 
 @attrs.frozen(kw_only=True)
@@ -179,7 +181,7 @@ def opened_id(reply: Response, **asked: str) -> str:
     """The id of a flow that was opened (three names, section 1.5 row 1). What else the answer says must be what was `asked`."""
     answer = reply.json()
     id = structure(answer, FlowCreated, status=reply.status).id
-    if not id or not id.isprintable() or len(id) > _LONGEST_ID or not id.strip():
+    if id is None or text_fault(id) or not id.isprintable():
         raise UnexpectedResponse("the answer has no flow_uuid or flow_id", status=reply.status)
     for name, wanted in asked.items():
         said = answer.get(name)
@@ -190,10 +192,9 @@ def opened_id(reply: Response, **asked: str) -> str:
 
 def check_id(id: str) -> str:
     """Raises InvalidOrder for what cannot be an id of Atlas, before it becomes part of an address."""
-    if not id.isprintable() or not id.strip() or len(id) > _LONGEST_ID:
-        raise InvalidOrder(
-            f"this is no flow of Atlas: its id is at most {_LONGEST_ID} printable characters", fields=("flow",)
-        )
+    fault = text_fault(id, _LONGEST_ID)
+    if fault:
+        raise InvalidOrder(f"this is no flow of Atlas: {fault}", fields=("flow",))
     return id
 
 

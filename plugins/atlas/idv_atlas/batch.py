@@ -15,6 +15,7 @@ import attrs
 
 from idv_core.errors import InvalidOrder, UnexpectedResponse
 from idv_core.model import Deferred, Document, Flow, FlowOrder, FlowStatus, Result, Upload
+from idv_core.model.values import text_fault
 from idv_core.wire import Exchange, Request, structure
 
 from .account import AtlasAccount, check_id, same_case
@@ -63,7 +64,7 @@ class AtlasBatch(AtlasAccount):
         accepted = [upload for upload in taken if upload.accepted]
         batches = {upload.vendor_ids.get("batch_id") for upload in accepted}
         batch = batches.pop() if len(batches) == 1 else None
-        if batch is None or not batch.strip() or not batch.isprintable():
+        if batch is None or text_fault(batch) or not batch.isprintable():
             raise UnexpectedResponse("the answer names no batch, or several", status=reply.status)
         uploads = tuple(
             Upload(

@@ -22,6 +22,8 @@ _ISSUED = re.compile(
 )
 # A key that ends so says something about the date, not the date itself.
 _ABOUT = frozenset({"status", "flag", "score", "confidence", "reason", "url", "link"})
+# What ends by itself beside the document.
+_OTHERS = frozenset({"url", "link", "token"})
 _BEGINS = frozenset({"from", "start", "begin", "since"})
 _LABELS = frozenset({"name", "key", "field", "label"})
 # Documented for `validity_to` of a GST certificate.
@@ -75,7 +77,7 @@ def _named(above: str, key: str) -> tuple[str, _Kind | None]:
 
 
 def _kind(name: str, words: tuple[str, ...]) -> _Kind | None:
-    if not _ABOUT.isdisjoint(words[-1:]):
+    if not _ABOUT.isdisjoint(words[-1:]) or not _OTHERS.isdisjoint(words):
         return None
     if _EXPIRES.search(name) or "exp" in words or name == "doe":
         return "expires"

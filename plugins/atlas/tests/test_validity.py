@@ -156,6 +156,7 @@ def test_two_ends_that_differ_are_not_understood() -> None:
         {"expiry_status": "VALID", "is_expired": "no", "expired": False},
         {"place_of_issue": "Kochi", "issuing_authority": "RPO", "issued_by": "RPO", "is_valid": "yes"},
         {"statement_period_to": "31/01/2020", "due_date": "31/01/2020", "joining_date": "31/01/2020"},
+        {"redact_url_expires_at": "2020-01-31", "linkExpiry": "2020-01-31"},
         {"experience": "5 years", "expenses": 3, "validity_from": "01/02/2010", "oem_validation_date": "01/02/2010"},
     ],
 )
