@@ -1,9 +1,9 @@
-"""What all families of Atlas share: the token in the `Token` header, the errors, uploads by URL, the address match."""
+"""What all families of Atlas share: the token in the `Token` header, the errors, the address match."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -19,15 +19,18 @@ from idv_core.errors import (
     UnexpectedResponse,
     VendorUnavailable,
 )
-from idv_core.model import Document, FlowOrder, Score, Secret, Upload
+from idv_core.model import FlowOrder, Reason, Score, Secret
+from idv_core.model.values import text_fault
 from idv_core.protocols import CallbackReading, Evidence, Grant, InboundCall, Polling
 from idv_core.wire import Exchange, Request, Response, structure
 
-from .payloads import AddressesMatched, BatchTaken, FileTaken, TokenGranted
+from .payloads import AddressesMatched, FlowCreated, TokenGranted
 from .settings import AtlasSettings
 
 _BRACKETS = re.compile(r"\[([^\]]*)\]")
 _ADDRESS_PATH = "/v1/address/match/batch"
+# two ids and what is between them
+_LONGEST_ID = 420
 
 
 @attrs.frozen(kw_only=True)
@@ -160,34 +163,52 @@ class AtlasAccount:
         return ()
 
 
-def file_urls(documents: Iterable[Document], **more: Any) -> list[dict[str, Any]]:
-    """Atlas fetches documents itself; bytes cannot be sent (section 9). Raises InvalidOrder for a document without URL."""
-    without = [document.id for document in documents if document.url is None]
-    if without:
-        raise InvalidOrder("Atlas takes documents by URL only: give Document(id, url=...)", fields=tuple(without))
-    return [
-        {"file_url": document.url.reveal(), "document_id": document.id, **more}
-        for document in documents
-        if document.url
-    ]
+def same_case(answer: Any, id: str, *names: str, status: int | None = None) -> bool:
+    """Whether an answer names the case that it must be of. Raises UnexpectedResponse where any of `names` says another."""
+    said = [answer.get(name) for name in names] if isinstance(answer, dict) else []
+    said = [value for value in said if value not in (None, "")]
+    if any(value != id for value in said):
+        raise UnexpectedResponse("the answer is of another flow", status=status)
+    return bool(said)
 
 
-def read_uploads(reply: Response, documents: Iterable[Document]) -> tuple[Upload, ...]:
-    """Both shapes of the answer: one object for each file, or a batch id alone (section 1.5 row 12)."""
-    data = reply.json()
-    if isinstance(data, list):
-        taken = {file.document_id: file for file in structure(data, list[FileTaken], status=reply.status)}
-    else:
-        batch = reply.structure(BatchTaken).batch_id
-        taken = {document.id: FileTaken(document_id=document.id, batch_id=batch) for document in documents}
-    return tuple(_upload(document.id, taken.get(document.id)) for document in documents)
+def unnamed(is_named: bool) -> tuple[Reason, ...]:
+    """A doubt about an answer that could name its flow and does not."""
+    return () if is_named else (Reason("flow.unnamed", "the vendor's answer does not say which flow it is of"),)
 
 
-def _upload(id: str, file: FileTaken | None) -> Upload:
-    ids = {"file_uuid": file.file_uuid, "batch_id": file.batch_id} if file else {}
-    return Upload(
-        document_id=id, accepted=file is not None, vendor_ids={name: value for name, value in ids.items() if value}
-    )
+def opened_id(reply: Response, **asked: str) -> str:
+    """The id of a flow that was opened (three names, section 1.5 row 1). What else the answer says must be what was `asked`."""
+    answer = reply.json()
+    id = structure(answer, FlowCreated, status=reply.status).id
+    if id is None or text_fault(id) or not id.isprintable():
+        raise UnexpectedResponse("the answer has no flow_uuid or flow_id", status=reply.status)
+    for name, wanted in asked.items():
+        said = answer.get(name)
+        if said not in (None, "") and _plain(said) != _plain(wanted):
+            raise UnexpectedResponse(f"the answer is of another {name} than was asked for", status=reply.status)
+    return id
+
+
+def check_id(id: str) -> str:
+    """Raises InvalidOrder for what cannot be an id of Atlas, before it becomes part of an address."""
+    fault = text_fault(id, _LONGEST_ID)
+    if fault:
+        raise InvalidOrder(f"this is no flow of Atlas: {fault}", fields=("flow",))
+    return id
+
+
+def options_of(order: FlowOrder) -> dict[str, Any]:
+    """`vendor_options["atlas"]`, always with `flow_params`. Raises InvalidOrder unless those are an object."""
+    options = order.vendor_options.get("atlas", {})
+    params = options.get("flow_params") or {}
+    if not isinstance(params, Mapping):
+        raise InvalidOrder("flow_params must be an object", fields=("vendor_options.atlas.flow_params",))
+    return {**options, "flow_params": dict(params)}
+
+
+def _plain(value: object) -> str:
+    return " ".join(str(value).split()).casefold()
 
 
 def _grant(granted: TokenGranted, refresh: Secret | None) -> Grant:

@@ -6,6 +6,7 @@ Nothing is called to open a flow: its id is `pending:{application_id}` until the
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -14,15 +15,18 @@ import attrs
 
 from idv_core.errors import InvalidOrder, UnexpectedResponse
 from idv_core.model import Deferred, Document, Flow, FlowOrder, FlowStatus, Result, Upload
-from idv_core.wire import Exchange, Request
+from idv_core.model.values import text_fault
+from idv_core.wire import Exchange, Request, structure
 
-from .account import AtlasAccount, file_urls, read_uploads
-from .mapping import public, read_documents
+from .account import AtlasAccount, check_id, same_case
+from .mapping import read_documents, read_id
+from .masking import public
 from .payloads import Page
 from .settings import Family
+from .uploads import file_urls, read_uploads, upload_doubts
 
 _PENDING = "pending"
-_MOST_PAGES = 200
+_MOST_PAGES = 10_000
 _PER_PAGE = 50
 
 
@@ -45,19 +49,22 @@ class AtlasBatch(AtlasAccount):
 
     def upload(self, flow: Flow, documents: tuple[Document, ...]) -> Exchange[Flow]:
         """All documents of the batch at once. Their ids are made unique in the account (section 4.3)."""
-        kind, _, application_id = flow.id.partition(":")
+        kind, _, application_id = check_id(flow.id).partition(":")
         if kind != _PENDING:
             raise InvalidOrder("a batch takes its documents once; open another flow for more", fields=("documents",))
         product = flow.details.get("product_type") or self.settings.product_type
         if not product:
             raise InvalidOrder("Atlas needs its product_type: set it in the account", fields=("template",))
-        sent = tuple(attrs.evolve(document, id=f"{application_id}/{document.id}") for document in documents)
+        # the slash tells where the document's own id begins
+        prefix = application_id.replace("/", "%2F")
+        sent = tuple(attrs.evolve(document, id=f"{prefix}/{document.id}") for document in documents)
         body = {"product_type": product, "file_urls": file_urls(sent)}
         reply = yield Request.post(self._path("multiupload"), json=body)
         taken = read_uploads(reply, sent)
-        batches = {upload.vendor_ids.get("batch_id") for upload in taken if upload.accepted}
+        accepted = [upload for upload in taken if upload.accepted]
+        batches = {upload.vendor_ids.get("batch_id") for upload in accepted}
         batch = batches.pop() if len(batches) == 1 else None
-        if batch is None:
+        if batch is None or text_fault(batch) or not batch.isprintable():
             raise UnexpectedResponse("the answer names no batch, or several", status=reply.status)
         uploads = tuple(
             Upload(
@@ -67,7 +74,7 @@ class AtlasBatch(AtlasAccount):
             )
             for document, upload in zip(documents, taken, strict=True)
         )
-        return attrs.evolve(flow, id=f"{batch}:{len(documents)}", status=FlowStatus.PROCESSING, uploads=uploads)
+        return attrs.evolve(flow, id=f"{batch}:{len(accepted)}", status=FlowStatus.PROCESSING, uploads=uploads)
 
     def status(self, flow: Flow) -> Exchange[Flow]:
         return (yield from self.result(flow)).flow
@@ -76,28 +83,37 @@ class AtlasBatch(AtlasAccount):
         """Finished when every document of the batch has an entry (section 3.14, assumed there)."""
         if flow.id.startswith(f"{_PENDING}:"):
             return Result(flow=flow)
-        batch, colon, number = flow.id.rpartition(":")
-        if not colon or not number.isdigit():
-            raise InvalidOrder("an Atlas batch is named 'batch_id:number of documents'", fields=("flow",))
-        entries = yield from self._entries(batch)
+        batch, number = _batch_of(flow)
+        entries = yield from self._entries(batch, number)
         ours = {upload.vendor_ids.get("document_id", ""): upload.document_id for upload in flow.uploads}
         named = [{**entry, "document_id": _our_id(entry.get("document_id"), ours)} for entry in entries]
-        documents, checks = read_documents(named, "file_data")
-        complete = len({entry["document_id"] for entry in named if entry["document_id"]}) >= int(number)
-        status = FlowStatus.FINISHED if complete else FlowStatus.PROCESSING
-        flow = attrs.evolve(flow, status=status)
-        return Result(flow=flow, documents=documents, checks=checks, raw=Deferred(lambda: public({"data": entries})))
+        complete = len({entry["document_id"] for entry in named if entry["document_id"]}) >= number
+        flow = attrs.evolve(flow, status=FlowStatus.FINISHED if complete else FlowStatus.PROCESSING)
+        sent = [upload.document_id for upload in flow.uploads]
+        reading = read_documents(named, "file_data", sent if complete else ())
+        return Result(
+            flow=flow,
+            documents=reading.documents,
+            checks=reading.checks,
+            doubts=(*reading.doubts, *upload_doubts(flow, reading.ids)),
+            raw=Deferred(lambda: public({"data": entries})),
+        )
 
-    def _entries(self, batch: str) -> Exchange[list[dict[str, Any]]]:
-        """All pages: bounded, and ended by a page that brings nothing new; totals are not believed (row 34)."""
+    def _entries(self, batch: str, number: int) -> Exchange[list[dict[str, Any]]]:
+        """All pages: the vendor says that there is no further one, or a page brings nothing new. Totals are not believed
+        (row 34), and a batch of `number` documents has no more pages than that."""
         entries: list[dict[str, Any]] = []
-        for number in range(1, _MOST_PAGES + 1):
-            query = {"batch_id": batch, "page": str(number), "per_page": str(_PER_PAGE)}
+        known: set[str] = set()
+        for page_number in range(1, min(number, _MOST_PAGES) + 2):
+            query = {"batch_id": batch, "page": str(page_number), "per_page": str(_PER_PAGE)}
             reply = yield Request.get(self._path("extracts"), query=query)
-            page = reply.structure(Page)
-            new = [entry for entry in page.data if entry not in entries]
-            entries += new
-            if not page.has_next or not new:
+            answer = reply.json()
+            same_case(answer, batch, "batch_id", status=reply.status)
+            page = structure(answer, Page, status=reply.status)
+            new = {text: entry for entry in page.data if (text := json.dumps(entry, sort_keys=True)) not in known}
+            known |= new.keys()
+            entries += new.values()
+            if not new or _is_no(page.has_next):
                 break
         return entries
 
@@ -107,13 +123,24 @@ class AtlasBatch(AtlasAccount):
         named = (
             [entry.get("document_id") for entry in data if isinstance(entry, dict)] if isinstance(data, list) else []
         )
-        return tuple(id.rpartition("/")[2] for id in named if isinstance(id, str) and id)
+        return tuple(id.partition("/")[2] or id for id in named if isinstance(id, str) and id)
 
     def flow_of(self, body: Mapping[str, Any]) -> str | None:
         return None
 
 
+def _batch_of(flow: Flow) -> tuple[str, int]:
+    batch, _, number = check_id(flow.id).rpartition(":")
+    if not batch or not number.isascii() or not number.isdigit():
+        raise InvalidOrder("an Atlas batch is named 'batch_id:number of documents'", fields=("flow",))
+    return batch, int(number)
+
+
+def _is_no(has_next: object) -> bool:
+    """Whether the vendor says that there is no further page. Where it says nothing, the next page has to be looked at."""
+    return has_next is False or (isinstance(has_next, str) and has_next.strip().lower() in ("false", "no"))
+
+
 def _our_id(theirs: object, ours: Mapping[str, str]) -> str | None:
-    if not isinstance(theirs, str) or not theirs:
-        return None
-    return ours.get(theirs) or theirs.partition("/")[2] or theirs
+    id = read_id(theirs)
+    return id and (ours.get(id) or id.partition("/")[2] or id)

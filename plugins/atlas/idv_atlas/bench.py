@@ -103,6 +103,7 @@ def make_bench(clock: FakeClock, network: Network, emulator: AtlasEmulator, sett
             UnknownWord(f"GET {status}", answers({})),
             UnknownWord(f"GET {status}", answers({"master_status": True})),
             UnknownWord(f"GET {status}", answers({**done, "master_status": "success"})),
+            UnknownWord(f"GET {status}", answers({**done, "flow_uuid": "another"})),
             UnknownWord(f"GET {extracts}", answers({"ocr_data": [], "cross_checks": []})),
             UnknownWord(f"GET {extracts}", answers({"flow_uuid": "another", "ocr_data": []})),
         ),

@@ -57,6 +57,11 @@ class Variants:
     unread: Literal["null", "empty"] = "null"
     equal_score: int = 90
     blank_document_ids: bool = False
+    error_place: Literal["beside", "inside", "as an object"] = "beside"
+    without_result: frozenset[str] = frozenset()
+    unnamed_uploads: frozenset[str] = frozenset()
+    extracts_name_flow: bool = True
+    pages_say_next: bool = True
     master_word: str | None = None
     callback_header: Literal["token", "bearer", "bare", "none"] = "token"
     callback_times: int = 1
@@ -210,8 +215,8 @@ class AtlasEmulator(Emulator):
     def _results_v3(self, case: EmulatedCase) -> dict[str, Any]:
         done = self._stage_number(case) >= 4
         return {
-            "flow_uuid": case.id,
-            "ocr_data": [self._entry(file, "data") for file in case.files] if done else [],
+            **({"flow_uuid": case.id} if self.variants.extracts_name_flow else {}),
+            "ocr_data": [self._entry(file, "data") for file in self._with_result(case)] if done else [],
             "cross_checks": list(self._cross_checks(case)) if done else [],
         }
 
@@ -313,7 +318,7 @@ class AtlasEmulator(Emulator):
         case.closed = case.closed or asked.get("close_flow") == "yes"
         reference = case.request.get("external_reference_id", "")
         data = []
-        for file in case.files if self._stage_number(case) >= 4 else []:
+        for file in self._with_result(case) if self._stage_number(case) >= 4 else []:
             known = self._type(file) and not (file.specimen and file.specimen.flaw)
             content = self._content(file) if known else {"processing_error": "PROCESSING_FAILED"}
             data.append(
@@ -352,7 +357,7 @@ class AtlasEmulator(Emulator):
             self._schedule_callback(case, *self.account_callback)
         if is_idp and self.variants.docstream_upload_answer == "object":
             return Reply(201, {"batch_id": batch})
-        return Reply(201, [_taken(file, batch) for file in case.files])
+        return Reply(201, self._named(case.files, batch))
 
     def _extracts_batch(self, call: Call) -> Reply:
         self._authenticated(call)
@@ -362,8 +367,12 @@ class AtlasEmulator(Emulator):
         return Reply(200, self._results_batch(case, call))
 
     def _results_batch(self, case: EmulatedCase, call: Call | None) -> dict[str, Any]:
-        ready = case.files[: max(0, self._stage_number(case)) * len(case.files) // 4]
-        return _paged([self._entry(file, "file_data") for file in ready], call, self.variants.page_size)
+        files = self._with_result(case)
+        ready = files[: max(0, self._stage_number(case)) * len(files) // 4]
+        page = _paged([self._entry(file, "file_data") for file in ready], call, self.variants.page_size)
+        if not self.variants.pages_say_next:
+            del page["has_next"]
+        return page
 
     # Address match (section 3.15)
 
@@ -395,7 +404,19 @@ class AtlasEmulator(Emulator):
         if self.variants.upload_answer == "object":
             return Reply(201, {"batch_id": batch})
         more = {"file_url": "https://bucket.example/atlas/Image_1.jpeg"} if "/v2/" in call.path else {}
-        return Reply(201, [{**_taken(file, batch), **more} for file in new])
+        return Reply(201, [{**taken, **more} for taken in self._named(new, batch)])
+
+    def _named(self, files: Iterable[EmulatedFile], batch: str) -> list[dict[str, str]]:
+        """What an upload is answered with; files of `unnamed_uploads` are left out, and never get a result."""
+        return [
+            {"batch_id": batch, "document_id": file.document_id, "file_uuid": file.file_uuid}
+            for file in files
+            if file.document_id.rpartition("/")[2] not in self.variants.unnamed_uploads
+        ]
+
+    def _with_result(self, case: EmulatedCase) -> list[EmulatedFile]:
+        lost = self.variants.without_result | self.variants.unnamed_uploads
+        return [file for file in case.files if file.document_id.rpartition("/")[2] not in lost]
 
     def _take(self, case: EmulatedCase, listed: Iterable[Mapping[str, Any]]) -> list[EmulatedFile]:
         new = []
@@ -425,7 +446,13 @@ class AtlasEmulator(Emulator):
             code, reason = "INVALID_DOC", file.specimen.flaw
         content = {} if code == "UNRECOGNISED" else self._content(file)
         id = "" if self.variants.blank_document_ids else file.document_id
-        return {container: content, "document_id": id, "error_code": code, "error_reason": reason}
+        entry = {container: content, "document_id": id}
+        if self.variants.error_place == "beside":
+            return entry | {"error_code": code, "error_reason": reason}
+        if code:
+            is_object = self.variants.error_place == "as an object"
+            content["processing_error"] = {"code": code, "message": reason} if is_object else code
+        return entry
 
     def _content(self, file: EmulatedFile) -> dict[str, Any]:
         specimen = file.specimen
@@ -532,10 +559,6 @@ def _body(call: Call, *required: str) -> dict[str, Any]:
     if missing:
         raise _error(400, f"Missing or empty required parameters: {missing}")
     return body
-
-
-def _taken(file: EmulatedFile, batch: str) -> dict[str, str]:
-    return {"batch_id": batch, "document_id": file.document_id, "file_uuid": file.file_uuid}
 
 
 def _paged(items: list[Any], call: Call | None, size: int) -> dict[str, Any]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import date
 from functools import lru_cache
 from typing import Any
+
+import attrs
 
 from idv_core.model import (
     Check,
@@ -17,9 +17,16 @@ from idv_core.model import (
     ExtractedField,
     FieldPair,
     FlowStatus,
+    Reason,
     Score,
     Secret,
 )
+from idv_core.model.national_numbers import is_aadhaar_name, masked_aadhaar
+
+from .masking import is_number_name, mask, masked, speaks_of_aadhaar
+from .problems import read_problems
+from .validity import read_validity
+from .words import is_code, parts, shown
 
 _MASTER = {
     "NOT_STARTED": FlowStatus.OPEN,
@@ -27,16 +34,20 @@ _MASTER = {
     "SUCCESS": FlowStatus.FINISHED,
     "FAILED": FlowStatus.FAILED,
 }
-_AADHAAR = re.compile(r"aadh?a+r.*n(o|um)", re.IGNORECASE)
 # Spellings of one and the same type (fact sheet section 1.5 row 36).
 _ALIASES = {"FSSAI_CERTIFICATE": "FSSAI", "AADHAR": "AADHAAR"}
+_INDIAN = frozenset({"AADHAAR", "PAN", "VOTER_ID", "GST_CERT", "UDYAM_CERT"})
 _DEEPEST = 8
-_DATE = re.compile(r"(\d{2})[/-](\d{2})[/-](\d{4})", re.ASCII)
-# The names of these fields in the documents of section 7.
-_ISSUED = ("date_of_issue", "issue_date", "issued_on", "bill_date")
-_EXPIRES = ("date_of_expiry", "valid_till", "validity_to", "valid_upto")
-# The values of a cross-check, and where it says which fields they are of.
-_COMPARED = {"source_value": "source_field_name", "target_value": "target_field_name"}
+
+
+@attrs.frozen(kw_only=True)
+class Reading:
+    """What the entries of an answer say, what of it could not be understood, and the ids of the entries."""
+
+    documents: tuple[DocumentEvidence, ...]
+    checks: tuple[Check, ...]
+    doubts: tuple[Reason, ...]
+    ids: frozenset[str]
 
 
 def read_master_status(word: object) -> FlowStatus:
@@ -44,174 +55,163 @@ def read_master_status(word: object) -> FlowStatus:
     return _MASTER.get(word, FlowStatus.PROCESSING) if isinstance(word, str) else FlowStatus.PROCESSING
 
 
-def read_documents(
-    entries: Iterable[Mapping[str, Any]], container: str, expected: Iterable[str] = ()
-) -> tuple[tuple[DocumentEvidence, ...], tuple[Check, ...]]:
-    """Documents, and a failed check for each that Atlas could not use (a 200 may hold them, section 6.2).
+def read_documents(entries: Iterable[Mapping[str, Any]], container: str, expected: Iterable[str] = ()) -> Reading:
+    """Documents, and a check for each that Atlas could not use (a 200 may hold them, section 6.2): failed where it says an
+    error, not done where it read nothing, or where an `expected` document has no entry at all.
 
-    `container` is the key of the document object. An id that is empty or occurs twice attributes nothing (row 20). An
-    `expected` document without an entry gives a check that was not done.
+    `container` is the key of the document object. An id that is empty or occurs twice attributes nothing (row 20).
     """
     entries = list(entries)
-    counted = Counter(_text(entry.get("document_id")) for entry in entries)
+    ids = [read_id(entry.get("document_id")) for entry in entries]
+    counted = Counter(ids)
     documents: list[DocumentEvidence] = []
     checks: list[Check] = []
-    for entry in entries:
-        id = _text(entry.get("document_id"))
+    doubts: list[Reason] = []
+    for entry, id in zip(entries, ids, strict=True):
         attributed = id if id and counted[id] == 1 else None
-        content = entry.get(container)
-        content = content if isinstance(content, dict) else {}
-        type_ = _text(content.get("document_type")) or _text(entry.get("document_type"))
-        type_ = _ALIASES.get(type_ or "", type_)
-        documents.append(_document(attributed, type_, content))
-        reasons = tuple(_problems(entry, content))
-        if reasons:
-            checks.append(document_check(attributed, type_, CheckOutcome.FAILED, reasons))
-    missing = [id for id in expected if id not in counted]
+        inner = entry.get(container)
+        content: Mapping[str, Any] = inner if isinstance(inner, dict) else {}
+        document = _document(attributed, entry, content)
+        documents.append(document)
+        problems = read_problems(entry)
+        if problems.reasons:
+            checks.append(document_check(attributed, document.type, CheckOutcome.FAILED, problems.reasons))
+        elif not _says_anything(content):
+            why = ("nothing was read of this document",)
+            checks.append(document_check(attributed, document.type, CheckOutcome.NOT_DONE, why))
+        doubts += _doubts(problems.unsure, document)
+    twice = sorted(id for id, times in counted.items() if id and times > 1)
+    doubts += [
+        Reason("document.twice", "the vendor has several results under one document id", document=id) for id in twice
+    ]
+    missing = [id for id in dict.fromkeys(expected) if id not in counted]
     checks += [document_check(id, None, CheckOutcome.NOT_DONE, ("no result came for this document",)) for id in missing]
-    return tuple(documents), tuple(checks)
+    named = frozenset(id for id in ids if id)
+    return Reading(documents=tuple(documents), checks=tuple(checks), doubts=tuple(doubts), ids=named)
+
+
+def _doubts(unsure: bool, document: DocumentEvidence) -> Iterator[Reason]:
+    if unsure:
+        text = "the vendor says something under the name of an error that is not understood"
+        yield Reason("document.error", text, document=document.document_id)
+    if document.type and "***" in document.type:
+        yield Reason("document.type", "the document's type is not understood", document=document.document_id)
+
+
+def read_id(value: object) -> str | None:
+    """A document id as we sent it; numbers are read as their digits."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    return _text(value)
 
 
 def read_cross_checks(items: Iterable[Mapping[str, Any]]) -> Iterator[Check]:
     """Pairs with scores of 0..100 (section 8). No outcome: only a policy's threshold can give one."""
     for item in items:
         score = Score.read(item.get("similarity_score"), 0, 100)
+        names = [_text(item.get(key)) for key in _PAIR]
+        is_aadhaar = speaks_of_aadhaar(item)
+        source, source_field, target, target_field = (shown(name) if name else "?" for name in names)
         yield Check(
             kind=CheckKind.CROSS_CHECK,
-            name=_text(item.get("name")) or "UNNAMED",
+            name=shown(_text(item.get("name")) or "UNNAMED"),
             outcome=None if score else CheckOutcome.INCONCLUSIVE,
             score=score,
             reasons=() if score else ("the score is missing or outside 0..100",),
             pair=FieldPair(
-                source_document=_text(item.get("source_doc")) or "?",
-                source_field=_text(item.get("source_field_name")) or "?",
-                source_value=_compared(item.get("source_field_name"), item.get("source_value")),
-                target_document=_text(item.get("target_doc")) or "?",
-                target_field=_text(item.get("target_field_name")) or "?",
-                target_value=_compared(item.get("target_field_name"), item.get("target_value")),
+                source_document=source,
+                source_field=source_field,
+                source_value=_compared(item.get("source_field_name"), item.get("source_value"), is_aadhaar),
+                target_document=target,
+                target_field=target_field,
+                target_value=_compared(item.get("target_field_name"), item.get("target_value"), is_aadhaar),
             ),
         )
 
 
-def public(data: Any, depth: int = 0) -> Any:
-    """The vendor's answer with Aadhaar numbers masked and signed links left out."""
-    if depth > _DEEPEST:
+_PAIR = ("source_doc", "source_field_name", "target_doc", "target_field_name")
+
+
+def _compared(field: object, value: object, is_aadhaar: bool) -> str | None:
+    if value is None or isinstance(value, (dict, list)):
         return None
-    if isinstance(data, list):
-        return [public(item, depth + 1) if isinstance(item, (dict, list)) else item for item in data]
-    if not isinstance(data, dict):
-        return data
-    kept: dict[str, Any] = {}
-    for key, value in data.items():
-        if key in ("redact_url", "file_url"):
-            continue
-        if _is_aadhaar(key):
-            kept[key] = _masked_field(value)
-        elif key in _COMPARED and _is_aadhaar(str(data.get(_COMPARED[key], ""))):
-            kept[key] = mask(value)
-        else:
-            kept[key] = public(value, depth + 1) if isinstance(value, (dict, list)) else value
-    return kept
+    text = str(value)
+    if is_number_name(str(field)):
+        return mask(text)
+    return (masked_aadhaar(text) or text) if is_aadhaar else text
 
 
-@lru_cache(maxsize=2048)
-def _is_aadhaar(field: str) -> bool:
-    """Whether a field of that name holds an Aadhaar number."""
-    return _AADHAAR.search(field) is not None
-
-
-def mask(value: Any) -> str:
-    """An Aadhaar number with its last four digits only, whatever it looks like (section 1.5 row 21)."""
-    text = "".join(str(value).split())
-    return f"XXXX XXXX {text[-4:]}" if len(text) >= 8 else "XXXX XXXX XXXX"
-
-
-def _masked_field(value: Any) -> Any:
-    if isinstance(value, dict):
-        score = Score.read(value.get("confidence_score"))
-        return {"value": mask(value.get("value")), "confidence_score": score and score.raw}
-    return mask(value)
-
-
-def _document(id: str | None, type_: str | None, content: Mapping[str, Any]) -> DocumentEvidence:
-    links = [
-        field["redact_url"]
-        for name, field in content.items()
-        if _is_aadhaar(name) and isinstance(field, dict) and _text(field.get("redact_url"))
-    ]
+def _document(id: str | None, entry: Mapping[str, Any], content: Mapping[str, Any]) -> DocumentEvidence:
+    said = _type_in(content) or _type_in(entry)
+    type_ = shown(_ALIASES.get(said, said)) if said else None
+    is_aadhaar = speaks_of_aadhaar(entry)
+    links = list(_links(content, is_aadhaar))
     return DocumentEvidence(
         document_id=id,
         type=type_,
-        country="IN" if type_ in ("AADHAAR", "PAN", "VOTER_ID", "GST_CERT", "UDYAM_CERT") else None,
-        fields=tuple(_fields(content)),
+        country="IN" if type_ in _INDIAN else None,
+        fields=tuple(_fields(content, is_aadhaar)),
         images={"redacted": Secret(links[0])} if links else {},
-        issued_on=_date(content, _ISSUED),
-        expires_on=_date(content, _EXPIRES),
+        **read_validity(content, entry),
     )
 
 
-def _date(content: Mapping[str, Any], names: Iterable[str]) -> date | None:
-    """Printed day first, with slashes or dashes (section 3.0); anything else says nothing."""
-    for name in names:
-        field = content.get(name)
-        text = field.get("value") if isinstance(field, dict) else field
-        found = _DATE.fullmatch(text.strip()) if isinstance(text, str) else None
-        if found:
-            try:
-                return date(int(found[3]), int(found[2]), int(found[1]))
-            except ValueError:
-                continue
+def _type_in(place: Mapping[str, Any]) -> str | None:
+    for key, value in place.items():
+        if _is_type_name(key):
+            return _text(value.get("value") if isinstance(value, dict) else value)
     return None
 
 
-def _fields(content: Mapping[str, Any], prefix: str = "", depth: int = 0) -> Iterator[ExtractedField]:
+@lru_cache(maxsize=2048)
+def _is_type_name(key: str) -> bool:
+    return parts(key) in (("document", "type"), ("doc", "type"), ("documenttype",), ("doctype",))
+
+
+def _links(content: Mapping[str, Any], is_aadhaar: bool) -> Iterator[str]:
+    """Links to the picture with the number masked."""
+    for name, field in content.items():
+        link = _text(field.get("redact_url")) if isinstance(field, dict) else None
+        if link and (is_aadhaar or is_aadhaar_name(name)):
+            yield link
+
+
+def _fields(content: Mapping[str, Any], is_aadhaar: bool, prefix: str = "", depth: int = 0) -> Iterator[ExtractedField]:
     """Object with `value`: a field. Object without: a group, recursively. Anything else: a bare value (section 3.0)."""
     for key, item in content.items():
-        if key == "document_type" and not prefix:
+        if not prefix and _is_type_name(key):
             continue
         name = f"{prefix}{key}"
         if isinstance(item, dict) and "value" not in item:
             if depth < _DEEPEST:
-                yield from _fields(item, f"{name}.", depth + 1)
+                yield from _fields(item, is_aadhaar or is_aadhaar_name(key), f"{name}.", depth + 1)
             continue
         value = item["value"] if isinstance(item, dict) else item
         score = Score.read(item.get("confidence_score")) if isinstance(item, dict) else None
         confidence = score.value if score else None
-        if _is_aadhaar(key):
-            whole = Secret(str(value)) if value not in (None, "", [], {}) else None
-            yield ExtractedField(name=name, value=whole and mask(value), confidence=confidence, whole=whole)
-        else:
-            yield ExtractedField(name=name, value=None if value == "" else value, confidence=confidence)
+        if value in (None, "", [], {}):
+            yield ExtractedField(name=name, value=None if value in (None, "") else value, confidence=confidence)
+            continue
+        dark = masked(key, value, is_aadhaar)
+        whole = None if dark is value else Secret(str(value))
+        yield ExtractedField(name=name, value=dark, confidence=confidence, whole=whole)
 
 
-def _problems(entry: Mapping[str, Any], content: Mapping[str, Any]) -> Iterator[str]:
-    """The words of a document's failure, in the styles of v3 and of v2 (sections 3.14 and 6.2)."""
-    code, reason = _text(entry.get("error_code")), _text(entry.get("error_reason"))
-    bare = content.get("processing_error")
-    bare = bare.get("value") if isinstance(bare, dict) else bare
-    if code is None and entry.get("error_code") not in (None, ""):
-        code = "UNKNOWN_ERROR"
-    for word in (code, reason if code else None, _text(bare)):
-        if word:
-            yield word[:80]
+def _says_anything(content: Mapping[str, Any]) -> bool:
+    return any(value not in (None, "", [], {}) for value in content.values())
 
 
 def document_check(id: str | None, type_: str | None, outcome: CheckOutcome, reasons: tuple[str, ...]) -> Check:
+    word = reasons[0] if outcome is CheckOutcome.FAILED and is_code(reasons[0]) and reasons[0].isupper() else None
     return Check(
         kind=CheckKind.DOCUMENT,
         name=type_ or "document",
         outcome=outcome,
         reasons=reasons,
         document_id=id,
-        vendor_word=reasons[0] if outcome is CheckOutcome.FAILED else None,
+        vendor_word=word,
     )
 
 
-def _compared(field: object, value: object) -> str | None:
-    if value is None or isinstance(value, (dict, list)):
-        return None
-    return mask(value) if _is_aadhaar(str(field)) else str(value)
-
-
 def _text(value: object) -> str | None:
-    return value if isinstance(value, str) and value else None
+    return value if isinstance(value, str) and value.strip() else None

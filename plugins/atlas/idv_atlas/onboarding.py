@@ -11,13 +11,21 @@ from typing import Any
 
 import attrs
 
-from idv_core.errors import InvalidOrder, UnexpectedResponse
+from idv_core.errors import DuplicateFlow, InvalidOrder, UnexpectedResponse
 from idv_core.model import Applicant, CheckOutcome, Deferred, Document, Flow, FlowOrder, FlowStatus, Result
-from idv_core.wire import Exchange, Request
+from idv_core.wire import Exchange, Request, structure
 
-from .account import AtlasAccount, file_urls, read_uploads
-from .mapping import document_check, public, read_documents, read_master_status
-from .payloads import ChatReply, CoApplicantsAdded, FlowCreated, OnboardingStatus, Page, Submitted
+from .account import AtlasAccount, check_id, opened_id, options_of, same_case, unnamed
+from .mapping import document_check, read_documents, read_id, read_master_status
+from .masking import public
+from .payloads import ChatReply, CoApplicantsAdded, OnboardingStatus, Page, Submitted
+from .problems import is_bad_word
+from .uploads import file_urls, knows_uploads, read_uploads, refuse_twice, upload_doubts
+
+_DUPLICATE = (
+    "Atlas has a flow for this application and applicant already and does not say its id; go on with the one you stored, "
+    "ask Atlas for its id, or open under another application_id"
+)
 
 
 @attrs.frozen(kw_only=True)
@@ -36,7 +44,7 @@ class AtlasOnboarding(AtlasAccount):
         return f"/{self.settings.api_version}/verification/{call}"
 
     def open_flow(self, order: FlowOrder) -> Exchange[Flow]:
-        options = order.vendor_options.get("atlas", {})
+        options = options_of(order)
         name = order.applicant.full_name
         if not name:
             raise InvalidOrder("Atlas onboarding needs the applicant's name", fields=("applicant.name",))
@@ -53,24 +61,30 @@ class AtlasOnboarding(AtlasAccount):
         if not old:
             body |= {"user_docs": list(order.documents)} if order.documents else {}
             body |= {"auth_token_url": order.callbacks.url("auth")} if order.callbacks else {}
-            body |= {"flow_params": dict(options["flow_params"])} if options.get("flow_params") else {}
-        reply = yield Request.post("/v1/flow/init" if old else self._path("flow/init"), json=body)
-        id = reply.structure(FlowCreated).id
-        if not id:
-            raise UnexpectedResponse("the answer has no flow_id", status=reply.status)
+            body |= {"flow_params": options["flow_params"]} if options["flow_params"] else {}
+        reply = yield Request.post("/v1/flow/init" if old else self._path("flow/init"), json=body, accept={409})
+        if reply.status == 409:
+            raise DuplicateFlow(_DUPLICATE, status=409, nothing_done=True)
+        asked = {name: body[name] for name in ("application_id", "external_reference_id", "username", "product_type")}
+        id = opened_id(reply, **asked)
+        if ":" in id:
+            raise UnexpectedResponse("the flow_id has a colon in it, which separates it from the applicant here")
         return Flow(id=f"{id}:{order.applicant.reference}", status=FlowStatus.OPEN)
 
     def recover(self, order: FlowOrder, since: datetime | None) -> Exchange[Flow]:
-        """Open again: the pair of application and applicant is unique at Atlas, so that there never are two (section 3.5).
+        """Open again: the pair of application and applicant is unique at Atlas, so that there never are two (section 3.5),
+        also where the first call arrives late.
 
-        Raises DuplicateFlow when the first call did arrive: Atlas has no call that tells the id of that flow; its
-        callback names it.
+        Raises DuplicateFlow when the first call did arrive: Atlas has no call that tells the id of that flow.
         """
         return self.open_flow(order)
 
     def upload(self, flow: Flow, documents: tuple[Document, ...]) -> Exchange[Flow]:
         key = "flow_uuid" if self.settings.api_version == "v1" else "flow_id"
         body = {key: _ids(flow)["flow_id"], "file_urls": file_urls(documents, submission_mode="upload")}
+        if not knows_uploads(flow):
+            status = yield from self._status(flow)
+            refuse_twice(documents, _files(status))
         reply = yield Request.post(self._path("multiupload"), json=body)
         uploads = flow.uploads + read_uploads(reply, documents)
         return attrs.evolve(flow, status=FlowStatus.PROCESSING, uploads=uploads)
@@ -81,31 +95,41 @@ class AtlasOnboarding(AtlasAccount):
 
     def submit(self, flow: Flow) -> Exchange[Flow]:
         """Close the flow: no more documents (section 3.11)."""
-        yield self._submission(flow, "yes")
+        reply = yield self._submission(flow, "yes")
+        same_case(reply.json_object(), _ids(flow)["flow_id"], "flow_id", "flow_uuid", status=reply.status)
         return attrs.evolve(flow, status=FlowStatus.PROCESSING)
 
     def result(self, flow: Flow) -> Exchange[Result]:
-        """Read with `submit` and `close_flow=no`, for there is no other way (section 1.5 row 29)."""
+        """Read with `submit` and `close_flow=no`, for there is no other way (section 1.5 row 29).
+
+        What was handed in is what the flow says and what `status` lists, so that a file without result is missed by
+        reference too.
+        """
         status = yield from self._status(flow)
         flow = attrs.evolve(flow, status=read_master_status(status.master_status))
         if not flow.status.is_final:
             return Result(flow=flow)
         reply = yield self._submission(flow, "no")
-        submitted = reply.structure(Submitted)
+        answer = reply.json()
         ids = _ids(flow)
-        if submitted.flow_id not in (None, ids["flow_id"]):
-            raise UnexpectedResponse("the answer is of another flow", status=reply.status)
+        is_named = same_case(answer, ids["flow_id"], "flow_id", "flow_uuid", status=reply.status)
+        submitted = structure(answer, Submitted, status=reply.status)
+        files = _files(status)
         sent = {upload.document_id for upload in flow.uploads}
-        mine = [entry for entry in submitted.data if _is_of(entry, ids["external_reference_id"], sent)]
-        documents, checks = read_documents(mine, "data", sorted(sent))
-        known = {check.document_id for check in checks}
-        failed = [
-            document_check(file.document_id, None, CheckOutcome.FAILED, ("FAILED",))
-            for file in status.file_statuses
-            if file.status == "FAILED" and file.document_id not in known
-        ]
+        mine = [entry for entry in submitted.data if _is_of(entry, ids["external_reference_id"], sent | files.keys())]
+        others = {read_id(entry.get("document_id")) for entry in submitted.data} - sent
+        reading = read_documents(mine, "data", sorted(sent | (files.keys() - others)))
+        known = {check.document_id for check in reading.checks if check.outcome is CheckOutcome.FAILED}
+        bad = [id for id, word in files.items() if is_bad_word(word) and id not in known]
+        checks = [check for check in reading.checks if check.document_id not in bad]
+        checks += [document_check(id, None, CheckOutcome.FAILED, ("FAILED",)) for id in bad]
+        unknown = () if files and not knows_uploads(flow) else upload_doubts(flow, reading.ids)
         return Result(
-            flow=flow, documents=documents, checks=(*checks, *failed), raw=Deferred(lambda: public({"data": mine}))
+            flow=flow,
+            documents=reading.documents,
+            checks=checks,
+            doubts=(*reading.doubts, *unnamed(is_named), *unknown),
+            raw=Deferred(lambda: public({"data": mine})),
         )
 
     def checklist(self, flow: Flow) -> Exchange[Mapping[str, bool]]:
@@ -156,8 +180,12 @@ class AtlasOnboarding(AtlasAccount):
         return None
 
     def _status(self, flow: Flow) -> Exchange[OnboardingStatus]:
-        reply = yield Request.get(self._path("status"), query=_ids(flow))
-        return reply.structure(OnboardingStatus)
+        ids = _ids(flow)
+        reply = yield Request.get(self._path("status"), query=ids)
+        answer = reply.json()
+        same_case(answer, ids["flow_id"], "flow_id", "flow_uuid", status=reply.status)
+        same_case(answer, ids["external_reference_id"], "external_reference_id", status=reply.status)
+        return structure(answer, OnboardingStatus, status=reply.status)
 
     def _submission(self, flow: Flow, close: str) -> Request:
         """Query and body say the same (section 1.5 row 30). Doing it twice does no harm."""
@@ -166,13 +194,19 @@ class AtlasOnboarding(AtlasAccount):
 
 
 def _ids(flow: Flow) -> dict[str, str]:
-    flow_id, colon, reference = flow.id.partition(":")
+    flow_id, colon, reference = check_id(flow.id).partition(":")
     if not colon or not flow_id or not reference:
         raise InvalidOrder("an Atlas onboarding flow is named 'flow_id:external_reference_id'", fields=("flow",))
     return {"flow_id": flow_id, "external_reference_id": reference}
 
 
+def _files(status: OnboardingStatus) -> dict[str, object]:
+    """The documents that Atlas has, and how far each is (section 3.7)."""
+    named = {read_id(file.document_id): file.status for file in status.file_statuses}
+    return {id: word for id, word in named.items() if id is not None}
+
+
 def _is_of(entry: Mapping[str, Any], reference: str, sent: set[str]) -> bool:
     """An entry without an applicant is ours if we sent that document, or if we do not know what was sent."""
     named = entry.get("external_reference_id")
-    return named == reference or (not named and (not sent or entry.get("document_id") in sent))
+    return named == reference or (not named and (not sent or read_id(entry.get("document_id")) in sent))

@@ -58,7 +58,7 @@ class VerificationStatus:
 
 @attrs.frozen(kw_only=True)
 class FileStatus:
-    document_id: str | None = None
+    document_id: Any = None
     status: Any = None
 
 
@@ -74,7 +74,6 @@ class OnboardingStatus:
 class Extracts:
     """Section 3.4. Entries are read one by one, so that a strange one does not hide the others."""
 
-    flow_uuid: str | None = None
     ocr_data: list[Any] = attrs.field(factory=list, validator=_holds_objects)
     cross_checks: list[Any] | None = attrs.field(default=None, validator=attrs.validators.optional(_holds_objects))
 
@@ -84,14 +83,13 @@ class Page:
     """A page of a batch or of the chat (section 3.0). The totals are not to be trusted (section 1.5 row 34)."""
 
     data: list[dict[str, Any]]
-    has_next: bool | None = False
+    has_next: Any = None
 
 
 @attrs.frozen(kw_only=True)
 class Submitted:
     """Section 3.11."""
 
-    flow_id: str | None = None
     data: list[dict[str, Any]]
 
 

@@ -35,7 +35,8 @@ class AtlasSettings:
 
     `base_url`, `api_version` and `auth_path` have the documented default of the family. `refresh` (onboarding only) asks
     for a new token with the refresh token before it uses the credentials again. The address match has credentials of
-    its own, by default the same.
+    its own, by default the same. Set `extracts_name_flow` to false where Atlas's `extracts` never name the flow they are of:
+    such an answer is doubtful otherwise.
     """
 
     client_id: Secret
@@ -46,6 +47,7 @@ class AtlasSettings:
     api_version: str = attrs.field(validator=is_text)
     auth_path: str = attrs.field(validator=is_text)
     refresh: bool = False
+    extracts_name_flow: bool = True
     address_client_id: Secret | None = None
     address_client_secret: Secret | None = None
 

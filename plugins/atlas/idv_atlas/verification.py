@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import attrs
 
-from idv_core.errors import InvalidOrder, UnexpectedResponse
+from idv_core.errors import InvalidOrder
 from idv_core.model import CheckKind, Deferred, Document, Flow, FlowOrder, FlowStatus, Result
 from idv_core.protocols import Evidence
 from idv_core.wire import Exchange, Request, structure
 
-from .account import AtlasAccount, file_urls, read_uploads
-from .mapping import public, read_cross_checks, read_documents, read_master_status
-from .payloads import Extracts, FlowCreated, VerificationStatus
+from .account import AtlasAccount, check_id, opened_id, options_of, same_case, unnamed
+from .mapping import read_cross_checks, read_documents, read_id, read_master_status
+from .masking import public
+from .payloads import Extracts, VerificationStatus
+from .uploads import file_urls, knows_uploads, read_uploads, refuse_twice, upload_doubts
 
 
 @attrs.frozen
@@ -24,11 +28,11 @@ class AtlasVerification(AtlasAccount):
         return f"/{self.settings.api_version}/verification/{call}"
 
     def open_flow(self, order: FlowOrder) -> Exchange[Flow]:
-        options = order.vendor_options.get("atlas", {})
+        options = options_of(order)
         urls = order.callbacks
         auth_url = urls.url("auth") if urls else options.get("auth_url")
         callback_url = urls.url("results") if urls else options.get("callback_url")
-        if not auth_url or not callback_url:
+        if not isinstance(auth_url, str) or not isinstance(callback_url, str) or not auth_url or not callback_url:
             raise InvalidOrder(
                 "Atlas verification needs addresses to call back: give the gateway Callbacks(url, key)",
                 fields=("callbacks",),
@@ -38,37 +42,49 @@ class AtlasVerification(AtlasAccount):
             "application_id": order.application_id,
             "auth_url": auth_url,
             "callback_url": callback_url,
-            "flow_params": dict(options.get("flow_params", {})),
+            "flow_params": options["flow_params"],
         }
         reply = yield Request.post(self._path("flow/init"), json=body)
-        id = reply.structure(FlowCreated).id
-        if not id:
-            raise UnexpectedResponse("the answer has no flow_uuid", status=reply.status)
+        id = opened_id(reply, application_id=order.application_id, product_type=body["product_type"])
         return Flow(id=id, status=FlowStatus.OPEN)
 
     def upload(self, flow: Flow, documents: tuple[Document, ...]) -> Exchange[Flow]:
-        body = {"flow_uuid": flow.id, "file_urls": file_urls(documents)}
+        id = check_id(flow.id)
+        body = {"flow_uuid": id, "file_urls": file_urls(documents)}
+        if not knows_uploads(flow):
+            extracts, _ = yield from self._extracts(id)
+            refuse_twice(documents, {read_id(entry.get("document_id")) or "" for entry in extracts.ocr_data})
         reply = yield Request.post(self._path("multiupload"), json=body)
         uploads = flow.uploads + read_uploads(reply, documents)
         return attrs.evolve(flow, status=FlowStatus.PROCESSING, uploads=uploads)
 
     def status(self, flow: Flow) -> Exchange[Flow]:
-        reply = yield Request.get(self._path("status"), query={"flow_uuid": flow.id})
-        return attrs.evolve(flow, status=read_master_status(reply.structure(VerificationStatus).master_status))
+        id = check_id(flow.id)
+        reply = yield Request.get(self._path("status"), query={"flow_uuid": id})
+        answer = reply.json()
+        same_case(answer, id, "flow_uuid", "flow_id", status=reply.status)
+        status = structure(answer, VerificationStatus, status=reply.status)
+        return attrs.evolve(flow, status=read_master_status(status.master_status))
 
     def result(self, flow: Flow) -> Exchange[Result]:
         """A FAILED flow is failed technically; what could be read is reported all the same (section 5.4)."""
         flow = yield from self.status(flow)
         if not flow.status.is_final:
             return Result(flow=flow)
-        reply = yield Request.get(self._path("extracts"), query={"flow_uuid": flow.id})
-        answer = reply.json()
-        extracts = structure(answer, Extracts, status=reply.status)
-        if extracts.flow_uuid not in (None, flow.id):
-            raise UnexpectedResponse("the extracts are of another flow", status=reply.status)
+        extracts, answer = yield from self._extracts(flow.id)
+        is_named = same_case(answer, flow.id, "flow_uuid", "flow_id") or not self.settings.extracts_name_flow
         sent = [upload.document_id for upload in flow.uploads]
-        documents, checks = read_documents(extracts.ocr_data, "data", sent)
-        cross_checks = tuple(read_cross_checks(extracts.cross_checks or ()))
+        reading = read_documents(extracts.ocr_data, "data", sent)
         return Result(
-            flow=flow, documents=documents, checks=checks + cross_checks, raw=Deferred(lambda: public(answer))
+            flow=flow,
+            documents=reading.documents,
+            checks=reading.checks + tuple(read_cross_checks(extracts.cross_checks or ())),
+            doubts=(*reading.doubts, *unnamed(is_named), *upload_doubts(flow, reading.ids)),
+            raw=Deferred(lambda: public(answer)),
         )
+
+    def _extracts(self, id: str) -> Exchange[tuple[Extracts, Any]]:
+        reply = yield Request.get(self._path("extracts"), query={"flow_uuid": id})
+        answer = reply.json()
+        same_case(answer, id, "flow_uuid", "flow_id", status=reply.status)
+        return structure(answer, Extracts, status=reply.status), answer

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from typing import Any
 
 import attrs
 import httpx
@@ -35,6 +36,8 @@ from idv_core import (
     Threshold,
     UnexpectedResponse,
     VendorUnavailable,
+    dump,
+    load,
 )
 from idv_core.callbacks import CallbackApp, Inbound, Received
 from idv_core.registry import registry_of
@@ -181,6 +184,7 @@ class TestVerification:
             {"auth_call": False},
             {"callback_times": 0},
             {"callback_times": 3},
+            {"error_place": "as an object"},
         ],
         ids=str,
     )
@@ -200,6 +204,56 @@ class TestVerification:
         assert len(seen) == min(1, emulator.variants.callback_times)
         with pytest.raises(FlowNotFound):
             idv.status("atlas-india/unknown")
+
+    @pytest.mark.parametrize("place", ["beside", "inside", "as an object"])
+    def test_a_documents_error_is_seen_wherever_it_stands(
+        self, connect: Connect, network: Network, emulator: AtlasEmulator, place: Any
+    ) -> None:
+        emulator.variants.error_place = place
+        idv = connect()
+        flaw = network.by_url("passport", MEERA, "flawed", flaw="multiple people")
+        result = idv.wait(idv.upload(idv.open(order()), [*documents(network, MEERA), flaw]))
+        assert result.decision is Decision.DECLINED
+        assert [(check.document_id, check.vendor_word) for check in result.failed_checks()] == [
+            ("flawed", "INVALID_DOC")
+        ]
+
+    @pytest.mark.parametrize("variant", ["without_result", "unnamed_uploads"])
+    def test_a_document_that_gets_lost_at_the_vendor_approves_nobody(
+        self, connect: Connect, network: Network, emulator: AtlasEmulator, variant: str
+    ) -> None:
+        setattr(emulator.variants, variant, frozenset({"aadhaar"}))
+        idv = connect()
+        flow = idv.upload(idv.open(order()), documents(network, MEERA))
+        result = idv.wait(flow)
+        assert result.decision is Decision.REVIEW
+        assert [(check.document_id, check.outcome) for check in result.checks if check.document_id] == [
+            ("aadhaar", CheckOutcome.NOT_DONE)
+        ]
+        assert idv.result(flow.ref).decision is Decision.REVIEW
+
+    def test_by_reference_nobody_is_approved_and_the_reason_says_what_to_give(
+        self, connect: Connect, network: Network
+    ) -> None:
+        idv = connect()
+        flow = idv.upload(idv.open(order()), documents(network, MEERA))
+        assert idv.wait(flow).decision is Decision.APPROVED
+        by_reference = idv.result(flow.ref)
+        assert by_reference.decision is Decision.REVIEW
+        assert [reason.code for reason in by_reference.reasons] == ["uploads.unknown"]
+        assert "give the Flow that upload returned" in str(by_reference.reasons[0])
+        with pytest.raises(InvalidOrder, match="unique in the flow"):
+            idv.upload(flow.ref, documents(network, MEERA)[:1])
+        assert idv.result(load(Flow, dump(flow))).decision is Decision.APPROVED
+
+    def test_extracts_that_never_name_their_flow_need_a_setting(
+        self, connect: Connect, network: Network, emulator: AtlasEmulator
+    ) -> None:
+        emulator.variants.extracts_name_flow = False
+        for setting, decision in ((True, Decision.REVIEW), (False, Decision.APPROVED)):
+            idv = connect(extracts_name_flow=setting)
+            flow = idv.upload(idv.open(order(application_id=f"APP-{setting}")), documents(network, MEERA))
+            assert idv.wait(flow).decision is decision
 
     def test_ids_that_do_not_come_back_leave_documents_unattributed(
         self, connect: Connect, network: Network, emulator: AtlasEmulator
@@ -264,6 +318,18 @@ class TestOnboarding:
         assert idv.open(order()).ref == flow.ref
         with pytest.raises(DuplicateFlow):
             idv.open(order(tenant="another branch"))
+
+    def test_another_process_is_told_what_to_do_about_the_flow_that_is_there(
+        self, connect: Connect, emulator: AtlasEmulator
+    ) -> None:
+        connect(family="onboarding").open(order())
+        other = connect(family="onboarding")
+        for call in (other.open, other.recover):
+            with pytest.raises(
+                DuplicateFlow, match="go on with the one you stored, ask Atlas for its id, or open under"
+            ):
+                call(order())
+        assert len(emulator.cases) == 1
 
     def test_a_name_is_needed(self, idv: Gateway) -> None:
         with pytest.raises(InvalidOrder, match="name"):
@@ -393,10 +459,12 @@ class TestOnboarding:
 class TestBatches:
     @pytest.mark.parametrize("family", ["idp", "bulk"])
     @pytest.mark.parametrize("shape", ["array", "object"])
+    @pytest.mark.parametrize("says_next", [True, False])
     def test_all_pages_are_read(
-        self, connect: Connect, network: Network, emulator: AtlasEmulator, family: str, shape: str
+        self, connect: Connect, network: Network, emulator: AtlasEmulator, family: str, shape: str, says_next: bool
     ) -> None:
         emulator.variants.docstream_upload_answer = shape
+        emulator.variants.pages_say_next = says_next
         emulator.variants.page_size = 2
         idv = connect(family=family)
         flow = idv.open(order())
@@ -409,6 +477,24 @@ class TestBatches:
         assert [document.document_id for document in idv.result(flow.ref).documents] == ["d0", "d1", "d2", "d3", "d4"]
         with pytest.raises(InvalidOrder, match="takes its documents once"):
             idv.upload(flow, [network.by_url("pan", MEERA, "late")])
+
+    def test_a_file_that_the_answer_does_not_name_keeps_nobody_waiting(
+        self, connect: Connect, network: Network, emulator: AtlasEmulator
+    ) -> None:
+        emulator.variants.unnamed_uploads = frozenset({"aadhaar"})
+        idv = connect(family="bulk")
+        flow = idv.upload(idv.open(order()), documents(network, MEERA))
+        assert [upload.accepted for upload in flow.uploads] == [True, False, True, True]
+        result = idv.wait(flow)
+        assert [(check.document_id, check.outcome) for check in result.checks] == [("aadhaar", CheckOutcome.NOT_DONE)]
+
+    def test_an_application_id_with_slashes_keeps_document_ids_apart(
+        self, connect: Connect, network: Network, emulator: AtlasEmulator
+    ) -> None:
+        idv = connect(family="bulk")
+        flow = idv.upload(idv.open(order(application_id="LN/2026/1")), [network.by_url("pan", MEERA, "id/front")])
+        idv.wait(flow)
+        assert [document.document_id for document in idv.result(flow.ref).documents] == ["id/front"]
 
     def test_an_account_wide_callback_names_documents(
         self, connect: Connect, network: Network, emulator: AtlasEmulator, seen: list[Received]
@@ -429,7 +515,7 @@ class TestBatches:
         assert len(ran.requests) == 2
         assert ran.value.status is FlowStatus.PROCESSING
         pages = [reply({"data": [{"document_id": f"A/{n}", "file_data": {}}], "has_next": True}) for n in range(400)]
-        assert len(run_exchange(adapter.result(Flow(id="B:2", status="processing")), pages).requests) == 200
+        assert len(run_exchange(adapter.result(Flow(id="B:2", status="processing")), pages).requests) == 3
 
     def test_what_is_no_batch(self) -> None:
         adapter = AtlasBatch(attrs.evolve(SETTINGS, family=Family.BULK, product_type=None))
