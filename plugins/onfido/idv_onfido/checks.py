@@ -185,9 +185,9 @@ class OnfidoChecks(OnfidoAccount):
             raise UnexpectedResponse("a check is of another applicant", status=reply.status)
         for check in checks:
             self.check_mode(sandbox=check.sandbox, reply=reply)
-        made = {check.id: moment(check.created_at) for check in checks}
-        last = max(checks, key=lambda check: found.timestamp() if (found := made[check.id]) else 0.0, default=None)
-        if len(checks) < 2 or None not in made.values():
+        made = [(moment(check.created_at), check) for check in checks]
+        last = max(made, key=lambda one: one[0].timestamp() if one[0] else 0.0, default=(None, None))[1]
+        if len(made) < 2 or all(when for when, _ in made):
             return last, ()
         return last, (Reason("check.order_unknown", "which of several checks was the last is not known"),)
 
