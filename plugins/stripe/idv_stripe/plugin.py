@@ -70,7 +70,7 @@ class StripeIdentity:
     def problems(self, *, callbacks: bool) -> Iterator[tuple[str, str]]:
         if self.settings.api_key.reveal().startswith("pk_"):
             yield "api_key", "a publishable key (pk_) opens nothing: give a secret or a restricted one (sk_, rk_)"
-        if callbacks and self.settings.webhook_secret is None:
+        if callbacks and not self.settings.webhook_secret:
             yield "webhook_secret", "is not set: only their address proves webhooks. Give the endpoint's signing secret"
 
     def authorize(self, request: Request, token: Secret | None, now: datetime) -> Request:
