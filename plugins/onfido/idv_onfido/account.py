@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
@@ -11,22 +12,27 @@ import attrs
 import pycountry
 
 from idv_core.errors import CallbackRejected, InvalidOrder, Refusal, UnexpectedResponse
-from idv_core.model import Applicant, Secret
+from idv_core.model import Flow, FlowOrder, Secret
 from idv_core.protocols import CallbackReading, InboundCall
 from idv_core.wire import Exchange, Request, Response
 
 from .mapping import as_object, as_text
+from .names import names_of, same_words
 from .settings import Family, OnfidoSettings
 
-_FORBIDDEN = frozenset('!#$%*=<>;{}"')
+_ID = re.compile(r"[!-~]{1,255}")
 
 
 @attrs.frozen(kw_only=True)
 class Created:
-    """Any object that has just been made."""
+    """Any object that has just been made. What it says of the person is compared with what was sent."""
 
     id: str
-    sandbox: bool = False
+    sandbox: bool | None = None
+    applicant_id: str | None = None
+    first_name: str | None = None
+    last_name: str | None = None
+    email: str | None = None
 
 
 @attrs.frozen
@@ -48,7 +54,7 @@ class OnfidoAccount:
         settings = self.settings
         if settings.family is Family.WORKFLOWS and settings.workflow_id is None:
             yield "workflow_id", "is not set: nothing can be opened but orders that name a workflow as their template"
-        if settings.base_url is None and settings.key_mode and not settings.token_region and settings.region != "eu":
+        if settings.base_url is None and settings.key_mode and not settings.token_region and str(settings.region) != "eu":
             yield "region", "the token names no region, as those of region eu do, and the region is another one"
         if callbacks and not settings.webhook_token:
             yield "webhook_token", "is not set: only their address proves webhooks. Give the token of the webhook"
@@ -84,14 +90,21 @@ class OnfidoAccount:
         """The id of our flow in an event's payload, if it is there."""
         raise NotImplementedError
 
-    def create_applicant(self, applicant: Applicant, *, repeatable: bool) -> Exchange[str]:
+    def create_applicant(self, order: FlowOrder, *, repeatable: bool) -> Exchange[str]:
         """The id of a new applicant."""
-        reply = yield Request.post("/applicants", json=_applicant(applicant), repeatable=repeatable)
+        sent = _applicant(order)
+        reply = yield Request.post("/applicants", json=sent, repeatable=repeatable)
         created = reply.structure(Created)
         self.check_mode(sandbox=created.sandbox, reply=reply)
+        for name in ("first_name", "last_name", "email"):
+            told, ours = getattr(created, name), sent.get(name)
+            if told and ours and not same_words(told, ours):
+                raise UnexpectedResponse(
+                    f"the applicant is somebody else: its {name} is not what was sent", status=reply.status
+                )
         return new_id(created.id, reply)
 
-    def check_mode(self, *, sandbox: bool, reply: Response) -> None:
+    def check_mode(self, *, sandbox: bool | None, reply: Response) -> None:
         """In the sandbox nothing is really checked, so a live account never takes what comes from there."""
         if self.settings.is_live and sandbox:
             raise UnexpectedResponse("the object is of the sandbox and the token is live", status=reply.status)
@@ -103,10 +116,28 @@ def sign(token: Secret, body: bytes) -> str:
 
 
 def new_id(id: str, reply: Response) -> str:
-    """The id, which must not be empty."""
-    if not id:
-        raise UnexpectedResponse("the answer has an empty id", status=reply.status)
+    """The id, which must be one."""
+    if not _ID.fullmatch(id):
+        raise UnexpectedResponse("the answer has an id that is none", status=reply.status)
     return id
+
+
+def id_of(flow: Flow) -> str:
+    """The flow's id. Raises InvalidOrder for one that cannot be Onfido's."""
+    if not _ID.fullmatch(flow.id):
+        raise InvalidOrder(
+            "the flow's id is none of Onfido's: at most 255 ASCII characters without blanks", fields=("flow",)
+        )
+    return flow.id
+
+
+def moment(text: str | None) -> datetime | None:
+    """A date and time (RFC 3339), None for anything else."""
+    try:
+        read = datetime.fromisoformat(text or "")
+    except ValueError:
+        return None
+    return read if read.tzinfo is not None else None
 
 
 def alpha_3(country: str) -> str | None:
@@ -117,16 +148,9 @@ def alpha_3(country: str) -> str | None:
     return str(found.alpha_3) if found else None
 
 
-def _applicant(person: Applicant) -> dict[str, Any]:
-    """Onfido wants first and last name apart; where the order does not part them, the last word is the last name."""
-    first, _, last = (person.name or "").strip().rpartition(" ")
-    first, last = person.given_name or first, person.family_name or last
-    wrong = [name for name, text in (("given_name", first), ("family_name", last)) if not text or _FORBIDDEN & {*text}]
-    if wrong:
-        raise InvalidOrder(
-            'Onfido needs a given and a family name, without !#$%*=<>;{}"',
-            fields=tuple(f"applicant.{n}" for n in wrong),
-        )
+def _applicant(order: FlowOrder) -> dict[str, Any]:
+    person = order.applicant
+    first, last = names_of(person, order.vendor_options.get("onfido", {}))
     country = person.country and alpha_3(person.country)
     known = {
         "first_name": first,

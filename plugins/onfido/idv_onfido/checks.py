@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -17,6 +17,7 @@ from idv_core.model import (
     Flow,
     FlowOrder,
     FlowStatus,
+    Reason,
     Result,
     Upload,
     UploadKind,
@@ -24,9 +25,9 @@ from idv_core.model import (
 )
 from idv_core.pictures import JPEG, PDF, PNG, picture_type
 from idv_core.protocols import Evidence, Polling
-from idv_core.wire import Exchange, FilePart, NotAccepted, Request
+from idv_core.wire import Exchange, FilePart, NotAccepted, Request, Response
 
-from .account import Created, OnfidoAccount, alpha_3, new_id
+from .account import Created, OnfidoAccount, alpha_3, id_of, moment, new_id
 from .mapping import KINDS, SCORED, Report, as_object, as_text, public, read_reports
 
 _STATUS = {
@@ -45,11 +46,11 @@ class OneCheck:
 
     id: str
     applicant_id: str
-    status: str
+    status: str | None = None
     result: str | None = None
-    report_ids: tuple[str, ...] = ()
-    created_at: str = ""
-    sandbox: bool = False
+    report_ids: tuple[str, ...] | None = None
+    created_at: str | None = None
+    sandbox: bool | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -71,7 +72,7 @@ class OnfidoChecks(OnfidoAccount):
     accepts = {UploadKind.DOCUMENT: frozenset({JPEG, PNG, PDF}), UploadKind.SELFIE: frozenset({JPEG, PNG})}  # noqa: RUF012
 
     def open_flow(self, order: FlowOrder) -> Exchange[Flow]:
-        id = yield from self.create_applicant(order.applicant, repeatable=False)
+        id = yield from self.create_applicant(order, repeatable=False)
         return Flow(id=id, status=FlowStatus.OPEN)
 
     def upload(self, flow: Flow, documents: tuple[Document, ...]) -> Exchange[Flow]:
@@ -86,44 +87,56 @@ class OnfidoChecks(OnfidoAccount):
 
     def submit(self, flow: Flow) -> Exchange[Flow]:
         """Ask for the check, unless there is one already."""
-        last = yield from self._last(flow)
+        last, _ = yield from self._last(flow)
         if last is None:
             ids = [id for upload in flow.uploads for name, id in upload.vendor_ids.items() if name in ("front", "back")]
             body: dict[str, Any] = {"applicant_id": flow.id, "report_names": list(self.settings.report_names)}
             reply = yield Request.post("/checks", json=body | ({"document_ids": ids} if ids else {}))
-            new_id(reply.structure(OneCheck).id, reply)
+            made = reply.structure(OneCheck)
+            if made.applicant_id != flow.id:
+                raise UnexpectedResponse("the check is of another applicant", status=reply.status)
+            new_id(made.id, reply)
             return attrs.evolve(flow, status=FlowStatus.PROCESSING)
         return attrs.evolve(flow, status=_status(last))
 
     def status(self, flow: Flow) -> Exchange[Flow]:
-        last = yield from self._last(flow)
+        last, _ = yield from self._last(flow)
         return attrs.evolve(flow, status=FlowStatus.OPEN if last is None else _status(last))
 
     def result(self, flow: Flow) -> Exchange[Result]:
         """The applicant's last check with its reports."""
-        last = yield from self._last(flow)
+        last, doubts = yield from self._last(flow)
         status = FlowStatus.OPEN if last is None else _status(last)
         flow = attrs.evolve(flow, status=status)
         if last is None or status is not FlowStatus.FINISHED:
-            return Result(flow=flow, vendor_word=last.status[:40] if last else None)
+            return Result(flow=flow, vendor_word=last.status[:40] if last and last.status else None)
         reply = yield Request.get("/reports", query={"check_id": last.id})
         found = reply.structure(ListedReports).reports
-        if any(report.get("check_id") != last.id for report in found):
+        if any(report.get("check_id") not in (None, last.id) for report in found):
             raise UnexpectedResponse("a report is of another check", status=reply.status)
         reports = tuple(Report(str(report.get("name")), report) for report in found)
         ours = {id: upload.document_id for upload in flow.uploads for id in upload.vendor_ids.values()}
         checks, documents = read_reports(reports, ours)
-        whole = {*last.report_ids} <= {report.get("id") for report in found}
+        whole = {*(last.report_ids or ())} <= {report.get("id") for report in found}
         good = last.result == "clear" and whole and all(check.outcome is CheckOutcome.PASSED for check in checks)
         return Result(
             flow=flow,
             checks=checks,
             documents=documents,
             verdict=VendorVerdict.POSITIVE if good and checks else VendorVerdict.DOUBTFUL,
-            vendor_word=(last.result or last.status)[:40],
-            notes=("sandbox",) if last.sandbox else (),
+            vendor_word=(last.result or last.status or "")[:40] or None,
+            doubts=(*doubts, *self._doubts(last, found)),
+            is_test=last.sandbox is True or self.settings.key_mode == "test",
             raw=public({"id": last.id, "status": last.status, "result": last.result}, reports),
         )
+
+    def _doubts(self, check: OneCheck, reports: tuple[dict[str, Any], ...]) -> Iterator[Reason]:
+        """What the check could have said of its reports, and they of it."""
+        if any(report.get("check_id") is None for report in reports):
+            yield Reason("report.unnamed", "a report does not say which check it is of")
+        if check.report_ids is None:
+            for name in sorted({*self.settings.report_names} - {str(report.get("name")) for report in reports}):
+                yield Reason("report.missing", f"there is no report {name}, and the check does not say which it has")
 
     def flow_of(self, payload: Mapping[str, Any]) -> str | None:
         """Only some events name the applicant."""
@@ -131,7 +144,7 @@ class OnfidoChecks(OnfidoAccount):
 
     def _document(self, flow: Flow, document: Document) -> Exchange[Upload]:
         country = document.country and alpha_3(document.country)
-        fields = {"applicant_id": flow.id, "type": (document.type or "unknown").lower()}
+        fields = {"applicant_id": id_of(flow), "type": (document.type or "unknown").lower()}
         if country:
             fields["issuing_country"] = country
         ids: dict[str, str] = {}
@@ -139,21 +152,20 @@ class OnfidoChecks(OnfidoAccount):
             if side == "front" or content is not None:
                 form = {**fields, "side": side, "file": _file(document, content)}
                 reply = yield Request.post("/documents", form=form, repeatable=True)
-                ids[side] = new_id(reply.structure(Created).id, reply)
+                ids[side] = _stored(flow, reply)
         return Upload(document_id=document.id, vendor_ids=ids)
 
     def _live_photo(self, flow: Flow, photo: Document) -> Exchange[Upload]:
         """A photo without exactly one face is refused; that is evidence, not an error of ours."""
         request = Request.post(
             "/live_photos",
-            form={"applicant_id": flow.id, "file": _file(photo, photo.content)},
+            form={"applicant_id": id_of(flow), "file": _file(photo, photo.content)},
             repeatable=True,
             accept={422},
         )
         reply = yield request
         if reply.is_success:
-            id = new_id(reply.structure(Created).id, reply)
-            return Upload(document_id=photo.id, vendor_ids={"live_photo": id})
+            return Upload(document_id=photo.id, vendor_ids={"live_photo": _stored(flow, reply)})
         if "face_detection" not in self.read_error(request, reply).fields:
             raise NotAccepted(request, reply)
         check = Check(
@@ -165,18 +177,31 @@ class OnfidoChecks(OnfidoAccount):
         )
         return Upload(document_id=photo.id, accepted=False, check=check)
 
-    def _last(self, flow: Flow) -> Exchange[OneCheck | None]:
-        reply = yield Request.get("/checks", query={"applicant_id": flow.id})
+    def _last(self, flow: Flow) -> Exchange[tuple[OneCheck | None, tuple[Reason, ...]]]:
+        """The applicant's last check, and a doubt where it is not certain that it is the last."""
+        reply = yield Request.get("/checks", query={"applicant_id": id_of(flow)})
         checks = reply.structure(ListedChecks).checks
         if any(check.applicant_id != flow.id for check in checks):
             raise UnexpectedResponse("a check is of another applicant", status=reply.status)
         for check in checks:
             self.check_mode(sandbox=check.sandbox, reply=reply)
-        return max(checks, key=lambda check: check.created_at, default=None)
+        made = [(moment(check.created_at), check) for check in checks]
+        last = max(made, key=lambda one: one[0].timestamp() if one[0] else 0.0, default=(None, None))[1]
+        if len(made) < 2 or all(when for when, _ in made):
+            return last, ()
+        return last, (Reason("check.order_unknown", "which of several checks was the last is not known"),)
+
+
+def _stored(flow: Flow, reply: Response) -> str:
+    """The id of a file that was handed in for the flow's applicant."""
+    stored = reply.structure(Created)
+    if stored.applicant_id not in (None, flow.id):
+        raise UnexpectedResponse("the file was stored for another applicant", status=reply.status)
+    return new_id(stored.id, reply)
 
 
 def _status(check: OneCheck) -> FlowStatus:
-    return _STATUS.get(check.status, FlowStatus.PROCESSING)
+    return _STATUS.get(check.status or "", FlowStatus.PROCESSING)
 
 
 _SUFFIXES = {JPEG: "jpg", PNG: "png", PDF: "pdf"}

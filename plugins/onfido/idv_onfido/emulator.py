@@ -10,7 +10,7 @@ import secrets
 import uuid
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 import attrs
 import httpx
@@ -66,9 +66,15 @@ class EmulatedCheck:
 
 @attrs.define(kw_only=True)
 class Variants:
-    """What the vendor's pages leave open: how long processing takes, and how a workflow ends."""
+    """What the vendor's pages leave open: how long processing takes, how a workflow ends, how runs are listed.
+
+    A run is listed `listed_after` it was made. With `pages` "last" a page past the end is the last one again, with "first"
+    there is one page only, whichever is asked for.
+    """
 
     processing: timedelta = timedelta(seconds=2)
+    listed_after: timedelta = timedelta(0)
+    pages: Literal["empty", "last", "first"] = "empty"
     suspects_end: str = "declined"
 
 
@@ -311,7 +317,14 @@ class OnfidoEmulator(Emulator):
         runs = [run for run in reversed(self.runs.values()) if tags <= {*run.about["tags"]}]
         wanted = {name: call.query[name] for name in ("status", "applicant_id") if name in call.query}
         runs = [run for run in runs if all(run.about[name] == value for name, value in wanted.items())]
-        return Reply(200, [self._shown(run, call) for run in _page_of(runs, call, _PER_PAGE)])
+        until = self.clock.now() - self.variants.listed_after
+        runs = [run for run in runs if datetime.fromisoformat(run.about["created_at"]) <= until]
+        page = _page_of(runs, call, _PER_PAGE)
+        if not page and self.variants.pages == "last":
+            page = runs[-(len(runs) % _PER_PAGE or _PER_PAGE) :]
+        if self.variants.pages == "first":
+            page = runs[:_PER_PAGE]
+        return Reply(200, [self._shown(run, call) for run in page])
 
     def _list_tasks(self, call: Call) -> Reply:
         shown = ("id", "workflow_run_id", "task_def_id", "task_def_version", "created_at", "updated_at")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import date
 from typing import Any
 
 import attrs
 import pycountry
 
+from idv_core.dates import document_dates
 from idv_core.model import Check, CheckKind, CheckOutcome, DocumentEvidence, ExtractedField, Score
+from idv_core.model.public import without_secrets
 
 _KINDS = {
     "document": CheckKind.DOCUMENT,
@@ -82,7 +83,7 @@ def _check(report: Report, kind: CheckKind | None, ours: Mapping[str, str]) -> C
     word, sub = _word(report.data.get("result")), _word(report.data.get("sub_result"))
     if not _is_complete(report):
         outcome = CheckOutcome.NOT_DONE if report.data.get("status") in ("withdrawn", "cancelled") else None
-    elif word == "clear" and report.data.get("sub_result") in (None, "clear") and kind is not None:
+    elif _is_clear(report) and report.data.get("sub_result") in (None, "clear") and kind is not None:
         outcome = CheckOutcome.PASSED
     else:
         outcome = CheckOutcome.FAILED if (word, sub) == ("consider", "suspected") else None
@@ -99,9 +100,9 @@ def _check(report: Report, kind: CheckKind | None, ours: Mapping[str, str]) -> C
 def _face_checks(report: Report, ours: Mapping[str, str]) -> Iterator[Check]:
     whole, complete = _word(report.data.get("result")), _is_complete(report)
     for name, kind, scored in _FACE_PARTS:
-        part = as_object(as_object(report.data.get("breakdown")).get(name))
-        word = _word(part.get("result"))
-        if complete and word == whole == "clear":
+        said = as_object(report.data.get("breakdown")).get(name)
+        part, word = as_object(said), _word(_result_of(said))
+        if complete and word == "clear" and _is_clear(report):
             outcome = CheckOutcome.PASSED
         else:
             outcome = CheckOutcome.FAILED if complete and word == "consider" else CheckOutcome.INCONCLUSIVE
@@ -122,17 +123,32 @@ def _is_complete(report: Report) -> bool:
     return bool(report.data.get("status", "complete") == "complete")
 
 
+def _is_clear(report: Report) -> bool:
+    """Clear as a whole and in all of its parts; one that contradicts itself is not understood."""
+    return report.data.get("result") == "clear" and not any(map(_is_flagged, _parts(report.data).values()))
+
+
 def _flagged(data: Mapping[str, Any]) -> Iterator[str]:
     """The parts of the breakdown that are not clear, two levels deep: `visual_authenticity.fonts`."""
-    for name, part in as_object(data.get("breakdown")).items():
-        below = as_object(as_object(part).get("breakdown"))
-        found = [inner for inner, value in below.items() if _is_flagged(value) and _word(inner)]
+    for name, part in _parts(data).items():
+        found = [inner for inner, value in _parts(part).items() if _is_flagged(value) and _word(inner)]
         if _is_flagged(part) and _word(name):
             yield from (f"{name}.{inner}" for inner in found) if found else (name,)
 
 
+def _parts(data: object) -> Mapping[str, Any]:
+    """The breakdown of a report or of a part of it. One that is there and no object is one part of that name."""
+    breakdown = as_object(data).get("breakdown")
+    return breakdown if isinstance(breakdown, dict) else {"breakdown": breakdown}
+
+
+def _result_of(part: object) -> object:
+    """`{"result": "clear"}`, or the word alone."""
+    return part.get("result") if isinstance(part, dict) else part
+
+
 def _is_flagged(part: object) -> bool:
-    return as_object(part).get("result") not in (None, "clear")
+    return _result_of(part) not in (None, "clear")
 
 
 def _document(report: Report, ours: Mapping[str, str]) -> DocumentEvidence:
@@ -148,9 +164,13 @@ def _document(report: Report, ours: Mapping[str, str]) -> DocumentEvidence:
         type=(_word(read.get("document_type")) or "").upper() or None,
         country=_alpha_2(read.get("issuing_country")),
         fields=tuple(fields),
-        issued_on=_date(read.get("issuing_date")),
-        expires_on=_date(read.get("date_of_expiry")),
+        **document_dates(issued=_everywhere(read, "issuing_date"), expires=_everywhere(read, "date_of_expiry")),
     )
+
+
+def _everywhere(read: Mapping[str, Any], name: str) -> list[object]:
+    """What the properties say, and what was read from the document and its chip (API v3.6, `document_properties`)."""
+    return [place.get(name) for place in (read, *(as_object(read.get(n)) for n in ("extracted_data", "nfc")))]
 
 
 def _one_of_ours(report: Report, key: str, ours: Mapping[str, str]) -> str | None:
@@ -168,7 +188,7 @@ def public(answer: Mapping[str, Any], reports: Iterable[Report]) -> dict[str, An
          "sub_result": _word(report.data.get("sub_result")), "flagged": list(_flagged(report.data))}
         for report in reports
     ]  # fmt: skip
-    return {**{name: value for name, value in kept.items() if value is not None}, "reports": read}
+    return without_secrets({**{name: value for name, value in kept.items() if value is not None}, "reports": read})
 
 
 def _alpha_2(code: object) -> str | None:
@@ -177,14 +197,6 @@ def _alpha_2(code: object) -> str | None:
         return "XK"
     found = pycountry.countries.get(alpha_3=code) if isinstance(code, str) else None
     return str(found.alpha_2) if found else None
-
-
-def _date(value: object) -> date | None:
-    """`YYYY-MM-DD`."""
-    try:
-        return date.fromisoformat(value) if isinstance(value, str) else None
-    except ValueError:
-        return None
 
 
 def as_object(value: object) -> Mapping[str, Any]:

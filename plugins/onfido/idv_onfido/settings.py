@@ -59,9 +59,9 @@ class OnfidoSettings:
     link_hosts: tuple[str, ...] = attrs.field(default=("onfido.app", "*.onfido.app"), converter=as_tuple)
 
     def __attrs_post_init__(self) -> None:
-        if self.base_url is None and self.token_region not in (None, self.region.value):
+        if self.base_url is None and self.token_region not in (None, self.region):
             raise ValueError(
-                f"the token is one of region {self.token_region} and the region is {self.region.value}: Onfido takes a token "
+                f"the token is one of region {self.token_region} and the region is {self.region}: Onfido takes a token "
                 "in its own region only"
             )
 

@@ -10,13 +10,24 @@ from typing import Any
 
 import attrs
 
-from idv_core.errors import InvalidOrder, UnexpectedResponse
+from idv_core.errors import FlowNotFound, InvalidOrder, UnexpectedResponse
 from idv_core.links import trusted_link
-from idv_core.model import CheckOutcome, Flow, FlowOrder, FlowStatus, Link, Result, Secret, VendorVerdict
+from idv_core.model import (
+    CheckOutcome,
+    Flow,
+    FlowOrder,
+    FlowStatus,
+    Link,
+    Reason,
+    Result,
+    Secret,
+    VendorVerdict,
+    subject_of,
+)
 from idv_core.protocols import Evidence, Polling
 from idv_core.wire import Exchange, Request, Response, structure
 
-from .account import OnfidoAccount, new_id
+from .account import OnfidoAccount, id_of, moment, new_id
 from .mapping import KINDS, SCORED, Report, as_object, as_text, public, read_reports, report_name
 
 _STATUS = {
@@ -36,6 +47,9 @@ _VERDICTS = {
 }
 _LANGUAGES = {name[:2]: name for name in ("en_US", "de_DE", "es_ES", "fr_FR", "it_IT", "pt_PT", "nl_NL")}
 _TASK_ID = re.compile(r"[0-9a-z_-]{1,100}")
+_PAGES = 100
+_CLOCKS_DIFFER = timedelta(minutes=1)
+_DEAD = frozenset({FlowStatus.EXPIRED, FlowStatus.CANCELLED, FlowStatus.FAILED})
 _PLAIN = re.compile(r"[A-Za-z0-9._-]{1,100}")
 
 
@@ -52,7 +66,8 @@ class Run:
     id: str
     applicant_id: str
     workflow_id: str
-    status: str
+    status: str | None = None
+    created_at: str | None = None
     link: RunLink | None = None
     sdk_token: str | None = None
     tags: tuple[str, ...] | None = None
@@ -61,9 +76,9 @@ class Run:
 
 @attrs.frozen(kw_only=True)
 class TaskItem:
-    id: str
-    task_def_id: str
-    created_at: str = ""
+    id: str | None = None
+    task_def_id: str | None = None
+    created_at: str | None = None
 
 
 @attrs.frozen
@@ -74,26 +89,25 @@ class OnfidoWorkflows(OnfidoAccount):
     evidence = Evidence(checks=KINDS, scored=SCORED, documents=True, verdict=True)
 
     def open_flow(self, order: FlowOrder) -> Exchange[Flow]:
+        """The run of this order that is under way, if there is one; else a new one."""
         workflow = self._workflow(order)
+        under_way = [flow for flow in (yield from self._listed(order, None)) if not flow.status.is_final]
+        if under_way:
+            return under_way[0]
         # an applicant without a run is a record that nobody looks at, so it does no harm if there are two
-        applicant = yield from self.create_applicant(order.applicant, repeatable=True)
+        applicant = yield from self.create_applicant(order, repeatable=True)
         reply = yield Request.post("/workflow_runs", json=_run(order, workflow, applicant))
-        return self._flow(reply.structure(Run), reply)
+        run = reply.structure(Run)
+        if not _is_same(run.applicant_id, applicant) or not _may_be(run, order, workflow):
+            raise UnexpectedResponse("the run is of another order", status=reply.status)
+        return self._flow(run, reply, order)
 
     def recover(self, order: FlowOrder, since: datetime | None) -> Exchange[Flow]:
-        """The run with this application's tag, workflow and applicant; else a new one."""
-        workflow, tag, page = self._workflow(order), _tag("application", order.application_id), 1
-        while True:
-            reply = yield Request.get("/workflow_runs", query={"tags": tag, "page": str(page)})
-            runs = structure(reply.json(), tuple[Run, ...], status=reply.status)
-            for run in runs:
-                if tag not in (run.tags or ()):
-                    raise UnexpectedResponse("the runs listed are not those of the tag", status=reply.status)
-                if run.customer_user_id == order.applicant.reference and run.workflow_id == workflow:
-                    return self._flow(run, reply)
-            if not runs:
-                return (yield from self.open_flow(order))
-            page += 1
+        """The newest run with this application's and product's tags, this workflow and applicant. It opens none."""
+        for flow in (yield from self._listed(order, since)):
+            if flow.status not in _DEAD:
+                return flow
+        raise FlowNotFound("Onfido lists no run of this order")
 
     def status(self, flow: Flow) -> Exchange[Flow]:
         run, _ = yield from self._found(flow)
@@ -103,9 +117,11 @@ class OnfidoWorkflows(OnfidoAccount):
         """The run, and once it has ended the last report task of each kind, which is what the outcome rests on."""
         run, answer = yield from self._found(flow)
         status = _status(run)
-        reports = (yield from self._reports(flow)) if status is FlowStatus.FINISHED else ()
+        doubts: list[Reason] = []
+        reports = (yield from self._reports(flow, doubts)) if status is FlowStatus.FINISHED else ()
         checks, documents = read_reports(reports, {})
-        verdict = _VERDICTS.get(run.status)
+        word = run.status or ""
+        verdict = _VERDICTS.get(word)
         if verdict is VendorVerdict.POSITIVE and not any(c.outcome is CheckOutcome.PASSED for c in checks):
             verdict = VendorVerdict.DOUBTFUL
         return Result(
@@ -113,8 +129,10 @@ class OnfidoWorkflows(OnfidoAccount):
             checks=checks,
             documents=documents,
             verdict=verdict,
-            vendor_word=run.status[:40],
-            notes=() if run.status in _STATUS else ("unknown status",),
+            vendor_word=word[:40] or None,
+            notes=() if word in _STATUS else ("unknown status",),
+            doubts=doubts,
+            is_test=self.settings.key_mode == "test",
             raw=public(answer, reports),
         )
 
@@ -132,41 +150,116 @@ class OnfidoWorkflows(OnfidoAccount):
             )
         return workflow
 
+    def _listed(self, order: FlowOrder, since: datetime | None) -> Exchange[list[Flow]]:
+        """The runs of this order made from `since` on, the newest first. Pages end when one brings nothing new."""
+        workflow, tag = self._workflow(order), _tag("application", order.application_id)
+        flows: list[Flow] = []
+        seen: set[str] = set()
+        for page in range(1, _PAGES + 1):
+            reply = yield Request.get("/workflow_runs", query={"tags": tag, "page": str(page)})
+            runs = structure(reply.json(), tuple[Run, ...], status=reply.status)
+            if any(tag not in (run.tags or ()) for run in runs):
+                raise UnexpectedResponse("the runs listed are not those of the tag", status=reply.status)
+            new = [run for run in runs if run.id not in seen]
+            if not new:
+                return flows
+            seen.update(run.id for run in new)
+            flows += [
+                self._flow(run, reply, order)
+                for run in new
+                if _is_whole(run, order, workflow) and not _is_older(run, since) and not _is_link_over(run, reply)
+            ]
+        raise UnexpectedResponse("the list of runs does not end", status=reply.status)
+
     def _found(self, flow: Flow) -> Exchange[tuple[Run, Mapping[str, Any]]]:
-        reply = yield Request.get("/workflow_runs/{}", flow.id)
+        reply = yield Request.get("/workflow_runs/{}", id_of(flow))
         run = reply.structure(Run)
-        if run.id != flow.id:
+        person = run.customer_user_id
+        others = (
+            run.id != flow.id,
+            flow.subject is not None and person is not None and subject_of(person) != flow.subject,
+            flow.application_id is not None and _is_of_another_application(run, flow.application_id),
+        )
+        if any(others):
             raise UnexpectedResponse("the answer is another run", status=reply.status)
         return run, reply.json_object() or {}
 
-    def _reports(self, flow: Flow) -> Exchange[tuple[Report, ...]]:
+    def _reports(self, flow: Flow, doubts: list[Reason]) -> Exchange[tuple[Report, ...]]:
         reply = yield Request.get("/workflow_runs/{}/tasks", flow.id)
-        last: dict[str, TaskItem] = {}
+        tasks: dict[str, list[TaskItem]] = {}
         for task in structure(reply.json(), tuple[TaskItem, ...], status=reply.status):
-            name = report_name(task.task_def_id)
-            if name and (name not in last or task.created_at >= last[name].created_at):
-                last[name] = task
+            name = report_name(task.task_def_id or "")
+            if name:
+                tasks.setdefault(name, []).append(task)
         reports: list[Report] = []
-        for name, task in last.items():
-            if not _TASK_ID.fullmatch(task.id):
+        for name, attempts in tasks.items():
+            made = [moment(task.created_at) for task in attempts]
+            if len(attempts) > 1 and None in made:
+                doubts.append(Reason("task.order_unknown", f"which {name} task was the last is not known"))
+            task = max(enumerate(attempts), key=lambda item: (_sortable(made[item[0]]), item[0]))[1]
+            if not _TASK_ID.fullmatch(task.id or ""):
                 raise UnexpectedResponse("the id of a task is none", status=reply.status)
-            reply = yield Request.get("/workflow_runs/{}/tasks/{}", flow.id, task.id)
+            reply = yield Request.get("/workflow_runs/{}/tasks/{}", flow.id, task.id or "")
             answer = reply.json_object() or {}
-            if answer.get("id") != task.id or answer.get("workflow_run_id") != flow.id:
+            named = answer.get("workflow_run_id")
+            if answer.get("id") != task.id or named not in (None, flow.id):
                 raise UnexpectedResponse("the answer is another task", status=reply.status)
+            if named is None:
+                doubts.append(Reason("flow.unnamed", f"the {name} task does not say which run it is of"))
             reports.append(Report(name, as_object(answer.get("output"))))
         return tuple(reports)
 
-    def _flow(self, run: Run, reply: Response) -> Flow:
+    def _flow(self, run: Run, reply: Response, order: FlowOrder) -> Flow:
         url, ends = (run.link.url, run.link.expires_at) if run.link else (None, None)
-        link = Link(trusted_link(url, self.base_url, self.settings.link_hosts), _moment(ends)) if url else None
+        link = Link(trusted_link(url, self.base_url, self.settings.link_hosts), moment(ends)) if url else None
         return Flow(
             id=new_id(run.id, reply),
             status=_status(run),
             link=link,
             details={"applicant_id": run.applicant_id},
             secrets={"sdk_token": Secret(run.sdk_token)} if run.sdk_token else {},
+            subject=subject_of(order.applicant.reference),
         )
+
+
+def _is_same(id: str, other: str) -> bool:
+    """Onfido's ids are UUIDs, whose letters may be capitals (RFC 9562 section 4)."""
+    return id.lower() == other.lower()
+
+
+def _may_be(run: Run, order: FlowOrder, workflow: str) -> bool:
+    """Whether nothing that the run says is of another order."""
+    wanted = set(_tags(order))
+    return (
+        _is_same(run.workflow_id, workflow)
+        and run.customer_user_id in (None, order.applicant.reference)
+        and (run.tags is None or wanted <= {*run.tags})
+    )
+
+
+def _is_whole(run: Run, order: FlowOrder, workflow: str) -> bool:
+    """Whether the run says that it is of this order, in all that we sent."""
+    return _may_be(run, order, workflow) and run.customer_user_id is not None and run.tags is not None
+
+
+def _is_older(run: Run, since: datetime | None) -> bool:
+    made = moment(run.created_at)
+    return since is not None and (made is None or made < since - _CLOCKS_DIFFER)
+
+
+def _is_link_over(run: Run, reply: Response) -> bool:
+    """A run that waits for an applicant whose link no longer works: Onfido makes no other link for it."""
+    ends = moment(run.link.expires_at) if run.link else None
+    return _status(run) is FlowStatus.AWAITING_APPLICANT and ends is not None and ends <= reply.received_at
+
+
+def _is_of_another_application(run: Run, application_id: str) -> bool:
+    tags = run.tags or ()
+    return any(tag.startswith("application:") for tag in tags) and _tag("application", application_id) not in tags
+
+
+def _sortable(made: datetime | None) -> float:
+    return made.timestamp() if made else 0.0
 
 
 def _run(order: FlowOrder, workflow: str, applicant: str) -> dict[str, Any]:
@@ -180,9 +273,13 @@ def _run(order: FlowOrder, workflow: str, applicant: str) -> dict[str, Any]:
         "applicant_id": applicant,
         "workflow_id": workflow,
         "customer_user_id": order.applicant.reference,
-        "tags": [_tag("application", order.application_id), _tag("product", order.product)],
+        "tags": _tags(order),
         "link": link,
     }
+
+
+def _tags(order: FlowOrder) -> list[str]:
+    return [_tag("application", order.application_id), _tag("product", order.product)]
 
 
 def _tag(name: str, value: str) -> str:
@@ -191,12 +288,4 @@ def _tag(name: str, value: str) -> str:
 
 
 def _status(run: Run) -> FlowStatus:
-    return _STATUS.get(run.status, FlowStatus.PROCESSING)
-
-
-def _moment(text: str | None) -> datetime | None:
-    try:
-        moment = datetime.fromisoformat(text or "")
-    except ValueError:
-        return None
-    return moment if moment.tzinfo is not None else None
+    return _STATUS.get(run.status or "", FlowStatus.PROCESSING)

@@ -22,6 +22,7 @@ from idv_core import (
     Decision,
     Document,
     Flow,
+    FlowNotFound,
     FlowStatus,
     Gateway,
     InvalidOrder,
@@ -66,7 +67,10 @@ def gateway(served: tuple[OnfidoEmulator, Served], clock: FakeClock, **more: Any
     }
     callbacks = Callbacks("https://platform.example/idv", Secret("key-of-the-tests-0123456789abcdef"))
     return Gateway(
-        [Account("onfido", "onfido", settings)], callbacks=callbacks, clock=clock, registry=registry_of(idv_plugin())
+        [Account("onfido", "onfido", settings, test=True)],
+        callbacks=callbacks,
+        clock=clock,
+        registry=registry_of(idv_plugin()),
     )
 
 
@@ -216,8 +220,9 @@ class TestWorkflowRuns:
         recovered = idv.recover(order(), account="onfido")
         assert (recovered.id, len(served[0].runs)) == (flow.id, before)
         assert recovered.link is not None
-        idv.recover(order(application_id="APP-2"), account="onfido")
-        assert len(served[0].runs) == before + 1
+        with pytest.raises(FlowNotFound, match="open it"):
+            idv.recover(order(application_id="APP-2"), account="onfido")
+        assert len(served[0].runs) == before
 
     @pytest.mark.parametrize("application_id", ["A,1", "x" * 200, "Größe 1", "a" * 101])
     def test_recover_finds_any_application(self, sdk: Any, idv: Gateway, served: Any, application_id: str) -> None:
@@ -321,14 +326,28 @@ class TestErrors:
     def test_a_name_that_onfido_would_refuse_is_not_sent(self, served: Any, idv: Gateway) -> None:
         from idv_core import Applicant
 
-        for person in ({"name": "Ana"}, {"given_name": "A<b>", "family_name": "Ruiz"}, {}):
-            with pytest.raises(InvalidOrder, match="a given and a family name"):
+        for person, said in (
+            ({"name": "Ana Ruiz"}, "apart"),
+            ({"given_name": "A<b>", "family_name": "Ruiz"}, "takes no name with"),
+            ({}, "apart"),
+        ):
+            with pytest.raises(InvalidOrder, match=said):
                 idv.open(order(applicant=Applicant(reference="CUST-1", **person)))
-        assert not served[0].calls
+        assert not [call for call in served[0].calls if call.startswith("POST")]
 
     def test_no_workflow(self, served: Any, clock: FakeClock) -> None:
         with gateway(served, clock, workflow_id=None) as idv, pytest.raises(InvalidOrder, match="name a workflow"):
             idv.open(order())
+
+    def test_a_person_with_one_name(self, sdk: Any, served: Any, by_api: Gateway) -> None:
+        from idv_core import Applicant
+
+        person = Applicant(reference="CUST-1", family_name="Suharto")
+        with pytest.raises(InvalidOrder, match="a person with one name"):
+            by_api.open(order(applicant=person))
+        flow = by_api.open(order(applicant=person, vendor_options={"onfido": {"first_name": "-"}}))
+        made = sdk.find_applicant(flow.id)
+        assert (made.first_name, made.last_name) == ("-", "Suharto")
 
     def test_a_live_token_takes_nothing_from_the_sandbox(self, served: Any, clock: FakeClock) -> None:
         emulator, _ = served

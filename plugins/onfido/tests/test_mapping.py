@@ -113,8 +113,57 @@ def test_dates_and_countries_only_where_they_are_some() -> None:
     properties = {"issuing_country": "GBR", "date_of_expiry": "2031-02-29", "issuing_date": "2021-02-28"}
     _, (document,) = read_reports([report("document", {"properties": properties})], {})
     assert (document.country, document.expires_on, str(document.issued_on)) == ("GB", None, "2021-02-28")
+    assert document.unread == ("expires_on",)
     _, (document,) = read_reports([report("document", {"properties": {"issuing_country": "UTO"}})], {})
-    assert document.country is None
+    assert (document.country, document.unread) == (None, ())
+
+
+@pytest.mark.parametrize(
+    ("properties", "expires", "unread"),
+    [
+        ({"date_of_expiry": "2031-05-07T00:00:00Z"}, "2031-05-07", False),
+        ({"date_of_expiry": None}, "None", False),
+        ({"date_of_expiry": 1}, "None", True),
+        ({"date_of_expiry": ["2031-05-07"]}, "None", True),
+        ({"extracted_data": {"date_of_expiry": "2031-05-07"}}, "2031-05-07", False),
+        ({"nfc": {"date_of_expiry": "2031-05-07"}}, "2031-05-07", False),
+        ({"date_of_expiry": "2031-05-07", "nfc": {"date_of_expiry": "2019-05-07"}}, "None", True),
+        ({"date_of_expiry": "2031-05-07", "extracted_data": {"date_of_expiry": None}}, "2031-05-07", False),
+    ],
+)
+def test_an_expiry_that_is_there_is_never_absent(properties: Any, expires: str, unread: bool) -> None:
+    _, (document,) = read_reports([report("document", {"properties": properties})], {})
+    assert (str(document.expires_on), "expires_on" in document.unread) == (expires, unread)
+
+
+@pytest.mark.parametrize(
+    "breakdown",
+    [
+        {"visual_authenticity": {"result": "consider"}},
+        {"visual_authenticity": "consider"},
+        {"visual_authenticity": ["consider"]},
+        {"visual_authenticity": False},
+        {"data_validation": {"result": {"value": "consider"}}},
+        "consider",
+        ["consider"],
+    ],
+)
+def test_a_clear_report_with_a_part_that_is_not_is_not_understood(breakdown: Any) -> None:
+    assert one("document", result="clear", sub_result="clear", breakdown=breakdown).outcome is INCONCLUSIVE
+    faces, _ = read_reports([report("facial_similarity_photo", {"result": "clear", "breakdown": breakdown})], {})
+    assert PASSED not in [check.outcome for check in faces]
+
+
+def test_verdicts_of_parts_that_are_words_alone_are_read() -> None:
+    def read(compared: str, authentic: str) -> list[CheckOutcome | None]:
+        clear = "clear" if compared == authentic == "clear" else "consider"
+        data = {"result": clear, "breakdown": {"face_comparison": compared, "visual_authenticity": authentic}}
+        return [check.outcome for check in read_reports([report("facial_similarity_photo", data)], {})[0]]
+
+    assert read("clear", "clear") == [PASSED, PASSED]
+    assert read("consider", "clear") == [FAILED, INCONCLUSIVE]
+    said = one("document", result="consider", sub_result="suspected", breakdown={"visual_authenticity": "consider"})
+    assert (said.outcome, said.reasons) == (FAILED, ("visual_authenticity",))
 
 
 def test_a_document() -> None:

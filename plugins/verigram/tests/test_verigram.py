@@ -16,6 +16,7 @@ from idv_verigram.plugin import sign
 
 from idv_core import (
     Account,
+    Applicant,
     AuthenticationFailed,
     Callbacks,
     CheckKind,
