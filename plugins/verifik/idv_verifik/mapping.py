@@ -82,7 +82,7 @@ NEVER_KEPT = (
 _NAMES_AGREE = 90
 _PARTS = ("documentValidation", "biometricValidation", "compareFaceVerification")
 _CODE = re.compile(r"[A-Z][A-Z_-]{0,39}")
-_LABEL = re.compile(r"[A-Za-z][A-Za-z0-9 _-]{0,39}")
+_LABEL = re.compile(r"[^\W\d_][\w .'’()/-]{0,59}")
 _LONG_NUMBER = re.compile(r"\d{5}")
 
 
@@ -238,6 +238,16 @@ def document_settings(project_flow: Mapping[str, Any]) -> Mapping[str, Any]:
     return _section(project_flow, "documents")
 
 
+def is_asked(setting: object) -> bool:
+    """Whether a project flow asks for something: whatever stands there, unless it is no."""
+    return setting not in (None, False)
+
+
+def is_searched_for(documents: Mapping[str, Any]) -> bool:
+    """Whether these settings ask for criminal records or lists."""
+    return is_asked(documents.get("criminalHistoryVerification")) or is_asked(documents.get("screening"))
+
+
 def is_source_checked(registration: Mapping[str, Any]) -> bool:
     """Whether the names were compared with a source already."""
     return isinstance(_object(registration.get("documentValidation")).get("infoValidationSupported"), bool)
@@ -313,9 +323,7 @@ def _names(document: Mapping[str, Any], settings: Mapping[str, Any]) -> Iterator
 
 def _screening(information: Mapping[str, Any], settings: Mapping[str, Any]) -> Iterator[Check]:
     """A hit is a name match, so it goes to a person: inconclusive, not failed (section 3.9)."""
-    wanted = any(
-        _section(settings, "documents").get(key) is True for key in ("criminalHistoryVerification", "screening")
-    )
+    wanted = is_searched_for(_section(settings, "documents"))
     criminal = _object(information.get("criminalData"))
     if not criminal:
         if wanted:
@@ -335,16 +343,21 @@ def _wanted(settings: Mapping[str, Any], checks: tuple[Check, ...]) -> set[Check
     """
     steps = _section(settings, "steps") or {"document": "mandatory", "liveness": "mandatory"}
     form = _section(settings, "signUpForm")
-    wanted = {kind for step, kind in _STEPS.items() if steps.get(step) == "mandatory"}
-    if steps.get("signUpForm") == "mandatory":
+    wanted = {kind for step, kind in _STEPS.items() if _is_mandatory(steps.get(step))}
+    if _is_mandatory(steps.get("signUpForm")):
         wanted |= {
             kind
             for asked, gateway, kind in _GATEWAYS
-            if form.get(asked) is True and form.get(gateway) not in (None, "none")
+            if is_asked(form.get(asked)) and form.get(gateway) not in (None, "none")
         }
     if wanted.union(check.kind for check in checks).issuperset(_STEPS.values()):
         wanted.add(CheckKind.FACE_MATCH)
     return wanted
+
+
+def _is_mandatory(step: object) -> bool:
+    """A word that is neither optional nor skip is not understood, and counts as mandatory."""
+    return step is not None and _word(step) not in ("OPTIONAL", "SKIP")
 
 
 def _missing(wanted: set[CheckKind], checks: tuple[Check, ...]) -> Iterator[Check]:

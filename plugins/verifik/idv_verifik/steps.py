@@ -74,10 +74,9 @@ class Steps:
         flow = yield from self.sync(flow, "signUpForm")
         if document:
             flow = yield from self.sync(flow, "document")
-            if wants.get("informationVerification") is True and not mapping.is_source_checked(registration):
+            if mapping.is_asked(wants.get("informationVerification")) and not mapping.is_source_checked(registration):
                 flow = yield from self.check_source(flow, document)
-            screened = wants.get("criminalHistoryVerification") is True or wants.get("screening") is True
-            if information and screened and not mapping.is_background_checked(registration):
+            if information and mapping.is_searched_for(wants) and not mapping.is_background_checked(registration):
                 flow = yield from self.check_background(flow, information)
         if selfie:
             flow = yield from self.sync(flow, "liveness")

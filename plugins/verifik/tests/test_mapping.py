@@ -110,6 +110,24 @@ class TestCompletedNeedsItsChecks:
         assert judged(bare).decision is Decision.REVIEW
         assert judged({**GOOD, "projectFlow": flow}).decision is Decision.APPROVED
 
+    @pytest.mark.parametrize("word", ["MANDATORY", "Mandatory ", "required", True, 1, ["mandatory"]])
+    @pytest.mark.parametrize("step", ["document", "liveness"])
+    def test_a_word_that_is_not_understood_is_mandatory(self, step: str, word: object) -> None:
+        part = {"document": "documentValidation", "liveness": "biometricValidation"}[step]
+        data = {key: value for key, value in GOOD.items() if key not in (part, "compareFaceVerification")}
+        lax = {"document": "Optional", "liveness": "SKIP"}
+        assert judged({**data, "projectFlow": {"steps": lax}}).decision is Decision.APPROVED
+        assert judged({**data, "projectFlow": {"steps": {**lax, step: word}}}).decision is Decision.REVIEW
+
+    @pytest.mark.parametrize("asked", ["true", 1, "yes"])
+    def test_a_setting_that_is_not_understood_asks(self, asked: object) -> None:
+        for name in ("screening", "criminalHistoryVerification", "informationVerification"):
+            data = {**GOOD, "projectFlow": {"documents": {name: asked}}}
+            assert judged(data).decision is Decision.REVIEW
+            assert judged({**GOOD, "projectFlow": {"documents": {name: False}}}).decision is Decision.APPROVED
+        form = {"steps": {"signUpForm": "mandatory"}, "signUpForm": {"email": asked, "emailGateway": "mailgun"}}
+        assert judged({**GOOD, "projectFlow": form}).decision is Decision.REVIEW
+
     def test_optional_steps_alone_verify_nobody(self) -> None:
         lax = {"steps": {"document": "optional", "liveness": "optional"}}
         result = judged({"status": "COMPLETED", "projectFlow": lax, "emailValidation": {"status": "validated"}})
@@ -436,8 +454,14 @@ class TestWordsThatAreNone:
     @pytest.mark.parametrize(
         ("word", "shown"), [("verified", "VERIFIED"), ("79001122", "?"), ("a@b.co", "?"), (["x"], "?")]
     )
-    def test_an_unknown_word_is(self, word: object, shown: str) -> None:
+    def test_an_unknown_word_is_shown_if_it_is_one(self, word: object, shown: str) -> None:
         assert judged({**GOOD, "status": word}).vendor_word == shown
+
+    @pytest.mark.parametrize("type_", ["CC", "driver_license", "Cédula de ciudadanía", "Driver's license (back)"])
+    def test_a_type_is_shown(self, type_: str) -> None:
+        document = {"_id": "d-1", "documentType": type_}
+        (evidence,) = mapping.read_registration({**GOOD, "documentValidation": document}, FLOW).documents
+        assert evidence.type == type_
 
     def test_of_lists_only_the_names_of_sources_are(self) -> None:
         found = {"status": "ACTIVE", "criminalData": {"foundKeys": ["world_api_fbi", "Ana Ruiz 79001122", {"a": 1}]}}
