@@ -265,12 +265,12 @@ class Operations:
         since = self.openings.lost_since(key, session.name)
         if since is not None and isinstance(session.adapter, RecoverProtocol):
             try:
-                return (yield from self._recovered(live, session, plan, since))
+                return (yield from self._recovered(live, session, plan, since, is_shadow))
             except FlowNotFound:
                 pass
         if not session.cap.take(now):
             raise _capped(session, now)
-        order = _with_callbacks(live, session, plan.order, is_shadow=is_shadow)
+        order = _with_callbacks(live, session, plan, is_shadow)
         try:
             flow = yield from self._new_flow(session, "open", order, lambda a: a.open_flow(order), seconds)
         except OutcomeUnknown as error:
@@ -312,10 +312,12 @@ class Operations:
         self.openings.remember(key, order, flow, self.clock.now())
         return flow
 
-    def _recovered(self, live: Live, session: AccountSession, plan: Plan, since: datetime | None) -> Steps[Flow]:
+    def _recovered(
+        self, live: Live, session: AccountSession, plan: Plan, since: datetime | None, is_shadow: bool = False
+    ) -> Steps[Flow]:
         """The flow that the vendor made of the order. That it has none is certain only some time after the opening began."""
         key = identity(plan.order)
-        order = _with_callbacks(live, session, plan.order)
+        order = _with_callbacks(live, session, plan, is_shadow)
         try:
             flow = yield from self._new_flow(session, "recover", order, lambda a: a.recover(order, since))
         except OutcomeUnknown as error:
@@ -732,12 +734,12 @@ def _not_yet(session: AccountSession, since: datetime, left: timedelta) -> Outco
     )
 
 
-def _with_callbacks(
-    live: Live, session: AccountSession, order: FlowOrder, marks: str = "", is_shadow: bool = False
-) -> FlowOrder:
+def _with_callbacks(live: Live, session: AccountSession, plan: Plan, is_shadow: bool = False) -> FlowOrder:
+    """The order with the addresses for its flow, which carry what a decision about the flow depends on."""
+    order = plan.order
     if live.desk is None or order.callbacks is not None or not isinstance(session.adapter, CallbackProtocol):
         return order
-    urls = live.desk.urls(session.name, order.application_id, order.return_url, marks, is_shadow)
+    urls = live.desk.urls(session.name, order.application_id, order.return_url, plan.policy.mark, is_shadow)
     return attrs.evolve(order, callbacks=urls)
 
 

@@ -203,7 +203,7 @@ async def test_a_callback_wakes_the_task_that_waits(vendor: Vendor) -> None:
 def test_a_repeated_order_has_the_same_addresses_to_the_byte(idv: Gateway, vendor: Vendor) -> None:
     in_another_process = Vendor()
     assert path_of(idv, vendor) == path_of(gateway(in_another_process, callbacks=CALLBACKS), in_another_process)
-    more = {"return_url": "https://platform.example/a", "marks": ";policy=a", "is_shadow": True}
+    more = {"return_url": "https://platform.example/a", "policy": "a.1a2b3c4d", "is_shadow": True}
     each = [address(idv, "done"), *(address(idv, "done", **{name: value}) for name, value in more.items())]
     assert len({*each, address(idv, "return"), address(idv, "done", application_id="APP-2")}) == 6
 
@@ -282,7 +282,7 @@ def test_the_callback_of_a_shadow_says_that_it_is_one(vendor: Vendor) -> None:
 
 def test_a_reference_has_what_the_address_was_marked_with(idv: Gateway) -> None:
     refs = []
-    for more in ({"marks": ";policy=lending.1a2b3c4d"}, {"is_shadow": True}, {}):
+    for more in ({"policy": "lending.1a2b3c4d"}, {"is_shadow": True}, {}):
         inbound = Inbound(method="POST", path=address(idv, "done", **more), query={"id": "f-1"})
         refs.append(idv.receive("acme-1", inbound).flow_ref)
     assert refs == ["acme-1/f-1;policy=lending.1a2b3c4d", "shadow:acme-1/f-1", "acme-1/f-1"]

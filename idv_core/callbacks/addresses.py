@@ -20,19 +20,19 @@ _PURPOSE = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 class Addressee:
     """What an address was made for.
 
-    `application_id` None means the whole account. The browser goes on to `return_url`. `marks` stand
-    behind the references of its flows (`;policy=lending.1a2b3c4d`). `is_shadow` says that the flow decides nothing.
+    `application_id` None means the whole account. The browser goes on to `return_url`. `policy` is the mark of the policy that
+    its flow is judged by (`lending.1a2b3c4d`). `is_shadow` says that the flow decides nothing.
     """
 
     application_id: str | None
     return_url: str | None = attrs.field(default=None, repr=False)
-    marks: str = ""
+    policy: str | None = None
     is_shadow: bool = False
 
     @property
     def text(self) -> str:
         """The addressee as the first part of a token, in characters that an address may hold."""
-        payload = [self.application_id, self.return_url, self.marks, self.is_shadow]
+        payload = [self.application_id, self.return_url, self.policy, self.is_shadow]
         return _encode(json.dumps(payload, separators=(",", ":")).encode())
 
     @classmethod

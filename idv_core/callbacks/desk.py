@@ -132,11 +132,11 @@ class CallbackDesk:
         account: str,
         application_id: str | None,
         return_url: str | None = None,
-        marks: str = "",
+        policy: str | None = None,
         is_shadow: bool = False,
     ) -> CallbackUrls:
         """The addresses for one application, or for the whole account."""
-        return self.addresses.make(account, Addressee(application_id, return_url, marks, is_shadow))
+        return self.addresses.make(account, Addressee(application_id, return_url, policy, is_shadow))
 
     def admit(self, session: AccountSession, inbound: Inbound) -> Admitted:
         """Looks at method and address only. Raises CallbackRejected (405, 404)."""
@@ -276,7 +276,7 @@ def _received(session: AccountSession, admitted: Admitted, reading: CallbackRead
 
 def _reference(account: str, flow_id: str, addressee: Addressee) -> str:
     """The reference of a flow that a call to this address names, with all that its decision depends on."""
-    return f"{FlowRef(account=account, id=flow_id, is_shadow=addressee.is_shadow)}{addressee.marks}"
+    return str(FlowRef(account=account, id=flow_id, policy=addressee.policy, is_shadow=addressee.is_shadow))
 
 
 def _token_answer(bearer: str) -> Answer:

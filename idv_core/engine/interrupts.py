@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import signal
 import threading
+from inspect import getattr_static
 from types import CodeType
 from typing import Any
 
@@ -35,5 +36,7 @@ def _code(handler: Any) -> CodeType | None:
     while isinstance(handler, functools.partial):
         handler = handler.func
     function = getattr(handler, "__func__", handler)
-    code = getattr(function, "__code__", None) or getattr(getattr(type(handler), "__call__", None), "__code__", None)
+    code = getattr(function, "__code__", None) or getattr(
+        getattr_static(type(handler), "__call__", None), "__code__", None
+    )
     return code if isinstance(code, CodeType) else None

@@ -203,9 +203,6 @@ class Flow:
     @property
     def ref(self) -> str:
         """One short text (see `FlowRef`): store it, and any process can go on with the flow, and decides no milder."""
-        policy = self.policy.mark if self.policy is not None and self.policy != _PLAIN else self.policy_mark
+        policy = self.policy.mark if self.policy is not None else self.policy_mark
         ref = FlowRef(account=self.account, id=self.id, policy=policy, subject=self.subject, is_shadow=self.is_shadow)
         return str(ref)
-
-
-_PLAIN = Policy()

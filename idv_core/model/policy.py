@@ -158,6 +158,9 @@ class Policy:
         return sha256(repr(rules).encode()).hexdigest()[:8]
 
     @property
-    def mark(self) -> str:
-        """What a flow's reference says of it: `lending.1a2b3c4d`."""
-        return f"{quote(self.name, safe='')}.{self.fingerprint}"
+    def mark(self) -> str | None:
+        """What a flow's reference says of it: `lending.1a2b3c4d`; nothing for the strict default without a name."""
+        return f"{quote(self.name, safe='')}.{self.fingerprint}" if self != _PLAIN else None
+
+
+_PLAIN = Policy()
