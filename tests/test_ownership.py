@@ -84,9 +84,7 @@ def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def account(url: str, **limits: Any) -> Any:
-    return attrs.evolve(
-        ACCOUNT, plugin="bare", limits=Limits(**limits), settings={**ACCOUNT.settings, "base_url": url}
-    )
+    return attrs.evolve(ACCOUNT, plugin="bare", limits=Limits(**limits), settings={**ACCOUNT.settings, "base_url": url})
 
 
 def made(url: str, **more: Any) -> Any:
@@ -359,7 +357,9 @@ class TestInterrupts:
         assert caught.value is error
 
     @pytest.mark.parametrize("error", INTERRUPTS, ids=lambda error: type(error).__name__)
-    def test_one_while_waiting_in_line_gives_the_place_back(self, alarm: Any, vendor: Vendor, error: BaseException) -> None:
+    def test_one_while_waiting_in_line_gives_the_place_back(
+        self, alarm: Any, vendor: Vendor, error: BaseException
+    ) -> None:
         class Clock(SystemClock):
             def wait(self, woken: threading.Event, seconds: float) -> None:
                 alarm(error)
