@@ -87,9 +87,10 @@ def _form(form: Mapping[str, str | FilePart] | Form) -> Form:
 class Request:
     """One call to the vendor, relative to the account's base URL.
 
-    `path` begins with one slash and is put behind the base URL: what RFC 3986 section 3.3 lets stand in
-    a path; anything else, such as a whole address or a query, raises ValueError. `query` is apart, its values are texts
-    (InvalidOrder for one that cannot be sent).
+    `path` begins with one slash and is put behind the base URL: what RFC 3986 section 3.3 lets stand in a path; anything
+    else, such as a whole address or a query, raises ValueError. `query` is apart, its values are texts (InvalidOrder for
+    one that cannot be sent).
+
     `json` is the body, or `form` is: fields that are sent URL-encoded, or as multipart/form-data (RFC 7578) where a `FilePart`
     is among them. `accept` names statuses outside 2xx that the operation wants to read itself instead of having
     them raised. `repeatable` says that making the call twice does no harm (true for GET, PUT and DELETE). With `signed`

@@ -19,7 +19,7 @@ from benches import BENCHES
 from hypothesis import given
 from hypothesis import strategies as st
 
-from idv_core import Applicant, Document, Flow, FlowOrder, IdvError, InvalidOrder, Secret
+from idv_core import Applicant, Document, Flow, FlowOrder, IdvError, InvalidOrder, Secret, Template
 from idv_core.documents import check_pictures, read_document
 from idv_core.engine.account import Limits
 from idv_core.engine.transports import encode
@@ -73,6 +73,11 @@ class TestTexts:
     def test_a_documents(self, field: str, text: Any) -> None:
         with pytest.raises(ValueError, match=rf"^{field}: "):
             Document(**{"id": "pan", "content": b"x", field: text})
+
+    @pytest.mark.parametrize("text", ["", "a\ud800", "a\nb", "x" * 201, 5])
+    def test_a_templates(self, text: Any) -> None:
+        with pytest.raises(ValueError, match=r"^name: "):
+            Template(name=text)
 
     def test_names_of_people_are_let_be(self) -> None:
         for name in ("José Ñandú", "阮文安", "محمد", "O'Brien-Smith", "Suharto", "X Æ A-12", "नेहा\u200dशर्मा", "d’Arc"):
@@ -512,7 +517,12 @@ class TestWhatIsLetInCanBeSent:
         asked = made(FlowOrder, **fields)
         if asked is not None:
             self.opened(vendor, asked)
-            self.opened(vendor, attrs.evolve(asked, callbacks=CallbackUrls(Secret("https://platform.example/idv/a/t"))))
+            self.opened(
+                vendor,
+                attrs.evolve(
+                    asked, callbacks=CallbackUrls(lambda word: Secret(f"https://platform.example/idv/a/{word}"))
+                ),
+            )
 
     def opened(self, vendor: str, asked: FlowOrder) -> None:
         driver = DRIVERS[vendor]
@@ -543,7 +553,7 @@ def test_a_body_that_cannot_be_sent_is_the_callers_mistake(vendor: Vendor) -> No
         reply = yield Request.post("/flows", json={"x": float("nan")})
         return reply
 
-    with pytest.raises(InvalidOrder, match="cannot be sent"):
+    with pytest.raises(InvalidOrder, match="nothing was sent"):
         gateway(vendor).vendor(call)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 
 from .secret import Secret
-from .values import is_text, plain_mapping
+from .values import plain_mapping, text
 
 
 def _secret(url: str | Secret | None) -> Secret | None:
@@ -22,7 +22,7 @@ class Template:
     `callback_url` (a text will do) is a secret: who knows it is taken for the vendor.
     """
 
-    name: str = attrs.field(validator=is_text)
+    name: str = attrs.field(validator=text())
     settings: Mapping[str, Any] = attrs.field(factory=dict, converter=plain_mapping, hash=False)
     callback_url: Secret | None = attrs.field(default=None, converter=_secret)
 
