@@ -46,7 +46,7 @@ def test_rubbish_too(content: bytes) -> None:
 
 @pytest.mark.parametrize(
     "content",
-    [b"NaN", b"1e999", b"[-1e999]", b"9" * 5000, b"[Infinity]", b"-Infinity", b'"\\ud800"', b'"\\udc00x"', b"\xef\xbb\xbf{}", '{"a": 1}'.encode("utf-16"),
+    [b"NaN", b"1e999", b"[-1e999]", b"9" * 5000, b"[Infinity]", b"-Infinity", b'"\\ud800"', b'"\\udc00x"', b"\xef\xbb\xbf" * 2 + b"{}", '{"a": 1}'.encode("utf-16"),
      b"", b" ", b"{'a': 1}", b"[1,]", b"01", b"1.", b'"\t"', b"[" * 100_000],
     ids=lambda content: repr(content[:20]),
 )  # fmt: skip
@@ -58,3 +58,14 @@ def test_what_is_no_json_is_refused(decoder: object, content: bytes) -> None:
 @pytest.mark.parametrize("decoder", [decode, decode_with_stdlib], ids=["quick", "stdlib"])
 def test_whole_surrogate_pairs_are_read(decoder: object) -> None:
     assert decoder(b'"\\ud83d\\ude00"') == "\U0001f600"  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("decoder", [decode, decode_with_stdlib], ids=["quick", "stdlib"])
+def test_one_byte_order_mark_is_skipped(decoder: object) -> None:
+    assert decoder(b'\xef\xbb\xbf{"a": 1}') == {"a": 1}  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("depth", [500, 900, 960, 980, 990, 2_000])
+@pytest.mark.parametrize("decoder", [decode, decode_with_stdlib], ids=["quick", "stdlib"])
+def test_no_depth_is_more_than_refused(decoder: object, depth: int) -> None:
+    read(decoder, b'["\\u0041",' * depth + b"1" + b"]" * depth)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import gc
 import json
 import multiprocessing
 import os
 import random
-import re
 import signal
 import socket
 import threading
@@ -21,7 +21,7 @@ import httpx
 import pytest
 from acme import ACCOUNT, Vendor, async_gateway, gateway, order
 
-from idv_core import Configuration, ConfigError, DeadlineExceeded, IdvError
+from idv_core import ConfigError, Configuration, DeadlineExceeded, IdvError
 from idv_core.clock import SystemClock
 from idv_core.engine.account import Limits
 from idv_core.engine.effects import Blocking
@@ -84,9 +84,7 @@ def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def account(url: str, **limits: Any) -> Any:
-    return attrs.evolve(
-        ACCOUNT, plugin="bare", limits=Limits(**limits), settings={**ACCOUNT.settings, "base_url": url}
-    )
+    return attrs.evolve(ACCOUNT, plugin="bare", limits=Limits(**limits), settings={**ACCOUNT.settings, "base_url": url})
 
 
 def made(url: str, **more: Any) -> Any:
@@ -359,7 +357,9 @@ class TestInterrupts:
         assert caught.value is error
 
     @pytest.mark.parametrize("error", INTERRUPTS, ids=lambda error: type(error).__name__)
-    def test_one_while_waiting_in_line_gives_the_place_back(self, alarm: Any, vendor: Vendor, error: BaseException) -> None:
+    def test_one_while_waiting_in_line_gives_the_place_back(
+        self, alarm: Any, vendor: Vendor, error: BaseException
+    ) -> None:
         class Clock(SystemClock):
             def wait(self, woken: threading.Event, seconds: float) -> None:
                 alarm(error)
@@ -388,11 +388,31 @@ class TestInterrupts:
         with pytest.raises(Interrupt):
             gateway(vendor).vendor(ask)
 
+    @pytest.mark.parametrize("kind", ["function", "partial", "method", "object"])
+    def test_a_handler_is_known_in_any_form(self, kind: str) -> None:
+        class Handler:
+            def method(self, *_: object) -> None:
+                raise TimeoutError
+
+            __call__ = method
+
+        made = Handler()
+        handler: Any = {
+            "function": lambda *_: made.method(),
+            "partial": functools.partial(Handler.method, made),
+            "method": made.method,
+            "object": made,
+        }[kind]
+        before = signal.signal(signal.SIGUSR1, handler)
+        with pytest.raises(TimeoutError) as caught:
+            signal.raise_signal(signal.SIGUSR1)
+        assert interrupt_in(caught.value) is caught.value
+        signal.signal(signal.SIGUSR1, before)
+
     def test_a_time_out_of_ones_own_is_none(self) -> None:
-        try:
+        with pytest.raises(TimeoutError) as caught:
             raise TimeoutError
-        except TimeoutError as error:
-            assert interrupt_in(error) is None
+        assert interrupt_in(caught.value) is None
 
     def test_what_a_transport_does_not_declare_is_no_fault_of_the_vendor(self, vendor: Vendor) -> None:
         """A bug in somebody's transport is his, and no reason to repeat a call."""
@@ -428,7 +448,12 @@ class TestWaits:
 
         vendor.answers["POST /token"] = slow
         idv = gateway(vendor, SystemClock(), attrs.evolve(ACCOUNT, limits=Limits(operation=0.2)))
-        thread = threading.Thread(target=lambda: pytest.raises(IdvError, idv.status, "acme-1/f-1"))
+
+        def first() -> None:
+            with pytest.raises(IdvError):
+                idv.status("acme-1/f-1")
+
+        thread = threading.Thread(target=first)
         thread.start()
         renewing.wait(30)
         with pytest.raises(DeadlineExceeded, match="renewing the token"):

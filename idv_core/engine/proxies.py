@@ -45,7 +45,9 @@ def checked_proxy(proxy: str, variable: str) -> str:
     if parts.scheme not in _SCHEMES:
         raise ConfigError(f"{variable} names a kind of proxy that is not known: use one of {', '.join(_SCHEMES)}")
     if parts.scheme.startswith("socks") and find_spec("socksio") is None:
-        raise ConfigError(f"{variable} names a SOCKS proxy, which needs the package socksio: pip install 'httpx[socks]'")
+        raise ConfigError(
+            f"{variable} names a SOCKS proxy, which needs the package socksio: pip install 'httpx[socks]'"
+        )
     return url
 
 
@@ -80,12 +82,15 @@ def _is_bypassed(host: str, port: int | None) -> bool:
     return False
 
 
-def _matches(entry: str, host: str, port: int | None, address: ipaddress.IPv4Address | ipaddress.IPv6Address | None) -> bool:
+def _matches(
+    entry: str, host: str, port: int | None, address: ipaddress.IPv4Address | ipaddress.IPv6Address | None
+) -> bool:
     if "/" in entry:
         try:
-            return address is not None and address in ipaddress.ip_network(entry.replace("[", "").replace("]", ""), strict=False)
+            network = ipaddress.ip_network(entry.replace("[", "").replace("]", ""), strict=False)
         except ValueError:
             return False
+        return address is not None and address in network
     name, only = _port_off(entry)
     if only is not None and only != port:
         return False

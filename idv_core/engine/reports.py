@@ -5,9 +5,12 @@ from __future__ import annotations
 import logging
 from datetime import timedelta
 
+import httpx
+
 from ..telemetry import CircuitChanged, OperationEnded, RequestEnded, RequestStarted
 from ..wire import Request, Response
 from .breaker import CircuitState
+from .causes import cause_of
 from .run import Run
 
 log = logging.getLogger("idv_core")
@@ -79,6 +82,7 @@ def report_answer(
 ) -> None:
     status = response.status if response is not None else None
     kind = type(fault).__name__ if fault is not None else None
+    cause = cause_of(fault) if isinstance(fault, httpx.TransportError) else None
     log.debug(
         "vendor call",
         extra={
@@ -86,6 +90,7 @@ def report_answer(
             "idv_attempt": attempt,
             "idv_status": status,
             "idv_fault": kind,
+            "idv_cause": cause,
             "idv_seconds": round(seconds, 3),
         },
     )
@@ -99,6 +104,13 @@ def report_answer(
 
 def report_repeat(run: Run, request: Request, attempt: int, reason: int | str) -> None:
     log.info("calling again", extra={**about(run, request), "idv_attempt": attempt, "idv_reason": reason})
+
+
+def report_distrust(run: Run) -> None:
+    log.warning(
+        "certificate not trusted, nothing was sent",
+        extra={"idv_account": run.session.name, "idv_server": run.session.server[1]},
+    )
 
 
 def report_kept_token(run: Run) -> None:
