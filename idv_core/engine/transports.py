@@ -249,9 +249,9 @@ def _encode_form(form: Form) -> tuple[str, bytes]:
     return made.headers["content-type"], made.read()
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=128)
 def _parsed(url: str) -> httpx.URL:
-    """Flows are asked for again and again, and parsing their address is the dearest part of a call that is our own."""
+    """Flows that are waited for are asked for again and again, and parsing is dear. Few, as an address names a flow."""
     return httpx.URL(url)
 
 
