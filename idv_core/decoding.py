@@ -1,19 +1,21 @@
 """JSON text to data, strictly (RFC 8259): by msgspec where it is installed (extra `fast`), else by the standard library.
 
-Both refuse and read the same, so that a result does not depend on what is installed.
+Both refuse and read the same, so that a result does not depend on what is installed. One byte order mark before the text is
+skipped, as the RFC lets a reader do.
 """
 
 from __future__ import annotations
 
 import json
 import math
+from codecs import BOM_UTF8
 from collections.abc import Callable
 from typing import Any, NoReturn
 
 
 def decode_with_stdlib(content: bytes) -> Any:
     """Raises ValueError for what is not JSON in UTF-8, for NaN and Infinity, and for texts with half a surrogate pair."""
-    text = content.decode()
+    text = content.removeprefix(BOM_UTF8).decode()
     try:
         data = json.loads(text, parse_constant=_refuse, parse_float=_finite)
     except RecursionError:
@@ -50,7 +52,7 @@ def _fastest() -> Callable[[bytes], Any]:
 
     def decode_with_msgspec(content: bytes) -> Any:
         try:
-            data = fast(content)
+            data = fast(content.removeprefix(BOM_UTF8))
         except (msgspec.MsgspecError, RecursionError):
             raise ValueError("not JSON") from None
         if b"\\u" in content:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
-import socket
 import stat
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -18,44 +16,42 @@ from .errors import InvalidOrder
 from .model import Document, FlowOrder
 from .pictures import PDF, picture_names, picture_type
 from .protocols import PictureProtocol
-
-# Names that only a private network resolves (RFC 6761, RFC 6762, RFC 8375, and ICANN's .internal).
-_PRIVATE_NAMES = ("localhost", ".localhost", ".local", ".internal", ".home.arpa", ".test", ".invalid")
+from .urls import is_private, parse_url
 
 
-def check_url(id: str, url: str) -> None:
-    """Raise InvalidOrder unless the vendor can be sent there: `https`, a public host, no user name in it.
+def check_url(id: str, url: str) -> str:
+    """The address put together anew, if the vendor can be sent there: `https` at a public host. Raises InvalidOrder.
 
     Names are not resolved: who serves the name decides then where it leads, and the vendor guards its own network.
     """
+    if not url[:8].lower() == "https://":
+        raise InvalidOrder(f"document {id!r}: its URL must begin with https://", fields=(id,))
+    try:
+        parsed = parse_url(url)
+    except ValueError as error:
+        if _leads_inside(url):
+            raise _private(id) from None
+        raise InvalidOrder(f"document {id!r}: its URL is malformed ({error})", fields=(id,)) from None
+    if is_private(parsed.host):
+        raise _private(id)
+    if parsed.port is not None:
+        raise InvalidOrder(f"document {id!r}: its URL must have no port other than 443", fields=(id,))
+    return parsed.text
+
+
+def _leads_inside(url: str) -> bool:
+    """Whether an address that we do not take means a private host to others."""
     try:
         parts = urlsplit(url)
-        host, _ = (parts.hostname or "").rstrip("."), parts.port
+        return "@" not in parts.netloc and bool(parts.hostname) and is_private(parts.hostname or "")
     except ValueError:
-        raise InvalidOrder(f"document {id!r}: its URL is malformed", fields=(id,)) from None
-    if parts.scheme != "https":
-        raise InvalidOrder(f"document {id!r}: its URL must begin with https://", fields=(id,))
-    if not host or parts.username is not None or not url.isprintable() or " " in url:
-        raise InvalidOrder(f"document {id!r}: its URL is malformed", fields=(id,))
-    if _is_private(host):
-        raise InvalidOrder(
-            f"document {id!r}: its URL leads into a private network (limits.allow_private_urls lets it)", fields=(id,)
-        )
+        return False
 
 
-def _is_private(host: str) -> bool:
-    if host.endswith(_PRIVATE_NAMES):
-        return True
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        try:
-            # what resolvers take for an address besides the usual form: 127.1, 0x7f.1, 2130706433
-            address = ipaddress.ip_address(socket.inet_aton(host))
-        except OSError:
-            return "." not in host
-    mapped = getattr(address, "ipv4_mapped", None)
-    return not (mapped or address).is_global
+def _private(id: str) -> InvalidOrder:
+    return InvalidOrder(
+        f"document {id!r}: its URL leads into a private network (limits.allow_private_urls lets it)", fields=(id,)
+    )
 
 
 def read_document(document: Document, limit: int) -> Document:

@@ -32,6 +32,7 @@ class FastTransport(httpx.AsyncBaseTransport):
         self._connections = connections
         self._proxy = without_tls_or_socks(proxy and checked_proxy(proxy, "proxy"), "proxy")
         self._sessions: PerLoop[OfLoop[aiohttp.ClientSession]] = PerLoop(self._make)
+        self._through: dict[str, tuple[str | None, dict[str, str] | None]] = {}
         self._is_closed = False
 
     def check_proxy(self, base_url: str) -> str | None:
@@ -41,14 +42,13 @@ class FastTransport(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         if self._is_closed:
             raise ConfigError("the transport is closed: make a new one")
-        url = str(request.url)
-        proxy, proxy_headers = _for_aiohttp(self.check_proxy(url))
+        proxy, proxy_headers = self._proxy_for(request.url)
         timeout = request.extensions.get("timeout", {})
         try:
             answer = await self._sessions.here().value.request(
                 request.method,
                 # as it was encoded and perhaps signed
-                URL(url, encoded=True),
+                URL(str(request.url), encoded=True),
                 headers=request.headers.multi_items(),
                 data=await request.aread() or None,
                 allow_redirects=False,
@@ -64,6 +64,14 @@ class FastTransport(httpx.AsyncBaseTransport):
         except (aiohttp.ClientError, OSError) as error:
             raise _of_httpx(error) from error
         return httpx.Response(answer.status, headers=list(answer.raw_headers), stream=_Body(answer))
+
+    def _proxy_for(self, url: httpx.URL) -> tuple[str | None, dict[str, str] | None]:
+        """Decided once for each server, as the default transports do."""
+        server = f"{url.scheme}://{url.netloc.decode('ascii')}"
+        through = self._through.get(server)
+        if through is None:
+            through = self._through[server] = _for_aiohttp(self.check_proxy(server))
+        return through
 
     def _make(self) -> OfLoop[aiohttp.ClientSession]:
         session = aiohttp.ClientSession(

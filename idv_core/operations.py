@@ -377,9 +377,8 @@ class Operations:
                 account=session.name,
                 operation="upload",
             )
-        for document in documents:
-            if document.url is not None and not session.limits.allow_private_urls:
-                check_url(document.id, document.url.reveal())
+        if not session.limits.allow_private_urls:
+            documents = [_checked(document) for document in documents]
         limit = session.limits.max_upload
         loaded = yield Blocking(
             lambda: tuple(read_document(document, limit) for document in documents), session.limits.operation
@@ -687,6 +686,13 @@ class Operations:
                 account=session.name,
                 operation=operation,
             )
+
+
+def _checked(document: Document) -> Document:
+    """With the address as it was read, where it has one."""
+    return (
+        attrs.evolve(document, url=Secret(check_url(document.id, document.url.reveal()))) if document.url else document
+    )
 
 
 def _redacted(upload: Upload) -> Upload:

@@ -6,12 +6,14 @@ import asyncio
 import logging
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import attrs
 import httpx
 import pytest
 from acme import ACCOUNT, Vendor, async_gateway, gateway, order
+from hypothesis import given
+from hypothesis import strategies as st
 
 from idv_core import (
     AuthenticationFailed,
@@ -25,11 +27,11 @@ from idv_core import (
     VendorUnavailable,
 )
 from idv_core.engine.account import Limits
+from idv_core.engine.proxies import environment_proxy
 from idv_core.engine.redaction import redact, redact_check
-from idv_core.engine.transports import environment_proxy
-from idv_core.engine.vendor_time import retry_after
+from idv_core.engine.vendor_time import retry_after, skew_of
 from idv_core.errors import ConfigError, IdvError, bounded, kind_of_status
-from idv_core.model import Check
+from idv_core.model import Check, Flow
 from idv_core.testing import FakeClock
 from idv_core.testing.exchange import reply
 from idv_core.wire import Request
@@ -207,6 +209,48 @@ class TestBounds:
             gateway(vendor).status("acme-1/f-1")
         assert {request.url.host for request in vendor.requests} == {"acme.example"}
 
+    @pytest.mark.parametrize(
+        "body",
+        [
+            {"name": "half a pair \ud800"},
+            {"score": float("nan")},
+            {"born": datetime(1990, 1, 1, tzinfo=UTC)},
+            {"what": object()},
+            {1: {2: {(3,): 4}}},
+        ],
+        ids=["surrogate", "NaN", "date", "object", "key"],
+    )
+    def test_what_cannot_be_sent_was_certainly_not_sent(self, vendor: Vendor, body: dict) -> None:
+        """It comes out of an order, so nobody is told to report it to the plugin's authors."""
+
+        def ask(_: object):
+            yield Request.post("/flows", json=body)
+
+        with pytest.raises(InvalidOrder, match="nothing was sent") as caught:
+            gateway(vendor, account=attrs.evolve(ACCOUNT, plugin="bare")).vendor(ask, name="open")
+        assert caught.value.nothing_done
+        assert vendor.requests == []
+
+    def test_nor_was_a_form(self, vendor: Vendor) -> None:
+        def ask(_: object):
+            yield Request.post("/flows", form={"name": "half a pair \ud800"})
+
+        with pytest.raises(InvalidOrder, match="nothing was sent"):
+            gateway(vendor, account=attrs.evolve(ACCOUNT, plugin="bare")).vendor(ask)
+
+    def test_an_id_that_is_too_long_was_not_sent(self, vendor: Vendor) -> None:
+        with pytest.raises(InvalidOrder, match="too long"):
+            gateway(vendor, account=attrs.evolve(ACCOUNT, plugin="bare")).vendor(
+                lambda acme: acme.result(Flow(id="x" * 70_000, status="open"))
+            )
+
+    def test_a_path_that_the_plugin_put_together_badly_is_its_fault(self, vendor: Vendor) -> None:
+        def ask(_: object):
+            yield Request(method="GET", path="/flows/a\r\nb")
+
+        with pytest.raises(PluginError, match="no address"):
+            gateway(vendor, account=attrs.evolve(ACCOUNT, plugin="bare")).vendor(ask)
+
     def test_a_header_cannot_be_injected(self, vendor: Vendor) -> None:
         with pytest.raises(InvalidOrder, match="cannot be sent"):
             gateway(vendor).vendor(lambda acme: acme.break_down("header"))
@@ -254,11 +298,33 @@ class TestErrors:
             ("1e9", None),
             ("99999999999", None),
             ("", None),
+            ("2.5", 3),
+            ("0.1", 1),
+            ("3, 3", 3),
+            ("1.5, 9", 2),
+            ("2.", 2),
+            (".5", None),
+            ("nan", None),
+            ("inf", None),
+            ("٣", None),
+            ("Tue, 24 Nov 99999999999 12:00:00 GMT", None),
+            ("Mon, 02 Mar 2026 10:16:00 +99999999999", None),
         ],
     )
     def test_retry_after_is_seconds_or_a_date(self, text: str, seconds: int | None) -> None:
         read = retry_after(reply({}, 429, retry_after=text))
         assert read == (None if seconds is None else timedelta(seconds=seconds))
+
+    @given(st.text(max_size=40) | st.from_regex(r"Mon, [0-9]{1,3} Mar [0-9]{1,12} [0-9:]{1,9} [+-]?[A-Z0-9]{1,9}"))
+    def test_no_date_of_a_vendor_raises(self, text: str) -> None:
+        for headers in (
+            {"retry_after": text},
+            {"date": text},
+            {"retry_after": "Mon, 02 Mar 2026 10:16:00 GMT", "date": text},
+        ):
+            answer = reply({}, 429, **headers)
+            retry_after(answer)
+            skew_of(answer, timedelta(0))
 
     @pytest.mark.parametrize(("what", "sign"), [("key", "KeyError at"), ("yield", "instead of a Request")])
     def test_a_broken_plugin_is_our_error_and_shows_nothing(self, vendor: Vendor, what: str, sign: str) -> None:

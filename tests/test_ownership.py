@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import gc
 import json
 import multiprocessing
@@ -387,6 +388,27 @@ class TestInterrupts:
         with pytest.raises(Interrupt):
             gateway(vendor).vendor(ask)
 
+    @pytest.mark.parametrize("kind", ["function", "partial", "method", "object"])
+    def test_a_handler_is_known_in_any_form(self, kind: str) -> None:
+        class Handler:
+            def method(self, *_: object) -> None:
+                raise TimeoutError
+
+            __call__ = method
+
+        made = Handler()
+        handler: Any = {
+            "function": lambda *_: made.method(),
+            "partial": functools.partial(Handler.method, made),
+            "method": made.method,
+            "object": made,
+        }[kind]
+        before = signal.signal(signal.SIGUSR1, handler)
+        with pytest.raises(TimeoutError) as caught:
+            signal.raise_signal(signal.SIGUSR1)
+        assert interrupt_in(caught.value) is caught.value
+        signal.signal(signal.SIGUSR1, before)
+
     def test_a_time_out_of_ones_own_is_none(self) -> None:
         with pytest.raises(TimeoutError) as caught:
             raise TimeoutError
@@ -427,11 +449,11 @@ class TestWaits:
         vendor.answers["POST /token"] = slow
         idv = gateway(vendor, SystemClock(), attrs.evolve(ACCOUNT, limits=Limits(operation=0.2)))
 
-        def ask() -> None:
+        def first() -> None:
             with pytest.raises(IdvError):
                 idv.status("acme-1/f-1")
 
-        thread = threading.Thread(target=ask)
+        thread = threading.Thread(target=first)
         thread.start()
         renewing.wait(30)
         with pytest.raises(DeadlineExceeded, match="renewing the token"):

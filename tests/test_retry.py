@@ -11,7 +11,7 @@ from acme import ACCOUNT, Vendor, async_gateway, gateway, order
 from hypothesis import given
 from hypothesis import strategies as st
 
-from idv_core import AuthenticationFailed, OutcomeUnknown, RateLimited, VendorUnavailable
+from idv_core import AuthenticationFailed, OutcomeUnknown, RateLimited, VendorError, VendorUnavailable
 from idv_core.engine.account import Limits
 from idv_core.engine.retry import Retry, RetryBudget
 from idv_core.testing import FakeClock
@@ -186,3 +186,36 @@ class TestClocks:
         with pytest.raises(AuthenticationFailed):
             gateway(vendor, clock, account=attrs.evolve(ACCOUNT, plugin="signing")).open(order())
         assert vendor.paths().count("/flows") == 1
+
+    @pytest.mark.parametrize("ends", ["401", "500", "away"])
+    def test_a_date_that_did_not_help_is_forgotten(self, vendor: Vendor, clock: FakeClock, ends: str) -> None:
+        """A proxy's own page may come with a date of its own."""
+        calls = 0
+
+        def wrong(request: httpx.Request) -> httpx.Response:
+            nonlocal calls
+            calls += 1
+            if calls == 1 or ends == "401":
+                # each page with another date
+                return httpx.Response(401, headers={"date": f"Mon, 02 Mar 2026 0{calls}:15:00 GMT"})
+            if ends == "500":
+                return httpx.Response(500)
+            raise httpx.ReadError("gone", request=request)
+
+        vendor.answers["POST /flows"] = wrong
+        idv = gateway(vendor, clock, account=attrs.evolve(ACCOUNT, plugin="signing"))
+        with pytest.raises(VendorError):
+            idv.open(order())
+        assert calls == 2
+        assert idv._operations.live.sessions["acme-1"].clock_skew == timedelta(0)
+
+    def test_a_date_that_helped_is_kept_also_when_the_order_is_refused(self, vendor: Vendor, clock: FakeClock) -> None:
+        answers = [
+            httpx.Response(401, headers={"date": "Mon, 02 Mar 2026 11:15:00 GMT"}),
+            httpx.Response(422, json={"code": "name"}),
+        ]
+        vendor.answers["POST /flows"] = lambda _: answers.pop(0)
+        idv = gateway(vendor, clock, account=attrs.evolve(ACCOUNT, plugin="signing"))
+        with pytest.raises(VendorError):
+            idv.open(order())
+        assert idv._operations.live.sessions["acme-1"].clock_skew == timedelta(hours=1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import zlib
+from collections.abc import Callable
 from datetime import timedelta
 
 import attrs
@@ -86,6 +87,51 @@ class TestBodies:
             body.content()
         except UnexpectedResponse:
             pass
+
+    @given(data=st.binary(min_size=1, max_size=900), cut=st.integers(1, 50))
+    def test_deflate_without_its_wrapping_is_read(self, data: bytes, cut: int) -> None:
+        """As IIS sends it."""
+        pack = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+        packed = pack.compress(data) + pack.flush()
+        body = Body({"content-encoding": "deflate"}, 200, LIMIT)
+        for start in range(0, len(packed), cut):
+            body.add(packed[start : start + cut])
+        assert body.content() == data
+
+    @pytest.mark.parametrize(
+        ("encoding", "pack"),
+        [
+            ("UTF-8", bytes),
+            ("", bytes),
+            ("identity", bytes),
+            ("aws-chunked, gzip", gzip.compress),
+            ("GZIP , identity", gzip.compress),
+            ("deflate, gzip", lambda data: gzip.compress(zlib.compress(data))),
+        ],
+    )
+    def test_what_else_stands_there_is_taken_as_it_is(self, encoding: str, pack: Callable[[bytes], bytes]) -> None:
+        body = Body({"content-encoding": encoding}, 200, LIMIT)
+        body.add(pack(b'{"a": 1}'))
+        assert body.content() == b'{"a": 1}'
+
+    def test_packing_over_and_over_is_bounded(self) -> None:
+        bomb = b"0" * 5_000_000
+        for _ in range(3):
+            bomb = gzip.compress(bomb)
+        body = Body({"content-encoding": "gzip, gzip, gzip"}, 200, LIMIT)
+        with pytest.raises(UnexpectedResponse, match="larger than"):
+            body.add(bomb)
+        with pytest.raises(UnexpectedResponse, match="too many times"):
+            Body({"content-encoding": "gzip, " * 100}, 200, LIMIT)
+
+    @pytest.mark.parametrize("coding", ["gzip", "deflate"])
+    def test_a_packed_answer_without_an_end_is_cut_off(self, coding: str) -> None:
+        for start in (b"\x1f", b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03"[:9]):
+            body = Body({"content-encoding": coding}, 200, LIMIT)
+            with pytest.raises(UnexpectedResponse, match=r"cut off|could not be unpacked"):
+                body.add(start)
+                body.content()
+        assert Body({"content-encoding": coding}, 200, LIMIT).content() == b"", "no body is none"
 
     def test_a_packed_answer_that_is_cut_off_is_not_taken_for_whole(self) -> None:
         packed = gzip.compress(json.dumps({"status": "good", "pad": "x" * 500}).encode())

@@ -170,7 +170,11 @@ class TestLogs:
             for record in caplog.records
         ]
         about = ["idv_account", "idv_method", "idv_operation", "idv_template"]
-        call = ("DEBUG", "vendor call", sorted([*about, "idv_attempt", "idv_fault", "idv_seconds", "idv_status"]))
+        call = (
+            "DEBUG",
+            "vendor call",
+            sorted([*about, "idv_attempt", "idv_cause", "idv_fault", "idv_seconds", "idv_status"]),
+        )
         assert seen == [
             call,
             call,

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
+import threading
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
+import attrs
 import httpx
 import pytest
+from acme import ACCOUNT, Vendor, async_gateway, gateway, order
 from idv_verigram.emulator import VerigramEmulator
 
+from idv_core import Account, OutcomeUnknown, UnexpectedResponse
+from idv_core.clock import SystemClock
 from idv_core.engine import pools
 from idv_core.engine.transports import make_async_transport, make_sync_transport
 from idv_core.fast import FastTransport
@@ -110,6 +117,109 @@ async def test_an_answer_of_an_earlier_call_is_never_taken_for_the_next(server: 
     except httpx.RemoteProtocolError:
         return
     assert b"somebody else" not in body
+
+
+class TestBrought:
+    """A transport of the user's own may keep connections, and knows nothing of answers that were there too early."""
+
+    @staticmethod
+    def serve(twice: bool) -> tuple[socket.socket, list[int]]:
+        """Answers each call with the flow that was asked for, perhaps twice in one packet; tells by which connection."""
+        listener = socket.create_server(("127.0.0.1", 0))
+        used: list[int] = []
+
+        def one(connection: socket.socket, number: int) -> None:
+            with connection, contextlib.suppress(OSError):
+                waiting = b""
+                while more := connection.recv(65536):
+                    waiting += more
+                    while b"\r\n\r\n" in waiting:
+                        head, _, waiting = waiting.partition(b"\r\n\r\n")
+                        used.append(number)
+                        body = b'{"status": "%s"}' % head.split()[1].rpartition(b"/")[2]
+                        answer = b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%s" % (len(body), body)
+                        connection.sendall(answer * (2 if twice else 1))
+
+        def accept() -> None:
+            number = 0
+            while True:
+                try:
+                    connection, _ = listener.accept()
+                except OSError:
+                    return
+                number += 1
+                threading.Thread(target=one, args=(connection, number), daemon=True).start()
+
+        threading.Thread(target=accept, daemon=True).start()
+        return listener, used
+
+    class Wrapping(httpx.BaseTransport, httpx.AsyncBaseTransport):
+        """As people write them to record or to count."""
+
+        def __init__(self, inner: Any) -> None:
+            self.inner = inner
+
+        def handle_request(self, request: httpx.Request) -> httpx.Response:
+            answer: httpx.Response = self.inner.handle_request(request)
+            return answer
+
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            answer: httpx.Response = await self.inner.handle_async_request(request)
+            return answer
+
+    @pytest.mark.parametrize("wrapped", [False, True])
+    @pytest.mark.parametrize("twice", [False, True])
+    def test_a_second_answer_is_never_the_next_persons(self, twice: bool, wrapped: bool) -> None:
+        listener, used = self.serve(twice)
+        inner = httpx.HTTPTransport()
+        account = at(listener)
+        with gateway(Vendor(), SystemClock(), account, transport=self.Wrapping(inner) if wrapped else inner) as idv:
+            for who in ("ana", "bob", "eve"):
+                assert idv.result(f"acme-1/{who}").vendor_word == who
+        assert used == [1, 2, 3], "each call has a connection of its own"
+        assert not [connection for connection in inner._pool.connections if not connection.has_expired()]  # type: ignore[attr-defined]
+        inner.close()
+        listener.close()
+
+    @pytest.mark.parametrize("wrapped", [False, True])
+    @pytest.mark.parametrize("twice", [False, True])
+    async def test_nor_with_tasks(self, twice: bool, wrapped: bool) -> None:
+        listener, used = self.serve(twice)
+        inner = httpx.AsyncHTTPTransport()
+        async with async_gateway(
+            Vendor(), SystemClock(), at(listener), transport=self.Wrapping(inner) if wrapped else inner
+        ) as idv:
+            for who in ("ana", "bob", "eve"):
+                assert (await idv.result(f"acme-1/{who}")).vendor_word == who
+        assert used == [1, 2, 3]
+        await inner.aclose()
+        listener.close()
+
+    @pytest.mark.parametrize("kind", ["default", "fast"])
+    async def test_our_own_keep_theirs(self, kind: str) -> None:
+        listener, used = self.serve(twice=False)
+        transport = FastTransport() if kind == "fast" else None
+        async with async_gateway(Vendor(), SystemClock(), at(listener), transport=transport) as idv:
+            for who in ("ana", "bob", "eve"):
+                assert (await idv.result(f"acme-1/{who}")).vendor_word == who
+        assert used == [1, 1, 1]
+        if transport:
+            await transport.aclose()
+        listener.close()
+
+    def test_a_create_whose_connection_held_an_answer_already_may_have_been_carried_out(self) -> None:
+        """The default transport notices it after the request went out."""
+        listener, _ = self.serve(twice=True)
+        with gateway(Vendor(), SystemClock(), at(listener), transport=None) as idv:
+            idv.result("acme-1/ana")
+            with contextlib.suppress(OutcomeUnknown, UnexpectedResponse):
+                pytest.fail(f"opened {idv.open(order()).id}")
+        listener.close()
+
+
+def at(listener: socket.socket) -> Account:
+    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    return attrs.evolve(ACCOUNT, plugin="bare", settings={**ACCOUNT.settings, "base_url": url})
 
 
 async def test_redirects_are_not_followed_and_cookies_not_kept(server: FaultServer, calling: Calling) -> None:

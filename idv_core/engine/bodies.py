@@ -8,29 +8,36 @@ from collections.abc import Mapping
 from ..errors import UnexpectedResponse
 
 ACCEPTED = "gzip, deflate"
-_WINDOWS = {"gzip": zlib.MAX_WBITS | 16, "x-gzip": zlib.MAX_WBITS | 16, "deflate": zlib.MAX_WBITS}
+_MOST_CODINGS = 3
 
 
 class Body:
-    """Takes chunks as they come. Raises UnexpectedResponse as soon as there are more than `limit` bytes, unpacked."""
+    """Takes chunks as they come. Raises UnexpectedResponse as soon as there are more than `limit` bytes, unpacked.
+
+    What `Content-Encoding` names and nobody knows (servers say `UTF-8` there) is taken as it is.
+    """
 
     def __init__(self, headers: Mapping[str, str], status: int, limit: int) -> None:
         self._status, self._limit = status, limit
         self._parts: list[bytes] = []
         self._size = 0
-        encoding = headers.get("content-encoding", "identity").strip().lower()
-        self._unpack = None
-        if encoding in _WINDOWS:
-            self._unpack = zlib.decompressobj(_WINDOWS[encoding])
-        elif encoding not in ("identity", ""):
-            raise UnexpectedResponse("the answer is packed in a way that was not asked for", status=status)
+        self._unpack: list[_Unpacking] = []
+        encoding = headers.get("content-encoding")
+        if encoding:
+            known = [coding for coding in (part.strip() for part in encoding.lower().split(",")) if coding in _PACKED]
+            if len(known) > _MOST_CODINGS:
+                raise UnexpectedResponse("the answer is packed too many times over", status=status)
+            # the last one was put on last
+            self._unpack = [_Unpacking(coding) for coding in reversed(known)]
 
     def add(self, chunk: bytes) -> None:
-        if self._unpack is not None:
+        for unpack in self._unpack:
             try:
-                chunk = self._unpack.decompress(chunk, self._limit - self._size + 1)
+                chunk = unpack.add(chunk, self._limit + 1)
             except zlib.error:
                 raise UnexpectedResponse("the answer could not be unpacked", status=self._status) from None
+            if len(chunk) > self._limit:
+                break
         self._size += len(chunk)
         if self._size > self._limit:
             raise UnexpectedResponse(f"the answer is larger than {self._limit} bytes", status=self._status)
@@ -38,6 +45,35 @@ class Body:
 
     def content(self) -> bytes:
         """The whole of it."""
-        if self._unpack is not None and self._size and not self._unpack.eof:
+        if any(unpack.is_cut_off for unpack in self._unpack):
             raise UnexpectedResponse("the packed answer is cut off", status=self._status)
         return self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
+
+
+_PACKED = frozenset({"gzip", "x-gzip", "deflate"})
+
+
+class _Unpacking:
+    """One coding undone, chunk by chunk. `deflate` is zlib's format (RFC 9110 section 8.4.1.2) or, as IIS sends it, bare."""
+
+    def __init__(self, coding: str) -> None:
+        self._head = b""
+        self._begun = False
+        self._inner = zlib.decompressobj(zlib.MAX_WBITS | 16) if coding != "deflate" else None
+
+    def add(self, chunk: bytes, most: int) -> bytes:
+        """At most `most` bytes; who gets so many stops."""
+        self._begun = self._begun or bool(chunk)
+        if self._inner is None:
+            self._head += chunk
+            if len(self._head) < 2:
+                return b""
+            chunk = self._head
+            # the header of RFC 1950: method 8, and a check sum over both bytes
+            is_zlib = chunk[0] & 0x0F == 8 and int.from_bytes(chunk[:2], "big") % 31 == 0
+            self._inner = zlib.decompressobj(zlib.MAX_WBITS if is_zlib else -zlib.MAX_WBITS)
+        return self._inner.decompress(chunk, most)
+
+    @property
+    def is_cut_off(self) -> bool:
+        return self._begun and (self._inner is None or not self._inner.eof)

@@ -30,6 +30,7 @@ from ..telemetry import Observers, OperationStarted
 from ..wire import Exchange, NotAccepted, Request, Response
 from .account import AccountSession, LiveToken
 from .breaker import CircuitState
+from .causes import NOT_TRUSTED, cause_of
 from .effects import Lock, Pause, Queue, Send, Steps
 from .failures import answer_error, fault_error, outcome_unknown, unless_carried_out, unless_opened
 from .interrupts import interrupt_in
@@ -37,6 +38,7 @@ from .reports import (
     is_debugging,
     report_answer,
     report_circuit,
+    report_distrust,
     report_kept_token,
     report_operation,
     report_repeat,
@@ -146,9 +148,21 @@ def _call(run: Run, request: Request) -> Steps[Response]:
         renewable = session.has_token and isinstance(error, AuthenticationFailed)
         if not renewable and session.clock_skew == skew:
             raise
-    if renewable:
-        token = yield from _renewed(run, token)
-    return (yield from _attempts(run, request, token))
+    understood = False
+    try:
+        if renewable:
+            token = yield from _renewed(run, token)
+        response = yield from _attempts(run, request, token)
+        understood = True
+        return response
+    except VendorError as error:
+        # any other refusal than these says that the signature was right
+        understood = error.status is not None and 400 <= error.status < 500 and error.status not in (401, 403)
+        raise
+    finally:
+        if not understood:
+            # the date did not help, so it was none to go by: a proxy's page, for one, has its own
+            session.clock_skew = skew
 
 
 def _token(run: Run) -> Steps[LiveToken]:
@@ -302,7 +316,9 @@ def _send(run: Run, request: Request, token: LiveToken | None, attempt: int) -> 
         fault = error
         alive = isinstance(error, UnexpectedResponse)
         if not alive:
-            session.last_failure = type(error).__name__
+            session.last_failure = cause_of(error)
+            if session.last_failure == NOT_TRUSTED:
+                report_distrust(run)
     finally:
         report_circuit(run, session.breaker.settle(admission, alive, clock.monotonic()))
         if event is not None or is_debugging():

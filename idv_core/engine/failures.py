@@ -20,6 +20,7 @@ from ..errors import (
 )
 from ..protocols import RecoverProtocol
 from ..wire import Request, Response
+from .causes import NOT_TRUSTED, cause_of
 from .redaction import redact
 from .reports import report_read_error
 from .run import Run
@@ -34,14 +35,16 @@ _REQUEST_ID_HEADERS = ("x-request-id", "request-id", "x-amzn-requestid", "x-corr
 
 def fault_error(run: Run, fault: Exception, request: Request) -> IdvError:
     """The error for a call that got no usable answer."""
-    kind = type(fault).__name__
     if isinstance(fault, _NEVER_SENT):
-        message = f"the vendor could not be reached ({kind})"
-        return VendorUnavailable(message, safe_to_repeat=True, nothing_done=True)
+        cause = cause_of(fault)
+        message = f"the vendor could not be reached ({type(fault).__name__}: {cause})"
+        # whoever answers there may not be the vendor, and a second try would say the same
+        return VendorUnavailable(message, safe_to_repeat=cause != NOT_TRUSTED, nothing_done=True)
     if isinstance(fault, UnexpectedResponse):
         if not request.repeatable:
             return outcome_unknown(run, request, fault.message, status=fault.status)
         return UnexpectedResponse(fault.message, status=fault.status, safe_to_repeat=True)
+    kind = f"{type(fault).__name__}: {cause_of(fault)}"
     if not request.repeatable:
         return outcome_unknown(run, request, f"no usable answer came ({kind})")
     if run.clock.monotonic() >= run.deadline:

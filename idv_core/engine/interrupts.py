@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import signal
 import threading
-from inspect import getattr_static
 from types import CodeType
 from typing import Any
 
@@ -35,8 +34,9 @@ def interrupt_in(error: BaseException) -> BaseException | None:
 def _code(handler: Any) -> CodeType | None:
     while isinstance(handler, functools.partial):
         handler = handler.func
-    function = getattr(handler, "__func__", handler)
-    code = getattr(function, "__code__", None) or getattr(
-        getattr_static(type(handler), "__call__", None), "__code__", None
-    )
-    return code if isinstance(code, CodeType) else None
+    # a function, a method, or an object that can be called
+    for candidate in (handler, getattr(handler, "__func__", None), getattr(type(handler), "__call__", None)):  # noqa: B004
+        code = getattr(candidate, "__code__", None)
+        if isinstance(code, CodeType):
+            return code
+    return None

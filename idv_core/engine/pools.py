@@ -72,7 +72,7 @@ class AsyncPooledTransport(httpx.AsyncHTTPTransport):
 
     def __init__(self, **pool: Any) -> None:
         super().__init__(verify=pool["ssl_context"])
-        self._pool = httpcore.AsyncConnectionPool(network_backend=_AsyncBackend(), **pool)
+        self._pool = _AsyncPool(network_backend=_AsyncBackend(), **pool)
         self._closing: set[asyncio.Task[None]] = set()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -91,11 +91,20 @@ class AsyncPooledTransport(httpx.AsyncHTTPTransport):
         return answer
 
     def _put_in_order(self, call: Any = None) -> None:
-        for lost in _put_in_order(self._pool, call):
+        lost = _put_in_order(self._pool, call)
+        if lost:
             # in a task of its own, which nobody who is cancelled takes along
-            task = asyncio.ensure_future(lost.aclose())
+            task = asyncio.ensure_future(self._pool._close_connections(lost))
             self._closing.add(task)
             task.add_done_callback(self._closing.discard)
+
+
+class _AsyncPool(httpcore.AsyncConnectionPool):
+    """httpcore's, which closes all that it has let go of, also when it is cancelled after the first."""
+
+    async def _close_connections(self, closing: list[Any]) -> None:
+        if closing:
+            await asyncio.shield(asyncio.gather(*(one.aclose() for one in closing), return_exceptions=True))
 
 
 class _Answer(httpx.SyncByteStream):

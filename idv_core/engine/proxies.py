@@ -87,11 +87,10 @@ def _matches(
 ) -> bool:
     if "/" in entry:
         try:
-            return address is not None and address in ipaddress.ip_network(
-                entry.replace("[", "").replace("]", ""), strict=False
-            )
+            network = ipaddress.ip_network(entry.replace("[", "").replace("]", ""), strict=False)
         except ValueError:
             return False
+        return address is not None and address in network
     name, only = _port_off(entry)
     if only is not None and only != port:
         return False

@@ -8,10 +8,13 @@ from __future__ import annotations
 import logging
 from datetime import timedelta
 
+import httpx
+
 from ..errors import ConfigError
 from ..telemetry import CircuitChanged, OperationEnded, RequestEnded, RequestStarted
 from ..wire import Request, Response
 from .breaker import CircuitState
+from .causes import cause_of
 from .run import Run
 
 log = logging.getLogger("idv_core")
@@ -89,6 +92,7 @@ def report_answer(
 ) -> None:
     status = response.status if response is not None else None
     kind = type(fault).__name__ if fault is not None else None
+    cause = cause_of(fault) if isinstance(fault, httpx.TransportError) else None
     log.debug(
         "vendor call: %s %s at %s, %s in %.3f s, attempt %d",
         request.method,
@@ -102,6 +106,7 @@ def report_answer(
             "idv_attempt": attempt,
             "idv_status": status,
             "idv_fault": kind,
+            "idv_cause": cause,
             "idv_seconds": round(seconds, 3),
         },
     )
@@ -123,6 +128,12 @@ def report_repeat(run: Run, request: Request, attempt: int, reason: int | str) -
         reason,
         extra={**about(run, request), "idv_attempt": attempt, "idv_reason": reason},
     )
+
+
+def report_distrust(run: Run) -> None:
+    account, server = run.session.name, run.session.server[1]
+    keys = {"idv_account": account, "idv_server": server}
+    log.warning("certificate not trusted, nothing was sent: %s at %s", account, server, extra=keys)
 
 
 def report_kept_token(run: Run) -> None:

@@ -16,7 +16,7 @@ from weakref import WeakKeyDictionary, finalize
 
 import httpx
 
-from ..errors import ConfigError, IdvError, InvalidOrder
+from ..errors import ConfigError, IdvError, InvalidOrder, PluginError
 from ..model import Secret
 from ..wire import FilePart, Form, Request
 from .account import AccountSession, Limits
@@ -31,6 +31,7 @@ _DEFAULT_HEADERS = {
     "accept": "application/json",
     "accept-encoding": ACCEPTED,
 }
+_LONGEST_ADDRESS = 60_000
 _WITHOUT_BODY = frozenset({"GET", "HEAD", "OPTIONS", "DELETE"})
 
 
@@ -188,7 +189,7 @@ class _Outgoing(httpx.ByteStream):
 def encode(session: AccountSession, request: Request, seconds: float) -> httpx.Request:
     """The httpx request. The whole operation has `seconds` left, so no single phase gets more.
 
-    Raises InvalidOrder for what cannot be sent.
+    Raises InvalidOrder for what cannot be sent, PluginError for a path that is none.
     """
     headers = {"host": session.host, **_DEFAULT_HEADERS}
     for name, value in request.headers.items():
@@ -202,13 +203,17 @@ def encode(session: AccountSession, request: Request, seconds: float) -> httpx.R
             headers["content-type"], content = _encode_form(request.form)
         # a query may name a person, and what names a person is kept nowhere
         address = session.base_url + request.target
+        if len(address) > _LONGEST_ADDRESS:
+            raise _unsendable("an id or a query that is too long")
         url = httpx.URL(address) if request.query else _parsed(address)
     except UnicodeError:
         raise _unsendable("a text that is no valid Unicode (half a surrogate pair)") from None
     except (TypeError, ValueError, RecursionError, AttributeError):
         raise _unsendable("a value that JSON or a form cannot hold (NaN, a date, an object)") from None
     except httpx.InvalidURL:
-        raise _unsendable("an id or a query that makes no address") from None
+        raise PluginError(
+            f"plugin {session.plugin!r} made a path that is no address: ids belong into it by Request.get(path, id)"
+        ) from None
     if content or request.method not in _WITHOUT_BODY:
         headers["content-length"] = str(len(content))
     for name, value in headers.items():
@@ -244,9 +249,9 @@ def _encode_form(form: Form) -> tuple[str, bytes]:
     return made.headers["content-type"], made.read()
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=128)
 def _parsed(url: str) -> httpx.URL:
-    """Flows are asked for again and again, and parsing their address is the dearest part of a call that is our own."""
+    """Flows that are waited for are asked for again and again, and parsing is dear. Few, as an address names a flow."""
     return httpx.URL(url)
 
 

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import math
+import re
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
 from ..wire import Response
+
+_SECONDS = re.compile(r"[0-9]{1,7}(\.[0-9]{0,9})?")
 
 # A difference of clocks that is worth correcting, and one that no clock has.
 _SKEW, _MOST_SKEW = timedelta(seconds=30), timedelta(days=1)
 
 
 def retry_after(response: Response) -> timedelta | None:
-    """The `Retry-After` of an answer (RFC 9110 section 10.2.3): seconds, or a date against the time of the answer."""
+    """The `Retry-After` of an answer (RFC 9110 section 10.2.3): seconds, or a date against the time of the answer.
+
+    Gateways also send fractions, which are rounded up, and the header twice, of which the first counts.
+    """
     text = response.headers.get("retry-after", "").strip()
-    if text.isascii() and text.isdigit() and len(text) < 8:
-        return timedelta(seconds=int(text))
+    seconds = _SECONDS.fullmatch(text.partition(",")[0].strip())
+    if seconds is not None:
+        return timedelta(seconds=math.ceil(float(seconds[0])))
     moment = _moment(text)
     if moment is None:
         return None
@@ -30,9 +38,10 @@ def vendor_date(response: Response) -> datetime | None:
 def _moment(text: str) -> datetime | None:
     try:
         moment: datetime = parsedate_to_datetime(text)
-    except (ValueError, TypeError, IndexError):
+        # in UTC, so that no arithmetic with it can leave the calendar
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, TypeError, IndexError, OverflowError, AttributeError):
         return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def skew_of(response: Response, known: timedelta) -> timedelta | None:
