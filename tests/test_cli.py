@@ -396,6 +396,17 @@ refuse = "no"
             "is_warning": True,
         }
 
+    def test_absent_is_told_from_hidden(self, file: str) -> None:
+        """At 3 a.m. it matters whether the order has another value or none at all."""
+        asked = ("route", "explain", "--product", "wallet", "--config", file)
+        none = run(*asked).stdout
+        assert "metadata.channel = absent: no, wanted web" in none
+        assert "age = absent: no, wanted 18-" in none
+        other = run(*asked, "--metadata", "channel=secret-branch", "--birthdate", "2020-01-01").stdout
+        assert "metadata.channel = ***: no, wanted web" in other
+        assert "age = ***: no, wanted 18-" in other
+        assert "secret-branch" not in other
+
     def test_online_needs_secrets(self, file: str) -> None:
         done = run("config", "check", file, "--online", "--without-secrets")
         assert (done.exit_code, "--online needs the secrets" in done.stderr) == (2, True)
