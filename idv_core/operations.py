@@ -649,8 +649,13 @@ class Operations:
         opened = open_account(self.live.opened[owner].account, self.registry, reader)
         if opened is None or self.live.is_same(opened):
             return
-        # meanwhile the account may have been exchanged or taken out by a reload, whose word counts
-        self._put(lambda live: live.with_fresh(opened) if live.session_of_flow(session.name) is session else live)
+
+        def change(live: Live) -> Live:
+            # meanwhile the account may have been exchanged or taken out by a reload, whose word counts
+            is_current = owner in live.sessions and live.session_of_flow(session.name) is session
+            return live.with_fresh(opened) if is_current else live
+
+        self._put(change)
         report_rotation(owner)
 
     def _flow(

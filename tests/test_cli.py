@@ -315,7 +315,10 @@ class TestDemo:
         assert shown.rstrip().splitlines()[-1] == "demo: 5 vendors, 5 results"
         row = next(line for line in shown.splitlines() if "ended by" in line)
         cells = [cell.strip() for cell in row.strip("|").split("|")]
-        assert cells == ["ended by", "callback", "polling", "polling", "polling", "polling"]
+        assert cells[0] == "ended by"
+        # a busy machine may be quicker with a look than with the call that comes in
+        assert len(cells) == 6
+        assert set(cells[1:]) <= {"callback", "polling"}
         assert shown.count("APPROVED") == 5
 
     def test_some_vendors_by_name(self, capsys: pytest.CaptureFixture[str]) -> None:
@@ -395,6 +398,17 @@ refuse = "no"
             "place": f"{file}:6",
             "is_warning": True,
         }
+
+    def test_absent_is_told_from_hidden(self, file: str) -> None:
+        """At 3 a.m. it matters whether the order has another value or none at all."""
+        asked = ("route", "explain", "--product", "wallet", "--config", file)
+        none = run(*asked).stdout
+        assert "metadata.channel = absent: no, wanted web" in none
+        assert "age = absent: no, wanted 18-" in none
+        other = run(*asked, "--metadata", "channel=secret-branch", "--birthdate", "2020-01-01").stdout
+        assert "metadata.channel = ***: no, wanted web" in other
+        assert "age = ***: no, wanted 18-" in other
+        assert "secret-branch" not in other
 
     def test_online_needs_secrets(self, file: str) -> None:
         done = run("config", "check", file, "--online", "--without-secrets")

@@ -331,7 +331,6 @@ def _as_toml(settings: dict[str, dict[str, Any]]) -> str:
                 lines.append(f'{key} = {{ env = "{variable}" }}')
             else:
                 lines.append(f'{key} = "{value}"')
-        lines += ["test = true   # what an emulator says is invented"]
         lines += ["limits.allow_private_urls = true   # documents lie on this machine", ""]
     callbacks = ["[callbacks]", 'url = "http://127.0.0.1:8000/idv"', 'key = { env = "IDV_CALLBACK_KEY" }']
     return "\n".join(["# environment", *exports, "", "# idv.toml", *lines, *callbacks])
