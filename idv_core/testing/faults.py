@@ -69,6 +69,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault("wrong length", wire="shorten"),
     Fault("twice", wire="twice"),
     Fault("two in one packet", wire="another"),
+    Fault("carried out late", acts=False, wire="late"),
     Fault("200 HTML", answer=_body(b"<html>Maintenance</html>", content_type="text/html")),
     Fault("204", answer=lambda _: (204, {}, b"")),
     Fault("bad UTF-8", answer=_body(b'{"status": "\xff\xfe"}')),
@@ -176,6 +177,8 @@ class FaultMatrix:
                     for fault in faults:
                         if self._applies(fault, call):
                             yield self._cell(server, operation, call, fault)
+            if self._transport is None:
+                yield self._forked(server) if self._kind == "sync" else self._second_loop(server)
 
     def _applies(self, fault: Fault, call: int) -> bool:
         if fault.expire and self._bench.expire_tokens is None:
