@@ -167,7 +167,7 @@ def check_plugin(
         as_json({"plugin": report.plugin, "level": report.level.value, "points": grades})
         return
     for grade in report.grades:
-        mark = "x" if grade.met else " "
+        mark = "x" if grade.met else " " if grade.offered else "-"
         typer.echo(f"[{mark}] {grade.level.value:6}  {grade.point}: {grade.evidence}")
     typer.echo(f"{report.plugin}: {report.level.value}")
 

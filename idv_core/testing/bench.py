@@ -115,6 +115,7 @@ class Bench:
     log, error or repr may hold. `opened` counts the flows that your emulator has for an order. `policy` gives thresholds
     where your vendor only scores. `no_recovery` says why the vendor has no way to find out what became of an opening. `judge`
     drives the emulator by the vendor's own client and tells which one it was; it raises AssertionError.
+    `does_without` are keys of an approving answer that an approval may do without, because another key says the same.
     """
 
     plugin: Plugin
@@ -137,6 +138,7 @@ class Bench:
     opened: Callable[[FlowOrder], int] | None = None
     no_recovery: str | None = None
     judge: Callable[[], str] | None = None
+    does_without: tuple[str, ...] = ()
     recorded: list[Any] = attrs.field(factory=list)
 
     def settings_at(self, url: str) -> dict[str, Any]:

@@ -54,9 +54,25 @@ from ..protocols import (
     TokenProtocol,
     UploadProtocol,
 )
-from .bench import ACCOUNT, Bench, Driver, another_person, operations_of
+from .bench import ACCOUNT, Bench, Driver, Finish, another_person, operations_of
+from .doubting import (
+    CHANGES,
+    UNREADABLE_DATES,
+    Misnaming,
+    Replayed,
+    approves,
+    dates_in,
+    is_borne,
+    keys_in,
+    lost_dates,
+    names,
+    redated,
+    reworded,
+    telling,
+)
 from .emulator import Reply
-from .feeding import assert_announced, feed, recorded_answers
+from .feeding import assert_announced, feed, first_requests, recorded_answers
+from .garbled import UNREADABLE, assert_error_is_read
 from .strategies import json_like, json_values
 
 _FORBIDDEN_IMPORTS = {
@@ -71,6 +87,8 @@ _FORBIDDEN_IMPORTS = {
     "requests",
     "random",
 }
+# Not imported in production; a folder `testing` is the same.
+_TEST_CODE = ("emulator", "emulation", "hosted", "bench", "judge")
 # `finish` may walk through a hosted page with httpx.Client, whose log is the applicant's browser's affair, not ours.
 _APPLICANTS_BROWSER = "httpx"
 _UNUSUAL = (
@@ -143,13 +161,14 @@ class PluginConformance:
 
     def test_does_no_io(self, adapter: Any) -> None:
         package = Path(str(sys.modules[type(adapter).__module__.partition(".")[0]].__file__)).parent
-        for file in sorted(package.glob("*.py")):
-            if file.stem in ("emulator", "emulation", "hosted", "bench", "judge"):
+        for file in sorted(package.rglob("*.py")):
+            place = file.relative_to(package)
+            if _is_test_code(place):
                 continue
             for name in _imports(file):
                 root = name.partition(".")[0]
-                assert root not in _FORBIDDEN_IMPORTS, f"{file.name} imports {name}: the core does the I/O"
-                assert not name.startswith("idv_core.engine"), f"{file.name} imports {name}: that is the core's own"
+                assert root not in _FORBIDDEN_IMPORTS, f"{place} imports {name}: the core does the I/O"
+                assert not name.startswith("idv_core.engine"), f"{place} imports {name}: that is the core's own"
 
     # The life of a flow
 
@@ -193,8 +212,8 @@ class PluginConformance:
             assert_announced(idv.adapter, idv.wait(finish(idv, idv.open(order))))
 
     def test_credentials_can_be_tried(self, bench: Bench, idv: Driver) -> None:
-        wanted = isinstance(idv.adapter, (CredentialsProtocol, TokenProtocol))
-        assert idv.check_credentials() is wanted
+        _offered(idv.adapter, CredentialsProtocol, TokenProtocol)
+        assert idv.check_credentials() is True
 
     def test_a_reference_is_enough_to_go_on(self, bench: Bench, idv: Driver) -> None:
         flow = bench.finish(idv, idv.open(bench.order))
@@ -208,46 +227,46 @@ class PluginConformance:
         assert load(Result, json.loads(json.dumps(dump(result, secrets=True)))) == result
 
     def test_uploads_are_answered_one_by_one(self, bench: Bench, idv: Driver) -> None:
-        if not isinstance(idv.adapter, UploadProtocol):
-            return
+        _offered(idv.adapter, UploadProtocol)
         flow = idv.upload(idv.open(bench.order), bench.documents)
         assert [upload.document_id for upload in flow.uploads] == [document.id for document in bench.documents]
         with pytest.raises(IdvError):
             idv.upload(flow, bench.documents)
 
     def test_submitting_says_how_far_it_is(self, bench: Bench, idv: Driver) -> None:
-        if isinstance(idv.adapter, SubmitProtocol):
-            flow = idv.upload(idv.open(bench.order), bench.documents)
-            assert idv.submit(flow).ref == flow.ref
+        _offered(idv.adapter, SubmitProtocol)
+        flow = idv.upload(idv.open(bench.order), bench.documents)
+        assert idv.submit(flow).ref == flow.ref
 
     def test_links_can_be_renewed(self, bench: Bench, idv: Driver) -> None:
-        if isinstance(idv.adapter, LinkProtocol):
-            flow = idv.open(bench.order)
-            bench.clock.advance(60)
-            renewed = idv.renew_link(flow)
-            assert renewed.ref == flow.ref
-            assert renewed.link is not None
-            assert renewed.link != flow.link
+        _offered(idv.adapter, LinkProtocol)
+        flow = idv.open(bench.order)
+        bench.clock.advance(60)
+        renewed = idv.renew_link(flow)
+        assert renewed.ref == flow.ref
+        assert renewed.link is not None
+        assert renewed.link != flow.link
 
     def test_provisioning_twice_leaves_one(self, bench: Bench, idv: Driver) -> None:
-        if isinstance(idv.adapter, TemplateProtocol) and bench.template:
-            first = idv.provision(bench.template)
-            second = idv.provision(bench.template)
-            assert first.created
-            assert not second.created
-            assert first.id == second.id
+        _offered(idv.adapter, TemplateProtocol)
+        first = idv.provision(bench.template)
+        second = idv.provision(bench.template)
+        assert first.created
+        assert not second.created
+        assert first.id == second.id
 
     # Tokens
 
     def test_a_token_is_fetched_once_and_renewed(self, bench: Bench, idv: Driver) -> None:
-        if isinstance(idv.adapter, TokenProtocol) and bench.expire_tokens:
-            flow = idv.open(bench.order)
-            idv.status(flow)
-            bench.expire_tokens()
-            try:
-                assert idv.status(flow).ref == flow.ref
-            except VendorError as error:
-                pytest.fail(f"after the token expired: {error}")
+        _offered(idv.adapter, TokenProtocol)
+        assert bench.expire_tokens is not None, "TokenProtocol needs Bench.expire_tokens"
+        flow = idv.open(bench.order)
+        idv.status(flow)
+        bench.expire_tokens()
+        try:
+            assert idv.status(flow).ref == flow.ref
+        except VendorError as error:
+            pytest.fail(f"after the token expired: {error}")
 
     # Errors
 
@@ -271,12 +290,20 @@ class PluginConformance:
         for operation in ("open", "status", "result"):
             _is_understood(partial(_operate, idv, bench, operation, flow))
 
+    def test_errors_are_read_whatever_the_body_is(self, bench: Bench) -> None:
+        """A page of HTML in place of JSON is everyday: `read_error` raises nothing, and the HTTP status still counts."""
+        driver = Driver(bench, "sync")
+        for request in first_requests(driver, bench):
+            for status in _UNUSUAL:
+                for what in UNREADABLE:
+                    assert_error_is_read(driver.adapter, request, status, what)
+        driver.close()
+
     # What nobody knows
 
     def test_an_opening_without_an_answer_is_cleared_up(self, bench: Bench, idv: Driver) -> None:
         """With `recover` there is one flow afterwards, or `DuplicateFlow` says that the vendor has it and does not name it."""
-        if not isinstance(idv.adapter, RecoverProtocol):
-            return
+        _offered(idv.adapter, RecoverProtocol)
         assert bench.opened is not None, "RecoverProtocol needs Bench.opened"
         losing = _LosesAnswers(bench.transport)
         driver = Driver(attrs.evolve(bench, transport=losing), idv.kind)
@@ -311,6 +338,93 @@ class PluginConformance:
                 assert not isinstance(error, PluginError), unknown
             bench.emulator.clear_faults()
 
+    def test_an_approval_rests_on_checks(self, bench: Bench) -> None:
+        """Whatever key is taken out of an approving answer, renamed or emptied, no approval is left without a passed check."""
+        for change, name, result in _changed(bench, bench.finish, "rests"):
+            assert not approves(result) or is_borne(result), (
+                f"approved without one passed identity check when the key {name!r} is {change}"
+            )
+
+    def test_what_tells_good_from_bad_is_needed(self, bench: Bench) -> None:
+        """Without the keys and words in which a good answer differs from a bad one nobody is approved.
+
+        Name in `Bench.does_without` the keys that say only what another one says too.
+        """
+        good, bad = Replayed(bench, bench.finish, "good"), Replayed(bench, bench.finish_badly, "bad")
+        keys, words = telling(good.answers, bad.answers, bench.does_without)
+        for name in sorted(keys):
+            for change, changed in CHANGES.items():
+                assert not approves(good.with_change(changed(name))), f"approved although the key {name!r} is {change}"
+        for word in words:
+            for other in (f"{word}-unknown", None, "", 7, [word], {"value": word}):
+                result = good.with_change(reworded(word, other))
+                assert not approves(result), f"approved although {word!r} is {other!r}"
+        for made in (good, bad):
+            made.close()
+
+    def test_bad_evidence_stays_bad(self, bench: Bench) -> None:
+        """Nothing that is missing in an answer about bad papers makes an approval of it."""
+        for change, name, result in _changed(bench, bench.finish_badly, "stays-bad"):
+            assert not approves(result), f"bad papers are approved when the key {name!r} is {change}"
+
+    def test_an_answer_about_somebody_else_never_approves(self, bench: Bench) -> None:
+        """The answers about one person's good papers come when another's flow is asked for."""
+        good = Replayed(bench, bench.finish, "somebody")
+        other = Replayed(bench, bench.finish_badly, "else")
+        if approves(good.result) and names(good.answers, good.flow.id):
+            assert not approves(other.with_answers_of(good)), "approved by an answer that names another flow"
+        for made in (good, other):
+            made.close()
+
+    def test_an_opening_that_names_somebody_else_is_not_taken(self, bench: Bench) -> None:
+        """What comes back from a create is compared with what was asked, as far as the vendor says it."""
+        met = False
+        for fact in ("application_id", "reference", "email"):
+            order = another_person(attrs.evolve(bench.order, application_id=f"APP-names-{fact}"), f"names-{fact}")
+            asked = order.application_id if fact == "application_id" else getattr(order.applicant, fact)
+            if asked is None:
+                continue
+            misnaming = Misnaming(
+                bench.transport, asked, another_person(order, "somebody-else").applicant.email or "else"
+            )
+            driver = Driver(attrs.evolve(bench, transport=misnaming), "sync")
+            try:
+                driver.open(order)
+            except PluginError as error:
+                pytest.fail(f"the plugin broke: {error}")
+            except IdvError:
+                pass
+            else:
+                assert not misnaming.met, f"a flow was taken although the vendor's answer names another {fact}"
+            met = met or misnaming.met
+            driver.close()
+        if not met:
+            pytest.skip("not offered: the answer to an opening names nobody")
+
+    def test_the_same_order_again_is_one_flow_or_an_advice(self, bench: Bench, idv: Driver) -> None:
+        """In one process the same flow; in another one the same, or an error that says that there is one."""
+        first = idv.open(bench.order)
+        assert idv.open(bench.order).ref == first.ref
+        elsewhere = Driver(bench, idv.kind)
+        if isinstance(idv.adapter, RecoverProtocol):
+            try:
+                assert elsewhere.recover(bench.order).ref == first.ref
+            except DuplicateFlow:
+                pass
+            assert bench.opened is None or bench.opened(bench.order) <= 1
+        elsewhere.close()
+
+    def test_dates_that_cannot_be_read_never_approve(self, bench: Bench) -> None:
+        """A document's own date that is there and cannot be read is not the same as none."""
+        made = Replayed(bench, bench.finish, "dates")
+        for name in sorted(dates_in(made.answers)):
+            for other in UNREADABLE_DATES:
+                result = made.with_change(redated(name, other))
+                assert not (approves(result) and lost_dates(made.result, result)), (
+                    f"approved although {name!r}, a date of the document, is {other!r}"
+                )
+        made.close()
+
     @_SLOW
     @given(data=st.data())
     def test_any_json_is_a_model_or_an_error(self, bench: Bench, data: st.DataObject) -> None:
@@ -342,8 +456,8 @@ class PluginConformance:
     # Callbacks
 
     def test_callbacks_are_proved_bounded_and_known_again(self, bench: Bench, idv: Driver) -> None:
-        if not isinstance(idv.adapter, CallbackProtocol) or bench.callback is None:
-            return
+        _offered(idv.adapter, CallbackProtocol)
+        assert bench.callback is not None, "CallbackProtocol needs Bench.callback"
         urls = idv.gateway._operations.live.desk.urls(ACCOUNT, "APP-1")
         # the bench knows the purpose, the core the address
         inbound = bench.callback("/token")
@@ -378,14 +492,14 @@ class PluginConformance:
         self, bench: Bench, purpose: str, method: str, body: bytes, headers: dict[str, str]
     ) -> None:
         adapter = Driver(bench, "sync").adapter
-        if isinstance(adapter, CallbackProtocol):
-            call = InboundCall(purpose=purpose, method=method, body=body, headers=headers)
-            try:
-                reading = adapter.read_callback(call)
-            except CallbackRejected as error:
-                assert 400 <= error.status < 500
-            else:
-                assert isinstance(reading, CallbackReading)
+        _offered(adapter, CallbackProtocol)
+        call = InboundCall(purpose=purpose, method=method, body=body, headers=headers)
+        try:
+            reading = adapter.read_callback(call)
+        except CallbackRejected as error:
+            assert 400 <= error.status < 500
+        else:
+            assert isinstance(reading, CallbackReading)
 
     # Dark by default
 
@@ -414,6 +528,21 @@ class PluginConformance:
         for where, text in shown.items():
             for secret in dark:
                 assert secret not in text, f"{where} shows what must stay dark"
+
+
+def _changed(bench: Bench, finish: Finish, mark: str) -> Iterator[tuple[str, str, Result | None]]:
+    """The result with each key of the vendor's answers changed in each way."""
+    made = Replayed(bench, finish, mark)
+    for name in sorted(keys_in(made.answers)):
+        for change, changed in CHANGES.items():
+            yield change, name, made.with_change(changed(name))
+    made.close()
+
+
+def _offered(adapter: Any, *protocols: type) -> None:
+    """Skip what the adapter has no capability for: it is not offered, and neither good nor bad."""
+    if not isinstance(adapter, protocols):
+        pytest.skip(f"not offered: no {' or '.join(protocol.__name__ for protocol in protocols)}")
 
 
 def _operate(idv: Driver, bench: Bench, operation: str, flow: Flow | None) -> Any:
@@ -464,6 +593,11 @@ def _secrets(flow: Flow) -> list[str]:
 
 def _setting_secrets(given: Mapping[str, Any]) -> list[str]:
     return [value.reveal() for value in given.values() if isinstance(value, Secret)]
+
+
+def _is_test_code(place: Path) -> bool:
+    """Told by its folder, or at the top of the package by its name."""
+    return place.parts[0] == "testing" or str(place.with_suffix("")) in _TEST_CODE
 
 
 def _imports(file: Path) -> Iterator[str]:

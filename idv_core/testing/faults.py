@@ -69,6 +69,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault("wrong length", wire="shorten"),
     Fault("twice", wire="twice"),
     Fault("two in one packet", wire="another"),
+    Fault("carried out late", acts=False, wire="late"),
     Fault("200 HTML", answer=_body(b"<html>Maintenance</html>", content_type="text/html")),
     Fault("204", answer=lambda _: (204, {}, b"")),
     Fault("bad UTF-8", answer=_body(b'{"status": "\xff\xfe"}')),
@@ -162,6 +163,7 @@ class FaultMatrix:
         self._number = 0
         self._calls: dict[str, int] = {}
         self._another: Answer | None = None
+        self._begun = bench.clock.now()
 
     def run(self, faults: tuple[Fault, ...] = FAULTS, *, first_calls: bool = False) -> Iterator[Cell]:
         """All cells, one after the other; with `first_calls` only those of the first call of each operation.
@@ -176,6 +178,8 @@ class FaultMatrix:
                     for fault in faults:
                         if self._applies(fault, call):
                             yield self._cell(server, operation, call, fault)
+            if self._transport is None:
+                yield self._forked(server) if self._kind == "sync" else self._second_loop(server)
 
     def _applies(self, fault: Fault, call: int) -> bool:
         if fault.expire and self._bench.expire_tokens is None:
@@ -254,6 +258,7 @@ class FaultMatrix:
     def _cell(self, server: FaultServer, operation: str, call: int, fault: Fault) -> Cell:
         bench = self._bench
         clock = _Skewed(bench.clock)
+        self._begun = bench.clock.now()
         with self._gateway(server) as calm, self._gateway(server, under_test=True, clock=clock) as idv:
             order, flow = self._prepared(calm, server, operation)
             self._warm_up(idv)
@@ -368,8 +373,10 @@ class FaultMatrix:
 
     def _operate(self, idv: Driver, operation: str, order: FlowOrder, flow: Flow | None) -> Any:
         match operation:
-            case "open" | "recover":
-                return getattr(idv, operation)(order)
+            case "open":
+                return idv.open(order)
+            case "recover":
+                return idv.recover(order, since=self._begun)
             case "upload":
                 return idv.upload(flow, self._bench.bad_documents)
             case "provision":
@@ -390,8 +397,9 @@ class FaultMatrix:
         """What a platform does about the error: what it advises, and nothing else."""
         if isinstance(error, OutcomeUnknown):
             match error.ask:
-                case "recover":
-                    return self._cleared_up(idv, server, order)
+                case "recover" if operation in ("open", "recover"):
+                    since = error.since if operation == "open" else None
+                    return self._cleared_up(idv, server, order, since or self._begun)
                 case "status":
                     return self._quietly(lambda: idv.status(flow))[1]
                 case "renew_link" | "provision":
@@ -401,10 +409,10 @@ class FaultMatrix:
             return self._quietly(lambda: self._operate(idv, operation, order, flow))[1]
         return None
 
-    def _cleared_up(self, idv: Driver, server: FaultServer, order: FlowOrder) -> Any:
+    def _cleared_up(self, idv: Driver, server: FaultServer, order: FlowOrder, since: datetime) -> Any:
         """Ask what became of the opening until it is settled. What the vendor carries out late comes after the first asking."""
         for _ in range(_PATIENCE):
-            error, flow = self._quietly(lambda: idv.recover(order))
+            error, flow = self._quietly(lambda: idv.recover(order, since=since))
             server.catch_up()
             if isinstance(error, FlowNotFound):
                 return self._quietly(lambda: idv.open(order))[1]

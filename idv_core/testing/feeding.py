@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import attrs
@@ -16,8 +17,8 @@ from ..errors import IdvError, PluginError
 from ..model import CheckOutcome, Flow, Result, Secret, dump
 from ..policy import judge
 from ..protocols import Evidence
-from ..wire import Response
-from .bench import ACCOUNT, Bench, Driver
+from ..wire import Request, Response
+from .bench import ACCOUNT, Bench, Driver, operations_of
 
 
 def feed(driver: Driver, bench: Bench, operation: str, contents: list[bytes], status: int = 200) -> None:
@@ -26,20 +27,7 @@ def feed(driver: Driver, bench: Bench, operation: str, contents: list[bytes], st
     Fails unless what comes out is a model or an `IdvError` that does not blame the plugin.
     """
     adapter, session = driver.adapter, driver.gateway._operations.live.sessions[ACCOUNT]
-    urls = driver.gateway._operations.live.desk.urls(ACCOUNT, "APP-1")
-    flow = Flow(id="flow-1:person-1", status="open", account=ACCOUNT, secrets={"token": Secret("applicant-token")})
-    documents = tuple(
-        attrs.evolve(d, url=None, path=None, content=b"x") if d.url is None else d for d in bench.documents
-    )
-    start: dict[str, Callable[[], Any]] = {
-        "open": lambda: adapter.open_flow(attrs.evolve(bench.order, callbacks=urls)),
-        "status": lambda: adapter.status(flow),
-        "result": lambda: adapter.result(flow),
-        "upload": lambda: adapter.upload(flow, documents),
-        "submit": lambda: adapter.submit(flow),
-        "renew_link": lambda: adapter.renew_link(flow),
-        "provision": lambda: adapter.provision(bench.template),
-    }
+    start = _starts(driver, bench)
     expected = {"result": Result, "open": Flow, "status": Flow, "upload": Flow, "submit": Flow, "renew_link": Flow}
     steps = perform(session, operation, start[operation], bench.clock)
     answers = [Response(status=status, content=content, received_at=bench.clock.now()) for content in contents]
@@ -53,6 +41,38 @@ def feed(driver: Driver, bench: Bench, operation: str, contents: list[bytes], st
         pytest.fail(f"the plugin broke on an answer: {error}")
     except IdvError:
         pass
+
+
+def first_requests(driver: Driver, bench: Bench) -> list[Request]:
+    """The request with which each operation of the adapter begins."""
+    requests = []
+    starts = _starts(driver, bench)
+    for operation in operations_of(driver.adapter):
+        exchange = starts[operation]()
+        # some operations call nobody, and some refuse the example flow before they do
+        with suppress(StopIteration, IdvError):
+            requests.append(next(exchange))
+        exchange.close()
+    return requests
+
+
+def _starts(driver: Driver, bench: Bench) -> dict[str, Callable[[], Any]]:
+    """The exchange of each operation."""
+    adapter = driver.adapter
+    urls = driver.gateway._operations.live.desk.urls(ACCOUNT, "APP-1")
+    flow = Flow(id="flow-1:person-1", status="open", account=ACCOUNT, secrets={"token": Secret("applicant-token")})
+    documents = tuple(
+        attrs.evolve(d, url=None, path=None, content=b"x") if d.url is None else d for d in bench.documents
+    )
+    return {
+        "open": lambda: adapter.open_flow(attrs.evolve(bench.order, callbacks=urls)),
+        "status": lambda: adapter.status(flow),
+        "result": lambda: adapter.result(flow),
+        "upload": lambda: adapter.upload(flow, documents),
+        "submit": lambda: adapter.submit(flow),
+        "renew_link": lambda: adapter.renew_link(flow),
+        "provision": lambda: adapter.provision(bench.template),
+    }
 
 
 def assert_announced(adapter: Any, result: Result) -> None:

@@ -131,16 +131,18 @@ def _last_attempts(services: list[dict[str, Any]]) -> tuple[tuple[Check, ...], t
 
 
 def _checks(service: Mapping[str, Any]) -> Iterator[Check]:
-    name, status = str(service.get("service_name"))[:40], service.get("service_status")
-    if status is not None:
-        word = _word(status)
+    name = str(service.get("service_name"))[:40]
+    compares = "face_match" in service or "similarity" in service
+    # a service that is named and says neither how it went nor what it compared has not passed
+    if "service_status" in service or not compares:
+        word = _word(service.get("service_status"))
         yield Check(
             kind=KINDS.get(name, CheckKind.OTHER),
             name=name,
             outcome=_OUTCOMES.get(word or "", CheckOutcome.INCONCLUSIVE),
             vendor_word=word and word[:40],
         )
-    if "face_match" in service or "similarity" in service:
+    if compares:
         matched = service.get("face_match")
         yield Check(
             kind=CheckKind.FACE_MATCH,

@@ -229,7 +229,9 @@ class TestServices:
         for word, outcome in words.items():
             (check,) = read_answer({"any": [{"service_name": "new-thing", "service_status": word}]}).checks
             assert (check.kind, check.outcome, check.name) == (CheckKind.OTHER, outcome, "new-thing")
-        assert read_answer({"verilive": {"service_name": "verilive"}}).checks == ()
+        for silent in ({}, {"service_status": None}):
+            (check,) = read_answer({"verilive": {"service_name": "verilive", **silent}}).checks
+            assert (check.kind, check.outcome) == (CheckKind.LIVENESS, CheckOutcome.INCONCLUSIVE)
         assert read_answer({"interrupter": {"service_name": "esign", "service_status": "in_progress"}}).checks == ()
         assert read_answer({"strange": {"service_status": "pass"}}).checks[0].name == "strange"
 

@@ -1,0 +1,281 @@
+"""Changes the answers that led to an approval, one thing at a time, and looks what is approved all the same."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import Any
+
+import attrs
+import httpx
+
+from ..engine.breaker import Circuit
+from ..engine.retry import Retry
+from ..errors import IdvError, PluginError
+from ..model import CheckKind, CheckOutcome, Decision, Flow, Result
+from .bench import Bench, Driver, Finish, another_person
+from .specimens import PEOPLE
+
+Change = Callable[[Any], Any]
+
+# A passed check of one of these says who somebody is.
+IDENTITY = frozenset({CheckKind.DOCUMENT, CheckKind.FACE_MATCH, CheckKind.LIVENESS, CheckKind.DATA_SOURCE})
+
+_WORD = re.compile(r"[A-Za-z]+([ _-][A-Za-z]+){0,4}")
+_NAMES = {part.casefold() for person in PEOPLE.values() for part in person.name.split()}
+_LATER = 3600.0
+
+
+class Replayed:
+    """One finished flow whose `result` can be asked again and again, with the vendor's answers changed."""
+
+    def __init__(self, bench: Bench, finish: Finish, mark: str) -> None:
+        self._answers = _Answers(bench.transport)
+        self._driver = Driver(
+            attrs.evolve(bench, transport=self._answers),
+            "sync",
+            retry=Retry(attempts=1),
+            circuit=Circuit(failures=10**6),
+        )
+        order = another_person(attrs.evolve(bench.order, application_id=f"APP-{mark}"), mark)
+        self.flow: Flow = finish(self._driver, self._driver.open(order))
+        bench.clock.advance(_LATER)
+        # once for the token, and once for the answers alone
+        self._driver.result(self.flow)
+        self._answers.recorded.clear()
+        self.result: Result = self._driver.result(self.flow)
+        self._answers.replays = True
+
+    @property
+    def answers(self) -> list[Any]:
+        """The answers, decoded."""
+        return [json.loads(content) for content in self._answers.recorded.values()]
+
+    def with_change(self, change: Change, flow: Flow | str | None = None) -> Result | None:
+        """The result when each answer is changed so; None where that ends in an error of the tree.
+
+        Raises PluginError where the plugin breaks on it.
+        """
+        self._answers.change = change
+        try:
+            result: Result = self._driver.result(flow or self.flow)
+            return result
+        except PluginError:
+            raise
+        except IdvError:
+            return None
+        finally:
+            self._answers.change = None
+
+    def with_answers_of(self, other: Replayed) -> Result | None:
+        """The result of this flow when the vendor answers, call by call, what it answered about the other."""
+        theirs = iter(other.answers)
+        return self.with_change(lambda ours: next(theirs, ours))
+
+    def close(self) -> None:
+        self._driver.close()
+
+
+class Misnaming(httpx.BaseTransport):
+    """Answers that name `fact` name `other` instead; `met` says whether any did."""
+
+    def __init__(self, inner: Any, fact: str, other: str) -> None:
+        self._inner = inner
+        self._change = reworded(fact, other)
+        self.met = False
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        response: httpx.Response = self._inner.handle_request(request)
+        content = response.read()
+        if not _is_json(content):
+            return response
+        said = json.loads(content)
+        changed = self._change(said)
+        self.met = self.met or changed != said
+        headers = {"content-type": "application/json"}
+        return httpx.Response(
+            response.status_code, headers=headers, stream=httpx.ByteStream(json.dumps(changed).encode())
+        )
+
+
+class _Answers(httpx.BaseTransport):
+    """Answers with JSON are recorded, then given again with a change."""
+
+    def __init__(self, inner: httpx.BaseTransport) -> None:
+        self._inner = inner
+        self.recorded: dict[tuple[str, str], bytes] = {}
+        self.replays = False
+        self.change: Change | None = None
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        call = (request.method, str(request.url))
+        if self.replays and call in self.recorded:
+            content = self.recorded[call]
+            if self.change is not None:
+                content = json.dumps(self.change(json.loads(content))).encode()
+            return httpx.Response(200, headers={"content-type": "application/json"}, stream=httpx.ByteStream(content))
+        response = self._inner.handle_request(request)
+        content = response.read()
+        if response.is_success and not self.replays and _is_json(content):
+            self.recorded[call] = content
+        return response
+
+
+def _is_json(content: bytes) -> bool:
+    try:
+        return isinstance(json.loads(content), (dict, list))
+    except ValueError:
+        return False
+
+
+def leaves(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Path and value of everything that holds nothing further. Places in lists are numbers as texts."""
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from leaves(inner, (*path, key))
+    elif isinstance(value, list):
+        for place, inner in enumerate(value):
+            yield from leaves(inner, (*path, str(place)))
+    else:
+        yield path, value
+
+
+def keys_in(value: Any) -> set[str]:
+    """The names of all keys, at any depth."""
+    if isinstance(value, Mapping):
+        return {*value, *(key for inner in value.values() for key in keys_in(inner))}
+    return {key for inner in value for key in keys_in(inner)} if isinstance(value, list) else set()
+
+
+def everywhere(change: Callable[[str, Any], Mapping[str, Any]]) -> Change:
+    """A change of each key with its value, at any depth: into the keys that it returns."""
+
+    def apply(value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return {new: apply(inner) for key, old in value.items() for new, inner in change(key, old).items()}
+        return [apply(inner) for inner in value] if isinstance(value, list) else value
+
+    return apply
+
+
+def without(name: str) -> Change:
+    return everywhere(lambda key, value: {} if key == name else {key: value})
+
+
+def renamed(name: str) -> Change:
+    return everywhere(lambda key, value: {f"{key}_2" if key == name else key: value})
+
+
+def emptied(name: str) -> Change:
+    """Lists and objects under that key hold nothing; everything else is null."""
+
+    def change(key: str, value: Any) -> Mapping[str, Any]:
+        return {key: ([] if isinstance(value, list) else {} if isinstance(value, dict) else None)}
+
+    return everywhere(lambda key, value: change(key, value) if key == name else {key: value})
+
+
+def reworded(word: Any, other: Any) -> Change:
+    """That word is another one wherever it stands."""
+
+    def apply(value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return {key: apply(inner) for key, inner in value.items()}
+        if isinstance(value, list):
+            return [apply(inner) for inner in value]
+        return other if type(value) is type(word) and value == word else value
+
+    return apply
+
+
+_DATE = re.compile(r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{4}|\d{1,2} [A-Za-z]{3,9} \d{4}")
+_PARTS = {"year", "month", "day"}
+UNREADABLE_DATES: tuple[Any, ...] = (
+    "09/03/2019",
+    "30/06/19",
+    "1447-09-01",
+    "2999-01-01",
+    "2031-02-30",
+    "31.12.",
+    "garbage",
+    "٢٠٣١-٠١-٠١",
+    310101,
+    True,
+    ["2031"],
+    {"year": 2031, "month": 2, "day": 30},
+    {"year": 2031},
+)
+"""Ambiguous, implausible, of another calendar, incomplete, of another type, or no date at all."""
+
+
+def dates_in(value: Any) -> set[str]:
+    """The names of the keys under which a date stands, as text or as an object of year, month and day."""
+    if isinstance(value, Mapping):
+        here = {key for key, inner in value.items() if _is_date(inner)}
+        return here | {key for inner in value.values() for key in dates_in(inner)}
+    return {key for inner in value for key in dates_in(inner)} if isinstance(value, list) else set()
+
+
+def redated(name: str, other: Any) -> Change:
+    """The dates under that key are something else."""
+    return everywhere(lambda key, value: {key: other if key == name and _is_date(value) else value})
+
+
+def _is_date(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return value.keys() >= _PARTS
+    return isinstance(value, str) and bool(_DATE.fullmatch(value))
+
+
+def lost_dates(before: Result, after: Result | None) -> bool:
+    """Whether a document no longer says when it was issued or ends, though it did."""
+    return after is not None and _dates(after) < _dates(before)
+
+
+def _dates(result: Result) -> int:
+    return sum((one.issued_on is not None) + (one.expires_on is not None) for one in result.documents)
+
+
+CHANGES: Mapping[str, Callable[[str], Change]] = {"missing": without, "renamed": renamed, "empty": emptied}
+"""What can happen to a key."""
+
+
+def telling(good: list[Any], bad: list[Any], but: Collection[str]) -> tuple[set[str], set[str | bool]]:
+    """The keys, and the words under them, in which answers about good papers differ from those about bad ones."""
+    there = {path: value for answer in bad for path, value in leaves(answer)}
+    keys: set[str] = set()
+    words: set[str | bool] = set()
+    for answer in good:
+        for path, value in leaves(answer):
+            key = next((name for name in reversed(path) if not name.isdigit()), "")
+            if key in but or key.casefold().endswith("id") or there.get(path, value) == value:
+                continue
+            if is_word(value) and is_word(there[path]):
+                keys.add(key)
+                words.add(value)
+    return keys, words
+
+
+def is_word(value: Any) -> bool:
+    """Whether it looks like a word of the vendor's own: a status, an outcome, yes or no; no name, number, date or id."""
+    if isinstance(value, bool):
+        return True
+    if not isinstance(value, str) or len(value) > 40 or not _WORD.fullmatch(value):
+        return False
+    return not _NAMES & {part.casefold() for part in value.split()}
+
+
+def names(answers: list[Any], id: str) -> bool:
+    """Whether the answers say which flow they are about."""
+    return any(value == id for answer in answers for _, value in leaves(answer))
+
+
+def is_borne(result: Result | None) -> bool:
+    """Whether a check that says who somebody is has passed, or a score for which the bench's policy has a threshold."""
+    checks = result.checks if result is not None else ()
+    return any(check.outcome is CheckOutcome.PASSED and (check.judged or check.kind in IDENTITY) for check in checks)
+
+
+def approves(result: Result | None) -> bool:
+    return result is not None and result.decision is Decision.APPROVED
