@@ -54,7 +54,12 @@ class OnfidoAccount:
         settings = self.settings
         if settings.family is Family.WORKFLOWS and settings.workflow_id is None:
             yield "workflow_id", "is not set: nothing can be opened but orders that name a workflow as their template"
-        if settings.base_url is None and settings.key_mode and not settings.token_region and str(settings.region) != "eu":
+        if (
+            settings.base_url is None
+            and settings.key_mode
+            and not settings.token_region
+            and str(settings.region) != "eu"
+        ):
             yield "region", "the token names no region, as those of region eu do, and the region is another one"
         if callbacks and not settings.webhook_token:
             yield "webhook_token", "is not set: only their address proves webhooks. Give the token of the webhook"
