@@ -36,6 +36,7 @@ from idv_core import (
 )
 from idv_core.callbacks import Answer, CallbackApp, Inbound, Received
 from idv_core.callbacks.desk import MAX_BODY, UNSIGNED, VISITS
+from idv_core.config import check
 from idv_core.config.schema import schema_of
 from idv_core.config.secrets import is_quick
 from idv_core.engine.wakers import Wakers, wake_keys
@@ -326,8 +327,6 @@ class TestKeys:
     @pytest.mark.parametrize(
         ("keys", "why"),
         [
-            (Secret("a" * 32), "different characters"),
-            (Secret("password" * 8), "different characters"),
             ([Secret("0123456789" * 4), Secret("short")], "32 characters"),
             ([], "at least one"),
             ("not a secret", "Secret"),
@@ -336,6 +335,14 @@ class TestKeys:
     def test_plain_ones_are_refused_with_advice(self, keys: Any, why: str) -> None:
         with pytest.raises(ValueError, match=why):
             Callbacks(CALLBACKS.url, keys)
+
+    @pytest.mark.parametrize("key", ["a" * 32, "password" * 8])
+    def test_one_that_can_be_guessed_is_warned_of(self, clock: FakeClock, key: str) -> None:
+        given = Configuration(accounts=[ACCOUNT], callbacks=Callbacks(CALLBACKS.url, Secret(key)))
+        (problem,) = check(given, registry_of(PLUGIN), clock.now()).problems
+        assert problem.is_warning
+        assert "has few different characters" in problem.text
+        assert key not in str(problem)
 
     def test_the_schema_takes_one_or_several(self) -> None:
         (one, several) = schema_of(registry_of(PLUGIN))["properties"]["callbacks"]["properties"]["key"]["anyOf"]

@@ -20,9 +20,6 @@ from .settings import WRONG, SettingsReader
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
-# A random key of 32 hexadecimal digits has fewer different characters than this less than once in a thousand times.
-_DIFFERENT = 10
-
 OF_THE_CORE = ("plugin", "limits", "polling", "retry", "circuit", "cost", "daily_cap", "test", "formerly")
 """What an account's table holds besides the settings of its plugin."""
 
@@ -79,8 +76,6 @@ class Callbacks:
         for key in keys:
             if len(key.reveal()) < 32:
                 raise ValueError(f"key: at least 32 characters are needed; {advice}")
-            if len(set(key.reveal())) < _DIFFERENT:
-                raise ValueError(f"key: fewer than {_DIFFERENT} different characters can be guessed; {advice}")
 
 
 @attrs.frozen(kw_only=True)

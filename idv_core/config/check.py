@@ -32,6 +32,8 @@ from .problems import Problems, in_order
 from .settings import WRONG, SettingsReader
 
 DEFAULT = "default"
+# A random key of 32 hexadecimal digits has fewer different characters than this less than once in a thousand times.
+_DIFFERENT = 10
 """The name of the policy for routes that name none."""
 
 
@@ -80,6 +82,9 @@ def check(
     callbacks = configuration.callbacks
     if callbacks is not None:
         callbacks = reader.read(Callbacks, callbacks, ("callbacks",))
+        if isinstance(callbacks, Callbacks) and any(len(set(key.reveal())) < _DIFFERENT for key in callbacks.key):
+            text = "has few different characters, so it can be guessed; make one with: openssl rand -hex 32"
+            problems.add(("callbacks", "key"), text, is_warning=True)
     for ready in opened.values():
         _check_account(ready, callbacks is not None, problems)
     _check_policies(configuration, opened, problems)

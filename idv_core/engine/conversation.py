@@ -52,6 +52,8 @@ from .vendor_time import skew_of
 T = TypeVar("T")
 
 _NOBODY = Observers()
+# A refused token is replaced so often for one request.
+_RENEWALS = 4
 
 
 def perform(
@@ -133,8 +135,9 @@ def _converse(run: Run, exchange: Exchange[T], call: Callable[[Request], Steps[R
 
 
 def _call(run: Run, request: Request) -> Steps[Response]:
-    """One request with the account's credentials. If they are refused it is made again, once: with a new token, or by
-    the vendor's clock."""
+    """One request with the account's credentials. If they are refused it is made again: once by the vendor's clock, or with a
+    new token, a few times, because a vendor that keeps one token for each client may meanwhile have given another
+    process a newer one."""
     session = run.session
     if not isinstance(request, Request):
         raise PluginError(f"plugin {session.plugin!r} yielded a {type(request).__name__} instead of a Request")
@@ -150,11 +153,19 @@ def _call(run: Run, request: Request) -> Steps[Response]:
             raise
     understood = False
     try:
-        if renewable:
-            token = yield from _renewed(run, token)
-        response = yield from _attempts(run, request, token)
-        understood = True
-        return response
+        renewals = 0
+        while True:
+            if renewable:
+                token = yield from _renewed(run, token)
+            try:
+                response = yield from _attempts(run, request, token)
+                understood = True
+                return response
+            except AuthenticationFailed:
+                renewals += 1
+                if not renewable or renewals == _RENEWALS:
+                    raise
+            yield Pause(random.uniform(0, session.retry.base * 2**renewals))  # noqa: S311, no secret depends on it
     except VendorError as error:
         # any other refusal than these says that the signature was right
         understood = error.status is not None and 400 <= error.status < 500 and error.status not in (401, 403)
