@@ -24,6 +24,7 @@ from idv_core import ConfigError, IdvError, OutcomeUnknown, Retry, VendorUnavail
 from idv_core.engine import proxies
 from idv_core.engine.causes import cause_of
 from idv_core.engine.proxies import environment_proxy
+from idv_core.engine.transports import ssl_context
 from idv_core.fast import FastTransport
 from idv_core.testing import FakeClock
 
@@ -155,6 +156,8 @@ class TestDecision:
 
     def test_a_scheme_is_added_where_none_stands(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("HTTPS_PROXY", "proxy.example:3128")
+        assert environment_proxy("https://acme.example") == PROXY
+        monkeypatch.setenv("HTTPS_PROXY", f" {PROXY}\n")
         assert environment_proxy("https://acme.example") == PROXY
         monkeypatch.setenv("HTTPS_PROXY", "ana:pw@proxy.example:3128")
         assert environment_proxy("https://acme.example") == "http://ana:pw@proxy.example:3128"
@@ -364,6 +367,18 @@ class TestCauses:
     def test_hanging_up_after_the_request_is_an_unknown_outcome(self, serving: Any, kind: str) -> None:
         error = opened(kind, f"http://localhost:{serving(head_of).port}")
         assert isinstance(error, OutcomeUnknown), error
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_certificates_that_cannot_be_read_are_a_matter_of_the_configuration(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, kind: str
+) -> None:
+    ssl_context.cache_clear()
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "gone"))
+    error = opened(kind, "https://vendor.example")
+    assert isinstance(error, ConfigError)
+    assert "SSL_CERT_FILE" in str(error)
+    ssl_context.cache_clear()
 
 
 def test_the_account_remembers_the_cause(clock: FakeClock) -> None:

@@ -34,7 +34,8 @@ def environment_proxy(base_url: str) -> str | None:
 
 def checked_proxy(proxy: str, variable: str) -> str:
     """The proxy's URL, `http://` where no scheme stands, as curl takes it. Raises ConfigError, which shows nothing of it."""
-    url = proxy if "://" in proxy else f"http://{proxy}"
+    url = proxy.strip()
+    url = url if "://" in url else f"http://{url}"
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port

@@ -169,7 +169,13 @@ def unguarded_connection(answer: httpx.Response) -> Any:
 
 @cache
 def ssl_context() -> ssl.SSLContext:
-    return httpx.create_ssl_context()
+    """Trusts what SSL_CERT_FILE or SSL_CERT_DIR name, else certifi's list. Raises ConfigError where it cannot be read."""
+    try:
+        return httpx.create_ssl_context()
+    except OSError:
+        raise ConfigError(
+            "the certificates to trust cannot be read: look at SSL_CERT_FILE and SSL_CERT_DIR in the environment"
+        ) from None
 
 
 class _Outgoing(httpx.ByteStream):
