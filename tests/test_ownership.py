@@ -273,8 +273,14 @@ class Stopping:
 
 
 class TestCancellation:
-    @pytest.mark.parametrize("places", [100, 7], ids=["enough places", "in line"])
-    def test_the_pool_survives_ten_thousand_cancelled_calls(self, server: str, places: int) -> None:
+    @pytest.mark.parametrize(
+        ("kind", "calls", "places"),
+        [("default", 5_000, 100), ("default", 5_000, 7), ("brought", 500, 100)],
+        ids=["enough places", "in line", "httpx's own transport"],
+    )
+    def test_the_pool_survives_ten_thousand_cancelled_calls(
+        self, server: str, kind: str, calls: int, places: int
+    ) -> None:
         chance = random.Random(5)
 
         async def stopped(idv: Any) -> None:
@@ -283,14 +289,15 @@ class TestCancellation:
             await Stopping(idv.result("acme-1/f"), first, first + chance.randrange(4))
 
         async def run() -> None:
-            idv = made_async(server, account=account(server, concurrency=places))
+            mine = httpx.AsyncHTTPTransport() if kind == "brought" else None
+            idv = made_async(server, account=account(server, concurrency=places), transport=mine)
             cancelled = 0
-            while cancelled < 5_000:
+            while cancelled < calls:
                 tasks = [asyncio.create_task(stopped(idv)) for _ in range(100)]
                 ended = await asyncio.gather(*tasks, return_exceptions=True)
                 assert {type(end) for end in ended if end is not None} <= {asyncio.CancelledError}
                 cancelled += sum(end is not None for end in ended)
-            (transport,) = idv._driver.transports.made.values()
+            transport = idv._driver.transports.of(idv._operations.live.sessions["acme-1"])
             pool = transport._pool
             while transport._closing:
                 await asyncio.sleep(0)
@@ -300,6 +307,7 @@ class TestCancellation:
             assert (health.running, health.waiting) == (0, 0)
             assert (await idv.result("acme-1/alone")).vendor_word == "alone"
             await idv.close()
+            await transport.aclose()
 
         asyncio.run(run())
 

@@ -103,12 +103,14 @@ class AsyncDriver:
                             raise httpx.ReadTimeout("the answer dripped past the deadline")
                     content = body.content()
                 finally:
-                    if self.brought is not None:
-                        await _use_once(answer)
-                    await answer.stream.aclose()
+                    try:
+                        if self.brought is not None:
+                            await _use_once(answer)
+                    finally:
+                        await answer.stream.aclose()
             return Response(status=answer.status_code, headers=headers, content=content, received_at=self.clock.now())
         except Exception as error:
-            fault = fault_of(error, transport)
+            fault = fault_of(error, self.brought)
         raise fault
 
     async def _queue(self, queue: Queue) -> None:

@@ -67,17 +67,23 @@ class PooledTransport(httpx.HTTPTransport):
                 connection.close()
 
 
-class AsyncPooledTransport(httpx.AsyncHTTPTransport):
-    """For asyncio."""
+class AsyncPooledTransport(httpx.AsyncBaseTransport):
+    """For asyncio, around httpx's own transport: one of ours, or one that the user brought."""
 
-    def __init__(self, **pool: Any) -> None:
-        super().__init__(verify=pool["ssl_context"])
-        self._pool = _AsyncPool(network_backend=_AsyncBackend(), **pool)
+    def __init__(self, inner: httpx.AsyncHTTPTransport) -> None:
+        self._inner = inner
+        self._pool = inner._pool
         self._closing: set[asyncio.Task[None]] = set()
+
+    @classmethod
+    def of(cls, **pool: Any) -> AsyncPooledTransport:
+        inner = httpx.AsyncHTTPTransport(verify=pool["ssl_context"])
+        inner._pool = _AsyncPool(network_backend=_AsyncBackend(), **pool)
+        return cls(inner)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         try:
-            answer = await super().handle_async_request(request)
+            answer = await self._inner.handle_async_request(request)
         except BaseException as error:
             self._put_in_order()
             _raise_unless_sent(request, error)
@@ -89,6 +95,9 @@ class AsyncPooledTransport(httpx.AsyncHTTPTransport):
             await answer.aclose()
             raise httpx.RemoteProtocolError("an answer was there before the call was made")
         return answer
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
 
     def _put_in_order(self, call: Any = None) -> None:
         lost = _put_in_order(self._pool, call)

@@ -102,9 +102,11 @@ class SyncDriver:
                             raise httpx.ReadTimeout("the answer dripped past the deadline")
                     content = body.content()
                 finally:
-                    if self.brought is not None:
-                        _use_once(answer)
-                    answer.stream.close()
+                    try:
+                        if self.brought is not None:
+                            _use_once(answer)
+                    finally:
+                        answer.stream.close()
             return Response(status=answer.status_code, headers=headers, content=content, received_at=self.clock.now())
         except Exception as error:
             fault = fault_of(error, transport)

@@ -95,6 +95,12 @@ class AsyncTransports:
 
     def __init__(self, brought: httpx.AsyncBaseTransport | None) -> None:
         self._brought = brought
+        self._is_httpx = isinstance(brought, httpx.AsyncHTTPTransport)
+        if self._is_httpx and hasattr(brought, "_pool"):
+            from . import pools
+
+            # a task that is cancelled would leave its pool with a connection that is busy for ever
+            self._brought = pools.AsyncPooledTransport(brought)  # type: ignore[arg-type]
         self._loops: PerLoop[WeakKeyDictionary[AccountSession, OfLoop[httpx.AsyncBaseTransport]]]
         self._loops = PerLoop(WeakKeyDictionary)
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -105,7 +111,7 @@ class AsyncTransports:
 
     def of(self, session: AccountSession) -> httpx.AsyncBaseTransport:
         if self._brought is not None:
-            if isinstance(self._brought, httpx.AsyncHTTPTransport):
+            if self._is_httpx:
                 self._only_here()
             return self._brought
         here = self._loops.here()
@@ -149,7 +155,7 @@ def make_sync_transport(proxy: str | None, connections: int) -> httpx.BaseTransp
 def make_async_transport(proxy: str | None, connections: int) -> httpx.AsyncBaseTransport:
     from . import pools
 
-    return pools.AsyncPooledTransport(**pools.settings(proxy, connections, ssl_context()))
+    return pools.AsyncPooledTransport.of(**pools.settings(proxy, connections, ssl_context()))
 
 
 def unguarded_connection(answer: httpx.Response) -> Any:
