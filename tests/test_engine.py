@@ -31,7 +31,7 @@ from idv_core.engine.proxies import environment_proxy
 from idv_core.engine.redaction import redact, redact_check
 from idv_core.engine.vendor_time import retry_after, skew_of
 from idv_core.errors import ConfigError, IdvError, bounded, kind_of_status
-from idv_core.model import Check, Flow
+from idv_core.model import Check
 from idv_core.testing import FakeClock
 from idv_core.testing.exchange import reply
 from idv_core.wire import Request
@@ -238,18 +238,20 @@ class TestBounds:
         with pytest.raises(InvalidOrder, match="nothing was sent"):
             gateway(vendor, account=attrs.evolve(ACCOUNT, plugin="bare")).vendor(ask)
 
-    def test_an_id_that_is_too_long_was_not_sent(self, vendor: Vendor) -> None:
-        with pytest.raises(InvalidOrder, match="too long"):
-            gateway(vendor, account=attrs.evolve(ACCOUNT, plugin="bare")).vendor(
-                lambda acme: acme.result(Flow(id="x" * 70_000, status="open"))
-            )
-
-    def test_a_path_that_the_plugin_put_together_badly_is_its_fault(self, vendor: Vendor) -> None:
+    def test_a_query_that_is_too_long_was_not_sent(self, vendor: Vendor) -> None:
         def ask(_: object):
-            yield Request(method="GET", path="/flows/a\r\nb")
+            yield Request.get("/flows", query={"name": "x" * 70_000})
 
-        with pytest.raises(PluginError, match="no address"):
+        with pytest.raises(InvalidOrder, match="too long") as caught:
             gateway(vendor, account=attrs.evolve(ACCOUNT, plugin="bare")).vendor(ask)
+        assert caught.value.nothing_done
+
+    @pytest.mark.parametrize("error", [ConfigError("no proxy"), PluginError("no path")], ids=repr)
+    def test_what_a_driver_could_not_begin_to_send_was_not_sent(self, vendor: Vendor, error: IdvError) -> None:
+        vendor.answers["POST /flows"] = raises(error)
+        with pytest.raises(type(error)) as caught:
+            gateway(vendor, account=attrs.evolve(ACCOUNT, plugin="bare")).open(order())
+        assert caught.value.nothing_done
 
     def test_a_header_cannot_be_injected(self, vendor: Vendor) -> None:
         with pytest.raises(InvalidOrder, match="cannot be sent"):

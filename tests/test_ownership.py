@@ -27,6 +27,7 @@ from idv_core.engine.account import Limits
 from idv_core.engine.effects import Blocking
 from idv_core.engine.forks import renew_after_fork
 from idv_core.engine.interrupts import interrupt_in
+from idv_core.engine.turns import Turn
 from idv_core.fast import FastTransport
 
 KINDS = ["default", "fast", "brought"]
@@ -169,9 +170,7 @@ class TestFork:
         session = idv._operations.live.sessions["acme-1"]
         turns = (session.turns, session.renewal)
         locks = [part._lock for part in (*turns, session.breaker, session.budget, session.cap, idv._operations.wakers)]
-        locks.append(idv._operations._changing)
-        from idv_core.engine.turns import Turn
-
+        locks.append(idv._operations.openings._lock)
         for turn in turns:
             assert turn.take(Turn())
         for lock in locks:

@@ -16,6 +16,7 @@ import httpx
 from ..clock import Clock
 from ..errors import (
     AuthenticationFailed,
+    ConfigError,
     DeadlineExceeded,
     IdvError,
     OutcomeUnknown,
@@ -250,6 +251,11 @@ def _attempts(run: Run, request: Request, token: LiveToken | None, *, does_nothi
                 run.refused(request)
                 raise
             raise unless_opened(run, request, error) from None
+        except (ConfigError, PluginError):
+            # no way to send it: no usable proxy, a closed transport, a path that is none
+            if certain:
+                run.refused(request)
+            raise
         report_repeat(run, request, attempt, reason)
         yield Pause(pause)
         attempt += 1

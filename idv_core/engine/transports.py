@@ -16,7 +16,7 @@ from weakref import WeakKeyDictionary, finalize
 
 import httpx
 
-from ..errors import ConfigError, IdvError, InvalidOrder, PluginError
+from ..errors import ConfigError, IdvError, InvalidOrder
 from ..model import Secret
 from ..wire import FilePart, Form, Request
 from .account import AccountSession, Limits
@@ -201,7 +201,7 @@ class _Outgoing(httpx.ByteStream):
 def encode(session: AccountSession, request: Request, seconds: float) -> httpx.Request:
     """The httpx request. The whole operation has `seconds` left, so no single phase gets more.
 
-    Raises InvalidOrder for what cannot be sent, PluginError for a path that is none.
+    Raises InvalidOrder for what cannot be sent.
     """
     headers = {"host": session.host, **_DEFAULT_HEADERS}
     for name, value in request.headers.items():
@@ -222,10 +222,6 @@ def encode(session: AccountSession, request: Request, seconds: float) -> httpx.R
         raise _unsendable("a text that is no valid Unicode (half a surrogate pair)") from None
     except (TypeError, ValueError, RecursionError, AttributeError):
         raise _unsendable("a value that JSON or a form cannot hold (NaN, a date, an object)") from None
-    except httpx.InvalidURL:
-        raise PluginError(
-            f"plugin {session.plugin!r} made a path that is no address: ids belong into it by Request.get(path, id)"
-        ) from None
     if content or request.method not in _WITHOUT_BODY:
         headers["content-length"] = str(len(content))
     for name, value in headers.items():
