@@ -253,6 +253,16 @@ class TestBounds:
             gateway(vendor, account=attrs.evolve(ACCOUNT, plugin="bare")).open(order())
         assert caught.value.nothing_done
 
+    def test_a_plugin_that_fails_while_it_signs_has_sent_nothing(self, vendor: Vendor, monkeypatch) -> None:
+        def broken(*_: object) -> Request:
+            raise KeyError("no such setting")
+
+        monkeypatch.setattr("acme.AcmeBare.authorize", broken)
+        with pytest.raises(PluginError) as caught:
+            gateway(vendor, account=attrs.evolve(ACCOUNT, plugin="bare")).open(order())
+        assert caught.value.nothing_done
+        assert vendor.requests == []
+
     def test_a_header_cannot_be_injected(self, vendor: Vendor) -> None:
         with pytest.raises(InvalidOrder, match="cannot be sent"):
             gateway(vendor).vendor(lambda acme: acme.break_down("header"))

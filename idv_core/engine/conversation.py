@@ -225,10 +225,8 @@ def _attempts(run: Run, request: Request, token: LiveToken | None, *, does_nothi
     harmless = does_nothing or request.method in ("GET", "HEAD")
     certain = True
     while True:
-        if not harmless:
-            run.sent(request)
         try:
-            response = yield from _accepted(run, request, token, attempt)
+            response = yield from _accepted(run, request, token, attempt, harmless)
             if certain and 400 <= response.status < 500 and response.status != 408:
                 run.refused(request)
             return response
@@ -261,7 +259,7 @@ def _attempts(run: Run, request: Request, token: LiveToken | None, *, does_nothi
         attempt += 1
 
 
-def _accepted(run: Run, request: Request, token: LiveToken | None, attempt: int) -> Steps[Response]:
+def _accepted(run: Run, request: Request, token: LiveToken | None, attempt: int, harmless: bool) -> Steps[Response]:
     """The answer to one request, if its status is one that the operation reads; else the error that it means."""
     turns, turn = run.session.turns, Turn()
     try:
@@ -273,7 +271,7 @@ def _accepted(run: Run, request: Request, token: LiveToken | None, attempt: int)
                 )
         if run.session.pace is not None:
             yield from _pace(run, run.session.pace)
-        response = yield from _send(run, request, token, attempt)
+        response = yield from _send(run, request, token, attempt, harmless)
     finally:
         turns.give_back(turn)
     if response.is_success or response.status in request.accept:
@@ -300,7 +298,7 @@ def _pace(run: Run, pace: Pace) -> Steps[None]:
         yield Pause(wait)
 
 
-def _send(run: Run, request: Request, token: LiveToken | None, attempt: int) -> Steps[Response]:
+def _send(run: Run, request: Request, token: LiveToken | None, attempt: int, harmless: bool) -> Steps[Response]:
     session, clock = run.session, run.clock
     left = run.left()
     begun = clock.monotonic()
@@ -324,6 +322,8 @@ def _send(run: Run, request: Request, token: LiveToken | None, attempt: int) -> 
             outgoing = session.adapter.authorize(request, token and token.grant.access_token, now)
         if run.observers:
             event = report_request(run, request, attempt)
+        if not harmless:
+            run.sent(request)
         response = yield Send(session, outgoing, left)
         alive = response.status < 500
         if not alive:
