@@ -100,7 +100,7 @@ class TestTokens:
         vendor.refused_tokens |= {"token-1", "token-2"}
         with pytest.raises(AuthenticationFailed) as caught:
             gateway(vendor).open(order())
-        assert caught.value.safe_to_repeat
+        assert not caught.value.safe_to_repeat
         assert len(vendor.requests) == 4
 
     async def test_many_tasks_with_a_refused_token_renew_it_once(self, vendor: Vendor) -> None:
@@ -278,7 +278,7 @@ class TestErrors:
         assert (error.account, error.operation, error.status) == ("acme-1", "open", status)
         assert (error.code, error.vendor_message, error.request_id) == ("some_code", "invalid request", "r-77")
         assert str(error).startswith("acme-1 open: ")
-        assert error.safe_to_repeat is (status in (401, 403, 425, 429))
+        assert error.safe_to_repeat is (status in (425, 429)), "a wrong key is as wrong the next time"
 
     @pytest.mark.parametrize("status", [302, 408, 500, 502, 503, 504, 599])
     def test_an_answer_that_says_nothing_certain_about_a_create(self, vendor: Vendor, status: int) -> None:

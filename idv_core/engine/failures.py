@@ -7,9 +7,11 @@ from typing import Any
 import httpx
 
 from ..errors import (
+    AuthenticationFailed,
     DeadlineExceeded,
     IdvError,
     OutcomeUnknown,
+    PermissionDenied,
     RateLimited,
     Refusal,
     UnexpectedResponse,
@@ -29,7 +31,7 @@ from .vendor_time import retry_after
 # Faults of which it is certain that the vendor saw nothing of the request.
 _NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError, httpx.UnsupportedProtocol)
 # Answers of which it is certain that nothing was carried out (RFC 9110 section 15.5, RFC 6585 section 4, RFC 8470 5.2).
-_REFUSED_UNSEEN = frozenset({401, 403, 425, 429})
+_REFUSED_UNSEEN = frozenset({425, 429})
 _REQUEST_ID_HEADERS = ("x-request-id", "request-id", "x-amzn-requestid", "x-correlation-id")
 
 
@@ -146,6 +148,8 @@ def answer_error(run: Run, request: Request, response: Response) -> VendorError:
     kind = refusal.kind or kind_of_status(status)
     later = kind in (RateLimited, VendorUnavailable)
     repeatable = status in _REFUSED_UNSEEN or (request.repeatable and (status == 408 or status >= 500 or later))
+    # nothing was done, but as long as nobody changes the key or the account the next call ends alike
+    repeatable = repeatable and not issubclass(kind, (AuthenticationFailed, PermissionDenied))
     # an answer that a plugin names is one that its vendor documents as a refusal
     refused = refusal.kind is not None or (400 <= status < 500 and status != 408)
     message = _MEANINGS.get(kind.__name__, "the call failed")
