@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from idv_core import AuthenticationFailed, PluginError
 from idv_core.cli.commands import app
 from idv_core.registry import Found, discover
-from idv_core.testing import FakeClock, levels
+from idv_core.testing import FakeClock, Reply, RunningClock, levels
 from idv_core.testing.levels import Grade, Level, Report, as_page
 
 THOROUGH = os.environ.get("IDV_THOROUGH", "1") == "1"
@@ -85,6 +85,26 @@ class TestWhatRemains:
         assert grade(Level.GOLD, "p", ("test_a",), outcomes).evidence == "2 tests passed"
         assert grade(Level.GOLD, "p", ("test_a", "test_b"), outcomes).evidence == "test_b: it is wrong"
         assert grade(Level.GOLD, "p", ("test_c",), outcomes).evidence == "test_c did not run"
+
+    def test_what_is_not_offered_counts_neither_way(self) -> None:
+        outcomes = levels._Outcomes()
+        outcomes.passed["test_a"], outcomes.skipped["test_b"] = 2, "not offered: no LinkProtocol"
+        partly = levels._by_tests(Level.SILVER, "p", ("test_a", "test_b"), outcomes)
+        assert (partly.met, partly.offered) == (True, True)
+        assert partly.evidence == "2 tests passed; not offered: no LinkProtocol"
+        nothing = levels._by_tests(Level.SILVER, "p", ("test_b",), outcomes)
+        assert (nothing.met, nothing.offered, nothing.evidence) == (False, False, "not offered: no LinkProtocol")
+        graded = Report(plugin="acme", grades=[*report(Level.GOLD).grades, nothing])
+        assert graded.level is Level.SILVER
+        assert as_page([graded]).splitlines()[-1] == "| silver | p | not offered: no LinkProtocol |"
+
+    def test_a_matrix_that_cannot_begin(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        refusing = idv_verigram.bench.bench(RunningClock())
+        refusing.emulator.fault("POST /flow", Reply(403, {}), times=10**6)
+        monkeypatch.setattr(levels, "bench_of", lambda *_: refusing)
+        said = levels._faults("verigram")
+        assert not said.met
+        assert said.evidence.startswith("the matrix cannot begin: with nothing broken, Bench.finish does not work")
 
     def test_the_judge(self) -> None:
         def missing() -> str:

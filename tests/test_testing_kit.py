@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import io
+import re
+import sys
 import threading
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 from PIL import Image
 
+from idv_core import RateLimited
+from idv_core.errors import Refusal
 from idv_core.model import UploadKind
 from idv_core.testing import (
     PEOPLE,
@@ -22,8 +30,12 @@ from idv_core.testing import (
     read_specimen,
     serve,
 )
+from idv_core.testing.conformance import PluginConformance
 from idv_core.testing.emulator import Emulator, Reply
+from idv_core.testing.forking import in_children
+from idv_core.testing.garbled import assert_error_is_read
 from idv_core.testing.specimens import KINDS, mrz_check_digit, passport_mrz
+from idv_core.wire import Request
 
 
 class TestSpecimens:
@@ -166,9 +178,33 @@ class TestEmulatorKit:
             assert read_specimen(client.get(document.url.reveal()).content) is not None
 
 
+DATED = '''
+import json
+import httpx
+
+class Dated:
+    """The emulator's answers, with a date in them."""
+    def __init__(self, inner):
+        self.inner = inner
+    def handle_request(self, request):
+        response = self.inner.handle_request(request)
+        said = json.loads(response.read() or b"null")
+        said = said | {"ends": "2034-05-31"} if isinstance(said, dict) else said
+        return httpx.Response(response.status_code, stream=httpx.ByteStream(json.dumps(said).encode()))
+    async def handle_async_request(self, request):
+        response = await self.inner.handle_async_request(request)
+        return httpx.Response(response.status_code, stream=httpx.ByteStream(await response.aread()))
+    def __getattr__(self, name):
+        return getattr(self.inner, name)
+'''
+
 BROKEN = '''
+from datetime import date
 import attrs, pytest
+from emulator import Dated
 from idv_verigram.bench import bench as good_bench
+from idv_verigram.mapping import read_answer
+from idv_core.model import CheckOutcome, DocumentEvidence, Result
 from idv_core import FlowStatus, VendorVerdict
 from idv_core.errors import Refusal
 from idv_core.model import Link
@@ -188,7 +224,7 @@ class Assumes(Verigram):
     def open_flow(self, order):
         reply = yield Request.post("/flow", json={{"person_id": order.applicant.reference}})
         body = reply.json()
-        return attrs.evolve(OPEN, id=body["flow_id"], link=Link(body["vlink"]), details={{"person_id": "CUST-9283"}})
+        return attrs.evolve(OPEN, id=body["flow_id"], link=Link(body["vlink"]), details={{"person_id": order.applicant.reference}})
 
 class Shouts(Verigram):
     """Tells everybody the key."""
@@ -207,6 +243,36 @@ class Mixes(Verigram):
         yield Request(method="GET", path=f"/flow/{{flow.id}}/result")
         return (yield from Verigram.result(self, flow))
 
+class Stumbles(Verigram):
+    """Expects JSON in every error."""
+    def read_error(self, request, response):
+        return Refusal(code=response.json()["error_code"])
+
+class Hopes(Verigram):
+    """Takes what a service does not say, or says in a word of its own, for a pass."""
+    def result(self, flow):
+        result = yield from Verigram.result(self, flow)
+        passed = [c if c.outcome is CheckOutcome.FAILED else attrs.evolve(c, outcome=CheckOutcome.PASSED) for c in result.checks]
+        return attrs.evolve(result, checks=passed)
+
+class Trusts(Verigram):
+    """Takes any answer for the one about its flow, and the vendor's word for all there is to know."""
+    def result(self, flow):
+        reply = yield Request.get("/flow/{{}}/result", flow.id)
+        reading = read_answer(reply.json())
+        return Result(flow=attrs.evolve(flow, status=reading.status), checks=reading.checks, verdict=reading.verdict)
+
+class Undated(Verigram):
+    """Takes a date that it cannot read for none."""
+    def result(self, flow):
+        result = yield from Verigram.result(self, flow)
+        ends = (yield Request.get("/flow/{{}}/result", flow.id)).json().get("ends")
+        try:
+            ends = date.fromisoformat(ends)
+        except (TypeError, ValueError):
+            ends = None
+        return attrs.evolve(result, documents=[DocumentEvidence(document_id=None, expires_on=ends)])
+
 from idv_core.model import Flow
 OPEN = Flow(id="x", status="awaiting_applicant")
 
@@ -215,22 +281,27 @@ class TestBroken(PluginConformance):
     def bench(self):
         broken, good = {broken}, good_bench(FakeClock())
         plugin = attrs.evolve(good.plugin, create=broken, adapters=(broken,))
-        return attrs.evolve(good, plugin=plugin)
+        transport = Dated(good.transport) if broken is Undated else good.transport
+        return attrs.evolve(good, plugin=plugin, transport=transport)
 '''
 
 
 @pytest.mark.parametrize(
     ("broken", "fails"),
     [
-        ("Believes", {"test_not_finished_is_undecided", "test_unknown_words_never_approve"}),
+        ("Believes", {"test_not_finished_is_undecided", "test_what_tells_good_from_bad_is_needed"}),
         ("Assumes", {"test_any_json_is_a_model_or_an_error"}),
         ("Shouts", {"test_nothing_secret_shows"}),
         ("Deaf", {"test_documented_errors"}),
         ("Mixes", {"test_an_id_stays_one_segment"}),
+        ("Stumbles", {"test_errors_are_read_whatever_the_body_is"}),
+        ("Hopes", {"test_what_tells_good_from_bad_is_needed"}),
+        ("Trusts", {"test_an_answer_about_somebody_else_never_approves"}),
+        ("Undated", {"test_dates_that_cannot_be_read_never_approve"}),
     ],
 )
 def test_a_broken_plugin_fails_at_the_right_place(pytester: pytest.Pytester, broken: str, fails: set[str]) -> None:
-    pytester.makepyfile(test_broken=BROKEN.format(broken=broken))
+    pytester.makepyfile(test_broken=BROKEN.format(broken=broken), emulator=DATED)
     result = pytester.runpytest_subprocess("-q", "-p", "no:randomly", "-p", "no:xdist", "-p", "no:cacheprovider")
     outcome = result.parseoutcomes()
     assert outcome["passed"] > 40
@@ -249,3 +320,56 @@ def test_the_suite_names_what_the_bench_lacks(pytester: pytest.Pytester) -> None
     )
     result = pytester.runpytest_subprocess("-q", "-k", "implements", "-p", "no:xdist")
     result.stdout.fnmatch_lines(["*fixture 'bench' not found*"])
+
+
+class TestImports:
+    """I/O is found in any folder of a plugin but the one for test code."""
+
+    @pytest.mark.parametrize(
+        ("place", "found"),
+        [
+            ("plugin.py", True),
+            ("api/net.py", True),
+            ("api/emulator.py", True),
+            ("emulator.py", False),
+            ("testing/a/b.py", False),
+        ],
+    )
+    def test_does_no_io(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str, found: bool) -> None:
+        package = tmp_path / "idv_reaching"
+        (package / place).parent.mkdir(parents=True)
+        (package / place).write_text("import time\n")
+        (package / "__init__.py").write_text("class Reaching: ...\n")
+        monkeypatch.syspath_prepend(str(tmp_path))
+        monkeypatch.delitem(sys.modules, "idv_reaching", raising=False)
+        adapter = importlib.import_module("idv_reaching").Reaching()
+        expected: AbstractContextManager[Any] = (
+            pytest.raises(AssertionError, match=f"^{re.escape(place)} imports") if found else nullcontext()
+        )
+        with expected:
+            PluginConformance().test_does_no_io(adapter)
+
+
+def test_errors_must_be_refusals() -> None:
+    class Odd:
+        def __init__(self, said: object) -> None:
+            self.said = said
+
+        def read_error(self, *_: object) -> object:
+            return self.said
+
+    request = Request.get("/x")
+    assert_error_is_read(Odd(Refusal(kind=RateLimited)), request, 429, "HTML")
+    for wrong in (None, Refusal(kind=ValueError)):  # type: ignore[arg-type]
+        with pytest.raises(AssertionError):
+            assert_error_is_read(Odd(wrong), request, 429, "HTML")
+
+
+def test_forked_processes_tell_what_they_found() -> None:
+    assert in_children(3, lambda number: number * 2) == [0, 2, 4]
+
+    def broken(number: int) -> None:
+        raise KeyError(number)
+
+    with pytest.raises(AssertionError, match="ended with KeyError"):
+        in_children(1, broken)

@@ -17,7 +17,7 @@ from ..errors import IdvError, PluginError
 from ..model import CheckOutcome, Flow, Result, Secret, dump
 from ..policy import judge
 from ..protocols import Evidence
-from ..wire import Request, Response
+from ..wire import Exchange, NotAccepted, Request, Response
 from .bench import ACCOUNT, Bench, Driver, operations_of
 
 
@@ -29,7 +29,8 @@ def feed(driver: Driver, bench: Bench, operation: str, contents: list[bytes], st
     adapter, session = driver.adapter, driver.gateway._operations.live.sessions[ACCOUNT]
     start = _starts(driver, bench)
     expected = {"result": Result, "open": Flow, "status": Flow, "upload": Flow, "submit": Flow, "renew_link": Flow}
-    steps = perform(session, operation, start[operation], bench.clock)
+    broke: list[str] = []
+    steps = perform(session, operation, lambda: _watched(start[operation](), broke), bench.clock)
     answers = [Response(status=status, content=content, received_at=bench.clock.now()) for content in contents]
     try:
         value = _answered(steps, answers, [])
@@ -39,8 +40,21 @@ def feed(driver: Driver, bench: Bench, operation: str, contents: list[bytes], st
             json.dumps(dump(judge(bench.policy, value, bench.clock.now())))
     except PluginError as error:
         pytest.fail(f"the plugin broke on an answer: {error}")
-    except IdvError:
-        pass
+    except IdvError as error:
+        # after a create the engine calls it an unknown outcome
+        if broke:
+            pytest.fail(f"the plugin broke on an answer to {operation}: {broke[0]} ({error})")
+
+
+def _watched(exchange: Exchange[Any], broke: list[str]) -> Exchange[Any]:
+    """The exchange; what breaks in it is written down."""
+    try:
+        return (yield from exchange)
+    except (IdvError, NotAccepted):
+        raise
+    except Exception as error:
+        broke.append(type(error).__name__)
+        raise
 
 
 def first_requests(driver: Driver, bench: Bench) -> list[Request]:

@@ -1,0 +1,132 @@
+"""A flow's reference is never milder than the flow; a shadow decides nothing, whichever way it is reached."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import attrs
+import pytest
+from benches import BENCHES
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from idv_core import Account, Decision, Flow, Gateway, Result
+from idv_core.config import Configuration
+from idv_core.model import dump, load
+from idv_core.registry import registry_of
+from idv_core.routing import Route
+from idv_core.routing.route import Shadow
+from idv_core.testing import FakeClock
+from idv_core.testing.bench import CALLBACKS, Bench
+from idv_core.testing.doubting import CHANGES, Change, Replayed, keys_in, leaves, reworded
+
+STRICT = [Decision.DECLINED, Decision.UNDECIDED, Decision.REVIEW, Decision.APPROVED]
+VENDORS = ["atlas", "onfido", "onfido-checks", "stripe", "verifik", "verigram"]
+REPLAYED: dict[str, list[Replayed]] = {}
+
+
+def replayed(vendor: str) -> list[Replayed]:
+    """One flow with good papers and one with bad ones."""
+    if vendor not in REPLAYED:
+        bench = BENCHES[vendor](FakeClock())
+        REPLAYED[vendor] = [Replayed(bench, bench.finish, "good"), Replayed(bench, bench.finish_badly, "bad")]
+    return REPLAYED[vendor]
+
+
+def changes(data: st.DataObject, answers: list[Any]) -> Change:
+    """One change or two, of keys and of values."""
+
+    def one() -> Change:
+        if data.draw(st.booleans()):
+            return data.draw(st.sampled_from(list(CHANGES.values())))(
+                data.draw(st.sampled_from(sorted(keys_in(answers))))
+            )
+        values = sorted({json.dumps(value) for answer in answers for _, value in leaves(answer)})
+        old, new = (json.loads(data.draw(st.sampled_from(values))) for _ in range(2))
+        return reworded(old, data.draw(st.sampled_from([new, None, "", "unknown", 0, False, [], {}])))
+
+    first, second = one(), one() if data.draw(st.booleans()) else (lambda value: value)
+    return lambda value: second(first(value))
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(data=st.data(), vendor=st.sampled_from(VENDORS))
+def test_a_reference_is_never_milder_than_the_flow(data: st.DataObject, vendor: str) -> None:
+    made = data.draw(st.sampled_from(replayed(vendor)))
+    change = changes(data, made.answers)
+    by_value = made.with_change(change)
+    for flow in (made.flow.ref, f"{made.flow.account}/{made.flow.id}", load(Flow, dump(made.flow, secrets=True))):
+        told = made.with_change(change, flow)
+        if told is None or by_value is None:
+            # an error is milder than nothing
+            assert told is None or told.decision is not Decision.APPROVED
+            continue
+        assert STRICT.index(told.decision) <= STRICT.index(by_value.decision), (flow, by_value.reasons, told.reasons)
+
+
+def gateway(bench: Bench, shadowed: bool = True) -> Gateway:
+    """An account at Verigram, and the bench's vendor as its shadow."""
+    main = BENCHES["verigram"](bench.clock)
+    bench.transport.add(main.settings["base_url"].partition("://")[2], main.emulator.app)  # type: ignore[union-attr]
+    accounts = [
+        Account("main", main.plugin.name, main.settings, test=True),
+        Account("aside", bench.plugin.name, bench.settings, test=True),
+    ]
+    shadow = Shadow(account="aside", personal_data=True) if shadowed else None
+    return Gateway(
+        Configuration(accounts=accounts, routes=[Route(name="all", to="main", shadow=shadow)]),
+        callbacks=CALLBACKS,
+        policy=bench.policy,
+        clock=bench.clock,
+        registry=registry_of(*{one.plugin.name: one.plugin for one in (bench, main)}.values()),
+        transport=bench.transport,
+    )
+
+
+@pytest.mark.parametrize("vendor", [vendor for vendor in VENDORS if vendor != "verigram"])
+def test_a_shadow_decides_nothing(vendor: str) -> None:
+    """By value, by reference, stored and loaded, after a reload without the shadow, in another process."""
+    bench = BENCHES[vendor](FakeClock())
+    with gateway(bench) as idv, gateway(bench, shadowed=False) as elsewhere:
+        shadow = opened_aside(idv, bench)
+        bench.clock.advance(3600)
+        assert would_approve(idv.result(shadow)), "else nothing is tested"
+        stored = load(Flow, json.loads(json.dumps(dump(shadow, secrets=True))))
+        bare = f"{shadow.account}/{shadow.id}"
+        for at, flow in [(at, flow) for at in (idv, elsewhere) for flow in (shadow, shadow.ref, stored)] + [
+            (idv, bare)
+        ]:
+            assert at.result(flow).decision is Decision.UNDECIDED, flow
+        idv.reload(gateway(bench, shadowed=False)._operations.live.configuration)
+        for flow in (shadow, shadow.ref, stored, bare):
+            assert idv.result(flow).decision is Decision.UNDECIDED, flow
+        assert load(Result, dump(idv.result(shadow), secrets=True)).decision is Decision.UNDECIDED
+
+
+def opened_aside(idv: Gateway, bench: Bench) -> Flow:
+    """The shadow of a flow; its vendor was given good papers."""
+    shadow = idv.open(bench.order).shadow
+    assert shadow is not None
+    assert shadow.is_shadow
+    return bench.finish(Aside(idv), shadow)  # type: ignore[arg-type]
+
+
+@attrs.frozen
+class Aside:
+    """The gateway, as far as a bench needs it to bring a flow to its end."""
+
+    idv: Gateway
+
+    def upload(self, flow: Flow, documents: Any) -> Flow:
+        return self.idv.upload(flow, documents)
+
+    def submit(self, flow: Flow) -> Flow:
+        return self.idv.submit(flow)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.idv, name)
+
+
+def would_approve(result: Result) -> bool:
+    return any(reason.code == "shadow.approved" for reason in result.reasons)
