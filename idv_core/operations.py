@@ -726,9 +726,9 @@ def _doubts(session: AccountSession, flow: Flow, result: Result) -> Iterator[Rea
 
 
 def _too_late(session: AccountSession, flow: Flow, patience: float, failure: IdvError | None) -> DeadlineExceeded:
-    last = f"; the last look failed: {failure.message}" if failure is not None else ""
+    seen = f"the last look failed ({failure.message})" if failure is not None else f"the flow is {flow.status}"
     return DeadlineExceeded(
-        f"the flow is {flow.status} and the deadline of {patience:g} s is over; wait again, or look later{last}",
+        f"the deadline of {patience:g} s is over and {seen}; wait again, or look later",
         account=session.name,
         operation="wait",
     )

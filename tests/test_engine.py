@@ -96,12 +96,18 @@ class TestTokens:
         gateway(vendor).status("acme-1/f-1")
         assert vendor.paths() == ["/token", "/flows/f-1", "/token", "/flows/f-1"]
 
-    def test_a_second_refusal_is_final(self, vendor: Vendor) -> None:
-        vendor.refused_tokens |= {"token-1", "token-2"}
+    def test_refusals_without_end_are_final(self, vendor: Vendor) -> None:
+        vendor.refused_tokens |= {f"token-{number}" for number in range(1, 20)}
         with pytest.raises(AuthenticationFailed) as caught:
             gateway(vendor).open(order())
         assert not caught.value.safe_to_repeat
-        assert len(vendor.requests) == 4
+        # a first token and four more, with a call for each of them
+        assert len(vendor.requests) == 10
+
+    def test_a_token_that_another_process_took_is_replaced_again(self, vendor: Vendor) -> None:
+        """A vendor may keep one token for each client: a newer one of another process ends ours."""
+        vendor.refused_tokens |= {"token-1", "token-2", "token-3"}
+        assert gateway(vendor).open(order()).id == "f-1"
 
     async def test_many_tasks_with_a_refused_token_renew_it_once(self, vendor: Vendor) -> None:
         idv = async_gateway(vendor)

@@ -26,11 +26,11 @@ from idv_core import (
     FlowStatus,
     Gateway,
     InvalidOrder,
+    PermissionDenied,
     Result,
     Secret,
     Template,
     UnsupportedOperation,
-    VendorUnavailable,
     WaitCancelled,
 )
 from idv_core.engine.account import Limits
@@ -144,11 +144,95 @@ class TestWaiting:
         assert gateway(vendor, clock).wait("acme-1/f-1").decision is Decision.APPROVED
         assert clock.monotonic() > 30
 
-    def test_a_vendor_that_stays_away_is_reported(self, vendor: Vendor, clock: FakeClock) -> None:
+    def test_a_vendor_that_stays_away_is_waited_for_until_the_deadline(self, vendor: Vendor, clock: FakeClock) -> None:
         vendor.answers["GET /flows"] = lambda _: httpx.Response(503)
-        with pytest.raises(VendorUnavailable):
+        begun = clock.monotonic()
+        with pytest.raises(DeadlineExceeded, match="the last look failed") as caught:
             gateway(vendor, clock).wait("acme-1/f-1", deadline=timedelta(hours=1))
-        assert 5 < vendor.paths().count("/flows/f-1") <= 15
+        assert "circuit open" in caught.value.message
+        assert clock.monotonic() - begun >= 3600
+        # the circuit keeps the vendor from being asked at each look
+        assert vendor.paths().count("/flows/f-1") < 200
+
+    @pytest.mark.parametrize(
+        "answer",
+        [
+            httpx.Response(503),
+            httpx.Response(429, headers={"retry-after": "7"}),
+            httpx.Response(200, text="<html>we are back soon</html>"),
+            httpx.ReadTimeout("x"),
+            httpx.ConnectError("x"),
+        ],
+        ids=["503", "429", "html", "slow", "away"],
+    )
+    def test_five_bad_minutes_end_no_wait(self, vendor: Vendor, clock: FakeClock, answer: Any) -> None:
+        def answering(_: httpx.Request) -> httpx.Response:
+            if clock.monotonic() > 300:
+                return httpx.Response(200, json={"status": "good"})
+            if isinstance(answer, Exception):
+                clock.advance(30)
+                raise answer
+            return httpx.Response(answer.status_code, headers=answer.headers, content=answer.content)
+
+        vendor.answers["GET /flows"] = answering
+        result = gateway(vendor, clock).wait("acme-1/f-1", deadline=1800)
+        assert result.decision is Decision.APPROVED
+        assert clock.monotonic() < 400
+
+    def test_wrong_credentials_end_it_at_once(self, vendor: Vendor, clock: FakeClock) -> None:
+        vendor.answers["GET /flows"] = lambda _: httpx.Response(403)
+        with pytest.raises(PermissionDenied):
+            gateway(vendor, clock).wait("acme-1/f-1")
+
+    @pytest.mark.parametrize("deadline", ["10", -1, float("nan"), None, True])
+    def test_a_deadline_that_is_none_is_refused(self, vendor: Vendor, deadline: Any) -> None:
+        with pytest.raises(InvalidOrder) as caught:
+            gateway(vendor).wait("acme-1/f-1", deadline=deadline)
+        assert caught.value.fields == ("deadline",)
+
+    def test_a_webhook_that_comes_during_a_look_is_not_missed(self, vendor: Vendor, clock: FakeClock) -> None:
+        looks: list[float] = []
+        idv = gateway(vendor, clock, account=attrs.evolve(ACCOUNT, polling=Polling(first=600, ceiling=600)))
+
+        def looking(_: httpx.Request) -> httpx.Response:
+            looks.append(clock.monotonic())
+            if len(looks) == 1:
+                idv._operations.wakers.wake(("flow", "acme-1", "f-1"))
+                return httpx.Response(200, json={"status": "busy"})
+            return httpx.Response(200, json={"status": "good"})
+
+        vendor.answers["GET /flows"] = looking
+        idv.wait("acme-1/f-1", deadline=3600)
+        assert looks[1] - looks[0] <= 1
+
+    def test_webhooks_make_no_more_than_one_look_a_second(self, vendor: Vendor, clock: FakeClock) -> None:
+        idv = gateway(vendor, clock)
+        looks = 0
+
+        def looking(_: httpx.Request) -> httpx.Response:
+            nonlocal looks
+            looks += 1
+            for _ in range(50):
+                idv._operations.wakers.wake(("flow", "acme-1", "f-1"))
+            return httpx.Response(200, json={"status": "busy"})
+
+        vendor.answers["GET /flows"] = looking
+        with pytest.raises(DeadlineExceeded):
+            idv.wait("acme-1/f-1", deadline=30)
+        assert looks <= 32
+
+    async def test_an_asynchronous_progress_is_awaited(self, vendor: Vendor) -> None:
+        seen: list[str] = []
+
+        async def progress(result: Result) -> None:
+            await asyncio.sleep(0)
+            seen.append(str(result.status))
+
+        vendor.status = "good"
+        await async_gateway(vendor).wait("acme-1/f-1", progress=progress)
+        assert seen == ["finished"]
+        with pytest.raises(InvalidOrder, match="progress is asynchronous"):
+            gateway(vendor).wait("acme-1/f-1", progress=progress)
 
     def test_operations_may_choose_the_rhythm(self, vendor: Vendor, clock: FakeClock) -> None:
         slow = attrs.evolve(ACCOUNT, polling=Polling(first=timedelta(seconds=60), ceiling=timedelta(seconds=60)))
@@ -225,11 +309,11 @@ class TestAccounts:
             "accounts.acme-1: is there twice",
             "accounts.b.kee: there is no such setting; did you mean 'key'?",
             "accounts.b.key: is missing",
-            "accounts.b.retries: int expected",
+            "accounts.b.retries: a whole number is needed, this is a text",
             "accounts.c.plugin: there is no plugin 'acmee'; did you mean 'acme'? (installed: acme; try: pip install idv-acmee)",
             'accounts.d.key: a secret is never written out: give { env = "NAME" } or { file = "/run/secrets/name" } '
             "in idv.toml, Secret(...) in Python",
-            "accounts.e.base_url: an address such as 'https://api.vendor.example' is needed",
+            "accounts.e.base_url: http is not encrypted: https is needed (http only for this very machine)",
             "accounts.f: a table is needed",
         ]
         with pytest.raises(ConfigError, match="at least one account"):

@@ -118,9 +118,12 @@ class Demo:
             flow = idv.open(_ORDER, account=name)
             self._say(name, f"flow opened, {flow.status.value}")
             flow = vendor.emulation.play(idv, flow, scene)
+            deadline = _DEADLINE
             if self.stop == name:
                 vendor.served.stop()
                 self._say(name, "emulator stopped")
+                # it does not come back
+                deadline = timedelta(seconds=3)
             seen: list[str] = []
 
             def progress(result: Result) -> None:
@@ -128,7 +131,7 @@ class Demo:
                     seen.append(result.status.value)
                     self._say(name, result.status.value)
 
-            result = idv.wait(flow, deadline=_DEADLINE, progress=progress)
+            result = idv.wait(flow, deadline=deadline, progress=progress)
         except IdvError as error:
             self._say(name, "unavailable")
             return Ending(name, None, error=str(error))

@@ -62,7 +62,9 @@ def reported(json_wanted: bool = False) -> Iterator[None]:
         raise _ended(text, USAGE, json_wanted, error) from None
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        raise _ended(f"{where}{error.strerror or 'cannot be read or written'}", USAGE, json_wanted, error) from None
+        # one of our own has a sentence instead of a number
+        what = error.strerror or str(error) or "cannot be read or written"
+        raise _ended(where + what, USAGE, json_wanted, error) from None
     except ValueError as error:
         raise _ended(str(error), USAGE, json_wanted, error) from None
 
