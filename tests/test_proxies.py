@@ -388,7 +388,7 @@ def test_the_account_remembers_the_cause(clock: FakeClock) -> None:
     with gateway(Vendor(), clock, account, transport=None) as idv:
         with pytest.raises(VendorUnavailable):
             idv.status("acme-1/f-1")
-        assert idv.health()["acme-1"].last_failure == "name not resolved"
+        assert idv.health()["acme-1"].last_failure == "ConnectError: name not resolved"
 
 
 @pytest.mark.parametrize(

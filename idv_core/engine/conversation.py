@@ -333,8 +333,9 @@ def _send(run: Run, request: Request, token: LiveToken | None, attempt: int, har
         fault = error
         alive = isinstance(error, UnexpectedResponse)
         if not alive:
-            session.last_failure = cause_of(error)
-            if session.last_failure == NOT_TRUSTED:
+            cause = cause_of(error)
+            session.last_failure = f"{type(error).__name__}: {cause}"
+            if cause == NOT_TRUSTED:
                 report_distrust(run)
     finally:
         report_circuit(run, session.breaker.settle(admission, alive, clock.monotonic()))
