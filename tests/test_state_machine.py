@@ -1,5 +1,6 @@
-"""Any sequence of operations, faults and waits, with both gateways in step: no flow lost, none opened twice, nobody
-approved without evidence, and both gateways behave alike.
+"""Any sequence of operations, faults, webhooks, reloads and waits, with both gateways in step: no flow lost, none opened
+twice, nobody approved without evidence, and both gateways behave alike. Each has a shadow at another vendor, and a second
+process beside it over the same emulator: a shadow decides nothing, and no reference approves what the flow itself would not.
 
 `IDV_MACHINE_EXAMPLES` sets how many sequences are tried.
 """
@@ -14,15 +15,37 @@ from typing import Any
 
 import attrs
 import httpx
+import idv_verigram.bench
 from benches import BENCHES
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from idv_core import Decision, Flow, FlowOrder, IdvError, OutcomeUnknown, PluginError, Result, VendorError
+from idv_core import (
+    Account,
+    AsyncGateway,
+    Decision,
+    Flow,
+    FlowOrder,
+    Gateway,
+    IdvError,
+    OutcomeUnknown,
+    PluginError,
+    Result,
+    VendorError,
+)
+from idv_core.callbacks import Inbound
+from idv_core.callbacks.desk import Received
+from idv_core.config import Configuration
+from idv_core.errors import CallbackRejected
+from idv_core.model import FlowRef, dump, load
+from idv_core.model.policy import CheckRules
 from idv_core.protocols import RecoverProtocol, SubmitProtocol, UploadProtocol
+from idv_core.registry import registry_of
+from idv_core.routing import Route
+from idv_core.routing.route import Shadow
 from idv_core.testing import PEOPLE, FakeClock, make_specimen
-from idv_core.testing.bench import Bench, Driver, another_person
+from idv_core.testing.bench import ACCOUNT, CALLBACKS, Bench, Driver, another_person
 from idv_core.testing.direct import DirectTransport
 
 EXAMPLES = int(os.environ.get("IDV_MACHINE_EXAMPLES", "2000"))
@@ -100,18 +123,96 @@ MEERAS_FACE, ROHANS_FACE = (make_specimen("selfie", PEOPLE[name]) for name in ("
 ON_THE_PAGE = {"verigram": _at_verigram, "onfido": _at_vendor, "stripe": _at_vendor}
 
 
+ASIDE = "aside"
+MILDEST = [Decision.DECLINED, Decision.UNDECIDED, Decision.REVIEW, Decision.APPROVED]
+
+
+class Door(httpx.BaseTransport):
+    """What the vendor calls: our webhooks, or else the network."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        _, found, path = request.url.path.partition(f"/{ACCOUNT}/")
+        if request.url.host != "platform.example" or not found:
+            return self._world.bench.transport.handle_request(request)
+        inbound = Inbound(
+            method=request.method,
+            path=f"/{path}",
+            headers=dict(request.headers),
+            query=dict(request.url.params),
+            body=request.read(),
+        )
+        self._world.inbound.append(inbound)
+        received = self._world.receive(inbound)
+        if received is None:
+            return httpx.Response(404)
+        answer = received.answer
+        return httpx.Response(answer.status, headers=answer.headers, content=answer.body)
+
+
 class World:
-    """One gateway and one emulator. Two worlds live through the same."""
+    """One gateway, a second process beside it, and one emulator. Two worlds live through the same."""
 
     def __init__(self, vendor: str, kind: str) -> None:
         self.clock = InstantClock()
         self.bench: Bench = BENCHES[vendor](self.clock)
+        self.aside = idv_verigram.bench.bench(self.clock)
         self.clock.on_advance.clear()
         host = self.bench.settings["base_url"].partition("://")[2]  # type: ignore[union-attr]
-        self.transport = Faulty({host: self.bench.emulator})
+        self.transport = Faulty({host: self.bench.emulator, "aside.example": self.aside.emulator})
         self.transport.plan = []
-        self.idv = Driver(attrs.evolve(self.bench, transport=self.transport), kind)
+        evidence = Driver(self.bench, kind).adapter.evidence
+        # whoever begins under this policy is never approved, for no check has that name
+        required = [f"{check}.nobody" for check in sorted(evidence.checks)[:1]]
+        self.strict = attrs.evolve(self.bench.policy, name="strict", checks=CheckRules(required=required))
+        self.idv, self.second = (self.driver(kind) for _ in range(2))
         self.flows: dict[str, Flow] = {}
+        self.inbound: list[Inbound] = []
+        self.received: list[Received] = []
+        self.bench.emulator._client = lambda: httpx.Client(transport=Door(self))
+        if hasattr(self.bench.emulator, "webhook"):
+            self.bench.emulator.webhook = self.idv.callback_url(ACCOUNT, "events").reveal()
+
+    def driver(self, kind: str) -> Driver:
+        driver = Driver(attrs.evolve(self.bench, transport=self.transport), kind)
+        driver.gateway = (Gateway if kind == "sync" else AsyncGateway)(
+            self.configuration(shadowed=True, strict=False),
+            policy=self.bench.policy,
+            clock=self.clock,
+            registry=registry_of(*{one.plugin.name: one.plugin for one in (self.bench, self.aside)}.values()),
+            transport=self.transport,
+        )
+        return driver
+
+    def configuration(self, shadowed: bool, strict: bool) -> Configuration:
+        aside = {**self.aside.settings, "base_url": "https://aside.example"}
+        return Configuration(
+            accounts=[
+                Account(ACCOUNT, self.bench.plugin.name, self.bench.settings, test=True),
+                Account(ASIDE, "verigram", aside, test=True),
+            ],
+            routes=[
+                Route(
+                    name="all",
+                    to=ACCOUNT,
+                    shadow=Shadow(account=ASIDE, personal_data=True) if shadowed else None,
+                    policy="strict" if strict else None,
+                )
+            ],
+            policies={"strict": self.strict},
+            callbacks=CALLBACKS,
+        )
+
+    def receive(self, inbound: Inbound) -> Received | None:
+        """What the call says, None if it was refused."""
+        try:
+            received: Received = self.idv.receive(ACCOUNT, inbound)
+        except CallbackRejected:
+            return None
+        self.received.append(received)
+        return received
 
     def do(self, run: Callable[[World], Any], plan: list[str | None], seed: int) -> Any:
         """The model, or the error; repeated as long as the error says that this is safe, which it must not say for ever."""
@@ -143,11 +244,14 @@ class Verification(RuleBasedStateMachine):
         self.orders: dict[str, FlowOrder] = {}
         self.papers: dict[str, bool] = {}
         self.unknown: set[str] = set()
+        self.under_strict: set[str] = set()
+        self.strict = False
         self.step = 0
 
     def teardown(self) -> None:
         for world in getattr(self, "worlds", []):
             world.idv.close()
+            world.second.close()
 
     def both(self, run: Callable[[World], Any], plan: list[str | None]) -> list[Any]:
         self.step += 1
@@ -161,14 +265,27 @@ class Verification(RuleBasedStateMachine):
         mark = f"m{len(self.orders)}"
         order = another_person(attrs.evolve(self.worlds[0].bench.order, application_id=f"APP-{mark}"), mark)
         self.orders[mark] = order
+        if self.strict:
+            self.under_strict.add(mark)
         self._opened(mark, self.both(lambda world: world.idv.open(order), plan))
+
+    @precondition(lambda self: self.orders)
+    @rule(data=st.data(), plan=creating)
+    def open_again(self, data: st.DataObject, plan: list[str | None]) -> None:
+        mark = data.draw(st.sampled_from(sorted(self.orders)))
+        # without a way to find out, only whoever knows that nothing was opened may open again
+        if mark not in self.unknown or isinstance(self.worlds[0].idv.adapter, RecoverProtocol):
+            if self.strict:
+                self.under_strict.add(mark)
+            self._opened(mark, self.both(lambda world: world.idv.open(self.orders[mark]), plan))
 
     @precondition(lambda self: self.unknown)
     @rule(data=st.data(), plan=creating)
     def recover(self, data: st.DataObject, plan: list[str | None]) -> None:
         mark = data.draw(st.sampled_from(sorted(self.unknown)))
         if isinstance(self.worlds[0].idv.adapter, RecoverProtocol):
-            self._opened(mark, self.both(lambda world: world.idv.recover(self.orders[mark]), plan))
+            recover = lambda world: world.idv.recover(self.orders[mark], account=ACCOUNT)  # noqa: E731
+            self._opened(mark, self.both(recover, plan))
 
     def _opened(self, mark: str, outcomes: list[Any]) -> None:
         for world, outcome in zip(self.worlds, outcomes, strict=True):
@@ -222,11 +339,88 @@ class Verification(RuleBasedStateMachine):
         for outcome in self.both(result, plan):
             if isinstance(outcome, Result) and outcome.decision is Decision.APPROVED:
                 assert self.papers.get(mark), "approved without good papers"
+                assert mark not in self.under_strict, "approved although the policy asks for more"
+
+    @precondition(lambda self: self.worlds[0].flows)
+    @rule(data=st.data(), elsewhere=st.booleans())
+    def compare(self, data: st.DataObject, elsewhere: bool) -> None:
+        """By reference, stored and loaded, in another process: never milder than the flow itself."""
+        mark = data.draw(st.sampled_from(sorted(self.worlds[0].flows)))
+        for world in self.worlds:
+            flow, idv = world.flows[mark], world.second if elsewhere else world.idv
+            by_value = world.do(lambda world: world.idv.result(flow), [], self.step)  # noqa: B023
+            for other in (flow.ref, f"{flow.account}/{flow.id}", load(Flow, dump(flow, secrets=True))):
+                told = world.do(lambda _: idv.result(other), [], self.step)  # noqa: B023
+                if isinstance(told, Result) and isinstance(by_value, Result):
+                    assert MILDEST.index(told.decision) <= MILDEST.index(by_value.decision), "milder by reference"
+                assert not _approved(told) or _approved(by_value), "approved by reference alone"
+                assert not _approved(told) or mark not in self.under_strict, "a policy was lost"
+
+    @precondition(lambda self: any(flow.shadow for flow in self.worlds[0].flows.values()))
+    @rule(data=st.data(), elsewhere=st.booleans())
+    def look_aside(self, data: st.DataObject, elsewhere: bool) -> None:
+        """The shadow's vendor is all for it."""
+        marks = sorted(mark for mark, flow in self.worlds[0].flows.items() if flow.shadow)
+        mark = data.draw(st.sampled_from(marks))
+        for world in self.worlds:
+            shadow = world.flows[mark].shadow
+            if shadow is None:
+                continue
+            services = [{"service_name": "verilive", "service_status": "pass"}]
+            good = {"flow_status": "pass", "end_cause": "completed", "flow_id": shadow.id, "services": services}
+            world.aside.emulator.script(shadow.id, good)
+            idv = world.second if elsewhere else world.idv
+            for other in (shadow, shadow.ref, f"{ASIDE}/{shadow.id}", load(Flow, dump(shadow, secrets=True))):
+                told = world.do(lambda _: idv.result(other), [], self.step)  # noqa: B023
+                assert not isinstance(told, Result) or told.decision is Decision.UNDECIDED, "a shadow decided"
+
+    @rule(shadowed=st.booleans(), strict=st.booleans())
+    def reload(self, shadowed: bool, strict: bool) -> None:
+        self.strict = strict
+        for world in self.worlds:
+            world.idv.reload(world.configuration(shadowed, strict))
 
     @rule(seconds=st.sampled_from([1, 30, 3600]))
     def wait(self, seconds: float) -> None:
         for world in self.worlds:
             world.clock.advance(seconds)
+            world.bench.emulator.tick()
+
+    @precondition(lambda self: self.worlds[0].inbound)
+    @rule(data=st.data(), forged=st.sampled_from(["again", "token", "body"]))
+    def webhook_again(self, data: st.DataObject, forged: str) -> None:
+        """A webhook comes again as it was, at an address that nobody gave out, or about another flow."""
+        place = data.draw(st.integers(0, min(len(world.inbound) for world in self.worlds) - 1))
+        for world in self.worlds:
+            inbound = world.inbound[place]
+            match forged:
+                case "token":
+                    inbound = attrs.evolve(inbound, path=inbound.path.replace("/", "/x", 1))
+                    assert world.receive(inbound) is None, "an address that nobody gave out was good"
+                    continue
+                case "body":
+                    for flow in world.flows.values():
+                        inbound = attrs.evolve(inbound, body=inbound.body.replace(flow.id.encode(), b"another"))
+            world.receive(inbound)
+
+    @invariant()
+    def webhooks_are_about_what_they_say(self) -> None:
+        """What a handler would do with each: look at the flow that it names, for the application that it names."""
+        for world in getattr(self, "worlds", []):
+            taken, world.received = world.received, []
+            applications = {flow.id: flow.application_id for flow in world.flows.values()}
+            for received in taken:
+                assert not received.is_shadow
+                if received.flow_ref is None or not received.fetch:
+                    continue
+                id = FlowRef.parse(received.flow_ref).id
+                both = received.application_id is not None and id in applications
+                assert not both or received.application_id == applications[id], "told about a foreign application"
+                told = world.do(lambda world: world.idv.result(received.flow_ref), [], self.step)  # noqa: B023
+                if _approved(told):
+                    mark = next(mark for mark, flow in world.flows.items() if flow.id == id)
+                    assert self.papers.get(mark), "a webhook approved without good papers"
+                    assert mark not in self.under_strict, "a webhook lost the policy"
 
     @rule()
     def lose_the_token(self) -> None:
@@ -242,6 +436,10 @@ class Verification(RuleBasedStateMachine):
                 assert there <= 1, "opened twice"
                 assert not there or mark in world.flows or mark in self.unknown, "opened, and nobody was told"
                 assert mark not in world.flows or there, "told of a flow that is not there"
+
+
+def _approved(outcome: Any) -> bool:
+    return isinstance(outcome, Result) and outcome.decision is Decision.APPROVED
 
 
 def _told(outcome: Any) -> tuple[Any, ...]:
