@@ -216,6 +216,10 @@ class OutcomeUnknown(VendorError):
         self.ask = ask
         self.since = since
 
+    def _details(self) -> list[str]:
+        began = [f"begun {self.since:%Y-%m-%dT%H:%M:%S} UTC"] if self.since is not None else []
+        return [*began, *super()._details()]
+
 
 def _text(value: object) -> str | None:
     return value if isinstance(value, str) and value else None

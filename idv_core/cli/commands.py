@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import signal
 import threading
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from importlib import metadata
 from pathlib import Path
 from typing import Annotated, Any
@@ -189,8 +189,11 @@ def open_flow(
     template: Annotated[str | None, typer.Option(help="The vendor's template, if not the account's.")] = None,
     return_url: str | None = None,
     recover: Annotated[
-        bool, typer.Option("--recover", help="After exit code 5: find the flow, or open it where that cannot make two.")
+        bool, typer.Option("--recover", help="After exit code 5: find the flow that may have been opened.")
     ] = False,
+    since: Annotated[
+        datetime | None, typer.Option(help="With --recover: when the lost opening began, as the error says (UTC).")
+    ] = None,
     config: Config = _CONFIG,
     show_link: ShowLink = False,
     json: Json = False,
@@ -215,7 +218,10 @@ def open_flow(
             template=template,
             return_url=return_url,
         )
-        flow = idv.recover(order, account=account) if recover else idv.open(order, account=account)
+        if recover:
+            flow = idv.recover(order, account=account, since=since and since.replace(tzinfo=UTC))
+        else:
+            flow = idv.open(order, account=account)
         show_flow(flow, json_wanted=json, link=show_link)
 
 

@@ -95,7 +95,7 @@ def _details(error: Exception) -> dict[str, Any]:
             "retry_after": error.retry_after and error.retry_after.total_seconds(),
         }
     if isinstance(error, OutcomeUnknown):
-        told["ask"] = error.ask
+        told |= {"ask": error.ask, "since": error.since and error.since.isoformat()}
     return {name: value for name, value in told.items() if value not in (None, [])}
 
 
