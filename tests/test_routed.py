@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import attrs
 import httpx
 import pytest
-from acme import BARE, PLUGIN, SIGNING, Vendor, order
+from acme import BARE, PLUGIN, SIGNING, Acme, Vendor, order
 
 from idv_core import (
     Account,
@@ -171,6 +171,40 @@ class TestRoutes:
         assert idv.result("a/f-1").decision is Decision.REVIEW
         # an account that no route names any more
         assert idv.result("b/f-1").status is not None
+
+    def test_a_policy_is_not_lost_by_naming_the_account_or_by_a_reload(
+        self, connect: Connect, vendors: Vendors
+    ) -> None:
+        routes = (
+            Route(name="loans", when=When(product="loan"), to="a", policy="lending"),
+            Route(name="else", to="b"),
+        )
+        idv = connect(*routes, policies={"lending": LENDING})
+        for vendor in vendors.at.values():
+            vendor.status = "good"
+        elsewhere = idv.open(order(product="loan"), account="b")
+        began = idv.open(order(product="loan", application_id="APP-2"))
+        swapped = (attrs.evolve(routes[0], to="b"), attrs.evolve(routes[1], to="a"))
+        for reload in (lambda: None, lambda: idv.reload(configuration(*swapped, policies={"lending": LENDING}))):
+            reload()
+            for flow in (elsewhere, began):
+                for name in (flow, flow.ref, f"{flow.account}/{flow.id}"):
+                    assert idv.result(name).decision is Decision.REVIEW
+
+    def test_what_was_made_in_a_test_mode_approves_only_where_that_is_meant(self, vendors: Vendors) -> None:
+        @attrs.frozen
+        class Testing(Acme):
+            def result(self, flow: Any) -> Any:
+                return attrs.evolve((yield from Acme.result(self, flow)), is_test=True)
+
+        vendors.at["a"].status = "good"
+        registry = registry_of(attrs.evolve(PLUGIN, create=Testing, adapters=(Testing,)))
+        decisions = []
+        for test in (False, True):
+            accounts = [account("a", test=test)]
+            idv = Gateway(accounts, transport=httpx.MockTransport(vendors), clock=FakeClock(), registry=registry)
+            decisions.append([reason.code for reason in idv.result(idv.open(order())).reasons])
+        assert decisions == [["account.test_mode"], ["evidence.passed"]]
 
     def test_the_policy_called_default_is_for_routes_that_name_none(self, connect: Connect, vendors: Vendors) -> None:
         idv = connect(Route(name="all", to="a"), policies={"default": attrs.evolve(LENDING, name="default")})
