@@ -351,7 +351,7 @@ class PluginConformance:
         Name in `Bench.does_without` the keys that say only what another one says too.
         """
         good, bad = Replayed(bench, bench.finish, "good"), Replayed(bench, bench.finish_badly, "bad")
-        keys, words = telling(good.answers, bad.answers, bench.does_without)
+        keys, words = telling(good, bad, bench.does_without)
         for name in sorted(keys):
             for change, changed in CHANGES.items():
                 assert not approves(good.with_change(changed(name))), f"approved although the key {name!r} is {change}"

@@ -38,8 +38,8 @@ class Replayed:
             retry=Retry(attempts=1),
             circuit=Circuit(failures=10**6),
         )
-        order = another_person(attrs.evolve(bench.order, application_id=f"APP-{mark}"), mark)
-        self.flow: Flow = finish(self._driver, self._driver.open(order))
+        self.order = another_person(attrs.evolve(bench.order, application_id=f"APP-{mark}"), mark)
+        self.flow: Flow = finish(self._driver, self._driver.open(self.order))
         bench.clock.advance(_LATER)
         # once for the token, and once for the answers alone
         self._driver.result(self.flow)
@@ -241,17 +241,18 @@ CHANGES: Mapping[str, Callable[[str], Change]] = {"missing": without, "renamed":
 """What can happen to a key."""
 
 
-def telling(good: list[Any], bad: list[Any], but: Collection[str]) -> tuple[set[str], set[str | bool]]:
+def telling(good: Replayed, bad: Replayed, but: Collection[str]) -> tuple[set[str], set[str | bool]]:
     """The keys, and the words under them, in which answers about good papers differ from those about bad ones."""
-    there = {path: value for answer in bad for path, value in leaves(answer)}
+    there = {path: value for answer in bad.answers for path, value in leaves(answer)}
+    ours = {good.order.application_id, good.order.applicant.reference}
     keys: set[str] = set()
     words: set[str | bool] = set()
-    for answer in good:
+    for answer in good.answers:
         for path, value in leaves(answer):
             key = next((name for name in reversed(path) if not name.isdigit()), "")
             if key in but or key.casefold().endswith("id") or there.get(path, value) == value:
                 continue
-            if is_word(value) and is_word(there[path]):
+            if value not in ours and is_word(value) and is_word(there[path]):
                 keys.add(key)
                 words.add(value)
     return keys, words
