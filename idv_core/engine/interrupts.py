@@ -32,6 +32,8 @@ def interrupt_in(error: BaseException) -> BaseException | None:
 
 
 def _code(handler: Any) -> CodeType | None:
+    if isinstance(handler, signal.Handlers) or not callable(handler):
+        return None
     while isinstance(handler, functools.partial):
         handler = handler.func
     # a function, a method, or an object that can be called

@@ -93,6 +93,9 @@ class FlowOrder:
     `tenant` and `metadata` are yours, for routes. `vendor_options["atlas"]` holds what only that vendor knows, as JSON
     data. Texts have 200 characters at most, values of `metadata` 2000, and no control characters. Raises ValueError that
     names the field.
+
+    `callbacks` and `is_shadow` are the gateway's to set. A plugin whose vendor keeps marks with a flow (metadata, tags, an
+    idempotency key) keeps `is_shadow` there too, so that what was opened as a shadow is never found as anything else.
     """
 
     product: str = attrs.field(validator=text())
@@ -109,6 +112,7 @@ class FlowOrder:
         factory=dict, converter=if_mapping, validator=are_json_options, repr=False, hash=False
     )
     callbacks: CallbackUrls | None = attrs.field(default=None, repr=False)
+    is_shadow: bool = False
 
     @applicant.validator
     def _check_applicant(self, _: object, value: object) -> None:
