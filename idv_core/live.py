@@ -33,6 +33,7 @@ class Plan:
     choice: Choice
     policy: Policy
     refused: str | None = None
+    is_named: bool = False
 
 
 @attrs.frozen(kw_only=True)
@@ -151,7 +152,15 @@ class Live:
             choice, refused = Choice(()), "no route takes this order"
         else:
             choice, refused = choose(match.route, order.application_id, self.costs), match.route.refuse
-        return Plan(order=order, facts=facts, match=match, choice=choice, policy=policy, refused=refused)
+        return Plan(
+            order=order,
+            facts=facts,
+            match=match,
+            choice=choice,
+            policy=policy,
+            refused=refused,
+            is_named=account is not None,
+        )
 
     def why_not(self, account: str, now: datetime, monotonic: float) -> str | None:
         """Why the account cannot open a flow now, or None if it can."""

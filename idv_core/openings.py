@@ -9,18 +9,17 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Hashable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Hashable
 from datetime import datetime, timedelta
 from typing import TypeVar
+from weakref import WeakValueDictionary
 
 import attrs
 
 from .engine.forks import renew_after_fork
 from .engine.turns import Turns
-from .model import Flow, FlowOrder
+from .model import Flow, FlowOrder, Policy
 
-K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 # For so long, and for so many orders, a second opening is given the flow of the first.
@@ -30,9 +29,11 @@ MOST = 5000
 SETTLING = timedelta(seconds=60)
 
 
-def identity(order: FlowOrder) -> tuple[str | None, ...]:
-    """What makes two orders the same opening. Co-applicants of one application, and other products of it, are others."""
-    return (order.tenant, order.product, order.template, order.application_id, order.applicant.reference)
+def identity(order: FlowOrder) -> tuple[Hashable, ...]:
+    """What makes two orders the same opening. Co-applicants of one application, and other products of it, are others; so is
+    the shadow of an order."""
+    person = order.applicant.reference
+    return (order.tenant, order.product, order.template, order.application_id, person, order.is_shadow)
 
 
 @attrs.frozen
@@ -44,13 +45,21 @@ class OpenedFlow:
     at: datetime
 
 
+@attrs.frozen
+class Lost:
+    """What was never answered: when it began, and the policy that its flow would have."""
+
+    since: datetime
+    policy: Policy | None = attrs.field(default=None, repr=False)
+
+
 @attrs.define(eq=False)
 class Openings:
     """Safe for threads."""
 
-    _flows: OrderedDict[tuple[Hashable, str], OpenedFlow] = attrs.field(factory=OrderedDict, repr=False)
-    _lost: OrderedDict[tuple[Hashable, str], datetime] = attrs.field(factory=OrderedDict, repr=False)
-    _lines: dict[Hashable, tuple[Turns, int]] = attrs.field(factory=dict, repr=False)
+    _flows: OrderedDict[Hashable, dict[str, OpenedFlow]] = attrs.field(factory=OrderedDict, repr=False)
+    _lost: OrderedDict[Hashable, dict[str, Lost]] = attrs.field(factory=OrderedDict, repr=False)
+    _lines: WeakValueDictionary[Hashable, Turns] = attrs.field(factory=WeakValueDictionary, repr=False)
     _lock: threading.Lock = attrs.field(factory=threading.Lock, repr=False)
 
     def __attrs_post_init__(self) -> None:
@@ -59,57 +68,56 @@ class Openings:
     def after_fork(self) -> None:
         """In the child nobody opens anything yet."""
         self._lock = threading.Lock()
-        self._lines = {}
+        self._lines = WeakValueDictionary()
 
-    @contextmanager
-    def line(self, key: Hashable) -> Iterator[Turns]:
-        """The line in which all stand who do something with `key`: one at a time, in the order in which they came."""
+    def line(self, key: Hashable) -> Turns:
+        """The line in which all stand who do something with `key`: one at a time, in the order in which they came. It lasts
+        as long as somebody holds it."""
         with self._lock:
-            turns, users = self._lines.get(key, (None, 0))
-            turns = turns or Turns(1)
-            self._lines[key] = (turns, users + 1)
-        try:
-            yield turns
-        finally:
-            with self._lock:
-                _, users = self._lines.get(key, (turns, 1))
-                if users > 1:
-                    self._lines[key] = (turns, users - 1)
-                else:
-                    self._lines.pop(key, None)
+            return self._lines.setdefault(key, Turns(1))
 
-    def opened(self, key: Hashable, accounts: Iterable[str], now: datetime) -> OpenedFlow | None:
-        """The flow that was opened under this identity at one of the accounts, if it is not too long ago."""
+    def flows(self, key: Hashable, now: datetime) -> dict[str, OpenedFlow]:
+        """What was opened under this identity, by the account's name at that time, if it is not too long ago."""
         with self._lock:
-            known = (self._flows.get((key, account)) for account in accounts)
-            return next((found for found in known if found and now - found.at < REMEMBERED), None)
+            known = self._flows.get(key, {})
+            return {account: found for account, found in known.items() if now - found.at < REMEMBERED}
 
     def remember(self, key: Hashable, order: FlowOrder, flow: Flow, now: datetime) -> None:
         with self._lock:
-            _put(self._flows, (key, flow.account), OpenedFlow(order, flow, now))
-            self._lost.pop((key, flow.account), None)
+            _put(self._flows, key, flow.account, OpenedFlow(order, flow, now))
+            _drop(self._lost, key, flow.account)
 
     def forget(self, key: Hashable, account: str) -> None:
         with self._lock:
-            self._flows.pop((key, account), None)
+            _drop(self._flows, key, account)
 
-    def lost(self, key: Hashable, account: str, since: datetime) -> None:
-        """Nobody knows whether the opening that began at `since` was carried out. The earliest such moment is kept."""
+    def lose(self, key: Hashable, account: str, since: datetime, policy: Policy | None = None) -> None:
+        """Nobody knows whether what began at `since` was carried out. The earliest such moment is kept."""
         with self._lock:
-            _put(self._lost, (key, account), min(since, self._lost.get((key, account), since)))
+            before = self._lost.get(key, {}).get(account)
+            if before is None or since < before.since:
+                _put(self._lost, key, account, Lost(since, policy))
 
-    def lost_since(self, key: Hashable, account: str) -> datetime | None:
+    def lost(self, key: Hashable) -> dict[str, Lost]:
+        """What was lost under this identity, by the account's name at that time."""
         with self._lock:
-            return self._lost.get((key, account))
+            return dict(self._lost.get(key, {}))
 
-    def found_nothing(self, key: Hashable, account: str) -> None:
-        """It is certain now that what was lost was not carried out."""
+    def found(self, key: Hashable, account: str) -> None:
+        """It is certain now what became of what was lost."""
         with self._lock:
-            self._lost.pop((key, account), None)
+            _drop(self._lost, key, account)
 
 
-def _put(known: OrderedDict[K, V], key: K, value: V) -> None:
-    known[key] = value
+def _put(known: OrderedDict[Hashable, dict[str, V]], key: Hashable, account: str, value: V) -> None:
+    known.setdefault(key, {})[account] = value
     known.move_to_end(key)
     if len(known) > MOST:
         known.popitem(last=False)
+
+
+def _drop(known: OrderedDict[Hashable, dict[str, V]], key: Hashable, account: str) -> None:
+    of_key = known.get(key, {})
+    of_key.pop(account, None)
+    if not of_key:
+        known.pop(key, None)

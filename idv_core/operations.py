@@ -37,6 +37,7 @@ from .engine.reports import (
     report_vanished,
 )
 from .engine.rereading import Reloads, Rereads
+from .engine.run import Trail
 from .engine.turns import Turn
 from .engine.wakers import Wakers, wake_keys
 from .errors import (
@@ -75,7 +76,7 @@ from .model import (
     Upload,
 )
 from .model.values import seconds
-from .openings import SETTLING, OpenedFlow, Openings, identity
+from .openings import SETTLING, Lost, OpenedFlow, Openings, identity
 from .policy import judge, strictest
 from .protocols import (
     CallbackProtocol,
@@ -188,29 +189,66 @@ class Operations:
 
     def _alone(self, key: tuple[object, ...], seconds: float, steps: Callable[[], Steps[T]]) -> Steps[T]:
         """Run the steps while nobody else in this process does anything with the same key."""
-        with self.openings.line(key) as turns:
-            turn = Turn()
-            try:
-                if not turns.take(turn):
-                    yield Lock(turns, turn, seconds)
-                    if not turn.granted:
-                        what = "another call for the same application was still under way"
-                        raise DeadlineExceeded(what, operation=str(key[0]))
-                return (yield from steps())
-            finally:
-                turns.give_back(turn)
+        turns, turn = self.openings.line(key), Turn()
+        try:
+            if not turns.take(turn):
+                yield Lock(turns, turn, seconds)
+                if not turn.granted:
+                    what = "another call for the same application was still under way"
+                    raise DeadlineExceeded(what, operation=str(key[0]))
+            return (yield from steps())
+        finally:
+            turns.give_back(turn)
 
     def _open_once(self, live: Live, plan: Plan, names: Sequence[str]) -> Steps[Flow]:
+        """The flow of this order, as long as it is alive; one that was lost is cleared up before anybody is asked for
+        another."""
         key = identity(plan.order)
-        before = self.openings.opened(key, names, self.clock.now())
-        if before is not None:
-            again = yield from self._still_open(before, plan.order)
-            if again is not None:
-                return again
-            self.openings.forget(key, before.flow.account)
-        flow = yield from self._open_somewhere(live, plan)
+        for account, before in self.openings.flows(key, self.clock.now()).items():
+            if live.owner(account) in names:
+                again = yield from self._still_open(before, plan.order)
+                if again is not None:
+                    return again
+                self.openings.forget(key, account)
+        for account, lost in self.openings.lost(key).items():
+            if not plan.is_named or live.owner(account) in names:
+                found = yield from self._cleared_up(live, plan, live.session_of_flow(account), lost)
+                if found is not None:
+                    self.openings.remember(key, plan.order, found, self.clock.now())
+                    return found
+        health: dict[str, str] = {}
+        flow = yield from self._open_somewhere(live, plan, health)
+        # the shadow may take its time, or be cancelled; this flow is there
+        self.openings.remember(key, plan.order, flow, self.clock.now())
+        flow = yield from self._with_shadow(live, plan, flow, health)
         self.openings.remember(key, plan.order, flow, self.clock.now())
         return flow
+
+    def _cleared_up(self, live: Live, plan: Plan, session: AccountSession, lost: Lost) -> Steps[Flow | None]:
+        """What became of an opening that was never answered: its flow, or None where it is certain enough that there is
+        none. Raises OutcomeUnknown otherwise, so that nobody else is asked meanwhile."""
+        if not isinstance(session.adapter, RecoverProtocol):
+            left = lost.since + _settled(session) - self.clock.now()
+            if left > timedelta(0):
+                raise _not_yet(session, lost.since, left, ask=None)
+            return None
+        try:
+            return (yield from self._recovered(live, session, plan, lost.since, lost.policy))
+        except FlowNotFound:
+            return None
+        except OutcomeUnknown:
+            raise
+        except VendorError as error:
+            what = f"it is not known whether the opening that was lost was carried out: {error.message}"
+            raise OutcomeUnknown(
+                what,
+                ask="recover",
+                since=lost.since,
+                status=error.status,
+                retry_after=error.retry_after,
+                account=session.name,
+                operation="open",
+            ) from None
 
     def _still_open(self, before: OpenedFlow, order: FlowOrder) -> Steps[Flow | None]:
         """The flow that was opened for this order, as it is now; None if it has come to its end."""
@@ -231,8 +269,7 @@ class Operations:
             )
         return attrs.evolve(now, link=now.link or flow.link)
 
-    def _open_somewhere(self, live: Live, plan: Plan) -> Steps[Flow]:
-        health: dict[str, str] = {}
+    def _open_somewhere(self, live: Live, plan: Plan, health: dict[str, str]) -> Steps[Flow]:
         failure: IdvError | None = None
         for position, (name, _) in enumerate(plan.choice.accounts):
             session = live.session(name)
@@ -250,35 +287,35 @@ class Operations:
                     failure, why = error, type(error).__name__
                 else:
                     health[name] = "available"
-                    return (yield from self._with_shadow(live, plan, flow, health))
+                    return flow
             health[name] = why or "available"
             if onward:
                 report_fallback(name, onward[0], health[name])
         assert failure is not None
         raise failure
 
-    def _open_at(
-        self, live: Live, plan: Plan, session: AccountSession, seconds: float | None = None, is_shadow: bool = False
-    ) -> Steps[Flow]:
+    def _open_at(self, live: Live, plan: Plan, session: AccountSession, seconds: float | None = None) -> Steps[Flow]:
         now = self.clock.now()
         key = identity(plan.order)
-        since = self.openings.lost_since(key, session.name)
-        if since is not None and isinstance(session.adapter, RecoverProtocol):
-            try:
-                return (yield from self._recovered(live, session, plan, since, is_shadow))
-            except FlowNotFound:
-                pass
         if not session.cap.take(now):
             raise _capped(session, now)
-        order = _with_callbacks(live, session, plan, is_shadow)
+        order = _with_callbacks(live, session, plan)
+        trail = Trail()
         try:
-            flow = yield from self._new_flow(session, "open", order, lambda a: a.open_flow(order), seconds)
+            flow = yield from self._new_flow(session, "open", order, lambda a: a.open_flow(order), seconds, trail)
         except OutcomeUnknown as error:
             error.since = now
-            self.openings.lost(key, session.name, now)
+            self.openings.lose(key, session.name, now, plan.policy)
             raise
         except IdvError as error:
             if error.nothing_done:
+                session.cap.give_back()
+            raise
+        except BaseException:
+            # cancelled, or interrupted: nobody will be told what the vendor answered
+            if trail.went_out:
+                self.openings.lose(key, session.name, now, plan.policy)
+            else:
                 session.cap.give_back()
             raise
         return attrs.evolve(flow, policy=plan.policy)
@@ -286,8 +323,9 @@ class Operations:
     def _with_shadow(self, live: Live, plan: Plan, flow: Flow, health: Mapping[str, str]) -> Steps[Flow]:
         shadow: Flow | None = None
         name = plan.choice.shadow
-        if name is not None:
-            opening = self._open_at(live, plan, live.sessions[name], _SHADOW_SECONDS, is_shadow=True)
+        order = attrs.evolve(plan.order, is_shadow=True)
+        if name is not None and name not in self.openings.lost(identity(order)):
+            opening = self._open_at(live, attrs.evolve(plan, order=order), live.sessions[name], _SHADOW_SECONDS)
             shadow = yield from _shadowed(name, "open", opening)
             shadow = shadow and attrs.evolve(shadow, is_shadow=True)
         explanation = live.explanation(plan, flow.account, health, name)
@@ -305,41 +343,52 @@ class Operations:
         )
         key = identity(order)
         plan = live.plan(order, session.name, self.clock.now())
-        since = since or self.openings.lost_since(key, session.name)
+        lost = next((lost for name, lost in self.openings.lost(key).items() if live.owner(name) == session.name), None)
+        since, policy = since or (lost.since if lost else None), lost.policy if lost else None
+        if since is not None and (not isinstance(since, datetime) or since.tzinfo is None):
+            raise InvalidOrder("since: a datetime with a time zone is needed, such as error.since", fields=("since",))
         flow = yield from self._alone(
-            ("open", key), session.limits.operation, lambda: self._recovered(live, session, plan, since)
+            ("open", key), session.limits.operation, lambda: self._recovered(live, session, plan, since, policy)
         )
         self.openings.remember(key, order, flow, self.clock.now())
         return flow
 
     def _recovered(
-        self, live: Live, session: AccountSession, plan: Plan, since: datetime | None, is_shadow: bool = False
+        self, live: Live, session: AccountSession, plan: Plan, since: datetime | None, policy: Policy | None
     ) -> Steps[Flow]:
         """The flow that the vendor made of the order. That it has none is certain only some time after the opening began."""
         key = identity(plan.order)
-        order = _with_callbacks(live, session, plan, is_shadow)
+        order = _with_callbacks(live, session, plan)
         try:
             flow = yield from self._new_flow(session, "recover", order, lambda a: a.recover(order, since))
         except OutcomeUnknown as error:
             error.since = since or self.clock.now()
-            self.openings.lost(key, session.name, error.since)
+            self.openings.lose(key, session.name, error.since, policy or plan.policy)
             raise
         except FlowNotFound as error:
-            settled = timedelta(seconds=session.limits.operation) + SETTLING
-            left = settled if since is None else since + settled - self.clock.now()
+            left = _settled(session) if since is None else since + _settled(session) - self.clock.now()
             if since is not None and left > timedelta(0):
                 raise _not_yet(session, since, left) from None
-            self.openings.found_nothing(key, session.name)
+            self.openings.found(key, session.name)
             error.nothing_done = since is not None
             error.message = (
                 "the vendor has no flow of this order: open it again"
                 if since is not None
                 else "the vendor has no flow of this order. If it was opened less than "
-                f"{settled.total_seconds():g} s ago, ask again after that time; otherwise open it again"
+                f"{_settled(session).total_seconds():g} s ago, ask again after that time; otherwise open it again"
             )
             raise
+        known = self.openings.flows(key, self.clock.now()).get(session.name)
+        if known is not None and known.flow.id == flow.id:
+            policy = known.flow.policy
         explanation = live.explanation(plan, session.name, {session.name: "recovered"})
-        return attrs.evolve(flow, policy=plan.policy, explanation=explanation)
+        # the vendor may not be able to tell whether it was opened as the shadow of this very order
+        is_shadow = (
+            plan.match is not None
+            and plan.match.route.shadow is not None
+            and (plan.match.route.shadow.account == session.name)
+        )
+        return attrs.evolve(flow, policy=policy or plan.policy, explanation=explanation, is_shadow=is_shadow)
 
     def check_credentials(self, account: str | None) -> Steps[bool]:
         """Whether they could be tried. Raises the error of the call if they are no good."""
@@ -359,8 +408,10 @@ class Operations:
         order: FlowOrder,
         start: Callable[[Any], Exchange[Flow]],
         seconds: float | None = None,
+        trail: Trail | None = None,
     ) -> Steps[Flow]:
-        flow = yield from self._perform(session, operation, start, order.applicant.personal_texts(), seconds)
+        personal = order.applicant.personal_texts()
+        flow = yield from self._perform(session, operation, start, Flow, personal, seconds, trail)
         return attrs.evolve(flow, account=session.name, application_id=order.application_id, opened_at=self.clock.now())
 
     def upload(self, flow: Flow | str, documents: Sequence[Document]) -> Steps[Flow]:
@@ -384,39 +435,75 @@ class Operations:
             lambda: tuple(read_document(document, limit) for document in documents), session.limits.operation
         )
         flow = yield from self._handed_in(session, flow, loaded)
-        again = lambda at, shadow: self._handed_in(at, shadow, loaded)  # noqa: E731
+        again = lambda at, shadow, seconds: self._handed_in(at, shadow, loaded, seconds)  # noqa: E731
         return (yield from self._also(flow, "upload", UploadProtocol, again))
 
-    def _handed_in(self, session: AccountSession, flow: Flow, loaded: tuple[Document, ...]) -> Steps[Flow]:
+    def _handed_in(
+        self, session: AccountSession, flow: Flow, loaded: tuple[Document, ...], seconds: float | None = None
+    ) -> Steps[Flow]:
         check_pictures(loaded, session.adapter)
-        flow = yield from self._flow(session, "upload", flow, lambda adapter: adapter.upload(flow, loaded))
+        flow = yield from self._flow(session, "upload", flow, lambda adapter: adapter.upload(flow, loaded), seconds)
         return attrs.evolve(flow, uploads=(_redacted(upload) for upload in flow.uploads))
 
     def _also(
-        self, flow: Flow, operation: str, protocol: type, act: Callable[[AccountSession, Flow], Steps[Flow]]
+        self, flow: Flow, operation: str, protocol: type, act: Callable[[AccountSession, Flow, float], Steps[Flow]]
     ) -> Steps[Flow]:
-        """The same with the flow's shadow, where its vendor can; what goes wrong there changes nothing."""
+        """The same with the flow's shadow, where its vendor can; what goes wrong there changes nothing, and it takes no
+        longer than a shadow may."""
         shadow = flow.shadow
         if shadow is None:
             return flow
 
         def steps() -> Steps[Flow]:
             session = self.live.session_of_flow(shadow.account)
-            return (yield from act(session, shadow)) if isinstance(session.adapter, protocol) else shadow
+            if not isinstance(session.adapter, protocol):
+                return shadow
+            return (yield from act(session, shadow, _SHADOW_SECONDS))
 
         after = yield from _shadowed(shadow.account, operation, steps())
         return attrs.evolve(flow, shadow=after or shadow)
 
     def submit(self, flow: Flow | str) -> Steps[Flow]:
         session, before = self._of(flow)
-        key = ("submit", before.account, before.id)
-        after = yield from self._alone(key, session.limits.operation, lambda: self._submitted(session, before))
+        key = ("submit", self.live.owner(before.account), before.id)
+        after = yield from self._alone(
+            key, session.limits.operation, lambda: self._submitted_once(session, before, key)
+        )
         return (yield from self._also(after, "submit", SubmitProtocol, self._submitted))
 
-    def _submitted(self, session: AccountSession, flow: Flow) -> Steps[Flow]:
+    def _submitted_once(self, session: AccountSession, flow: Flow, key: tuple[str, ...]) -> Steps[Flow]:
+        """One that was never answered may still be carried out for a while; then what is there can be looked at."""
+        lost = self.openings.lost(key).get(session.name)
+        left = lost.since + _settled(session) - self.clock.now() if lost else timedelta(0)
+        if lost is not None and left > timedelta(0):
+            raise OutcomeUnknown(
+                "what was submitted before was never answered, and may still be carried out",
+                ask="status",
+                since=lost.since,
+                retry_after=left,
+                account=session.name,
+                operation="submit",
+            )
+        now, trail = self.clock.now(), Trail()
+        try:
+            after = yield from self._submitted(session, flow, None, trail)
+        except OutcomeUnknown as error:
+            error.since = now
+            self.openings.lose(key, session.name, now)
+            raise
+        except BaseException:
+            if trail.went_out:
+                self.openings.lose(key, session.name, now)
+            raise
+        self.openings.found(key, session.name)
+        return after
+
+    def _submitted(
+        self, session: AccountSession, flow: Flow, seconds: float | None = None, trail: Trail | None = None
+    ) -> Steps[Flow]:
         if not isinstance(session.adapter, SubmitProtocol):
             return flow
-        return (yield from self._flow(session, "submit", flow, lambda adapter: adapter.submit(flow)))
+        return (yield from self._flow(session, "submit", flow, lambda adapter: adapter.submit(flow), seconds, trail))
 
     def status(self, flow: Flow | str) -> Steps[Flow]:
         session, flow = self._of(flow)
@@ -429,7 +516,9 @@ class Operations:
 
     def result(self, flow: Flow | str, seconds: float | None = None) -> Steps[Result]:
         session, flow = self._of(flow)
-        result = yield from self._perform(session, "result", lambda adapter: adapter.result(flow), seconds=seconds)
+        result = yield from self._perform(
+            session, "result", lambda adapter: adapter.result(flow), Result, seconds=seconds
+        )
         return self._decided(session, flow, redact_result(result))
 
     def _decided(self, session: AccountSession, flow: Flow, result: Result) -> Result:
@@ -472,7 +561,8 @@ class Operations:
         ceiling = session.polling.ceiling.total_seconds()
         failure: IdvError | None = None
         # registered before the first look, so that a webhook which comes in during a look is not missed
-        with self.wakers.waiting(wake_keys(session.name, flow.id, flow.application_id)) as waiting:
+        owner = self.live.owner(session.name)
+        with self.wakers.waiting(wake_keys(owner, flow.id, flow.application_id)) as waiting:
             while True:
                 if cancelled is not None and cancelled():
                     raise WaitCancelled(
@@ -520,8 +610,8 @@ class Operations:
         if desk is not None and template.callback_url is None and isinstance(session.adapter, CallbackProtocol):
             urls = desk.urls(session.name, None)
             template = attrs.evolve(template, callback_url=urls.url("events"))
-        made: ProvisionedTemplate = yield from self._perform(
-            session, "provision", lambda adapter: adapter.provision(template)
+        made = yield from self._perform(
+            session, "provision", lambda adapter: adapter.provision(template), ProvisionedTemplate
         )
         return made
 
@@ -596,31 +686,42 @@ class Operations:
         session: AccountSession,
         operation: str,
         start: Callable[[Any], Exchange[T]],
+        wanted: type[T] | None = None,
         personal: tuple[str, ...] = (),
         seconds: float | None = None,
+        trail: Trail | None = None,
     ) -> Steps[T]:
-        """One operation of the account's adapter; once more if the credentials were refused and there are new ones."""
+        """One operation of the account's adapter; once more if the credentials were refused and there are new ones.
+        All of it together takes no longer than `seconds`, and than the account's limit."""
+        limit = session.limits.operation
+        end = self.clock.monotonic() + (limit if seconds is None else min(seconds, limit))
+
+        def left() -> float:
+            return max(end - self.clock.monotonic(), 0.0)
 
         def at(session: AccountSession) -> Steps[T]:
             begin = lambda: start(session.adapter)  # noqa: E731
-            return perform(session, operation, begin, self.clock, personal, self.observers, seconds)
+            return perform(session, operation, begin, self.clock, personal, self.observers, left(), wanted, trail)
 
         try:
             return (yield from at(session))
-        except AuthenticationFailed:
-            fresh: AccountSession | None = yield Blocking(lambda: self._reread(session), session.limits.operation)
+        except AuthenticationFailed as refused:
+            try:
+                fresh: AccountSession | None = yield Blocking(lambda: self._reread(session, left()), left())
+            except DeadlineExceeded:
+                raise refused from None
             if fresh is None:
                 raise
         return (yield from at(fresh))
 
-    def _reread(self, session: AccountSession) -> AccountSession | None:
+    def _reread(self, session: AccountSession, seconds: float) -> AccountSession | None:
         """The account with the secrets that its references give now; None if they are those that were refused."""
         self._rereads.run(
             self.live.owner(session.name),
             lambda: self.live.session_of_flow(session.name) is session,
             lambda: self._read_secrets(session),
             self.clock.monotonic,
-            session.limits.operation,
+            seconds,
         )
         now = self.live.session_of_flow(session.name)
         return None if now is session else now
@@ -632,10 +733,12 @@ class Operations:
         opened = self.live.opened.get(owner)
         if opened is not None and self._rereads.is_due(owner, self.clock.monotonic()):
             if not is_quick(opened.account.settings, self.registry.secret_sources):
-                threading.Thread(target=self._reread, args=(session,), name="idv-secrets", daemon=True).start()
+                threading.Thread(
+                    target=self._reread, args=(session, session.limits.operation), name="idv-secrets", daemon=True
+                ).start()
                 text = "the signing secret is being read again, so repeat the call"
                 raise CallbackRejected(text, status=503, retry_after=_REPEAT)
-            self._reread(session)
+            self._reread(session, session.limits.operation)
         now = self.live.session_of_flow(session.name)
         if now is session:
             raise refused
@@ -659,9 +762,16 @@ class Operations:
         report_rotation(owner)
 
     def _flow(
-        self, session: AccountSession, operation: str, before: Flow, start: Callable[[Any], Exchange[Flow]]
+        self,
+        session: AccountSession,
+        operation: str,
+        before: Flow,
+        start: Callable[[Any], Exchange[Flow]],
+        seconds: float | None = None,
+        trail: Trail | None = None,
     ) -> Steps[Flow]:
-        return _continued(before, (yield from self._perform(session, operation, start)))
+        after = yield from self._perform(session, operation, start, Flow, seconds=seconds, trail=trail)
+        return _continued(before, after)
 
     def _of(self, flow: Flow | str) -> tuple[AccountSession, Flow]:
         """The account of a flow, and the flow; a reference alone is enough to go on."""
@@ -734,10 +844,21 @@ def _too_late(session: AccountSession, flow: Flow, patience: float, failure: Idv
     )
 
 
-def _not_yet(session: AccountSession, since: datetime, left: timedelta) -> OutcomeUnknown:
+def _settled(session: AccountSession) -> timedelta:
+    """How long after the beginning of a call its vendor may still carry it out."""
+    return timedelta(seconds=session.limits.operation) + SETTLING
+
+
+def _not_yet(session: AccountSession, since: datetime, left: timedelta, ask: str | None = "recover") -> OutcomeUnknown:
+    what = (
+        "the vendor has no flow of this order yet, and may still carry out what it was sent. Call recover(order) again then"
+        if ask
+        else "this order was sent to the vendor before and never answered, and the vendor has no call that tells whether it "
+        "was carried out. Ask its staff, wait for its callback, or give the order an application_id of its own"
+    )
     return OutcomeUnknown(
-        "the vendor has no flow of this order yet, and may still carry out what it was sent. Call recover(order) again then",
-        ask="recover",
+        what,
+        ask=ask,
         since=since,
         retry_after=left,
         account=session.name,
@@ -745,12 +866,12 @@ def _not_yet(session: AccountSession, since: datetime, left: timedelta) -> Outco
     )
 
 
-def _with_callbacks(live: Live, session: AccountSession, plan: Plan, is_shadow: bool = False) -> FlowOrder:
+def _with_callbacks(live: Live, session: AccountSession, plan: Plan) -> FlowOrder:
     """The order with the addresses for its flow, which carry what a decision about the flow depends on."""
     order = plan.order
     if live.desk is None or order.callbacks is not None or not isinstance(session.adapter, CallbackProtocol):
         return order
-    urls = live.desk.urls(session.name, order.application_id, order.return_url, plan.policy.mark, is_shadow)
+    urls = live.desk.urls(session.name, order.application_id, order.return_url, plan.policy.mark, order.is_shadow)
     return attrs.evolve(order, callbacks=urls)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 from collections.abc import Callable
@@ -40,6 +41,7 @@ from idv_core import (
     dump,
     load,
 )
+from idv_core.errors import PluginError
 from idv_core.registry import registry_of
 from idv_core.testing import FakeClock
 
@@ -364,7 +366,131 @@ class TestCaps:
         with pytest.raises(OutcomeUnknown):
             idv.open(order())
         with pytest.raises(RateLimited):
+            idv.open(order(application_id="APP-2"))
+
+
+class TestLostOpenings:
+    """While nobody knows whether an order was opened, nobody else is asked to open it."""
+
+    ROUTE = Route(name="all", to="a", fallback="b")
+
+    def lost(self, vendors: Vendors, idv: Gateway) -> None:
+        vendors.at["a"].answers["POST /flows"] = cut_off
+        with pytest.raises(OutcomeUnknown):
             idv.open(order())
+
+    @pytest.mark.parametrize("answer", [answering(503), answering(401), unreachable], ids=["503", "401", "away"])
+    def test_a_vendor_that_is_away_now_does_not_give_way(self, connect: Connect, vendors: Vendors, answer: Any) -> None:
+        idv = connect(self.ROUTE)
+        self.lost(vendors, idv)
+        vendors.at["a"].answers["GET /people"] = answer
+        with pytest.raises(OutcomeUnknown) as caught:
+            idv.open(order())
+        assert (caught.value.account, caught.value.ask) == ("a", "recover")
+        assert vendors.opened("b") == 0
+
+    def test_nor_does_a_full_account_or_another_route(self, connect: Connect, vendors: Vendors) -> None:
+        accounts = [account("a", daily_cap=1), account("b")]
+        idv = connect(self.ROUTE, accounts=accounts)
+        self.lost(vendors, idv)
+        vendors.at["a"].answers["GET /people"] = answering(404)
+        for reload in (lambda: None, lambda: idv.reload(configuration(Route(name="all", to="b"), accounts=accounts))):
+            reload()
+            with pytest.raises(OutcomeUnknown, match="may still carry out"):
+                idv.open(order())
+        assert vendors.opened("b") == 0
+
+    def test_one_that_was_lost_at_the_fallback_is_found_there(self, connect: Connect, vendors: Vendors) -> None:
+        idv = connect(self.ROUTE)
+        vendors.at["a"].answers["POST /flows"] = answering(429)
+        vendors.at["b"].answers["POST /flows"] = cut_off
+        with pytest.raises(OutcomeUnknown):
+            idv.open(order())
+        del vendors.at["a"].answers["POST /flows"]
+        vendors.at["b"].answers["GET /people"] = answering(200, json={"id": "f-7"})
+        flow = idv.open(order())
+        assert (flow.account, flow.id) == ("b", "f-7")
+
+    def test_a_renamed_account_is_the_same(self, connect: Connect, vendors: Vendors) -> None:
+        idv = connect(Route(name="all", to="a"))
+        first = idv.open(order())
+        lost = order(application_id="APP-2")
+        vendors.at["a"].answers["POST /flows"] = cut_off
+        with pytest.raises(OutcomeUnknown):
+            idv.open(lost)
+        renamed = attrs.evolve(account("a"), name="new", formerly=("a",))
+        idv.reload(configuration(Route(name="all", to="new"), accounts=[renamed, account("b"), account("c")]))
+        assert idv.open(order()).id == first.id
+        vendors.at["a"].answers["GET /people"] = answering(404)
+        with pytest.raises(OutcomeUnknown, match="may still carry out"):
+            idv.open(lost)
+
+    def test_a_vendor_without_a_way_to_ask_is_left_alone_for_a_while(self, vendors: Vendors, clock: FakeClock) -> None:
+        idv = Gateway(
+            [account("a", plugin="bare")], transport=httpx.MockTransport(vendors), clock=clock, registry=REGISTRY
+        )
+        self.lost(vendors, idv)
+        del vendors.at["a"].answers["POST /flows"]
+        with pytest.raises(OutcomeUnknown, match="an application_id of its own") as caught:
+            idv.open(order())
+        assert caught.value.retry_after is not None
+        clock.advance(caught.value.retry_after.total_seconds())
+        assert idv.open(order()).id == "f-1"
+
+    def test_a_policy_is_kept_until_the_flow_is_found(self, connect: Connect, vendors: Vendors) -> None:
+        idv = connect(Route(name="all", to="a", policy="lending"), policies={"lending": LENDING})
+        self.lost(vendors, idv)
+        idv.reload(configuration(Route(name="all", to="a"), policies={"lending": LENDING}))
+        vendors.at["a"].answers["GET /people"] = answering(200, json={"id": "f-7"})
+        assert idv.recover(order(), account="a").policy == LENDING
+        # and one that this process opened keeps its own
+        assert idv.recover(order(), account="a").policy == LENDING
+
+    async def test_a_cancelled_opening_is_lost_only_if_it_went_out(self, vendors: Vendors, clock: FakeClock) -> None:
+        inside = asyncio.Event()
+
+        async def hang(request: httpx.Request) -> httpx.Response:
+            if request.method == "POST" and request.url.path == "/flows":
+                inside.set()
+                await asyncio.Event().wait()
+            return vendors(request)
+
+        async with AsyncGateway(
+            configuration(), transport=httpx.MockTransport(hang), clock=clock, registry=REGISTRY
+        ) as idv:
+            vendors.at["a"].answers["GET /people"] = answering(404)
+            opening = asyncio.ensure_future(idv.open(order(), account="a"))
+            twin = asyncio.ensure_future(idv.open(order(), account="a"))
+            await inside.wait()
+            opening.cancel()
+            with pytest.raises(OutcomeUnknown, match="may still carry out"):
+                await twin
+            assert idv.health()["a"].opened_today == 1
+
+    def test_a_plugin_that_returns_no_flow_is_found_out(self, connect: Connect, vendors: Vendors) -> None:
+        @attrs.frozen
+        class Careless(Acme):
+            def open_flow(self, order: Any) -> Any:
+                yield from Acme.open_flow(self, order)
+                return {"id": "f-1"}
+
+            def result(self, flow: Any) -> Any:
+                yield from Acme.result(self, flow)
+
+        registry = registry_of(
+            attrs.evolve(PLUGIN, name="careless", create=Careless, adapters=(Careless,)), PLUGIN, BARE, SIGNING
+        )
+        accounts = [account("a", plugin="careless"), account("b")]
+        routes = (Route(name="all", to="b", shadow=Shadow(account="a", personal_data=True)),)
+        idv = Gateway(
+            configuration(*routes, accounts=accounts), transport=httpx.MockTransport(vendors), registry=registry
+        )
+        with pytest.raises(OutcomeUnknown, match="returned a table, not a Flow"):
+            idv.open(order(), account="a")
+        with pytest.raises(PluginError, match="returned nothing, not a Result"):
+            idv.result("a/f-1")
+        # as a shadow it harms nobody
+        assert idv.open(order(application_id="APP-2")).account == "b"
 
 
 class TestShadow:
@@ -392,6 +518,32 @@ class TestShadow:
         assert compared.decision is Decision.UNDECIDED
         assert [reason.code for reason in compared.reasons] == ["shadow.approved", "evidence.passed"]
         assert load(Flow, json.loads(json.dumps(dump(flow, secrets=True)))) == flow
+
+    def test_it_is_no_ordinary_flow_when_it_is_recovered(self, connect: Connect, vendors: Vendors) -> None:
+        idv = connect(self.ROUTE, policies=self.POLICIES)
+        shadow = idv.open(order()).shadow
+        assert shadow is not None
+        vendors.at["b"].status = "good"
+        vendors.at["b"].answers["GET /people"] = answering(200, json={"id": shadow.id})
+        for process in (idv, connect(self.ROUTE, policies=self.POLICIES)):
+            found = process.recover(order(), account="b")
+            for name in (found, found.ref, load(Flow, dump(found, secrets=True))):
+                assert process.result(name).decision is Decision.UNDECIDED
+
+    def test_its_vendor_is_told_that_it_is_one(self, vendors: Vendors, clock: FakeClock) -> None:
+        seen: list[bool] = []
+
+        @attrs.frozen
+        class Noting(Acme):
+            def open_flow(self, order: Any) -> Any:
+                seen.append(order.is_shadow)
+                return (yield from Acme.open_flow(self, order))
+
+        registry = registry_of(attrs.evolve(PLUGIN, create=Noting, adapters=(Noting,)))
+        given = configuration(self.ROUTE, policies=self.POLICIES)
+        idv = Gateway(given, transport=httpx.MockTransport(vendors), clock=clock, registry=registry)
+        idv.open(order())
+        assert seen == [False, True]
 
     @pytest.mark.parametrize("answer", [unreachable, cut_off, answering(500), answering(401), answering(200, text="?")])
     def test_whatever_happens_to_it_is_not_noticed(

@@ -6,6 +6,7 @@ No I/O here: it yields effects.
 from __future__ import annotations
 
 import random
+import sys
 import traceback
 from collections.abc import Callable
 from datetime import timedelta
@@ -27,6 +28,7 @@ from ..errors import (
     VendorError,
     VendorUnavailable,
 )
+from ..model.words import what_is
 from ..telemetry import Observers, OperationStarted
 from ..wire import Exchange, NotAccepted, Request, Response
 from .account import AccountSession, LiveToken
@@ -46,7 +48,7 @@ from .reports import (
     report_request,
     report_skew,
 )
-from .run import Run
+from .run import Run, Trail
 from .turns import Pace, Turn
 from .vendor_time import skew_of
 
@@ -65,24 +67,32 @@ def perform(
     personal: tuple[str, ...] = (),
     observers: Observers = _NOBODY,
     seconds: float | None = None,
+    wanted: type | None = None,
+    trail: Trail | None = None,
 ) -> Steps[T]:
     """Run one operation of the account's adapter. Whatever happens, what comes out is its model or an `IdvError`.
 
     `personal` are texts about the applicant that a vendor's message might repeat, `seconds` a time that is shorter than
-    the account's own for one operation.
+    the account's own for one operation. `wanted` is the class of what the plugin must return, `trail` tells the caller
+    afterwards whether anything had gone out.
     """
+    before = sys.exception()
     begun = clock.monotonic()
     started = OperationStarted(account=session.name, plugin=session.plugin, operation=operation)
     most = session.limits.operation if seconds is None else min(seconds, session.limits.operation)
     run = Run(session, started, clock, begun + most, personal, observers)
+    if trail is not None:
+        trail.run = run
     if observers:
         observers.tell("operation_started", started)
     ended_by: str | None = "Cancelled"
     broken: str | None = None
     try:
         value = yield from _converse(run, start(), lambda request: _call(run, request))
-        ended_by = None
-        return value
+        if wanted is None or isinstance(value, wanted):
+            ended_by = None
+            return value
+        broken = f"it returned {what_is(value)}, not a {wanted.__name__}"
     except IdvError as raised:
         error = unless_carried_out(run, raised)
         error.account = error.account or session.name
@@ -90,13 +100,14 @@ def perform(
         ended_by = type(error).__name__
         raise error from None
     except Exception as error:
-        interrupt = interrupt_in(error)
+        interrupt = interrupt_in(error, before)
         if interrupt is not None:
             raise interrupt from None
         frame = traceback.extract_tb(error.__traceback__)[-1]
         broken = f"{type(error).__name__} at {frame.filename}:{frame.lineno}"
-        ended_by = PluginError.__name__ if run.unsure is None else OutcomeUnknown.__name__
     finally:
+        if broken is not None:
+            ended_by = PluginError.__name__ if run.unsure is None else OutcomeUnknown.__name__
         report_operation(run, begun, ended_by)
     # Outside the handler, so that the original (whose locals may hold personal data) is not chained.
     what = f"plugin {session.plugin!r} failed where it must not ({broken}); please report it to its authors"

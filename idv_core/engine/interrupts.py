@@ -9,10 +9,11 @@ from types import CodeType
 from typing import Any
 
 
-def interrupt_in(error: BaseException) -> BaseException | None:
+def interrupt_in(error: BaseException, before: BaseException | None = None) -> BaseException | None:
     """What a signal handler raised (a time limit, say) and others have wrapped, if that is what this error comes from.
 
-    A handler may raise anything, also a TimeoutError in the middle of a socket's read: it is known by its frame.
+    A handler may raise anything, also a TimeoutError in the middle of a socket's read: it is known by its frame. What the
+    caller was handling `before` our work began is no part of it.
     """
     if threading.current_thread() is not threading.main_thread():
         return None
@@ -20,7 +21,7 @@ def interrupt_in(error: BaseException) -> BaseException | None:
     seen: BaseException | None = error
     # a chain is short; a bound keeps a circular one from holding us up
     for _ in range(20):
-        if seen is None or not handlers:
+        if seen is None or seen is before or not handlers:
             return None
         trace = seen.__traceback__
         while trace is not None:

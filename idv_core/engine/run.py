@@ -12,6 +12,18 @@ from .account import AccountSession
 
 
 @attrs.define
+class Trail:
+    """What is left of an operation that ended without a word, because it was cancelled or interrupted."""
+
+    run: Run | None = None
+
+    @property
+    def went_out(self) -> bool:
+        """Whether a request that does something had gone out and was not refused."""
+        return self.run is not None and self.run.unsure is not None
+
+
+@attrs.define
 class Run:
     """One operation under way: whose, until when (monotonic), and which personal words no error may repeat.
 

@@ -12,7 +12,7 @@ import attrs
 
 from .dark import not_pickled
 from .secret import Secret
-from .values import as_tuple, is_country, is_unit, plain_mapping
+from .values import are, is_country, is_date, is_unit, optional, plain_mapping, several
 
 
 class CheckKind(StrEnum):
@@ -93,13 +93,13 @@ class Check:
     """
 
     kind: CheckKind = attrs.field(converter=CheckKind)
-    name: str
+    name: str = attrs.field(validator=attrs.validators.instance_of(str))
     outcome: CheckOutcome | None = attrs.field(default=None, converter=attrs.converters.optional(CheckOutcome))
-    score: Score | None = None
-    reasons: tuple[str, ...] = attrs.field(default=(), converter=as_tuple)
-    document_id: str | None = None
+    score: Score | None = attrs.field(default=None, validator=optional(Score))
+    reasons: tuple[str, ...] = attrs.field(default=(), converter=several, validator=are(str))
+    document_id: str | None = attrs.field(default=None, validator=optional(str))
     pair: FieldPair | None = None
-    vendor_word: str | None = None
+    vendor_word: str | None = attrs.field(default=None, validator=optional(str))
     judged: bool = False
     vendor_outcome: CheckOutcome | None = None
 
@@ -136,11 +136,16 @@ class DocumentEvidence:
     document_id: str | None
     type: str | None = None
     country: str | None = attrs.field(default=None, validator=is_country)
-    fields: tuple[ExtractedField, ...] = attrs.field(default=(), converter=as_tuple)
+    fields: tuple[ExtractedField, ...] = attrs.field(default=(), converter=several, validator=are(ExtractedField))
     images: Mapping[str, Secret] = attrs.field(factory=dict, converter=plain_mapping, repr=False, hash=False)
-    issued_on: date | None = attrs.field(default=None, repr=False)
-    expires_on: date | None = attrs.field(default=None, repr=False)
-    unread: tuple[str, ...] = attrs.field(default=(), converter=as_tuple)
+    issued_on: date | None = attrs.field(default=None, validator=is_date, repr=False)
+    expires_on: date | None = attrs.field(default=None, validator=is_date, repr=False)
+    unread: tuple[str, ...] = attrs.field(default=(), converter=several)
+
+    @unread.validator
+    def _check_unread(self, _: object, names: tuple[str, ...]) -> None:
+        if not set(names) <= {"issued_on", "expires_on"}:
+            raise ValueError("unread: 'issued_on' and 'expires_on' are what can be named")
 
     def field(self, name: str) -> ExtractedField | None:
         """The extracted field of that name, or None."""

@@ -12,7 +12,7 @@ import attrs
 from .dark import DarkMapping, not_pickled
 from .evidence import Check, CheckKind, CheckOutcome, DocumentEvidence, VendorVerdict
 from .flow import Flow, FlowStatus
-from .values import as_tuple, is_aware
+from .values import are, is_aware, optional, several
 
 
 class Decision(StrEnum):
@@ -54,15 +54,17 @@ class Result:
     """
 
     flow: Flow
-    checks: tuple[Check, ...] = attrs.field(default=(), converter=as_tuple)
-    documents: tuple[DocumentEvidence, ...] = attrs.field(default=(), converter=as_tuple)
+    checks: tuple[Check, ...] = attrs.field(default=(), converter=several, validator=are(Check))
+    documents: tuple[DocumentEvidence, ...] = attrs.field(
+        default=(), converter=several, validator=are(DocumentEvidence)
+    )
     verdict: VendorVerdict | None = attrs.field(default=None, converter=attrs.converters.optional(VendorVerdict))
-    vendor_word: str | None = None
-    notes: tuple[str, ...] = attrs.field(default=(), converter=as_tuple)
-    doubts: tuple[Reason, ...] = attrs.field(default=(), converter=as_tuple)
-    is_test: bool = False
+    vendor_word: str | None = attrs.field(default=None, validator=optional(str))
+    notes: tuple[str, ...] = attrs.field(default=(), converter=several, validator=are(str))
+    doubts: tuple[Reason, ...] = attrs.field(default=(), converter=several, validator=are(Reason))
+    is_test: bool = attrs.field(default=False, validator=attrs.validators.instance_of(bool))
     decision: Decision = Decision.UNDECIDED
-    reasons: tuple[Reason, ...] = attrs.field(default=(), converter=as_tuple)
+    reasons: tuple[Reason, ...] = attrs.field(default=(), converter=several, validator=are(Reason))
     received_at: datetime | None = attrs.field(default=None, validator=is_aware)
     raw: Mapping[str, Any] = attrs.field(factory=dict, converter=_dark, repr=False, hash=False)
 

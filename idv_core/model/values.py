@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -157,6 +157,26 @@ def several(value: Any) -> Any:
         return tuple(str(item) if isinstance(item, str) else item for item in value)
     except TypeError:
         return value
+
+
+def are(kind: type) -> Callable[[object, attrs.Attribute[Any], Any], None]:
+    """A validator: a tuple of values of that class."""
+
+    def check(_: object, attribute: attrs.Attribute[Any], values: Any) -> None:
+        if not isinstance(values, tuple) or not all(isinstance(value, kind) for value in values):
+            raise ValueError(f"{attribute.name}: values of the class {kind.__name__} are needed")
+
+    return check
+
+
+def optional(kind: type) -> Any:
+    """A validator: a value of that class, or None."""
+    return attrs.validators.optional(attrs.validators.instance_of(kind))
+
+
+def is_date(_: object, attribute: attrs.Attribute[Any], value: object) -> None:
+    if value is not None and (not isinstance(value, date) or isinstance(value, datetime)):
+        raise ValueError(f"{attribute.name}: a date is needed, not {what_is(value)}")
 
 
 def if_mapping(value: Any) -> Any:
