@@ -167,6 +167,12 @@ class Response:
     def is_success(self) -> bool:
         return 200 <= self.status < 300
 
+    @property
+    def is_page(self) -> bool:
+        """Whether this is a web page or XML: of a load balancer, a firewall, a maintenance, and not the vendor's own answer."""
+        kind = self.headers.get("content-type", "").strip().lower()
+        return kind.startswith("text/html") or self.content.lstrip()[:1] == b"<"
+
     def json(self) -> Any:
         """The body as JSON data. Raises UnexpectedResponse when it is anything else, or nested more than 64 deep."""
         try:

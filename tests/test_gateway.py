@@ -147,9 +147,8 @@ class TestWaiting:
     def test_a_vendor_that_stays_away_is_waited_for_until_the_deadline(self, vendor: Vendor, clock: FakeClock) -> None:
         vendor.answers["GET /flows"] = lambda _: httpx.Response(503)
         begun = clock.monotonic()
-        with pytest.raises(DeadlineExceeded, match="the last look failed") as caught:
+        with pytest.raises(DeadlineExceeded, match="the last look failed"):
             gateway(vendor, clock).wait("acme-1/f-1", deadline=timedelta(hours=1))
-        assert "circuit open" in caught.value.message
         assert clock.monotonic() - begun >= 3600
         # the circuit keeps the vendor from being asked at each look
         assert vendor.paths().count("/flows/f-1") < 200

@@ -19,7 +19,10 @@ from ..errors import (
     AuthenticationFailed,
     ConfigError,
     DeadlineExceeded,
+    DuplicateFlow,
+    FlowNotFound,
     IdvError,
+    InvalidOrder,
     OutcomeUnknown,
     PermissionDenied,
     PluginError,
@@ -220,7 +223,11 @@ def _renew(run: Run, seen: LiveToken | None) -> Steps[LiveToken]:
     if current is not None and current is not seen and not current.is_due(run.clock.now()):
         return current
     exchange = run.session.adapter.obtain_token(seen.grant if seen else None)
-    grant = yield from _converse(run, exchange, lambda request: _attempts(run, request, None, does_nothing=True))
+    try:
+        grant = yield from _converse(run, exchange, lambda request: _attempts(run, request, None, does_nothing=True))
+    except (FlowNotFound, DuplicateFlow, InvalidOrder) as error:
+        # a token is no flow: what was asked for says nothing about the one that is being worked on
+        raise UnexpectedResponse(f"no token was given: {error.message}", status=error.status, code=error.code) from None
     run.session.token = LiveToken.of(grant, run.clock.now())
     return run.session.token
 

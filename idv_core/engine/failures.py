@@ -32,6 +32,8 @@ from .vendor_time import retry_after
 _NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError, httpx.UnsupportedProtocol)
 # Answers of which it is certain that nothing was carried out (RFC 9110 section 15.5, RFC 6585 section 4, RFC 8470 5.2).
 _REFUSED_UNSEEN = frozenset({425, 429})
+# What a web page with such a status says is true whoever made it.
+_MEANT_BY_ANYBODY = frozenset({401, 407, 408, 425, 429})
 _REQUEST_ID_HEADERS = ("x-request-id", "request-id", "x-amzn-requestid", "x-correlation-id")
 
 
@@ -146,6 +148,9 @@ def answer_error(run: Run, request: Request, response: Response) -> VendorError:
     if refusal.kind is None and not request.repeatable and (status < 400 or status == 408 or status >= 500):
         return outcome_unknown(run, request, "the answer says nothing certain", **said)
     kind = refusal.kind or kind_of_status(status)
+    if response.is_page and 400 <= status < 500 and status not in _MEANT_BY_ANYBODY:
+        # who wrote this knows nothing of flows, fields and duplicates
+        kind = UnexpectedResponse
     later = kind in (RateLimited, VendorUnavailable)
     repeatable = status in _REFUSED_UNSEEN or (request.repeatable and (status == 408 or status >= 500 or later))
     # nothing was done, but as long as nobody changes the key or the account the next call ends alike

@@ -352,11 +352,18 @@ class TestStepByStep:
         for kept_out in ("AUTHLINK", "SHORT", "aW1n", "SIGNED", "signature="):
             assert kept_out not in json.dumps(dict(raw))
 
-    def test_submitting_twice_changes_and_charges_nothing(self, idv: Gateway, emulator: VerifikEmulator) -> None:
+    def test_submitting_twice_changes_and_charges_nothing(
+        self, idv: Gateway, emulator: VerifikEmulator, clock: FakeClock
+    ) -> None:
         flow = idv.upload(opened(idv), pictures())
         emulator.fault("POST /v2/face-recognition", said(500, "InternalServerError", "internal_error"))
         with pytest.raises(OutcomeUnknown, match="Look at status"):
             idv.submit(flow)
+        # the vendor may still be at it
+        with pytest.raises(OutcomeUnknown, match="may still be carried out") as caught:
+            idv.submit(flow)
+        assert caught.value.retry_after is not None
+        clock.advance(caught.value.retry_after.total_seconds())
         idv.submit(flow)
         assert idv.submit(flow).status is FlowStatus.FINISHED
         for charged in ("validate", "background-check"):
