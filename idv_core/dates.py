@@ -7,9 +7,14 @@ that the decision can go to review.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+import unicodedata
+from collections.abc import Callable, Iterator, Mapping
 from datetime import date
-from typing import Any
+from functools import lru_cache
+from typing import Any, TypeAlias
+
+Meaning: TypeAlias = Callable[[str, Any], bool]
+"""Whether the value under a key is a date of some meaning: `means_expiry`, `means_issue`."""
 
 # Dates of identity documents lie between these years (Gregorian). 1448 is of another calendar, and so is 2567.
 FIRST_YEAR, LAST_YEAR = 1900, 2199
@@ -34,6 +39,28 @@ _NAMES = (
     "november",
     "december",
 )
+# Names without case, accents, blanks and punctuation, in English, Spanish and Portuguese.
+_EXPIRES = re.compile(
+    r"exp(?:i|ri|ry|d)|caduc|venc(?:im|e|to|$)|validade|vigencia|vigentehasta|"
+    r"validity(?!from|start|begin|since)|valid(?:up)?(?:till?|to|until?l?|thru|through|upto|end|date|before)|"
+    r"valid[oa](?:hasta|ate)|(?:end|fin)(?:date|of|de)*(?:validity|validez)|date?of?exp(?!ed)|"
+    r"^exp$|^doe$|^until$|^uptodate$|goodth|good(?:until|till)|notafter|enddate|dateofend|^dateend|^ends?(?:on|at)$"
+)
+_ISSUE = re.compile(r"issu|expedi|emision|emitid|emissao")
+# An authority or a place that issued it is no date.
+_OF_A_DATE = re.compile(r"date|data|fecha|day|dt$|issu(?:ed?|ance|ing)(?:on|at)$|^issued?$")
+# A key that ends so says something about the date, not the date itself.
+_ABOUT = frozenset(
+    {"status", "flag", "score", "confidence", "confianza", "probability", "accuracy", "reason", "url", "link"}
+)
+# What ends by itself beside the document.
+_OTHERS = frozenset({"url", "link", "token"})
+_NOUNS = frozenset({"expedicion", "expedition", "emision", "emissao", "issuance"})
+_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
+_LONGEST_KEY = 200
+_NAMED = ("name", "key", "field", "fieldName", "label", "type")
+_SAID = ("raw", "text", "content", "value", "date", "normalized")
+_PARTS = frozenset({"year", "month", "day"})
 _MONTHS = {name[:length]: number for number, name in enumerate(_NAMES, 1) for length in (3, len(name))} | {"sept": 9}
 
 
@@ -68,18 +95,108 @@ def read_date(value: object, *, day_first: bool = False) -> date | None:
 def document_dates(*, issued: object = None, expires: object = None, day_first: bool = False) -> dict[str, Any]:
     """`issued_on`, `expires_on` and `unread` for a `DocumentEvidence`: `DocumentEvidence(..., **document_dates(...))`.
 
-    Give what the vendor's answer holds, whatever it is; a list where it stands in several places. None and blank texts are
-    absent. What is there and cannot be read, or differs between the places, is named in `unread`.
+    Give what the vendor's answer holds, whatever it is; a tuple of all of them where it may stand in several places. None,
+    blank texts and an empty tuple are absent; an empty list or object, which only a vendor can have sent, is there. What is
+    there and cannot be read, or differs between the places, is named in `unread`.
     """
     dates: dict[str, Any] = {}
     unread = []
     for name, value in (("issued_on", issued), ("expires_on", expires)):
-        given = [item for item in (value if isinstance(value, (list, tuple)) else [value]) if not _is_absent(item)]
+        places = value if isinstance(value, tuple) or (isinstance(value, list) and value) else (value,)
+        given = [item for item in places if not _is_absent(item)]
         read = {read_date(item, day_first=day_first) for item in given}
         dates[name] = read.pop() if len(read) == 1 else None
         if given and dates[name] is None:
             unread.append(name)
     return {**dates, "unread": tuple(unread)}
+
+
+@lru_cache(maxsize=4096)
+def _means_expiry(key: str) -> bool:
+    words = _words(key)
+    if not _ABOUT.isdisjoint(words[-1:]) or not _OTHERS.isdisjoint(words) or plain_name(key).endswith(tuple(_ABOUT)):
+        return False
+    return "exp" in words or bool(_EXPIRES.search(plain_name(key)))
+
+
+def means_expiry(key: str, value: object = None) -> bool:
+    """Whether a key of that name, however it is spelled, tells when a document ends."""
+    return _means_expiry(key[:_LONGEST_KEY])
+
+
+def means_issue(key: str, value: object = None) -> bool:
+    """Whether a key of that name tells when a document was issued.
+
+    A bare noun (`expedicion`) does so only with digits in its value: the place of issue is called the same.
+    """
+    plain = plain_name(key)
+    if plain in _NOUNS:
+        return any(char.isdigit() for char in str(value))
+    if not _ABOUT.isdisjoint(_words(key)[-1:]) or plain.endswith(tuple(_ABOUT)) or means_expiry(key):
+        return False
+    return plain == "doi" or bool(_ISSUE.search(plain) and _OF_A_DATE.search(plain))
+
+
+def dates_under(data: Any, means: Meaning) -> tuple[Any, ...]:
+    """What stands under the keys of that meaning, however deep, for `document_dates`.
+
+    Also where a list names its fields (`{"name": "expiry", "value": ...}`), and where a reader says more about a date than
+    the date (`{"value": ..., "confidence": ...}`).
+    """
+    return tuple(_under(data, means))
+
+
+def plain_name(key: str) -> str:
+    """A key without case, accents, blanks and punctuation."""
+    letters = unicodedata.normalize("NFKD", key[:_LONGEST_KEY]).casefold()
+    return "".join(char for char in letters if char.isalnum())
+
+
+def _words(key: str) -> tuple[str, ...]:
+    return tuple(word.lower() for word in _WORDS.findall(key[:_LONGEST_KEY]))
+
+
+def _under(data: Any, means: Meaning) -> Iterator[Any]:
+    if isinstance(data, (list, tuple)):
+        for item in data:
+            yield from _under(item, means)
+    if not isinstance(data, Mapping):
+        return
+    said = next((data[key] for key in _SAID if key in data), None)
+    if said is not None and any(isinstance(data.get(key), str) and means(data[key], said) for key in _NAMED):
+        yield from _said(data)
+        return
+    for key, value in data.items():
+        if means(key, value):
+            if not _says_no(key, value):
+                yield from _said(value)
+        else:
+            yield from _under(value, means)
+
+
+def _said(value: Any) -> Iterator[Any]:
+    """What stands under such a key: itself, each item of a list, or the value among what a reader says of it."""
+    if isinstance(value, list) and value:
+        for item in value:
+            yield from _said(item)
+    elif isinstance(value, Mapping) and value and not value.keys() >= _PARTS:
+        said = [value[key] for key in _SAID if key in value]
+        if said:
+            # of a text and what it was read as, the latter
+            there = [item for item in said if not _is_absent(item)]
+            yield from _said(
+                next((item for item in reversed(there) if item not in ([], {})), there[-1] if there else None)
+            )
+        else:
+            yield value
+    else:
+        yield value
+
+
+def _says_no(key: str, value: Any) -> bool:
+    """A flag that says that the document has not ended: `is_expired: false`."""
+    text = value.strip().lower() if isinstance(value, str) else value
+    return "expired" in plain_name(key) and (text is False or text in ("no", "false", "n"))
 
 
 def _is_absent(value: object) -> bool:

@@ -7,23 +7,16 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any, Literal
 
-from idv_core.dates import document_dates
+from idv_core.dates import document_dates, means_expiry, means_issue
 
 from .words import parts
 
 _Kind = Literal["issued", "expires"]
 
-_EXPIRES = re.compile(
-    r"exp(?:i|ri|ry|d)|validity(?!from|start|begin|since)|valid(?:up)?(?:till?|to|until?l?|thru|through|end|date|before)|^uptodate$"
-    r"|goodth|gooduntil|notafter|enddate|dateofend|^dateend|^ends?(?:on|at)$"
-)
-_ISSUED = re.compile(
-    r"issu(?:e|ed|ance|ing)(?:date|dt|on|at)|dateof(?:issu|bill)|dateissu|^issued?$|^issuance$|billdate"
-)
+# Bills are dated, and nothing else on them is a date of issue.
+_BILLED = re.compile(r"dateofbill|billdate|^issuance$")
 # A key that ends so says something about the date, not the date itself.
 _ABOUT = frozenset({"status", "flag", "score", "confidence", "reason", "url", "link"})
-# What ends by itself beside the document.
-_OTHERS = frozenset({"url", "link", "token"})
 _BEGINS = frozenset({"from", "start", "begin", "since"})
 _LABELS = frozenset({"name", "key", "field", "label"})
 # Documented for `validity_to` of a GST certificate.
@@ -41,7 +34,7 @@ def read_validity(content: Mapping[str, Any], beside: Mapping[str, Any]) -> dict
     for key, value in beside.items():
         if value is not content:
             _look({key: value}, "", found)
-    return document_dates(issued=found["issued"], expires=found["expires"], day_first=True)
+    return document_dates(issued=tuple(found["issued"]), expires=tuple(found["expires"]), day_first=True)
 
 
 def _look(node: Any, above: str, found: dict[_Kind, list[Any]]) -> None:
@@ -72,26 +65,24 @@ def _is_span(item: Any) -> bool:
 def _named(above: str, key: str) -> tuple[str, _Kind | None]:
     words = parts(key)
     name = "".join(words)
-    kind = _kind(name, words)
-    return name, kind or (_kind(above + name, words) if above else None)
+    kind = _kind(key)
+    return name, kind or (_kind(f"{above}_{key}") if above else None)
 
 
-def _kind(name: str, words: tuple[str, ...]) -> _Kind | None:
-    if not _ABOUT.isdisjoint(words[-1:]) or not _OTHERS.isdisjoint(words):
-        return None
-    if _EXPIRES.search(name) or "exp" in words or name == "doe":
+def _kind(key: str) -> _Kind | None:
+    if means_expiry(key):
         return "expires"
-    return "issued" if _ISSUED.search(name) or name == "doi" else None
+    return "issued" if means_issue(key) or _BILLED.search("".join(parts(key))) else None
 
 
 def _values(item: Any) -> Iterator[Any]:
     """The date of a field, of a list of fields, or of a group that is one date (`year`, `month`, `day`)."""
-    if isinstance(item, list):
+    if isinstance(item, list) and item:
         for one in item:
             yield from _values(one)
-    elif not isinstance(item, Mapping) or {"year", "month", "day"} <= item.keys():
+    elif not item or not isinstance(item, Mapping) or {"year", "month", "day"} <= item.keys():
         yield item
-    elif item.get("value") not in (None, "", [], {}):
+    elif item.get("value") not in (None, ""):
         yield from _values(item["value"])
     else:
         for key, one in item.items():

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import attrs
 
-from idv_core.dates import document_dates
+from idv_core.dates import Meaning, dates_under, document_dates, means_expiry, means_issue
+from idv_core.failures import failures_in, shown
 from idv_core.model import (
     Check,
     CheckKind,
@@ -39,6 +41,29 @@ _PARTS = (
 KINDS = frozenset(kind for _, kind in _PARTS)
 _OUTCOMES = {"verified": CheckOutcome.PASSED, "unverified": CheckOutcome.FAILED}
 _FIELDS = ("first_name", "last_name", "sex")
+# What a session and a report have beside what is read here (docs.stripe.com/api/identity).
+_SESSION = frozenset(
+    {
+        "id", "object", "client_reference_id", "client_secret", "created", "last_error", "last_verification_report",
+        "livemode", "metadata", "options", "provided_details", "redaction", "related_customer", "related_person",
+        "return_url", "status", "type", "url", "verification_flow", "verified_outputs",
+    }
+)  # fmt: skip
+_REPORT = frozenset(
+    {
+        "id", "object", "client_reference_id", "created", "livemode", "options", "type", "verification_flow",
+        "verification_session",
+    }
+)  # fmt: skip
+# What a person's papers say, which is text of any kind.
+_PERSONAL = frozenset(
+    {
+        *_FIELDS, "address", "dob", "email", "files", "id_number", "id_number_type", "issuing_country", "number", "phone",
+        "unparsed_place_of_birth", "unparsed_sex",
+    }
+)  # fmt: skip
+_DATE = frozenset({"day", "month", "year"})
+_WORD = re.compile(r"[A-Za-z][A-Za-z _-]{0,39}", re.ASCII)
 
 
 @attrs.frozen(kw_only=True)
@@ -85,7 +110,11 @@ def read_session(session: Mapping[str, Any]) -> Reading:
 
 
 def _doubts(session: Mapping[str, Any], report: Mapping[str, Any]) -> Iterator[Reason]:
-    """What was asked for and is not in the report."""
+    """What was asked for and is not in the report, and what speaks of a failure beside the parts."""
+    if session.get("redaction") is not None:
+        yield Reason("session.redacted", "the session is redacted: its data are deleted at Stripe, or about to be")
+    if failed := failures_in({key: value for key, value in session.items() if key not in _SESSION}):
+        yield Reason("session.failure", f"the session is verified and tells of a failure: {', '.join(failed)}")
     asked = as_object(as_object(session.get("options")).get("document"))
     for option, part in (("require_matching_selfie", "selfie"), ("require_id_number", "id_number")):
         if asked.get(option) is True and report.get(part) is None:
@@ -98,11 +127,17 @@ def _checks(report: Mapping[str, Any]) -> Iterator[Check]:
         if part is not None:
             about = as_text(as_object(part).get("type")) if name == "document" else None
             yield _check(kind, about or name, part)
-    # parts that the pages do not have (yet): whatever has a status is a check
-    known = {name for name, _ in _PARTS}
+    # parts that the pages do not have (yet): an object, a list, or a word, which may be a verdict
+    known = {name for name, _ in _PARTS} | _REPORT
     for name, part in report.items():
-        if name not in known and "status" in as_object(part):
-            yield _check(CheckKind.OTHER, name, part)
+        if name not in known and _is_part(name, part):
+            yield _check(CheckKind.OTHER, shown(name), part)
+
+
+def _is_part(name: str, part: object) -> bool:
+    if isinstance(part, (dict, list)):
+        return bool(part)
+    return bool(failures_in({name: part})) or part is False or (isinstance(part, str) and bool(_WORD.fullmatch(part)))
 
 
 def _check(kind: CheckKind, name: str, part: object) -> Check:
@@ -110,21 +145,23 @@ def _check(kind: CheckKind, name: str, part: object) -> Check:
     said = as_object(part)
     word, error = as_text(said.get("status")), said.get("error")
     outcome = _OUTCOMES.get(word or "", CheckOutcome.INCONCLUSIVE)
-    if outcome is CheckOutcome.PASSED and (error or kind is CheckKind.OTHER):
+    beside = failures_in({key: value for key, value in said.items() if key not in ("status", "error", *_PERSONAL)})
+    if outcome is CheckOutcome.PASSED and (error or beside or kind is CheckKind.OTHER):
         outcome = CheckOutcome.INCONCLUSIVE
     code = as_text(as_object(error).get("code")) or ("unknown_error" if error else None)
     return Check(
         kind=kind,
         name=name[:40],
         outcome=outcome,
-        reasons=(code[:80],) if code else (),
+        reasons=(*((code[:80],) if code else ()), *beside),
         vendor_word=word and word[:40],
     )
 
 
 def _documents(report: Mapping[str, Any]) -> Iterator[DocumentEvidence]:
     document = as_object(report.get("document"))
-    if not document:
+    dates = document_dates(issued=_dates(document, means_issue), expires=_dates(report, means_expiry))
+    if not document and not any(dates.values()):
         return
     country = as_text(document.get("issuing_country"))
     read = {name: as_text(document.get(name)) for name in _FIELDS}
@@ -133,13 +170,20 @@ def _documents(report: Mapping[str, Any]) -> Iterator[DocumentEvidence]:
         type=(as_text(document.get("type")) or "").upper() or None,
         country=country if country in COUNTRIES else None,
         fields=tuple(ExtractedField(name=name, value=value) for name, value in read.items() if value),
-        **document_dates(issued=_date(document.get("issued_date")), expires=_date(document.get("expiration_date"))),
+        **dates,
     )
 
 
-def _date(value: object) -> object:
-    """`{day, month, year}`. One whose parts are all null is none; one that lacks only some is not understood."""
-    return None if isinstance(value, dict) and all(part is None for part in value.values()) else value
+def _dates(place: Mapping[str, Any], means: Meaning) -> tuple[object, ...]:
+    """Dates of that meaning, `{day, month, year}` each. One whose parts are all null is none; one that lacks only some is not
+    understood.
+    """
+    told = {key: value for key, value in place.items() if key not in _REPORT}
+    return tuple(value for value in dates_under(told, means) if not _is_null(value))
+
+
+def _is_null(date: object) -> bool:
+    return isinstance(date, dict) and date.keys() == _DATE and all(part is None for part in date.values())
 
 
 def public(session: Mapping[str, Any]) -> dict[str, Any]:

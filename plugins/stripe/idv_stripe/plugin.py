@@ -163,7 +163,7 @@ class StripeIdentity:
             vendor_word=reading.word,
             notes=reading.notes,
             doubts=reading.doubts,
-            is_test=answer.get("livemode") is not True,
+            is_test=answer.get("livemode") is not True or _report_of(answer).get("livemode") not in (None, True),
             raw=public(answer),
         )
 
@@ -353,6 +353,13 @@ class StripeIdentity:
         )
         if any(others):
             raise UnexpectedResponse("the answer is another session", status=reply.status)
+        report = _report_of(answer)
+        if report.get("verification_session") not in (None, flow.id):
+            raise UnexpectedResponse("the report is of another session", status=reply.status)
+        theirs = report.get("client_reference_id")
+        known = (subject_of(theirs) if isinstance(theirs, str) else None) == flow.subject if flow.subject else True
+        if theirs is not None and not (known and theirs == (person or theirs)):
+            raise UnexpectedResponse("the report is about another applicant", status=reply.status)
         return answer
 
     def _check_mode(self, session: Session, reply: Response) -> None:
@@ -387,6 +394,11 @@ def _told(session: Mapping[str, Any]) -> dict[str, Any]:
         "phone": details.get("phone"),
         **{name: options.get(name) for name in _OPTIONS},
     }
+
+
+def _report_of(session: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The report of the last attempt, where it was asked for in full."""
+    return as_object(session.get("last_verification_report"))
 
 
 def _differing(wanted: Mapping[str, Any], told: Mapping[str, Any]) -> list[str]:

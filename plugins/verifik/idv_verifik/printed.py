@@ -3,30 +3,15 @@
 from __future__ import annotations
 
 import re
-import unicodedata
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from idv_core.dates import document_dates
+from idv_core.dates import dates_under, document_dates, means_expiry, means_issue, plain_name
 
-# Names without case, accents, blanks and punctuation, in English, Spanish and Portuguese.
-_EXPIRY = re.compile(
-    r"expir|caduc|venc(?:im|e|to|$)|validade|vigencia|vigentehasta|goodthru|goodthrough|"
-    r"exp(?:date|dt|day)|date?of?exp(?!ed)|^exp$|^doe$|^until$|^enddate$|^dateend$|"
-    r"valid(?:ity)?(?:until|till|thru|through|upto|date)|valid[oa](?:hasta|ate)|valid(?:ity)?(?:to|end|ends)(?:date|on)?$|"
-    r"(?:end|fin)(?:date|of|de)*(?:validity|validez)|validityperiod|(?:period|date)of?validity"
-)
-_ISSUE = re.compile(r"issu|expedi|emision|emitid|emissao|^doi$|validfrom|validodesde")
-# An authority or a place that issued it is no date.
-_DATE = re.compile(r"date|data|fecha|day|issuedon|issuedat|issueon|^issued?$|^doi$|from$|desde$")
-_NOUNS = frozenset({"expedicion", "expedition", "emision", "emissao", "issuance"})
-_NO_DATE = re.compile(r"(?:confidence|score|probability|accuracy|confianza)$")
+_VALID_FROM = re.compile(r"validfrom|validodesde")
 _ERROR = re.compile(r"error|fail|reject|rechaz")
 _COUNTED = re.compile(r"attempt|count|limit|rate")
 _NOTHING = frozenset({"", "0", "false", "n/a", "no", "no error", "none", "null", "ok", "success"})
-_NAMED = ("name", "key", "field", "fieldName", "label", "type")
-_SAID = ("raw", "text", "content", "value", "date", "normalized")
-_EMPTY: tuple[Any, ...] = (None, "", False, [], {})
 # Parts of a document validation that hold what was read; the rest is about the record.
 _READ = ("documentData", "OCRExtraction", "ocrResults", "scoreValidation", "validationResults")
 _REFERENCES = frozenset({"appRegistration", "client", "project", "projectFlow", "template"})
@@ -38,8 +23,8 @@ def printed_dates(document: Mapping[str, Any]) -> dict[str, Any]:
     # `expiresAt` of a record is the end of a link or a code
     places.append({key: value for key, value in document.items() if key not in (*_READ, *_REFERENCES, "expiresAt")})
     return document_dates(
-        issued=[value for place in places for value in _values(place, _is_issue_date)],
-        expires=[value for place in places for value in _values(place, _is_expiry)],
+        issued=dates_under(places, _begins),
+        expires=dates_under(places, means_expiry),
     )
 
 
@@ -54,7 +39,7 @@ def _errors(data: Any) -> Iterator[str]:
             yield from _errors(item)
     if isinstance(data, Mapping):
         for key, value in data.items():
-            plain = _plain(key)
+            plain = plain_name(key)
             if _ERROR.search(plain) and not _COUNTED.search(plain):
                 if _is_something(value):
                     yield key[:40]
@@ -68,55 +53,6 @@ def _is_something(value: Any) -> bool:
     return value not in (None, False, 0) and str(value).strip().lower() not in _NOTHING
 
 
-def _is_expiry(name: str, _: Any = None) -> bool:
-    plain = _plain(name)
-    return bool(_EXPIRY.search(plain)) and not _NO_DATE.search(plain)
-
-
-def _is_issue_date(name: str, value: Any) -> bool:
-    plain = _plain(name)
-    if _NO_DATE.search(plain) or _is_expiry(name):
-        return False
-    if plain in _NOUNS:
-        # on Colombian documents the place stands beside the date
-        return any(char.isdigit() for char in str(value))
-    return bool(_ISSUE.search(plain) and _DATE.search(plain))
-
-
-def _values(data: Any, is_meant: Callable[[str, Any], bool]) -> Iterator[Any]:
-    """The values under the keys that are meant, also where a list names its fields: `{"name": ..., "value": ...}`."""
-    if isinstance(data, list):
-        for item in data:
-            yield from _values(item, is_meant)
-    if not isinstance(data, Mapping):
-        return
-    said = next((data[key] for key in _SAID if key in data), None)
-    if said is not None and any(isinstance(data.get(key), str) and is_meant(data[key], said) for key in _NAMED):
-        yield from _said(data)
-        return
-    for key, value in data.items():
-        if is_meant(key, value):
-            yield from _said(value)
-        else:
-            yield from _values(value, is_meant)
-
-
-def _said(value: Any) -> Iterator[Any]:
-    """What stands under such a key: itself, each item of a list, or the value among what a reader says of it."""
-    if isinstance(value, list):
-        for item in value:
-            yield from _said(item)
-    elif isinstance(value, Mapping) and not {"year", "month", "day"} <= set(value):
-        said = [value[key] for key in _SAID if key in value]
-        if said:
-            # of a text and what it was read as, the latter
-            yield from _said(next((item for item in reversed(said) if item not in _EMPTY), None))
-        elif _is_something(value):
-            yield value
-    elif value is not False:
-        yield value
-
-
-def _plain(name: str) -> str:
-    letters = unicodedata.normalize("NFKD", name).casefold()
-    return "".join(char for char in letters if char.isalnum())
+def _begins(name: str, value: Any) -> bool:
+    """Issued on, or valid from, which comes to the same on these documents."""
+    return means_issue(name, value) or bool(_VALID_FROM.search(plain_name(name)) and not means_expiry(name))

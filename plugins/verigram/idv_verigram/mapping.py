@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import date
 from typing import Any
 
 import attrs
 
-from idv_core.model import Check, CheckKind, CheckOutcome, FlowStatus, Reason, Score, VendorVerdict
+from idv_core.dates import dates_under, document_dates, means_expiry
+from idv_core.failures import failures_in
+from idv_core.model import (
+    Check,
+    CheckKind,
+    CheckOutcome,
+    FlowStatus,
+    Reason,
+    Score,
+    VendorVerdict,
+)
 from idv_core.model.public import without_secrets
 
 KINDS = {
@@ -21,18 +32,23 @@ KINDS = {
     "doc-preview": CheckKind.OTHER,
 }
 _OUTCOMES = {"pass": CheckOutcome.PASSED, "success": CheckOutcome.PASSED, "fail": CheckOutcome.FAILED}
-_DEEPEST = 4
 _KEPT = ("service_name", "service_status", "face_match", "similarity", "vendor")
+# Files and a population register's record of all of a person's papers, of which some have ended (sections 3.7 and 6.3).
+_RECORDS = frozenset({"kisc_pii", "kisc_face_image", "signed_doc"})
+_ANSWER = frozenset({"flow_id", "person_id", "flow_status", "end_cause", "interrupter", *_RECORDS})
+# Other spellings of `service_name` and `service_status`.
+_NAMES, _STATUSES = ("service_name", "service", "name"), ("service_status", "status", "result")
 
 
 @attrs.frozen(kw_only=True)
 class Reading:
-    """What one answer of the result call says."""
+    """What one answer of the result call says. `expires_on` is when a document ends, should it tell that."""
 
     status: FlowStatus
     verdict: VendorVerdict | None = None
     word: str | None = None
     checks: tuple[Check, ...] = ()
+    expires_on: date | None = None
     notes: tuple[str, ...] = ()
     doubts: tuple[Reason, ...] = ()
     raw: Mapping[str, Any] = attrs.field(factory=dict)
@@ -40,18 +56,29 @@ class Reading:
 
 def read_answer(answer: Mapping[str, Any]) -> Reading:
     """Read a 200 of the result call. Only `flow_status` and `end_cause` make the verdict; services are evidence."""
-    services = [_kept(service) for key, value in answer.items() for service in _services(key, value)]
+    rest = {key: value for key, value in answer.items() if key not in _ANSWER}
+    found = [one for key, value in rest.items() for one in _services(key, value, key)]
+    services = [(place, _kept(service)) for place, service in found]
     status, verdict, notes = _verdict(answer)
     checks, earlier = _last_attempts(services)
     word = _word(answer.get("flow_status"))
-    raw = {"flow_status": answer.get("flow_status"), "end_cause": answer.get("end_cause"), "services": services}
+    raw = {
+        "flow_status": answer.get("flow_status"),
+        "end_cause": answer.get("end_cause"),
+        "services": [service for _, service in services],
+    }
+    dates = _dates(rest)
+    doubts = [*_doubts(answer, rest, verdict)]
+    if dates["unread"]:
+        doubts.append(Reason("document.unread", "a service tells when a document ends, and the date is not understood"))
     return Reading(
         status=status,
         verdict=verdict,
         word=word and word[:40],
         checks=checks,
+        expires_on=dates["expires_on"],
         notes=(*notes, *earlier),
-        doubts=tuple(_doubts(answer, verdict)),
+        doubts=tuple(doubts),
         raw=without_secrets(raw),
     )
 
@@ -68,26 +95,76 @@ def _verdict(answer: Mapping[str, Any]) -> tuple[FlowStatus, VendorVerdict | Non
     return FlowStatus.AWAITING_APPLICANT, None, notes
 
 
-def _doubts(answer: Mapping[str, Any], verdict: VendorVerdict | None) -> Iterator[Reason]:
-    """A flow that passed and still pauses at a step (section 3.3) is not understood."""
+def _doubts(answer: Mapping[str, Any], rest: Mapping[str, Any], verdict: VendorVerdict | None) -> Iterator[Reason]:
+    """A flow that passed and still pauses at a step (section 3.3), or tells of a failure beside, is not understood."""
+    if verdict is not VendorVerdict.POSITIVE:
+        return
     pause = answer.get("interrupter")
     word = _word(pause.get("service_status")) if isinstance(pause, dict) else None
-    if verdict is VendorVerdict.POSITIVE and pause is not None and word not in ("pass", "success"):
+    if pause is not None and word not in ("pass", "success"):
         yield Reason("flow.interrupted", "the flow passed, and its interrupter says that it pauses at a step")
+    if failed := failures_in(
+        {**rest, "interrupter": pause}, known={*_KEPT, *_RECORDS}, also={"reason", "reasons", "cause"}
+    ):
+        yield Reason(
+            "answer.failure", f"the flow passed, and beside it something tells of a failure: {', '.join(failed)}"
+        )
 
 
-def _services(key: str, value: object, depth: int = 0) -> Iterator[Mapping[str, Any]]:
-    """Services in any container of section 6.1: in lists or under keys, with a name or under the key that names them."""
+def _dates(rest: Mapping[str, Any]) -> dict[str, Any]:
+    """When a document ends. No such date is documented; one that is there all the same counts. `expires_at` beside the
+    services is the flow's own end.
+    """
+    told = _without_records({key: value for key, value in rest.items() if key != "expires_at"})
+    return document_dates(expires=dates_under(told, means_expiry))
+
+
+def _without_records(data: Any) -> Any:
+    if isinstance(data, list):
+        return [_without_records(item) for item in data]
+    if isinstance(data, dict):
+        return {key: _without_records(value) for key, value in data.items() if key not in _RECORDS}
+    return data
+
+
+def _services(key: str, value: object, place: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Services in any container of section 6.1 and the place of each: in lists or under keys, with a name, under the key that
+    names them, or as a word alone under that key.
+    """
     if isinstance(value, list):
         for item in value:
-            yield from _services(key, item, depth + 1)
-    elif isinstance(value, dict) and (depth or key != "interrupter"):
-        if isinstance(value.get("service_name"), str) or key in KINDS or "service_status" in value:
-            name = value.get("service_name")
-            yield {**value, "service_name": name if isinstance(name, str) else key}
-        elif depth < _DEEPEST:
-            for inner, item in value.items():
-                yield from _services(inner, item, depth + 1)
+            yield from _services(key, item, place)
+    elif isinstance(value, dict):
+        name = _name_in(value, key)
+        if name is not None:
+            word = next((value[status] for status in _STATUSES if status in value), _ABSENT)
+            yield place, {**value, "service_name": name, **({} if word is _ABSENT else {"service_status": word})}
+        for inner, item in value.items():
+            if inner not in _RECORDS and inner not in _KEPT:
+                yield from _services(inner, item, f"{place}.{inner}")
+    elif (name := _known(key)) is not None and value is not None:
+        yield place, {"service_name": name, "service_status": value}
+
+
+_ABSENT = object()
+
+
+def _name_in(value: Mapping[str, Any], key: str) -> str | None:
+    """The service that an object is about; None if it is about none."""
+    said = [value[name] for name in _NAMES if isinstance(value.get(name), str)]
+    if isinstance(value.get("service_name"), str):
+        return _known(said[0]) or said[0]
+    says = any(status in value for status in _STATUSES)
+    known = _known(key) or next((name for text in said if says and (name := _known(text))), None)
+    if known is None and not {"service_status", "face_match", "similarity"}.isdisjoint(value):
+        return said[0] if said else key
+    return known
+
+
+def _known(name: str) -> str | None:
+    """The service of that name, however it is written (`VeriDoc`, `client_card`)."""
+    plain = name.strip().lower().replace("_", "-")
+    return plain if plain in KINDS else None
 
 
 def _kept(service: Mapping[str, Any]) -> dict[str, Any]:
@@ -102,28 +179,35 @@ def _kept(service: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _last_attempts(services: list[dict[str, Any]]) -> tuple[tuple[Check, ...], tuple[str, ...]]:
+def _last_attempts(services: list[tuple[str, dict[str, Any]]]) -> tuple[tuple[Check, ...], tuple[str, ...]]:
     """The checks of each service's last attempt; notes tell of earlier ones that ended otherwise.
 
     A step may be tried again (`max_retries`, section 3.1), and that attempts are listed, and in which order, is documented
     nowhere. So where the last one failed after one that passed, or says nothing of what an earlier one checked, it is
-    inconclusive.
+    inconclusive. What stands in another place is no attempt, so that two places that differ are inconclusive too.
     """
     attempts: dict[str, list[dict[str, Check]]] = {}
-    for service in services:
+    places: dict[str, set[str]] = {}
+    for place, service in services:
         made = {check.name: check for check in _checks(service)}
         attempts.setdefault(str(service["service_name"]), []).append(made)
+        places.setdefault(str(service["service_name"]), set()).add(place)
     checks: list[Check] = []
     notes: list[str] = []
-    for tried in attempts.values():
+    for service_name, tried in attempts.items():
         *earlier, last = tried
         for name in dict.fromkeys(name for attempt in tried for name in attempt):
             before = [attempt[name] for attempt in earlier if name in attempt]
             check = last.get(name)
             if check is None:
                 check = attrs.evolve(before[-1], outcome=CheckOutcome.INCONCLUSIVE)
-            elif check.outcome is CheckOutcome.FAILED and any(b.outcome is CheckOutcome.PASSED for b in before):
-                check = attrs.evolve(check, outcome=CheckOutcome.INCONCLUSIVE)
+            else:
+                differs = any(b.outcome is not check.outcome for b in before) and len(places[service_name]) > 1
+                worsened = check.outcome is CheckOutcome.FAILED and any(
+                    b.outcome is CheckOutcome.PASSED for b in before
+                )
+                if differs or worsened:
+                    check = attrs.evolve(check, outcome=CheckOutcome.INCONCLUSIVE)
             checks.append(check)
             others = {str(b.outcome) for b in before if b.outcome is not check.outcome}
             notes.extend(f"an earlier attempt at {name} was {outcome}" for outcome in sorted(others))

@@ -199,6 +199,8 @@ class Verigram:
             raise UnexpectedResponse(f"the result is of another flow: its {which} is not ours", status=reply.status)
         reading = read_answer(answer)
         doubts = [*reading.doubts, *self._unnamed(flow, named, person)]
+        if reading.expires_on is not None and reading.expires_on < reply.received_at.date():
+            doubts.append(Reason("document.expired", "a service tells that a document has ended"))
         return attrs.evolve(reading, doubts=tuple(doubts))
 
     def _unnamed(self, flow: Flow, named: object, person: object) -> Iterator[Reason]:
