@@ -108,16 +108,24 @@ class FastTransport(httpx.AsyncBaseTransport):
 class _Connector(aiohttp.TCPConnector):
     """What fails before there is a connection is called so, whatever it is: nothing of the request was sent.
 
-    A kept connection on which something has come in (its end, a second answer to the last call) is not used again, also where
-    the event loop had no time to read it.
+    A kept connection on which something has come in (its end, a second answer to the last call) is not used again, whether the
+    event loop has read it or had no time to.
     """
 
     async def _get(self, *args: Any) -> Any:
         connection = await super()._get(*args)
-        while connection is not None and _is_readable(connection.transport):
+        while connection is not None and not _is_empty(connection.protocol):
             connection.close()
             connection = await super()._get(*args)
         return connection
+
+    def _release(self, key: Any, protocol: Any, *, should_close: bool = False) -> None:
+        transport = protocol.transport
+        # where reading was held up, what came after the answer may lie in the event loop's TLS, which shows nothing
+        is_held_up = transport is not None and not transport.is_reading()
+        super()._release(key, protocol, should_close=should_close or is_held_up)
+        # what comes in from now on answers no call: without a parser it stays as it is, and `should_close` says so
+        protocol._parser = None
 
     async def connect(self, *args: Any, **more: Any) -> Any:
         try:
@@ -130,8 +138,13 @@ class _Connector(aiohttp.TCPConnector):
             raise httpx.ConnectError(type(error).__name__) from error
 
 
+def _is_empty(protocol: Any) -> bool:
+    """Whether nothing lies in a kept connection: nothing in aiohttp's buffers, nothing in the kernel."""
+    return not protocol.should_close and protocol.transport is not None and not _is_readable(protocol.transport)
+
+
 def _is_readable(transport: Any) -> bool:
-    socket = transport and transport.get_extra_info("socket")
+    socket = transport.get_extra_info("socket")
     number = socket.fileno() if socket else -1
     if number < 0:
         return True

@@ -301,30 +301,6 @@ class TestProxies:
         assert not [head for head in heads if b"authorization" in head.lower()]
 
 
-@pytest.fixture
-def self_signed(tmp_path: Path) -> ssl.SSLContext:
-    import subprocess
-
-    key, certificate = tmp_path / "key", tmp_path / "certificate"
-    made = [
-        "openssl",
-        "req",
-        "-x509",
-        "-newkey",
-        "ec",
-        "-pkeyopt",
-        "ec_paramgen_curve:prime256v1",
-        "-nodes",
-        "-days",
-        "2",
-    ]
-    names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
-    subprocess.run([*made, "-keyout", key, "-out", certificate, *names], check=True, capture_output=True)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
-    return context
-
-
 @pytest.mark.parametrize("kind", KINDS)
 class TestCauses:
     def test_a_certificate_that_is_not_trusted_is_said_and_not_tried_again(

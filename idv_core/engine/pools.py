@@ -1,8 +1,9 @@
 """The default transports: httpx's own, guarded against answers that belong to an earlier call.
 
 When a vendor (or a proxy before it) answers one call twice, the second answer lies in the connection's buffer and would
-be taken for the answer to the next call, perhaps about another person. httpcore does not notice. Here an answer
-that is there although nothing was read since the call went out closes the connection.
+be taken for the answer to the next call, perhaps about another person. httpcore does not notice. Here a kept connection
+is used again only when nothing lies in it: not in the kernel, not in a layer of TLS, not in the HTTP parser. Otherwise, and
+where that cannot be seen, it is closed before anything of the next call is sent, which goes out on another.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import httpcore
@@ -51,12 +52,10 @@ class PooledTransport(httpx.HTTPTransport):
                 lost.close()
             _raise_unless_sent(request, error)
             raise
+        _will_be_kept(answer)
         call = _call_of(answer)
         if call is not None:
             answer.stream = _Answer(answer.stream, self._pool, call)
-        if _is_of_an_earlier_call(answer):
-            answer.close()
-            raise httpx.RemoteProtocolError("an answer was there before the call was made")
         return answer
 
     def leave_to_parent(self) -> None:
@@ -88,12 +87,10 @@ class AsyncPooledTransport(httpx.AsyncBaseTransport):
             self._put_in_order()
             _raise_unless_sent(request, error)
             raise
+        _will_be_kept(answer)
         call = _call_of(answer)
         if call is not None:
             answer.stream = _AsyncAnswer(answer.stream, self, call)
-        if _is_of_an_earlier_call(answer):
-            await answer.aclose()
-            raise httpx.RemoteProtocolError("an answer was there before the call was made")
         return answer
 
     async def aclose(self) -> None:
@@ -188,28 +185,67 @@ def _raise_unless_sent(request: httpx.Request, error: BaseException) -> None:
 
 
 def is_guarded(stream: object) -> bool:
-    """Whether this is a connection of ours, which knows an answer that was there too early."""
+    """Whether this is a connection of ours, which is not used again while an answer lies in it."""
     return isinstance(stream, (_Stream, _AsyncStream))
 
 
-def _is_of_an_earlier_call(answer: httpx.Response) -> bool:
+def _will_be_kept(answer: httpx.Response) -> None:
     stream = answer.extensions.get("network_stream")
-    return isinstance(stream, (_Stream, _AsyncStream)) and not stream.heard
+    if isinstance(stream, (_Stream, _AsyncStream)):
+        stream.answered = getattr(answer.stream, "_httpcore_stream", answer.stream)
+
+
+def _check_before_reuse(stream: _Stream | _AsyncStream, held: Callable[[Any], Iterator[int]]) -> None:
+    """To be called before each write. At the first one after an answer, the connection must be empty.
+
+    For ConnectionNotAvailable httpcore closes the connection and sends the call on another one.
+    """
+    answer, stream.answered = stream.answered, None
+    if answer is None:
+        return
+    with contextlib.suppress(AttributeError):
+        parser = answer._stream._connection._h11_state
+        if parser.trailing_data == (b"", False) and not any(held(stream._inner)):
+            return
+    raise httpcore.ConnectionNotAvailable
+
+
+def _held(stream: Any) -> Iterator[int]:
+    """How much lies in each layer below the parser. AttributeError where that cannot be seen."""
+    socket, tls = stream.get_extra_info("socket"), stream.get_extra_info("ssl_object")
+    yield stream.get_extra_info("is_readable")
+    if isinstance(socket, ssl.SSLSocket):
+        yield socket.pending()
+    if tls is not getattr(socket, "_sslobj", None):
+        # TLS within the TLS of a proxy
+        yield tls.pending()
+        yield stream._incoming.pending
+
+
+def _held_async(stream: Any) -> Iterator[int]:
+    """The same for asyncio."""
+    yield stream.get_extra_info("is_readable")
+    layer = stream._stream
+    while hasattr(layer, "transport_stream"):
+        yield layer._ssl_object.pending()
+        yield layer._read_bio.pending
+        layer = layer.transport_stream
+    yield len(layer._protocol.read_queue)
 
 
 class _Stream(httpcore.NetworkStream):
-    """A connection that knows whether anything was read since it was last written to."""
+    """A connection that takes no further call while anything of an earlier one lies in it."""
 
     def __init__(self, inner: httpcore.NetworkStream) -> None:
         self._inner = inner
-        self.heard = False
+        # the last answer, until the next call
+        self.answered: Any = None
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        self.heard = True
         return self._inner.read(max_bytes, timeout)
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self.heard = False
+        _check_before_reuse(self, _held)
         self._inner.write(buffer, timeout)
 
     def close(self) -> None:
@@ -227,14 +263,14 @@ class _AsyncStream(httpcore.AsyncNetworkStream):
 
     def __init__(self, inner: httpcore.AsyncNetworkStream) -> None:
         self._inner = inner
-        self.heard = False
+        # the last answer, until the next call
+        self.answered: Any = None
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        self.heard = True
         return await self._inner.read(max_bytes, timeout)
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self.heard = False
+        _check_before_reuse(self, _held_async)
         await self._inner.write(buffer, timeout)
 
     async def aclose(self) -> None:
