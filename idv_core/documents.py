@@ -104,7 +104,23 @@ def check_documents(documents: Any) -> tuple[Document, ...]:
         several = (None,)
     if isinstance(documents, (str, bytes)) or not all(isinstance(document, Document) for document in several):
         raise InvalidOrder("a list of documents is needed, each a Document", fields=("documents",))
+    _check_streams(several)
     return several
+
+
+def _check_streams(documents: tuple[Document, ...]) -> None:
+    """One open file handed in for two documents would be sent twice as the same picture."""
+    seen: set[int] = set()
+    for document in documents:
+        for content in (document.content, document.back_content):
+            if content is None or isinstance(content, bytes):
+                continue
+            if id(content) in seen:
+                raise InvalidOrder(
+                    f"document {document.id!r}: its file object is that of another document too; open one for each",
+                    fields=(document.id,),
+                )
+            seen.add(id(content))
 
 
 def check_order(order: object, now: datetime) -> None:
@@ -166,11 +182,17 @@ def _of_stream(id: str, stream: BinaryIO, limit: int) -> bytes:
                 break
             parts.append(bytes(part))
             size += len(part)
-    except OSError as error:
-        why = error.strerror or type(error).__name__
-        raise InvalidOrder(f"document {id!r}: its file cannot be read ({why})", fields=(id,)) from None
+    except InvalidOrder:
+        raise
+    except UnicodeError:
+        raise InvalidOrder(f"document {id!r}: open its file in binary mode", fields=(id,)) from None
     except ValueError:
         raise InvalidOrder(f"document {id!r}: its file is closed", fields=(id,)) from None
+    except Exception as error:
+        why = getattr(error, "strerror", None) if isinstance(error, OSError) else None
+        raise InvalidOrder(
+            f"document {id!r}: its file cannot be read ({why or type(error).__name__})", fields=(id,)
+        ) from None
     if not parts and not turned:
         raise InvalidOrder(
             f"document {id!r}: its file is empty or was read already, and cannot be turned back; give the bytes",

@@ -42,6 +42,8 @@ near = st.sampled_from(
         "\x00",
         "\u202egnp",
         "\ufeffAna",
+        "\u200b",
+        "\U000e0041",
         " ",
         "",
         "x" * 201,
@@ -56,7 +58,7 @@ texts = anything | near
 
 
 class TestTexts:
-    @pytest.mark.parametrize("text", ["", " ", "x" * 2001, "a\ud800", "a\nb", "a\x00", "a\x7f", "a\x85", "a\u202eb", "\u2066a", "\ufeffa", "a\u2028b", 5, b"a"])  # fmt: skip
+    @pytest.mark.parametrize("text", ["", " ", "x" * 2001, "a\ud800", "a\nb", "a\x00", "a\x7f", "a\x85", "a\u202eb", "\u2066a", "\ufeffa", "a\u2028b", 5, b"a", "\u200b", "\u2060\u00ad ", "\ufe0f", "a\u200eb", "a\u200fb", "a\u061cb", "a\ufffe", "a\ufdd0", "a\U0001ffff", "\U000e0041x", "a\ufff9b"])  # fmt: skip
     @pytest.mark.parametrize("field", ["reference", "name", "given_name", "family_name", "email"])
     def test_an_applicants(self, field: str, text: Any) -> None:
         with pytest.raises(ValueError, match=rf"^{field}: "):
@@ -101,10 +103,14 @@ class TestApplicants:
         with pytest.raises(ValueError, match=r"^phone_number: "):
             Applicant(reference="r", phone_number=number)
 
-    @pytest.mark.parametrize("mail", ["ana", "@example.org", "ana@", "a na@example.org", "a@b@c", "x" * 250 + "@b.org"])
+    @pytest.mark.parametrize("mail", ["ana", "@example.org", "ana@", "a na@example.org", "a@b@c", "x" * 250 + "@b.org", "<ana@example.org>", "ana@example..org", ".ana@example.org", "a..b@example.org", "ana@.example.org", "ana@example.org.", "ana@-example.org", "a@b.org,c@d.org", "mailto:a@b.org", "ana@[192.0.2.1]"])  # fmt: skip
     def test_an_email_is_an_address(self, mail: str) -> None:
         with pytest.raises(ValueError, match=r"^email: "):
             Applicant(reference="r", email=mail)
+
+    @pytest.mark.parametrize("mail", ["ana+kyc@example.org", "o'brien@mail.example.org", "josé@españa.example", "ana_ruiz-x@a-b.co"])  # fmt: skip
+    def test_mail_addresses_of_people_are_taken(self, mail: str) -> None:
+        assert Applicant(reference="r", email=mail).email == mail
 
     @pytest.mark.parametrize("locale", ["", "es_CO", "en-US.UTF-8", "es-", "e s", "x" * 40, "español", None])
     def test_a_locale_is_a_language_tag(self, locale: Any) -> None:
@@ -148,6 +154,15 @@ class TestOrders:
             "https://platform..example/",
             "https://:443/",
             "https://platform.example:x/",
+            "https://platform.example:99999/",
+            "https://platform.example:0/",
+            "https://[:::::]/",
+            "https://127.1/",
+            "https://0177.0.0.1/",
+            "https://0x7f000001/",
+            "http://127.999.1.1/",
+            "https://platform.example/%0d%0aSet-Cookie:a",
+            "https://platform.example/%00",
             "http://localhost.evil.example/",
             "https://platform.example/" + "x" * 2000,
             "",
@@ -162,7 +177,7 @@ class TestOrders:
         with pytest.raises(ValueError, match="percent-encode"):
             order(return_url="https://platform.example/спасибо")
 
-    @pytest.mark.parametrize("option", [float("nan"), float("inf"), date(2026, 1, 1), {1, 2}, "\ud800", {"deep": [b"x"]}, Secret("x"), "x" * 100_001])  # fmt: skip
+    @pytest.mark.parametrize("option", [float("nan"), float("inf"), date(2026, 1, 1), {1, 2}, "\ud800", {"deep": [b"x"]}, Secret("x"), "x" * 100_001, {5: "x"}, [{"a": {None: 1}}], 10**400])  # fmt: skip
     def test_options_are_json(self, option: Any) -> None:
         with pytest.raises(ValueError, match=r"^vendor_options\.atlas\.flow_params: "):
             order(vendor_options={"atlas": {"flow_params": option}})
@@ -271,9 +286,18 @@ class TestContents:
         ids=lambda content: type(content).__name__,
     )
     def test_bytes_in_any_holder(self, content: Any) -> None:
-        document = Document("id", content=content, back_content=content)
-        read = read_document(document, 100)
+        back = io.BytesIO(JPEG_BYTES) if isinstance(content, io.BytesIO) else content
+        read = read_document(Document("id", content=content, back_content=back), 100)
         assert (read.content, read.back_content) == (JPEG_BYTES, JPEG_BYTES)
+
+    def test_one_open_file_is_one_picture(self, vendor: Vendor) -> None:
+        file = io.BytesIO(JPEG_BYTES)
+        with pytest.raises(ValueError, match="both sides"):
+            Document("id", content=file, back_content=file)
+        with pytest.raises(InvalidOrder, match="of another document too") as caught:
+            gateway(vendor).upload("acme-1/f", [Document("id", content=file), Document("pan", content=file)])
+        assert caught.value.fields == ("pan",)
+        assert vendor.requests == []
 
     def test_what_is_changed_later_stays_out(self) -> None:
         buffer = bytearray(JPEG_BYTES)
@@ -281,7 +305,7 @@ class TestContents:
         buffer[:] = b"y" * len(buffer)
         assert content_of(document) == JPEG_BYTES
 
-    @pytest.mark.parametrize("content", ["front.jpg", 5, None, object(), [1, 2], Path("x")])
+    @pytest.mark.parametrize("content", ["front.jpg", 5, None, object(), [1, 2], Path("x"), io.BytesIO])
     def test_others_are_refused_when_the_document_is_made(self, content: Any) -> None:
         with pytest.raises(ValueError, match="content"):
             Document("id", content=content)
@@ -333,11 +357,22 @@ class TestContents:
             ("text", "binary mode"),
             (OSError("x"), "cannot be read"),
             (ValueError("x"), "closed"),
+            (EOFError("Meera"), r"cannot be read \(EOFError\)"),
+            (KeyError("Meera"), r"cannot be read \(KeyError\)"),
+            (RuntimeError("Meera"), r"cannot be read \(RuntimeError\)"),
+            (UnicodeDecodeError("utf-8", b"x", 0, 1, "Meera"), "binary mode"),
         ],
     )
     def test_what_goes_wrong_while_reading(self, said: Any, problem: str) -> None:
         with pytest.raises(InvalidOrder, match=problem) as caught:
             content_of(Document("id", content=Speaks(b"x", said)))  # type: ignore[arg-type]
+        assert caught.value.fields == ("id",)
+
+    @pytest.mark.parametrize("broken", [{"read": lambda self: b"x"}, {"seekable": True}, {"seek": lambda *_: 1 / 0}])
+    def test_what_only_looks_like_a_file(self, broken: dict[str, Any]) -> None:
+        stream = type("Broken", (io.BytesIO,), broken)(JPEG_BYTES)
+        with pytest.raises(InvalidOrder, match="cannot be read") as caught:
+            content_of(Document("id", content=stream))
         assert caught.value.fields == ("id",)
 
     def test_a_closed_file(self) -> None:

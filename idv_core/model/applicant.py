@@ -11,7 +11,8 @@ from .dark import not_pickled
 from .values import is_country, is_locale, text
 
 _PHONE = re.compile(r"\+[1-9][0-9]{5,14}", re.ASCII)
-_MAIL = re.compile(r"[^\s@]+@[^\s@]+")
+# RFC 5321 section 4.1.2 without quoted names and addresses in brackets; RFC 6531 lets in all scripts
+_MAIL = re.compile(r"""[^\s@<>()\[\]\\,;:".]+(?:\.[^\s@<>()\[\]\\,;:".]+)*@(?:(?!-)[\w-]+(?<!-)\.)*(?!-)[\w-]+(?<!-)""")
 _EARLIEST, _LATEST = 1900, 2100
 
 

@@ -47,7 +47,7 @@ def _is_picture(_: object, attribute: attrs.Attribute[Any], value: Any) -> None:
     if isinstance(value, str):
         raise ValueError(f"{attribute.name}: bytes or a file opened in binary mode; for the name of a file give path")
     read = getattr(value, "read", None)
-    if value is not None and not isinstance(value, bytes) and not callable(read):
+    if value is not None and not isinstance(value, bytes) and (not callable(read) or isinstance(value, type)):
         raise ValueError(f"{attribute.name}: bytes or a file opened in binary mode is needed")
     if inspect.iscoroutinefunction(read):
         raise ValueError(f"{attribute.name}: its read() is asynchronous; give the bytes: content=await file.read()")
@@ -94,6 +94,8 @@ class Document:
         given = [name for name in ("url", "path", "content") if getattr(self, name) is not None]
         if len(given) != 1:
             raise ValueError(f"document {self.id!r}: give exactly one of url, path and content")
+        if self.back_content is not None and self.back_content is self.content and not isinstance(self.content, bytes):
+            raise ValueError(f"document {self.id!r}: one file object cannot be both sides; open one for each")
         if self.back_path is not None and self.back_content is not None:
             raise ValueError(f"document {self.id!r}: give back_path or back_content, not both")
         if self.url is not None and not (self.back_path is None and self.back_content is None):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import re
+import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -32,18 +34,28 @@ ADDRESS = 2000
 """The longest address (RFC 9110 section 4.1 asks for 8000; vendors take 2000 and less)."""
 _LONGEST_OPTION = 100_000
 
-# C0, DEL, C1, the line and paragraph separators, what turns the direction of writing (UAX #9), the byte order mark
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufeff]")
+# C0, DEL, C1, the line and paragraph separators, what turns the direction of writing (UAX #9), the byte order mark,
+# interlinear notes, tags, and noncharacters (Unicode 23.7)
+_NONCHARACTERS = "\ufdd0-\ufdef" + "".join(
+    f"{chr(plane + 0xFFFE)}{chr(plane + 0xFFFF)}" for plane in range(0, 0x110000, 0x10000)
+)
+_CONTROL = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufff9-\ufffb\U000e0000-\U000e007f"
+    f"{_NONCHARACTERS}]"
+)
 _HALF_PAIR = re.compile("[\ud800-\udfff]")
 _LOCALE = re.compile(r"[A-Za-z]{1,8}(?:-[A-Za-z0-9]{1,8})*")
 # printable ASCII that may stand in a URL (RFC 3986); no user name, a host in labels or in brackets
 _URL = re.compile(
     r"""(?P<scheme>https?)://
-    (?P<host>(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.?)+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?
+    (?P<host>(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.?)+|\[[0-9a-f:.]+\])(?::(?P<port>[0-9]{1,5}))?
     (?:[/?\#](?:[a-z0-9._~:/?\#\[\]@!$&'()*+,;=-]|%[0-9a-f]{2})*)?""",
     re.IGNORECASE | re.VERBOSE | re.ASCII,
 )
 _LOOPBACK = re.compile(r"localhost|127(?:\.[0-9]{1,3}){3}|\[::1\]", re.IGNORECASE)
+# a browser reads a host whose last label is a number as an IPv4 address (WHATWG URL section 3.5)
+_NUMERIC_HOST = re.compile(r"(?:.*\.)?(?:0x[0-9a-f]*|[0-9]+)\.?", re.IGNORECASE)
+_ENCODED_CONTROL = re.compile(r"%(?:[01][0-9a-f]|7f)", re.IGNORECASE)
 
 Validator = Callable[[Any, "attrs.Attribute[Any]", Any], None]
 
@@ -55,7 +67,7 @@ def text_fault(value: object, longest: int = REFERENCE, *, blank: bool = False, 
     """
     if not isinstance(value, str):
         return "a text is needed"
-    if not blank and not value.strip():
+    if not blank and not _is_seen(value):
         return "a text that is not empty is needed; leave out what is not known"
     if len(value) > longest:
         return f"the text is longer than {longest} characters"
@@ -64,6 +76,11 @@ def text_fault(value: object, longest: int = REFERENCE, *, blank: bool = False, 
     if not controls and _CONTROL.search(value):
         return "the text holds control characters (a line break, a tab, a mark that turns the direction of writing)"
     return None
+
+
+def _is_seen(value: str) -> bool:
+    """Whether a letter, a figure, or another sign is in it: blanks and characters without width alone are no text."""
+    return any(unicodedata.category(char)[0] in "LNPS" for char in value) or bool(_HALF_PAIR.search(value))
 
 
 def text(longest: int = REFERENCE, *, optional: bool = False) -> Validator:
@@ -118,11 +135,26 @@ def _json_fault(value: object) -> str | None:
     try:
         written = json.dumps(value, allow_nan=False, ensure_ascii=False)
         written.encode()
+        _check_json(value)
     except UnicodeEncodeError:
         return "a text in it holds half a surrogate pair, which cannot be sent"
-    except (TypeError, ValueError, RecursionError):
+    except (TypeError, ValueError, RecursionError, OverflowError):
         return "this cannot be written as JSON (texts, finite numbers, true, false, None, lists and mappings of them)"
     return f"it is longer than {_LONGEST_OPTION} characters" if len(written) > _LONGEST_OPTION else None
+
+
+def _check_json(value: object) -> None:
+    """Raise for what Python writes as JSON and others read as something else: keys that are no texts, numbers too large."""
+    if isinstance(value, Mapping):
+        if not all(isinstance(key, str) for key in value):
+            raise TypeError("a key that is no text")
+        for item in value.values():
+            _check_json(item)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            _check_json(item)
+    elif isinstance(value, int):
+        float(value)
 
 
 def is_locale(_: object, attribute: attrs.Attribute[Any], value: object) -> None:
@@ -143,10 +175,24 @@ def is_return_url(_: object, attribute: attrs.Attribute[Any], value: object) -> 
             f"{attribute.name}: it holds characters that are not ASCII; percent-encode them, and write the host in punycode"
         )
     found = _URL.fullmatch(value)
-    if not found or not (found["scheme"].lower() == "https" or _LOOPBACK.fullmatch(found["host"])):
+    known = found and _is_host(found["host"]) and int(found["port"] or 443) in range(1, 65536)
+    if not found or not known or not (found["scheme"].lower() == "https" or _LOOPBACK.fullmatch(found["host"])):
         raise ValueError(
             f"{attribute.name}: an address such as 'https://platform.example/done' is needed, without blanks and user name"
         )
+    if _ENCODED_CONTROL.search(value):
+        raise ValueError(f"{attribute.name}: it holds a percent-encoded control character, such as a line break")
+
+
+def _is_host(host: str) -> bool:
+    """Whether an address of numbers is one, in its usual form; any name is."""
+    if not host.startswith("[") and not _NUMERIC_HOST.fullmatch(host):
+        return True
+    try:
+        ipaddress.ip_address(host.strip("[]"))
+    except ValueError:
+        return False
+    return True
 
 
 def several(value: Any) -> Any:
