@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import json
 import logging
 import threading
@@ -697,6 +698,27 @@ class TestApp:
         assert int(twin.headers["retry-after"]) > 0
         assert [(await client.post(path)).status_code for _ in range(2)] == [200, 200]
         assert len(tries) == 2
+
+    @pytest.mark.parametrize(
+        "error",
+        [StopIteration, StopAsyncIteration, concurrent.futures.CancelledError, asyncio.CancelledError, TimeoutError],
+    )
+    async def test_whatever_a_plain_function_raises_is_a_failure(
+        self, idv: Gateway, error: type[BaseException], caplog: pytest.LogCaptureFixture
+    ) -> None:
+        tries: list[Received] = []
+
+        def handle(received: Received) -> None:
+            tries.append(received)
+            if len(tries) == 1:
+                raise error("Meera Iyer")
+
+        client, path = self.over(CallbackApp(idv, handle)), "/acme-1" + address(idv, "done")
+        answers = [await asyncio.wait_for(client.post(path), 10) for _ in range(3)]
+        assert [answer.status_code for answer in answers] == [500, 200, 200]
+        assert len(tries) == 2
+        assert f"{error.__name__} at {__file__}:{handle.__code__.co_firstlineno + 3} in handle" in caplog.text
+        assert "Meera" not in caplog.text
 
     async def test_a_cancelled_handler_has_not_handled(self, idv: Gateway) -> None:
         tries: list[Received] = []

@@ -16,6 +16,7 @@ from urllib.parse import parse_qsl
 
 import attrs
 
+from ..engine.interrupts import interrupt_in
 from ..errors import CallbackRejected, IdvError, bounded
 from .desk import Answer, Inbound, Received
 
@@ -112,24 +113,29 @@ class CallbackApp:
         return received.answer
 
     async def _handle(self, on_received: Callable[[Received], Any], received: Received, purpose: str) -> None:
+        failure: BaseException | None = None
         try:
             if self._is_coroutine:
                 await on_received(received)
-                return
-            outcome = await asyncio.to_thread(on_received, received)
-            if inspect.isawaitable(outcome):
-                await outcome
+            else:
+                outcome, failure = await asyncio.to_thread(_outcome, on_received, received)
+                if inspect.isawaitable(outcome):
+                    await outcome
         except Exception as error:
-            # the message of a platform's error may hold personal data; where it happened does not
-            log.error(
-                "callback could not be handled: %s, %s: %s",
-                received.account,
-                purpose,
-                _where(error),
-                extra={"idv_account": received.account, "idv_error": type(error).__name__},
-            )
-        else:
+            interrupt = interrupt_in(error)
+            if interrupt is not None:
+                raise interrupt from None
+            failure = error
+        if failure is None:
             return
+        # the message of a platform's error may hold personal data; where it happened does not
+        log.error(
+            "callback could not be handled: %s, %s: %s",
+            received.account,
+            purpose,
+            _where(failure),
+            extra={"idv_account": received.account, "idv_error": type(failure).__name__},
+        )
         raise _Failed
 
     async def _body(self, receive: Receive, most: int) -> bytes:
@@ -162,6 +168,15 @@ class CallbackApp:
             error.status,
             extra={"idv_account": account, "idv_purpose": purpose, "idv_status": error.status},
         )
+
+
+def _outcome(on_received: Callable[[Received], Any], received: Received) -> tuple[Any, BaseException | None]:
+    """What a plain function returned or raised, as a value: a future cannot hand on StopIteration, and takes the
+    CancelledError of somebody else's work for its own."""
+    try:
+        return on_received(received), None
+    except (Exception, asyncio.CancelledError) as error:
+        return None, error
 
 
 def _purpose(path: str) -> str:

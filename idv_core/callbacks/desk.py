@@ -14,6 +14,7 @@ import attrs
 
 from ..clock import Clock
 from ..engine.account import AccountSession
+from ..engine.interrupts import interrupt_in
 from ..engine.wakers import wake_keys
 from ..errors import CallbackRejected, IdvError, PluginError, bounded
 from ..model import CallbackUrls, FlowRef
@@ -249,6 +250,9 @@ def _read(session: AccountSession, admitted: Admitted, inbound: Inbound, now: da
         error.operation = error.operation or "receive"
         raise
     except Exception as error:
+        interrupt = interrupt_in(error)
+        if interrupt is not None:
+            raise interrupt from None
         broken = type(error).__name__
     raise PluginError(f"plugin {session.plugin!r} could not read a callback ({broken})", account=session.name)
 
