@@ -14,11 +14,12 @@ import attrs
 
 from idv_core.errors import CallbackRejected, DuplicateFlow, InvalidOrder, RateLimited, Refusal, UnexpectedResponse
 from idv_core.links import trusted_link
-from idv_core.model import Flow, FlowOrder, FlowStatus, Link, Result, Secret, subject_of
+from idv_core.model import Flow, FlowOrder, FlowStatus, Link, Reason, Result, Secret, subject_of
 from idv_core.protocols import CallbackReading, Evidence, InboundCall, Polling
 from idv_core.wire import Exchange, NotAccepted, Request, Response
 
 from .mapping import KINDS, as_object, as_text, public, read_session, read_status
+from .same import same
 from .settings import StripeSettings
 
 _SESSIONS = "/v1/identity/verification_sessions"
@@ -30,6 +31,9 @@ _KEYS = 10
 _BURNT = 2
 _CLOCKS_DIFFER = timedelta(minutes=1)
 _ID = re.compile(r"[!-~]{1,255}")
+# What tells the tenants of a platform, and shadows, apart.
+_MARKS = ("tenant", "is_shadow")
+_NAMING = ("application_id", "product", "client_reference_id", "verification_flow", *_MARKS)
 _OPTIONS = ("require_matching_selfie", "require_live_capture", "require_id_number")
 
 
@@ -92,10 +96,15 @@ class StripeIdentity:
         )
 
     def open_flow(self, order: FlowOrder) -> Exchange[Flow]:
-        """Once for each order: its idempotency key makes a repeat give the same session, for a day.
+        """Once for each order: the session that is under way, if the list has one. Else its idempotency key makes a repeat
+        give the same session, for a day.
 
         What is replayed is the first answer, so the session is looked at; one that was cancelled gets a successor.
         """
+        waiting = yield from self._listed(order, None, is_opening=True)
+        again = (yield from self._now(order, waiting)) if waiting else None
+        if again is not None and not again.status.is_final:
+            return again
         for number in range(_KEYS):
             request = self._create(order, number, accept={400})
             reply = yield request
@@ -111,12 +120,13 @@ class StripeIdentity:
         """The session of this order among those of the applicant. Where there is none it is opened with the key that the lost
         call had, so that Stripe itself keeps the two apart; where a 500 is kept under that key, with the next one.
 
-        A session is this order's if application, applicant, product, flow, mail address, phone number and options agree.
+        A session is this order's if tenant, application, applicant, product, flow, mail address, phone number and options
+        agree, and if both or neither are a shadow's.
         """
-        found = yield from self._listed(order, since)
+        listed = yield from self._listed(order, since)
+        found = (yield from self._now(order, listed)) if listed else None
         if found is not None:
-            known = Flow(id=found, status=FlowStatus.OPEN, application_id=order.application_id)
-            return (yield from self.renew_link(attrs.evolve(known, subject=subject_of(order.applicant.reference))))
+            return found
         burnt = 0
         for number in range(_KEYS):
             request = self._create(order, number, accept={400, 500} if burnt < _BURNT else {400})
@@ -162,7 +172,7 @@ class StripeIdentity:
             verdict=reading.verdict,
             vendor_word=reading.word,
             notes=reading.notes,
-            doubts=reading.doubts,
+            doubts=(*reading.doubts, *_doubts(flow, answer)),
             is_test=answer.get("livemode") is not True or _report_of(answer).get("livemode") not in (None, True),
             raw=public(answer),
         )
@@ -208,8 +218,9 @@ class StripeIdentity:
 
     def _create(self, order: FlowOrder, number: int, accept: set[int]) -> Request:
         """The same bytes for the same order, and the key that belongs to them."""
-        known = [order.product, order.application_id, order.applicant.reference, self._template(order) or ""]
-        key = sha256(json.dumps([*known, number] if number else known).encode()).hexdigest()
+        known: list[Any] = [order.product, order.application_id, order.applicant.reference, self._template(order) or ""]
+        known += [*filter(None, (_marks(order), number))]
+        key = sha256(json.dumps(known).encode()).hexdigest()
         return Request.post(
             _SESSIONS,
             form=tuple(self._form(order)),
@@ -233,29 +244,46 @@ class StripeIdentity:
             )
         self._check_answers(order, reply)
         flow = self._flow(reply, order.applicant.reference)
-        if not _is_replay(reply):
-            return flow
-        now = yield Request.get(f"{_SESSIONS}/{{}}", flow.id, accept={404})
-        if now.status == 404 or _is_dead(self._check_of(flow, now)):
-            return None
-        self._check_answers(order, now)
-        found = self._flow(now, order.applicant.reference)
-        return None if found.status.is_final else found
+        if _is_replay(reply):
+            now = yield from self._now(order, flow.id)
+            return None if now is None or now.status.is_final else now
+        if flow.status.is_final:
+            raise UnexpectedResponse("a session that has just been made is over already", status=reply.status)
+        return flow
 
-    def _listed(self, order: FlowOrder, since: datetime | None) -> Exchange[str | None]:
-        """The id of the order's session in the list of the applicant's."""
+    def _now(self, order: FlowOrder, id: str) -> Exchange[Flow | None]:
+        """The order's session as it is now; None if Stripe no longer knows it or nobody can go on with it."""
+        request = Request.get(f"{_SESSIONS}/{{}}", id, accept={404})
+        reply = yield request
+        if reply.status == 404:
+            if self.read_error(request, reply).code != "resource_missing":
+                raise UnexpectedResponse("the answer to a look at a session is not Stripe's", status=reply.status)
+            return None
+        known = Flow(id=id, status=FlowStatus.OPEN, application_id=order.application_id)
+        if _is_dead(self._check_of(attrs.evolve(known, subject=subject_of(order.applicant.reference)), reply)):
+            return None
+        self._check_answers(order, reply)
+        return self._flow(reply, order.applicant.reference)
+
+    def _listed(self, order: FlowOrder, since: datetime | None, *, is_opening: bool = False) -> Exchange[str | None]:
+        """The id of the order's session in the list of the applicant's; for an opening only one that is not over."""
         query = {"client_reference_id": order.applicant.reference, "limit": "100"}
         wanted = self._of_order(order)
         seen: set[str] = set()
         another = False
         for _ in range(_PAGES):
-            reply = yield Request.get(_SESSIONS, query=query)
+            reply = yield Request.get(_SESSIONS, query=query, accept={404, 410})
+            if not reply.is_success:
+                raise UnexpectedResponse("the answer to a list of sessions is no list", status=reply.status)
+            if is_opening and "data" not in (reply.json_object() or {}):
+                # the key still keeps two apart
+                return None
             listed = reply.structure(ListedSessions)
             for session in listed.data:
                 told = _told(session)
-                names = ("application_id", "product", "client_reference_id", "verification_flow")
-                is_ours = all(told[name] == wanted[name] for name in names)
-                if not is_ours or _is_dead(session) or _is_older(session, since):
+                if any(told[name] != wanted[name] for name in _NAMING) or _is_older(session, since):
+                    continue
+                if _is_dead(session) or (is_opening and read_status(session.get("status")).is_final):
                     continue
                 if _ID.fullmatch(str(session.get("id"))) and not _differing(wanted, told):
                     return str(session["id"])
@@ -283,6 +311,7 @@ class StripeIdentity:
         return {
             "application_id": order.application_id,
             "product": order.product,
+            **{name: _marks(order).get(name, "") for name in _MARKS},
             "client_reference_id": person.reference,
             "verification_flow": template,
             "email": person.email,
@@ -304,6 +333,8 @@ class StripeIdentity:
         yield "client_reference_id", person.reference
         yield "metadata[application_id]", order.application_id
         yield "metadata[product]", order.product
+        for name, value in _marks(order).items():
+            yield f"metadata[{name}]", value
         if person.email:
             yield "provided_details[email]", person.email
         if person.phone_number:
@@ -385,9 +416,12 @@ def _told(session: Mapping[str, Any]) -> dict[str, Any]:
     """What a session says of the order that it was made for; None for what it does not say."""
     metadata, details = as_object(session.get("metadata")), as_object(session.get("provided_details"))
     options = as_object(as_object(session.get("options")).get("document"))
+    # a session of ours without a mark says that it has none
+    is_marked = "application_id" in metadata
     return {
         "application_id": metadata.get("application_id"),
         "product": metadata.get("product"),
+        **{name: metadata.get(name, "" if is_marked else None) for name in _MARKS},
         "client_reference_id": session.get("client_reference_id"),
         "verification_flow": session.get("verification_flow"),
         "email": details.get("email"),
@@ -403,7 +437,20 @@ def _report_of(session: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _differing(wanted: Mapping[str, Any], told: Mapping[str, Any]) -> list[str]:
     """The names of what is told and is not what was asked for."""
-    return [name for name, value in wanted.items() if told[name] is not None and told[name] != value]
+    return [name for name, value in wanted.items() if told[name] is not None and not same(name, value, told[name])]
+
+
+def _marks(order: FlowOrder) -> dict[str, str]:
+    """What an order is named by beyond product, application and applicant. Most orders have none of it."""
+    return {
+        **({"tenant": order.tenant} if order.tenant is not None else {}),
+        **({"is_shadow": "true"} if order.is_shadow else {}),
+    }
+
+
+def _doubts(flow: Flow, session: Mapping[str, Any]) -> Iterator[Reason]:
+    if _told(session)["is_shadow"] and not flow.is_shadow:
+        yield Reason("flow.shadow", "the session was opened as a shadow, which decides nothing")
 
 
 def _is_dead(session: Mapping[str, Any]) -> bool:

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from idv_stripe import StripeIdentity, StripeSettings, idv_plugin
 from idv_stripe.bench import MEERA, order, pictures
 from idv_stripe.emulator import StripeEmulator
+from idv_stripe.same import same
 
 from idv_core import (
     Account,
@@ -61,6 +62,16 @@ def cancel(idv: Gateway, flow: Flow) -> None:
     idv.vendor(lambda stripe: stripe.cancel(flow))
 
 
+def open_at(idv: Gateway, order: FlowOrder) -> Flow:
+    """By the plugin itself, as the gateway does for a shadow."""
+    flow = idv.vendor(lambda stripe: stripe.open_flow(order))
+    return attrs.evolve(flow, account="stripe", application_id=order.application_id)
+
+
+def recover_at(idv: Gateway, order: FlowOrder) -> Flow:
+    return idv.vendor(lambda stripe: stripe.recover(order, None))
+
+
 class TestOpeningAgain:
     def test_in_another_process_it_is_the_same_session_with_the_link_of_now(
         self, connect: Connect, clock: FakeClock, emulator: StripeEmulator
@@ -103,18 +114,26 @@ class TestOpeningAgain:
         del emulator.sessions[lost.id]
         assert connect().open(order()).id in emulator.sessions
 
-    def test_co_applicants_products_and_templates_have_sessions_of_their_own(
-        self, connect: Connect, emulator: StripeEmulator
+    def test_co_applicants_products_templates_tenants_and_shadows_have_sessions_of_their_own(
+        self, connect: Connect, clock: FakeClock, emulator: StripeEmulator
     ) -> None:
-        idv = connect()
         orders = [
             order(),
             order(applicant=Applicant(reference="CUST-2", email="rohan@example.org")),
             order(product="loan"),
             order(template="vf_strict"),
             order(application_id="APP-2"),
+            order(tenant="bank-a"),
+            order(tenant="bank-b"),
+            order(is_shadow=True),
+            order(tenant="bank-a", is_shadow=True),
         ]
-        assert len({idv.open(one).id for one in orders}) == len(orders) == len(emulator.sessions)
+        opened = [open_at(connect(), one).id for one in orders]
+        assert len({*opened}) == len(orders) == len(emulator.sessions)
+        for later in (timedelta(0), timedelta(days=2)):
+            clock.advance(later.total_seconds())
+            assert [open_at(connect(), one).id for one in orders] == opened
+            assert [recover_at(connect(), one).id for one in orders] == opened
 
     def test_with_other_details_it_is_one_clear_error(self, connect: Connect) -> None:
         connect().open(order())
@@ -123,12 +142,61 @@ class TestOpeningAgain:
             with pytest.raises(DuplicateFlow, match="another application_id"):
                 call(connect())
 
+    def test_days_later_it_is_still_the_session_that_is_under_way(
+        self, connect: Connect, clock: FakeClock, emulator: StripeEmulator
+    ) -> None:
+        flow = connect().open(order())
+        clock.advance(3 * 24 * 3600)
+        again = connect().open(order())
+        assert (again.id, len(emulator.sessions)) == (flow.id, 1)
+        assert again.link is not None
+        cancel(connect(), flow)
+        assert connect().open(order()).id != flow.id
+
+    @pytest.mark.parametrize("status", [404, 410])
+    def test_a_page_that_is_not_there_is_not_a_list_without_sessions(self, clock: FakeClock, status: int) -> None:
+        asked: list[str] = []
+
+        def vendor(request: httpx.Request) -> httpx.Response:
+            asked.append(request.method)
+            return httpx.Response(status, html="<h1>Not found</h1>")
+
+        idv = gateway_at(vendor, clock)
+        for call in (idv.open, idv.recover):
+            with pytest.raises(UnexpectedResponse, match="no list"):
+                call(order())
+        assert {*asked} == {"GET"}
+
+    def test_a_session_is_gone_only_where_stripe_says_so(self, clock: FakeClock) -> None:
+        """A proxy's 404 behind a replayed answer opens no successor."""
+        created: list[str] = []
+
+        def vendor(request: httpx.Request) -> httpx.Response:
+            if request.method == "POST":
+                created.append(request.headers["idempotency-key"])
+                return httpx.Response(200, content=A_SESSION.content, headers={"Idempotent-Replayed": "true"})
+            is_list = request.url.path == SESSIONS
+            return httpx.Response(200, json=NO_SESSIONS) if is_list else httpx.Response(404, html="<h1>Not found</h1>")
+
+        with pytest.raises(OutcomeUnknown):
+            gateway_at(vendor, clock).open(order())
+        assert len(created) == 1
+
+    @pytest.mark.parametrize("status", ["verified", "canceled"])
+    def test_what_has_just_been_made_is_not_over(self, status: str) -> None:
+        answers = [reply(NO_SESSIONS), reply({"id": "vs_1", "status": status})]
+        with pytest.raises(UnexpectedResponse, match="over already"):
+            run_exchange(ADAPTER.open_flow(order()), answers)
+
     def test_the_same_order_is_the_same_bytes(self) -> None:
-        first, second = (run_exchange(StripeIdentity(SETTINGS).open_flow(order()), [A_SESSION]) for _ in range(2))
+        first, second = (
+            run_exchange(StripeIdentity(SETTINGS).open_flow(order()), [reply(NO_SESSIONS), A_SESSION]) for _ in range(2)
+        )
         assert first.requests == second.requests
-        assert first.requests[0].headers == second.requests[0].headers
+        assert first.requests[1].headers == second.requests[1].headers
 
 
+NO_SESSIONS = {"data": [], "has_more": False}
 A_SESSION = reply({"id": "vs_1", "status": "requires_input", "url": "https://verify.stripe.com/start/x"})
 
 
@@ -154,6 +222,8 @@ class TestAKeyInUse:
         answers = iter([httpx.ReadTimeout("slow")])
 
         def vendor(request: httpx.Request) -> httpx.Response:
+            if request.method == "GET":
+                return httpx.Response(200, json=NO_SESSIONS)
             for fault in answers:
                 raise fault
             return httpx.Response(409, json=self.in_use().data)
@@ -273,6 +343,8 @@ class TestWhoseSession:
         [
             {"metadata": {"application_id": "APP-2"}},
             {"metadata": {"product": "loan"}},
+            {"metadata": {"application_id": "APP-1", "product": "wallet", "tenant": "bank-b"}},
+            {"metadata": {"application_id": "APP-1", "product": "wallet", "is_shadow": "true"}},
             {"client_reference_id": "CUST-2"},
             {"client_reference_id": 7},
             {"verification_flow": "vf_another"},
@@ -284,6 +356,42 @@ class TestWhoseSession:
         session = {"id": "vs_1", "status": "requires_input", "url": "https://verify.stripe.com/start/x", **told}
         with pytest.raises(OutcomeUnknown, match="of another order"):
             gateway_at(lambda _: httpx.Response(200, json=session), clock).open(order())
+
+    @given(
+        mail=st.sampled_from(["meera@example.org", "MEERA@Example.ORG", " Meera@example.org"]),
+        phone=st.sampled_from(["+919812345678", "+91 98123 45678", "0091 98123-45678", "098123 45678", "9812345678"]),
+    )
+    def test_the_vendors_own_spelling_is_nobody_else(self, mail: str, phone: str) -> None:
+        person = Applicant(reference="CUST-9283", email="Meera@Example.org", phone_number="+919812345678")
+        session = {
+            **json.loads(A_SESSION.content),
+            "client_reference_id": "CUST-9283",
+            "metadata": {"application_id": "APP-1", "product": "wallet"},
+            "provided_details": {"email": mail, "phone": phone},
+        }
+        asked = order(applicant=person)
+        for answers in (
+            [reply(NO_SESSIONS), reply(session)],
+            [reply({"data": [session], "has_more": False}), reply(session)],
+        ):
+            assert run_exchange(ADAPTER.open_flow(asked), answers).value.id == "vs_1"
+
+    @pytest.mark.parametrize("phone", ["+919812345679", "98123", "+9812345678", "", "+57 98123 45678"])
+    def test_another_number_is_somebody_else(self, phone: str) -> None:
+        assert same("email", "meera@example.org", "meera@example.com") is False
+        assert same("phone", "+919812345678", phone) is False
+
+    def test_a_shadows_session_stays_one_whichever_way_it_is_reached(
+        self, connect: Connect, network: Network, clock: FakeClock
+    ) -> None:
+        flow = open_at(connect(), order(is_shadow=True))
+        assert flow.link is not None
+        with network.client() as browser:
+            fill_in(browser, flow.link.url.reveal(), *pictures(MEERA))
+        clock.advance(5)
+        result = connect().result(flow)
+        assert (result.decision, [doubt.code for doubt in result.doubts]) == (Decision.REVIEW, ["flow.shadow"])
+        assert connect().result(attrs.evolve(flow, is_shadow=True)).decision is Decision.UNDECIDED
 
     @pytest.mark.parametrize("told", [{"metadata": {"application_id": "APP-2"}}, {"client_reference_id": "CUST-2"}])
     def test_what_is_looked_at_is_the_flows_own(
@@ -324,7 +432,7 @@ class TestWhoseSession:
         }
         answer = data.draw(json_like([good]))
         try:
-            flow = run_exchange(ADAPTER.open_flow(order()), [reply(answer)]).value
+            flow = run_exchange(ADAPTER.open_flow(order()), [reply(NO_SESSIONS), reply(answer)]).value
         except IdvError:
             return
         said = json.loads(json.dumps(answer))
@@ -336,6 +444,8 @@ def test_what_is_sent_is_what_was_asked(connect: Connect, clock: FakeClock) -> N
     sent: list[dict[str, str]] = []
 
     def vendor(request: httpx.Request) -> httpx.Response:
+        if request.method == "GET":
+            return httpx.Response(200, json=NO_SESSIONS)
         sent.append(dict(parse_qsl(request.content.decode())))
         return httpx.Response(200, json=json.loads(A_SESSION.content))
 
