@@ -60,6 +60,7 @@ class Reloads:
 @attrs.define
 class _Reader:
     lock: threading.Lock = attrs.field(factory=threading.Lock)
+    begun: float | None = None
     done: float | None = None
 
 
@@ -89,10 +90,14 @@ class Rereads:
         monotonic: Callable[[], float],
         seconds: float,
     ) -> None:
-        """`read()`, unless it is not needed any more or was done just before. Others are waited for `seconds` at most."""
+        """`read()`, unless it is not needed any more or was done just before. Others are waited for `seconds` at most; one
+        that hangs in its source is left behind after a while."""
         reader = self._readers.setdefault(account, _Reader())
-        if not reader.lock.acquire(timeout=seconds):
+        if reader.begun is not None and monotonic() - reader.begun >= EVERY:
+            reader = self._readers[account] = _Reader()
+        if not reader.lock.acquire(timeout=min(seconds, EVERY)):
             return
+        reader.begun = monotonic()
         try:
             if is_needed() and (reader.done is None or monotonic() - reader.done >= EVERY):
                 try:
@@ -100,6 +105,7 @@ class Rereads:
                 finally:
                     reader.done = monotonic()
         finally:
+            reader.begun = None
             reader.lock.release()
 
 

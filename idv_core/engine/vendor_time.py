@@ -9,7 +9,7 @@ from email.utils import parsedate_to_datetime
 
 from ..wire import Response
 
-_SECONDS = re.compile(r"[0-9]{1,7}(\.[0-9]{0,9})?")
+_SECONDS = re.compile(r"[0-9]{1,12}(\.[0-9]{0,9})?")
 
 # A difference of clocks that is worth correcting, and one that no clock has.
 _SKEW, _MOST_SKEW = timedelta(seconds=30), timedelta(days=1)
