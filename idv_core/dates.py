@@ -175,8 +175,8 @@ def _under(data: Any, means: Meaning) -> Iterator[Any]:
 
 
 def _said(value: Any) -> Iterator[Any]:
-    """What stands under such a key: itself, each item of a list, or the value among what a reader says of it."""
-    if isinstance(value, list) and value:
+    """What stands under such a key: itself, each item of a list of objects, or the value among what a reader says of it."""
+    if isinstance(value, list) and any(isinstance(item, (list, Mapping)) for item in value):
         for item in value:
             yield from _said(item)
     elif isinstance(value, Mapping) and value and not value.keys() >= _PARTS:

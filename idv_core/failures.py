@@ -39,7 +39,7 @@ _OF = _set(
 # Figures and places that are named after a failure and tell of none.
 _COUNTED = _set(
     """
-    attempt attempts confidence count counts limit limits link probability rate retries score scores threshold uri url
+    attempt attempts confidence count counts limit limits link number probability rate retries score scores threshold uri url
     """
 )
 _BAD_WORDS = _set(

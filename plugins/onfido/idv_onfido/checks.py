@@ -9,6 +9,7 @@ from typing import Any
 import attrs
 
 from idv_core.errors import InvalidOrder, UnexpectedResponse
+from idv_core.failures import failures_in
 from idv_core.model import (
     Check,
     CheckKind,
@@ -30,6 +31,13 @@ from idv_core.wire import Exchange, FilePart, NotAccepted, Request, Response
 from .account import Created, OnfidoAccount, alpha_3, id_of, moment, new_id
 from .mapping import KINDS, SCORED, Report, as_object, as_text, public, read_reports
 
+# What is read of a check, or is about the check itself.
+_CHECK = frozenset(
+    {
+        "id", "applicant_id", "applicant_provides_data", "created_at", "form_uri", "href", "privacy_notices_read_consent_given",
+        "redirect_uri", "report_ids", "result", "results_uri", "sandbox", "status", "tags", "version", "webhook_ids",
+    }
+)  # fmt: skip
 _STATUS = {
     "in_progress": FlowStatus.PROCESSING,
     "awaiting_applicant": FlowStatus.AWAITING_APPLICANT,
@@ -126,7 +134,8 @@ class OnfidoChecks(OnfidoAccount):
             verdict=VendorVerdict.POSITIVE if good and checks else VendorVerdict.DOUBTFUL,
             vendor_word=(last.result or last.status or "")[:40] or None,
             doubts=(*doubts, *self._doubts(last, found)),
-            is_test=last.sandbox is True or self.settings.key_mode == "test",
+            is_test=self.settings.key_mode == "test"
+            or any(told not in (None, False) for told in (last.sandbox, *(report.get("sandbox") for report in found))),
             raw=public({"id": last.id, "status": last.status, "result": last.result}, reports),
         )
 
@@ -187,9 +196,15 @@ class OnfidoChecks(OnfidoAccount):
             self.check_mode(sandbox=check.sandbox, reply=reply)
         made = [(moment(check.created_at), check) for check in checks]
         last = max(made, key=lambda one: one[0].timestamp() if one[0] else 0.0, default=(None, None))[1]
-        if len(made) < 2 or all(when for when, _ in made):
-            return last, ()
-        return last, (Reason("check.order_unknown", "which of several checks was the last is not known"),)
+        doubts = []
+        if len(made) > 1 and not all(when for when, _ in made):
+            doubts.append(Reason("check.order_unknown", "which of several checks was the last is not known"))
+        listed = as_object(reply.json()).get("checks", [])
+        told = [one for one in listed if last is not None and one.get("id") == last.id]
+        rest = [{key: value for key, value in one.items() if key not in _CHECK} for one in told]
+        if failed := failures_in(rest):
+            doubts.append(Reason("check.failure", f"the check tells of a failure: {', '.join(failed)}"))
+        return last, tuple(doubts)
 
 
 def _stored(flow: Flow, reply: Response) -> str:

@@ -9,7 +9,8 @@ from typing import Any
 import attrs
 import pycountry
 
-from idv_core.dates import document_dates
+from idv_core.dates import Meaning, dates_under, document_dates, means_expiry, means_issue
+from idv_core.failures import failures_in
 from idv_core.model import Check, CheckKind, CheckOutcome, DocumentEvidence, ExtractedField, Score
 from idv_core.model.public import without_secrets
 
@@ -44,6 +45,22 @@ _FACE_PARTS = (
     ("visual_authenticity", CheckKind.LIVENESS, "spoofing_detection"),
 )
 _FIELDS = ("first_name", "middle_name", "last_name", "date_of_birth", "gender", "nationality", "personal_number")
+# What is read where it stands, or is about the report itself; the rest may tell of a failure or a date.
+_REPORT = frozenset(
+    {
+        "id", "uuid", "created_at", "href", "status", "result", "sub_result", "check_id", "name", "breakdown", "documents",
+        "live_photos", "live_videos", "motion_captures", "id_photos", "sandbox",
+    }
+)  # fmt: skip
+# What a person's papers say, which is text of any kind.
+_PERSONAL = frozenset(
+    {
+        *_FIELDS, "address", "address_lines", "alias_name", "father_name", "full_name", "mother_name", "place_of_birth",
+        "profession", "religion", "remarks", "spouse_name", "widow_name",
+    }
+)  # fmt: skip
+# The classes of vehicles of a licence end by themselves ("which may be different to doc expiry", API v3.6).
+_CLASSES = frozenset({"driving_licence_information", "vehicle_class_details"})
 _WORD = re.compile(r"[a-z0-9_]{1,60}")
 
 
@@ -80,7 +97,7 @@ def read_reports(
 
 def _check(report: Report, kind: CheckKind | None, ours: Mapping[str, str]) -> Check:
     """Clear passes. Of what is flagged only a suspected document fails; the rest is for a person to look at."""
-    word, sub = _word(report.data.get("result")), _word(report.data.get("sub_result"))
+    word, sub = as_word(report.data.get("result")), as_word(report.data.get("sub_result"))
     if not _is_complete(report):
         outcome = CheckOutcome.NOT_DONE if report.data.get("status") in ("withdrawn", "cancelled") else None
     elif _is_clear(report) and report.data.get("sub_result") in (None, "clear") and kind is not None:
@@ -89,19 +106,19 @@ def _check(report: Report, kind: CheckKind | None, ours: Mapping[str, str]) -> C
         outcome = CheckOutcome.FAILED if (word, sub) == ("consider", "suspected") else None
     return Check(
         kind=kind or CheckKind.OTHER,
-        name=_word(report.name) or "report",
+        name=as_word(report.name) or "report",
         outcome=outcome or CheckOutcome.INCONCLUSIVE,
-        reasons=tuple(_flagged(report.data)),
+        reasons=tuple(_flagged(report.data)) or (tuple(_contradictions(report.data)) if word == "clear" else ()),
         document_id=_one_of_ours(report, "documents", ours),
         vendor_word=sub or word,
     )
 
 
 def _face_checks(report: Report, ours: Mapping[str, str]) -> Iterator[Check]:
-    whole, complete = _word(report.data.get("result")), _is_complete(report)
+    whole, complete = as_word(report.data.get("result")), _is_complete(report)
     for name, kind, scored in _FACE_PARTS:
         said = as_object(report.data.get("breakdown")).get(name)
-        part, word = as_object(said), _word(_result_of(said))
+        part, word = as_object(said), as_word(_result_of(said))
         if complete and word == "clear" and _is_clear(report):
             outcome = CheckOutcome.PASSED
         else:
@@ -125,14 +142,39 @@ def _is_complete(report: Report) -> bool:
 
 def _is_clear(report: Report) -> bool:
     """Clear as a whole and in all of its parts; one that contradicts itself is not understood."""
-    return report.data.get("result") == "clear" and not any(map(_is_flagged, _parts(report.data).values()))
+    return report.data.get("result") == "clear" and next(_contradictions(report.data), None) is None
+
+
+def is_clear(report: Report) -> bool:
+    """Clear, and nothing in it says anything else."""
+    return _is_complete(report) and _is_clear(report) and report.data.get("sub_result") in (None, "clear")
+
+
+def _contradictions(data: Mapping[str, Any]) -> Iterator[str]:
+    """The parts of the breakdown, of any depth, that are not clear, and what else tells of a failure."""
+    yield from (as_word(name) or "part" for name, part in _all_parts(data) if _is_flagged(part))
+    for rest in _rests(data):
+        yield from failures_in(rest, known=_PERSONAL)
+
+
+def _all_parts(data: object) -> Iterator[tuple[str, object]]:
+    for name, part in _parts(data).items():
+        yield name, part
+        yield from _all_parts(part) if "breakdown" in as_object(part) else ()
+
+
+def _rests(data: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """What the report, and each part of its breakdown, says beside its result: properties, and what nobody documents."""
+    yield {key: value for key, value in data.items() if key not in _REPORT}
+    for _, part in _all_parts(data):
+        yield {key: value for key, value in as_object(part).items() if key not in ("result", "breakdown")}
 
 
 def _flagged(data: Mapping[str, Any]) -> Iterator[str]:
     """The parts of the breakdown that are not clear, two levels deep: `visual_authenticity.fonts`."""
     for name, part in _parts(data).items():
-        found = [inner for inner, value in _parts(part).items() if _is_flagged(value) and _word(inner)]
-        if _is_flagged(part) and _word(name):
+        found = [inner for inner, value in _parts(part).items() if _is_flagged(value) and as_word(inner)]
+        if _is_flagged(part) and as_word(name):
             yield from (f"{name}.{inner}" for inner in found) if found else (name,)
 
 
@@ -156,21 +198,40 @@ def _document(report: Report, ours: Mapping[str, str]) -> DocumentEvidence:
     fields = [ExtractedField(name=name, value=read[name]) for name in _FIELDS if as_text(read.get(name))]
     numbers = read.get("document_numbers")
     for number in numbers if isinstance(numbers, list) else ():
-        name, value = _word(as_object(number).get("type")), as_text(as_object(number).get("value"))
+        name, value = as_word(as_object(number).get("type")), as_text(as_object(number).get("value"))
         if name and value:
             fields.append(ExtractedField(name=name, value=value))
     return DocumentEvidence(
         document_id=_one_of_ours(report, "documents", ours),
-        type=(_word(read.get("document_type")) or "").upper() or None,
+        type=(as_word(read.get("document_type")) or "").upper() or None,
         country=_alpha_2(read.get("issuing_country")),
         fields=tuple(fields),
-        **document_dates(issued=_everywhere(read, "issuing_date"), expires=_everywhere(read, "date_of_expiry")),
+        **document_dates(issued=_dates(report, means_issue), expires=_dates(report, means_expiry)),
     )
 
 
-def _everywhere(read: Mapping[str, Any], name: str) -> list[object]:
-    """What the properties say, and what was read from the document and its chip (API v3.6, `document_properties`)."""
-    return [place.get(name) for place in (read, *(as_object(read.get(n)) for n in ("extracted_data", "nfc")))]
+def tells_expiry(report: Report) -> bool:
+    """Whether the report says when something ends."""
+    return any(value is not None for value in _dates(report, means_expiry))
+
+
+def _dates(report: Report, means: Meaning) -> tuple[object, ...]:
+    """The document's own dates wherever they stand; those of its classes of vehicles only where it has none."""
+    rests = tuple(_rests(report.data))
+    own = dates_under(tuple(map(_without_classes, rests)), means)
+    return own if any(value is not None and value != "" for value in own) else dates_under(rests, means)
+
+
+def _without_classes(data: Any) -> Any:
+    if isinstance(data, list):
+        return [_without_classes(item) for item in data]
+    if not isinstance(data, dict):
+        return data
+    return {
+        key: _without_classes(value)
+        for key, value in data.items()
+        if key != "passenger_vehicle" and not (key in _CLASSES and isinstance(value, list))
+    }
 
 
 def _one_of_ours(report: Report, key: str, ours: Mapping[str, str]) -> str | None:
@@ -184,8 +245,8 @@ def public(answer: Mapping[str, Any], reports: Iterable[Report]) -> dict[str, An
     """What is kept of the answers: ids and words; no name, number, link, or output that a workflow was given."""
     kept = {name: answer.get(name) for name in ("id", "status", "result", "workflow_id", "workflow_version_id")}
     read = [
-        {"name": _word(report.name), "result": _word(report.data.get("result")),
-         "sub_result": _word(report.data.get("sub_result")), "flagged": list(_flagged(report.data))}
+        {"name": as_word(report.name), "result": as_word(report.data.get("result")),
+         "sub_result": as_word(report.data.get("sub_result")), "flagged": list(_flagged(report.data))}
         for report in reports
     ]  # fmt: skip
     return without_secrets({**{name: value for name, value in kept.items() if value is not None}, "reports": read})
@@ -204,7 +265,8 @@ def as_object(value: object) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _word(value: object) -> str | None:
+def as_word(value: object) -> str | None:
+    """A word of the vendor's, which may be shown; None for anything else."""
     return value if isinstance(value, str) and _WORD.fullmatch(value) else None
 
 

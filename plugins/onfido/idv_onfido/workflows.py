@@ -11,6 +11,7 @@ from typing import Any
 import attrs
 
 from idv_core.errors import FlowNotFound, InvalidOrder, UnexpectedResponse
+from idv_core.failures import failures_in
 from idv_core.links import trusted_link
 from idv_core.model import (
     CheckOutcome,
@@ -28,7 +29,19 @@ from idv_core.protocols import Evidence, Polling
 from idv_core.wire import Exchange, Request, Response, structure
 
 from .account import OnfidoAccount, id_of, moment, new_id
-from .mapping import KINDS, SCORED, Report, as_object, as_text, public, read_reports, report_name
+from .mapping import (
+    KINDS,
+    SCORED,
+    Report,
+    as_object,
+    as_text,
+    as_word,
+    is_clear,
+    public,
+    read_reports,
+    report_name,
+    tells_expiry,
+)
 
 _STATUS = {
     "awaiting_input": FlowStatus.AWAITING_APPLICANT,
@@ -46,6 +59,16 @@ _VERDICTS = {
     "review": VendorVerdict.DOUBTFUL,
 }
 _LANGUAGES = {name[:2]: name for name in ("en_US", "de_DE", "es_ES", "fr_FR", "it_IT", "pt_PT", "nl_NL")}
+# What is read of a run, or is about the run itself; `reasons` may stand beside any outcome.
+_RUN = frozenset(
+    {
+        "id", "applicant_id", "workflow_id", "workflow_version_id", "status", "created_at", "updated_at", "dashboard_url",
+        "href", "link", "sdk_token", "tags", "customer_user_id", "reasons", "sandbox",
+    }
+)  # fmt: skip
+_TASK = frozenset(
+    {"id", "workflow_run_id", "task_def_id", "task_def_version", "input", "output", "created_at", "updated_at"}
+)
 _TASK_ID = re.compile(r"[0-9a-z_-]{1,100}")
 _PAGES = 100
 _CLOCKS_DIFFER = timedelta(minutes=1)
@@ -118,21 +141,27 @@ class OnfidoWorkflows(OnfidoAccount):
         run, answer = yield from self._found(flow)
         status = _status(run)
         doubts: list[Reason] = []
-        reports = (yield from self._reports(flow, doubts)) if status is FlowStatus.FINISHED else ()
+        notes: list[str] = []
+        reports = (yield from self._reports(flow, doubts, notes)) if status is FlowStatus.FINISHED else ()
         checks, documents = read_reports(reports, {})
         word = run.status or ""
         verdict = _VERDICTS.get(word)
         if verdict is VendorVerdict.POSITIVE and not any(c.outcome is CheckOutcome.PASSED for c in checks):
             verdict = VendorVerdict.DOUBTFUL
+        failed = failures_in({key: value for key, value in answer.items() if key not in _RUN})
+        if verdict is VendorVerdict.POSITIVE and failed:
+            text = f"the run is approved and tells of a failure: {', '.join(failed)}"
+            doubts.append(Reason("run.failure", text))
+        of_sandbox = [answer.get("sandbox"), *(report.data.get("sandbox") for report in reports)]
         return Result(
             flow=attrs.evolve(flow, status=status),
             checks=checks,
             documents=documents,
             verdict=verdict,
             vendor_word=word[:40] or None,
-            notes=() if word in _STATUS else ("unknown status",),
+            notes=(*notes, *(() if word in _STATUS else ("unknown status",))),
             doubts=doubts,
-            is_test=self.settings.key_mode == "test",
+            is_test=self.settings.key_mode == "test" or any(told not in (None, False) for told in of_sandbox),
             raw=public(answer, reports),
         )
 
@@ -174,9 +203,10 @@ class OnfidoWorkflows(OnfidoAccount):
     def _found(self, flow: Flow) -> Exchange[tuple[Run, Mapping[str, Any]]]:
         reply = yield Request.get("/workflow_runs/{}", id_of(flow))
         run = reply.structure(Run)
-        person = run.customer_user_id
+        person, applicant = run.customer_user_id, flow.details.get("applicant_id")
         others = (
             run.id != flow.id,
+            applicant is not None and not _is_same(run.applicant_id, applicant),
             flow.subject is not None and person is not None and subject_of(person) != flow.subject,
             flow.application_id is not None and _is_of_another_application(run, flow.application_id),
         )
@@ -184,30 +214,42 @@ class OnfidoWorkflows(OnfidoAccount):
             raise UnexpectedResponse("the answer is another run", status=reply.status)
         return run, reply.json_object() or {}
 
-    def _reports(self, flow: Flow, doubts: list[Reason]) -> Exchange[tuple[Report, ...]]:
+    def _reports(self, flow: Flow, doubts: list[Reason], notes: list[str]) -> Exchange[tuple[Report, ...]]:
         reply = yield Request.get("/workflow_runs/{}/tasks", flow.id)
         tasks: dict[str, list[TaskItem]] = {}
         for task in structure(reply.json(), tuple[TaskItem, ...], status=reply.status):
-            name = report_name(task.task_def_id or "")
-            if name:
+            name = report_name(task.task_def_id or "") or task.task_def_id or ""
+            if (task.id or name) and not _is_applicants(name):
                 tasks.setdefault(name, []).append(task)
         reports: list[Report] = []
         for name, attempts in tasks.items():
+            shown = as_word(name) or "unnamed"
             made = [moment(task.created_at) for task in attempts]
             if len(attempts) > 1 and None in made:
-                doubts.append(Reason("task.order_unknown", f"which {name} task was the last is not known"))
+                doubts.append(Reason("task.order_unknown", f"which {shown} task was the last is not known"))
             task = max(enumerate(attempts), key=lambda item: (_sortable(made[item[0]]), item[0]))[1]
             if not _TASK_ID.fullmatch(task.id or ""):
                 raise UnexpectedResponse("the id of a task is none", status=reply.status)
-            reply = yield Request.get("/workflow_runs/{}/tasks/{}", flow.id, task.id or "")
-            answer = reply.json_object() or {}
-            named = answer.get("workflow_run_id")
-            if answer.get("id") != task.id or named not in (None, flow.id):
-                raise UnexpectedResponse("the answer is another task", status=reply.status)
-            if named is None:
-                doubts.append(Reason("flow.unnamed", f"the {name} task does not say which run it is of"))
-            reports.append(Report(name, as_object(answer.get("output"))))
+            answer = yield from self._task(flow, task)
+            if answer.get("workflow_run_id") is None:
+                doubts.append(Reason("flow.unnamed", f"the {shown} task does not say which run it is of"))
+            if failed := failures_in({key: value for key, value in answer.items() if key not in _TASK}):
+                doubts.append(Reason("task.failure", f"the {shown} task tells of a failure: {', '.join(failed)}"))
+            report = Report(name, as_object(answer.get("output")))
+            if report_name(name) or _is_a_report(report):
+                reports.append(report)
+            elif failed := failures_in({"output": answer.get("output")}):
+                doubts.append(Reason("task.failure", f"the {shown} task tells of a failure: {', '.join(failed)}"))
+            else:
+                notes.append(f"the task {shown} is not known, and was not read")
         return tuple(reports)
+
+    def _task(self, flow: Flow, task: TaskItem) -> Exchange[Mapping[str, Any]]:
+        reply = yield Request.get("/workflow_runs/{}/tasks/{}", flow.id, task.id or "")
+        answer = reply.json_object() or {}
+        if answer.get("id") != task.id or answer.get("workflow_run_id") not in (None, flow.id):
+            raise UnexpectedResponse("the answer is another task", status=reply.status)
+        return answer
 
     def _flow(self, run: Run, reply: Response, order: FlowOrder) -> Flow:
         url, ends = (run.link.url, run.link.expires_at) if run.link else (None, None)
@@ -220,6 +262,16 @@ class OnfidoWorkflows(OnfidoAccount):
             secrets={"sdk_token": Secret(run.sdk_token)} if run.sdk_token else {},
             subject=subject_of(order.applicant.reference),
         )
+
+
+def _is_applicants(task: str) -> bool:
+    """A step in which the applicant hands something in, which judges nothing."""
+    return task.startswith("upload_") or task == "profile_data"
+
+
+def _is_a_report(report: Report) -> bool:
+    """Whether the output of a task that we do not know is to be read as a report: it judges, and not only that all is clear."""
+    return report.data.get("result") is not None and (not is_clear(report) or tells_expiry(report))
 
 
 def _is_same(id: str, other: str) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from idv_core.dates import dates_under, document_dates, means_expiry, means_issue, plain_name
@@ -23,8 +23,8 @@ def printed_dates(document: Mapping[str, Any]) -> dict[str, Any]:
     # `expiresAt` of a record is the end of a link or a code
     places.append({key: value for key, value in document.items() if key not in (*_READ, *_REFERENCES, "expiresAt")})
     return document_dates(
-        issued=dates_under(places, _begins),
-        expires=dates_under(places, means_expiry),
+        issued=tuple(_one_by_one(dates_under(places, _begins))),
+        expires=tuple(_one_by_one(dates_under(places, means_expiry))),
     )
 
 
@@ -56,3 +56,12 @@ def _is_something(value: Any) -> bool:
 def _begins(name: str, value: Any) -> bool:
     """Issued on, or valid from, which comes to the same on these documents."""
     return means_issue(name, value) or bool(_VALID_FROM.search(plain_name(name)) and not means_expiry(name))
+
+
+def _one_by_one(found: Iterable[Any]) -> Iterator[Any]:
+    """A reader may give several readings of one field in a list."""
+    for one in found:
+        if isinstance(one, list) and one:
+            yield from _one_by_one(one)
+        else:
+            yield one
