@@ -44,7 +44,7 @@ _EXPIRES = re.compile(
     r"exp(?:i|ri|ry|d)|caduc|venc(?:im|e|to|$)|validade|vigencia|vigentehasta|"
     r"validity(?!from|start|begin|since)|valid(?:up)?(?:till?|to|until?l?|thru|through|upto|end|date|before)|"
     r"valid[oa](?:hasta|ate)|(?:end|fin)(?:date|of|de)*(?:validity|validez)|date?of?exp(?!ed)|"
-    r"^exp$|^doe$|^until$|^uptodate$|goodth|good(?:until|till)|notafter|enddate|dateofend|^dateend|^ends?(?:on|at)$"
+    r"^exp$|^doe$|^until$|^uptodate$|lapse|usebefore|renewby|renewaldate|goodth|good(?:until|till)|notafter|enddate|dateofend|^dateend|^ends?(?:on|at)$"
 )
 _ISSUE = re.compile(r"issu|expedi|emision|emitid|emissao")
 # An authority or a place that issued it is no date.

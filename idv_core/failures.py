@@ -21,7 +21,7 @@ def _set(words: str) -> frozenset[str]:
 
 _BAD_NAME = re.compile(
     r"error|^errs?(?:$|code|msg|message|text|no$|num)|fail|(?<!de)fault|exception|reject|declin|denied|denial|refus|"
-    r"invalid|unverified|unsuccess|expired|fraud|suspicio|suspect|tamper|forge|counterfeit|spoof|mismatch|blacklist|"
+    r"invalid|unverified|unsuccess|expired|fraud|suspicio|suspect|tamper|forge|counterfeit|fake|spoof|mismatch|blacklist|"
     r"revoked|stolen|problem|warning"
 )
 _GOOD_NAME = re.compile(

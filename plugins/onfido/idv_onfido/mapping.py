@@ -265,6 +265,11 @@ def as_object(value: object) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
+def as_list(value: object) -> list[Any]:
+    """The list, or an empty one for anything else."""
+    return value if isinstance(value, list) else []
+
+
 def as_word(value: object) -> str | None:
     """A word of the vendor's, which may be shown; None for anything else."""
     return value if isinstance(value, str) and _WORD.fullmatch(value) else None

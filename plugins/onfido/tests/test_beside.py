@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,7 +14,7 @@ from idv_onfido.settings import OnfidoSettings
 from idv_onfido.workflows import OnfidoWorkflows
 
 from idv_core import Decision, Flow, Result, Secret, UnexpectedResponse
-from idv_core.model import subject_of
+from idv_core.model import Upload, subject_of
 from idv_core.policy import DEFAULT_POLICY, judge
 from idv_core.testing.exchange import reply, run_exchange
 
@@ -44,12 +45,16 @@ def run_of(output: Any = (), tasks: tuple[tuple[str, Any], ...] = (), task: Any 
     return judge(DEFAULT_POLICY, result, NOW)
 
 
-def check_of(check: Any = (), report: Any = ()) -> Result:
+def check_of(check: Any = (), report: Any = (), uploads: tuple[Upload, ...] = ()) -> Result:
     """The result of a clear check with one clear report."""
     one = {"id": "c-1", "applicant_id": "r-1", "status": "complete", "result": "clear", "report_ids": ["p-1"]}
     made = {"id": "p-1", "check_id": "c-1", "name": "document", "status": "complete", "result": "clear"}
     replies = [reply({"checks": [{**one, **dict(check)}]}), reply({"reports": [{**made, **dict(report)}]})]
-    return judge(DEFAULT_POLICY, run_exchange(OnfidoChecks(SETTINGS).result(FLOW), replies).value, NOW)
+    return judge(
+        DEFAULT_POLICY,
+        run_exchange(OnfidoChecks(SETTINGS).result(attrs.evolve(FLOW, uploads=uploads)), replies).value,
+        NOW,
+    )
 
 
 @st.composite
@@ -159,3 +164,16 @@ def test_ordinary_fields_are_no_doubt() -> None:
     breakdown["data_validation"]["breakdown"] = {"expiry_date": {"result": "clear"}}
     output = {"uuid": "u", "sub_result": "clear", "properties": {**person, "device": device}, "breakdown": breakdown}
     assert run_of(output, tags=["failed"], dashboard_url="https://d.example").decision is Decision.APPROVED
+
+
+def test_reports_are_about_the_documents_of_the_flow() -> None:
+    uploads = (Upload(document_id="card", vendor_ids={"front": "d-1", "back": "d-2"}),)
+    assert check_of(report={"documents": [{"id": "d-1"}]}, uploads=uploads).decision is Decision.APPROVED
+    assert check_of(report={"documents": []}, uploads=uploads).decision is Decision.APPROVED
+    other = check_of(report={"documents": [{"id": "of-bob"}]}, uploads=uploads)
+    assert [reason.code for reason in other.reasons] == ["report.other_document", "report.document_missing"]
+    more = (*uploads, Upload(document_id="passport", vendor_ids={"front": "d-3"}))
+    missing = check_of(report={"documents": [{"id": "d-2"}]}, uploads=more)
+    assert [reason.code for reason in missing.reasons] == ["report.document_missing"]
+    with pytest.raises(UnexpectedResponse, match="another applicant"):
+        check_of(report={"applicant_id": "bob"})

@@ -61,7 +61,7 @@ def read_answer(answer: Mapping[str, Any]) -> Reading:
     services = [(place, _kept(service)) for place, service in found]
     status, verdict, notes = _verdict(answer)
     checks, earlier = _last_attempts(services)
-    word = _word(answer.get("flow_status"))
+    word = _as_said(answer.get("flow_status"))
     raw = {
         "flow_status": answer.get("flow_status"),
         "end_cause": answer.get("end_cause"),
@@ -91,7 +91,8 @@ def _verdict(answer: Mapping[str, Any]) -> tuple[FlowStatus, VendorVerdict | Non
         return FlowStatus.FINISHED, VendorVerdict.DOUBTFUL, ("passed, but the flow did not end by being completed",)
     if word == "fail":
         return FlowStatus.FINISHED, VendorVerdict.NEGATIVE, ()
-    notes = (f"unknown flow_status {word[:40]!r}",) if word else ()
+    said = _as_said(answer.get("flow_status"))
+    notes = (f"unknown flow_status {said[:40]!r}",) if said else ()
     return FlowStatus.AWAITING_APPLICANT, None, notes
 
 
@@ -224,7 +225,7 @@ def _checks(service: Mapping[str, Any]) -> Iterator[Check]:
             kind=KINDS.get(name, CheckKind.OTHER),
             name=name,
             outcome=_OUTCOMES.get(word or "", CheckOutcome.INCONCLUSIVE),
-            vendor_word=word and word[:40],
+            vendor_word=(_as_said(service.get("service_status")) or "")[:40] or None,
         )
     if compares:
         matched = service.get("face_match")
@@ -240,6 +241,12 @@ def _checks(service: Mapping[str, Any]) -> Iterator[Check]:
 
 def _word(value: object) -> str | None:
     """A status word, trimmed and in lower case; None if there is none. What is no text is an unknown word."""
+    said = _as_said(value)
+    return said and said.lower() if isinstance(value, str) else said
+
+
+def _as_said(value: object) -> str | None:
+    """The word as it came, for people to read: in lower case nobody would know a name in it."""
     if value is None:
         return None
-    return value.strip().lower() if isinstance(value, str) else f"({type(value).__name__})"
+    return value.strip() if isinstance(value, str) else f"({type(value).__name__})"

@@ -120,3 +120,9 @@ def test_ordinary_fields_are_no_doubt() -> None:
         )
         is Decision.APPROVED
     )
+
+
+def test_words_are_told_as_they_came() -> None:
+    odd = read(services=[{**LIVE, "service_status": " Rejected: Meera Nair"}])
+    assert odd.checks[0].vendor_word == "Rejected: Meera Nair"
+    assert read(flow_status="Blocked").vendor_word == "Blocked"
