@@ -70,9 +70,9 @@ class GatewayBase:
             raise closed()
         file = self._file
         if configuration is not None:
-            self._operations.reload(lambda: configuration)
+            self._operations.reload(lambda: configuration, self._driver.prepare)
         elif file is not None:
-            self._operations.reload(lambda: read_configuration(file))
+            self._operations.reload(lambda: read_configuration(file), self._driver.prepare)
         else:
             raise ConfigError("there is no file to read again: give reload() a Configuration")
         self._driver.keep(self._operations.live.sessions.values())

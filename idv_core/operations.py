@@ -148,14 +148,21 @@ class Operations:
             observers=Observers(observers),
         )
 
-    def reload(self, read: Callable[[], Configuration]) -> None:
-        """Exchange the configuration. Raises ConfigError and leaves everything as it is when there is an error in it."""
-        self._reloads.run(lambda: self._take(read()))
+    def reload(self, read: Callable[[], Configuration], prepare: Callable[[Iterable[AccountSession]], None]) -> None:
+        """Exchange the configuration. Raises ConfigError and leaves everything as it is when there is an error in it, or when
+        `prepare` raises one."""
+        self._reloads.run(lambda: self._take(read(), prepare))
 
-    def _take(self, configuration: Configuration) -> None:
+    def _take(self, configuration: Configuration, prepare: Callable[[Iterable[AccountSession]], None]) -> None:
         check_default(configuration, self.default)
         checked = check(configuration, self.registry, self.clock.now()).or_raise()
-        before = self._put(lambda live: Live.of(checked, self.default, self.clock, live))
+
+        def changed(live: Live) -> Live:
+            taken = Live.of(checked, self.default, self.clock, live)
+            prepare(taken.sessions.values())
+            return taken
+
+        before = self._put(changed)
         report_configuration(len(configuration.accounts), len(configuration.routes))
         for name in before.sessions:
             if name not in self.live.sessions and name not in self.live.former:

@@ -364,6 +364,27 @@ class TestInterrupts:
         assert caught.value is error
 
     @pytest.mark.parametrize("error", INTERRUPTS, ids=lambda error: type(error).__name__)
+    def test_one_that_ends_as_another_error_of_the_wait_does_too(
+        self, alarm: Any, vendor: Vendor, error: BaseException
+    ) -> None:
+        """A condition that is interrupted before it has its lock again says that there is no lock to release."""
+
+        class Clock(SystemClock):
+            def wait(self, woken: threading.Event, seconds: float) -> None:
+                lock = threading.Lock()
+                try:
+                    alarm(error)
+                finally:
+                    lock.release()
+
+        idv = gateway(vendor, Clock(), attrs.evolve(ACCOUNT, plugin="bare", limits=Limits(concurrency=1)))
+        (session,) = idv._operations.live.sessions.values()
+        assert session.turns.take(Turn())
+        with pytest.raises(type(error)) as caught:
+            idv.status("acme-1/f-1")
+        assert caught.value is error
+
+    @pytest.mark.parametrize("error", INTERRUPTS, ids=lambda error: type(error).__name__)
     def test_one_while_waiting_in_line_gives_the_place_back(
         self, alarm: Any, vendor: Vendor, error: BaseException
     ) -> None:
@@ -532,6 +553,49 @@ class TestClosing:
             await transport.aclose()
         with pytest.raises(ConfigError, match="is closed: make a new one"):
             await idv.status("acme-1/x")
+
+    def test_calls_that_waited_send_nothing_any_more(self, vendor: Vendor) -> None:
+        """The first call holds the only place; `close` comes while it is asked, and the second while it waits for it."""
+        account = attrs.evolve(ACCOUNT, plugin="bare", limits=Limits(concurrency=1))
+        idv = gateway(vendor, SystemClock(), account)
+        (session,) = idv._operations.live.sessions.values()
+        turn = Turn()
+        assert session.turns.take(turn)
+        failures: list[BaseException] = []
+
+        def open_one() -> None:
+            try:
+                idv.open(order())
+            except ConfigError as error:
+                failures.append(error)
+
+        waiting = threading.Thread(target=open_one)
+        waiting.start()
+        while not session.turns.waiting:
+            waiting.join(0.001)
+        idv.close()
+        session.turns.give_back(turn)
+        waiting.join()
+        (failure,) = failures
+        assert "the gateway is closed" in str(failure)
+        assert failure.nothing_done  # type: ignore[attr-defined]
+        assert not vendor.requests
+
+    async def test_nor_do_tasks(self, vendor: Vendor) -> None:
+        account = attrs.evolve(ACCOUNT, plugin="bare", limits=Limits(concurrency=1))
+        idv = async_gateway(vendor, SystemClock(), account)
+        (session,) = idv._operations.live.sessions.values()
+        turn = Turn()
+        assert session.turns.take(turn)
+        waiting = asyncio.ensure_future(idv.open(order()))
+        while not session.turns.waiting:
+            await asyncio.sleep(0)
+        await idv.close()
+        session.turns.give_back(turn)
+        with pytest.raises(ConfigError, match="the gateway is closed") as caught:
+            await waiting
+        assert caught.value.nothing_done
+        assert not vendor.requests
 
     @pytest.mark.parametrize("change", ["limits", "name"])
     def test_reloads_leave_no_connections_behind(self, server: str, change: str) -> None:

@@ -21,6 +21,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from idv_core import ConfigError, IdvError, OutcomeUnknown, Retry, VendorUnavailable
+from idv_core.config import Configuration
 from idv_core.engine import proxies
 from idv_core.engine.causes import cause_of
 from idv_core.engine.proxies import environment_proxy
@@ -179,6 +180,9 @@ class TestDecision:
             ("https_proxy", "http://", "no address"),
             ("https_proxy", "http://geheim x", "no address"),
             ("https_proxy", "http://[geheim", "no address"),
+            ("https_proxy", "http://geheim..example:1", "no address"),
+            ("https_proxy", f"http://geheim{'x' * 60}.example:1", "no address"),
+            ("https_proxy", "http://geheim\u2603:1", "no address"),
         ],
     )
     @pytest.mark.parametrize("kind", KINDS)
@@ -192,6 +196,27 @@ class TestDecision:
         assert "geheim" not in str(caught.value)
         monkeypatch.setenv("NO_PROXY", "*")
         made(kind)
+
+    @pytest.mark.parametrize("kind", KINDS)
+    def test_and_when_it_is_reloaded(self, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+        """Everything stays as it was."""
+        monkeypatch.setenv("HTTPS_PROXY", "ftp://proxy.example")
+        monkeypatch.setenv("NO_PROXY", "acme.example")
+        known = attrs.evolve(ACCOUNT, settings={**ACCOUNT.settings, "base_url": "https://acme.example"})
+        new = attrs.evolve(known, name="new", settings={**known.settings, "base_url": "https://other.example"})
+        if kind == "sync":
+            idv: Any = gateway(Vendor(), account=known, transport=None)
+        else:
+            idv = async_gateway(Vendor(), account=known, transport=FastTransport() if kind == "fast" else None)
+        with pytest.raises(ConfigError, match=r"HTTPS_PROXY .*kind of proxy"):
+            idv.reload(Configuration(accounts=[known, new]))
+        assert set(idv.health()) == {"acme-1"}
+
+    @pytest.mark.parametrize("kind", KINDS)
+    def test_the_scheme_may_stand_in_capitals(self, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+        monkeypatch.setenv("HTTPS_PROXY", "HTTP://ana:HTTP@proxy.example:3128")
+        made(kind)
+        assert environment_proxy("https://acme.example") == "http://ana:HTTP@proxy.example:3128"
 
     @pytest.mark.parametrize("value", ["https://proxy.example:1", "socks5://proxy.example:1"])
     def test_the_quick_transport_refuses_what_it_would_go_around(

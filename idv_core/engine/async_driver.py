@@ -87,6 +87,9 @@ class AsyncDriver:
                 return await awaitable
 
     async def _send(self, send: Send) -> Response:
+        if self.is_closed:
+            # of a call that was under way
+            raise closed()
         outgoing = encode(send.session, send.request, send.seconds)
         end = self.clock.monotonic() + send.seconds
         transport = self.transports.of(send.session)

@@ -12,6 +12,8 @@ from importlib.util import find_spec
 from urllib.parse import urlsplit
 from urllib.request import getproxies, getproxies_environment, proxy_bypass
 
+import httpx
+
 from ..errors import ConfigError
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -39,7 +41,9 @@ def checked_proxy(proxy: str, variable: str) -> str:
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
-    except ValueError:
+        # empty or too long labels, and what IDNA does not know
+        httpx.URL(url).raw_host.decode("ascii").encode("idna")
+    except (ValueError, httpx.InvalidURL):
         host = None
     if not host or not url.isprintable() or " " in url:
         raise ConfigError(f"{variable} is no address of a proxy: write it like http://proxy.example:3128")
@@ -49,7 +53,7 @@ def checked_proxy(proxy: str, variable: str) -> str:
         raise ConfigError(
             f"{variable} names a SOCKS proxy, which needs the package socksio: pip install 'httpx[socks]'"
         )
-    return url
+    return url.replace(url.partition("://")[0], parts.scheme, 1)
 
 
 def without_tls_or_socks(proxy: str | None, variable: str) -> str | None:

@@ -19,6 +19,7 @@ from .aside import Aside, closed, given_up
 from .bodies import Body
 from .darkness import QUIET, darkened
 from .effects import SLICE, Await, Blocking, Effect, Lock, Pause, Queue, Send, Steps, called, not_awaited
+from .interrupts import interrupt_in
 from .proxies import environment_proxy
 from .transports import Transports, encode, fault_of, plain_headers, unguarded_connection
 from .wakers import Wakers
@@ -61,6 +62,12 @@ class SyncDriver:
                     value = self._carry_out(effect)
                 except (httpx.TransportError, IdvError) as error:
                     fault = error
+                except RuntimeError as error:
+                    # "release unlocked lock": what a signal's handler raises in the midst of a wait ends as this
+                    interrupt = interrupt_in(error)
+                    if interrupt is None:
+                        raise
+                    raise interrupt from None
         except StopIteration as stop:
             answer: T = stop.value
             return answer
@@ -86,6 +93,9 @@ class SyncDriver:
                 raise not_awaited(awaitable)
 
     def _send(self, send: Send) -> Response:
+        if self.is_closed:
+            # of a call that was under way
+            raise closed()
         outgoing = encode(send.session, send.request, send.seconds)
         end = self.clock.monotonic() + send.seconds
         transport = self.transports.of(send.session)
