@@ -220,3 +220,29 @@ def test_no_aadhaar_number_comes_out_of_an_aadhaar_document(number: int, more: A
     }
     masked = mask_aadhaar_in(data, True)
     assert digits not in json.dumps([masked["text"], masked["list"]]).replace(" ", "")
+
+
+@given(st.text("\u200b \n\t-–.,/_|:•()#", max_size=5), st.text("\u200b \n\t-–.,/_|:•()#", max_size=5))
+def test_whatever_marks_stand_between_the_digits(one: str, two: str) -> None:
+    assert masked_aadhaar(f"No. 2345{one}6789{two}0123 x") == "No. XXXX XXXX 0123 x"
+
+
+@pytest.mark.parametrize(
+    ("data", "masked"),
+    [
+        ({"number": ["2345", "6789", "0123"]}, {"number": ["XXXX", "XXXX", "0123"]}),
+        ({"n": [2345, 6789, 123]}, {"n": ["XXXX", "XXXX", 123]}),
+        ({"n": ["2345 6789", "0123"]}, {"n": ["XXXX", "0123"]}),
+        ({"n": {"a": "2345", "b": "6789", "c": "0123"}}, {"n": {"a": "XXXX", "b": "XXXX", "c": "0123"}}),
+        ({"2345 6789 0123": "x"}, {"XXXX XXXX 0123": "x"}),
+        ({"pin": 560001, "born": "01/01/1990", "page": "1234"}, {"pin": 560001, "born": "01/01/1990", "page": "1234"}),
+    ],
+)
+def test_a_number_in_pieces_or_as_a_name(data: Any, masked: Any) -> None:
+    assert mask_aadhaar_in(data, True) == masked
+
+
+def test_a_field_given_by_name_and_value() -> None:
+    assert mask_aadhaar_in([{"name": "aadhaar_number", "value": "234567890123"}], False) == [
+        {"name": "aadhaar_number", "value": "XXXX XXXX 0123"}
+    ]

@@ -66,7 +66,9 @@ def _said_aadhaar(value: Any) -> bool:
 @lru_cache(maxsize=2048)
 def _is_label(key: str) -> bool:
     """Whether a key of that name says what something is."""
-    return not {"type", "doc", "field", "kind"}.isdisjoint(parts(key))
+    return not {"type", "doc", "document", "field", "kind", "category", "label", "name", "key", "id"}.isdisjoint(
+        parts(key)
+    )
 
 
 @lru_cache(maxsize=2048)
