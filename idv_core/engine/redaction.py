@@ -183,12 +183,14 @@ def redact_result(result: Result) -> Result:
     """
     names = _names_in(result)
     word = result.vendor_word and _word(_without_names(result.vendor_word, names))
+    # a note may say again what the vendor's word is, or which check it is about
+    own = {part for check in result.checks if _is_code(check.name) for part in re.split("[.:]", check.name)}
+    own |= {word} if word else set()
     changed = {
         "checks": tuple(redact_check(check, names) for check in result.checks),
         "documents": tuple(map(_redact_document, result.documents)),
         "vendor_word": word,
-        # a note may say again what the vendor's word is
-        "notes": tuple(_word(_without_names(note, names), (word,) if word else ()) for note in result.notes),
+        "notes": tuple(_word(_without_names(note, names), own) for note in result.notes),
         "doubts": tuple(map(_redact_doubt, result.doubts)),
     }
     return _changed(result, changed)
