@@ -216,8 +216,17 @@ def structure(data: Any, cls: type[T], *, status: int | None = None) -> T:
     try:
         return _converter.structure(data, cls)
     except Exception as error:
-        places = "; ".join(cattrs.transform_error(error, format_exception=_describe))
+        places = "; ".join(map(_dark_path, cattrs.transform_error(error, format_exception=_describe)))
         raise UnexpectedResponse(f"the answer is no {cls.__name__}: {places}", status=status) from None
+
+
+_QUOTED_KEY = re.compile(r"\[['\"].*['\"]\]")
+_FIELD_KEY = re.compile(r"\['[a-z][A-Za-z_]{0,60}'\]")
+
+
+def _dark_path(place: str) -> str:
+    """The place without keys of the vendor's that are no names of fields: one may be a person's name."""
+    return _QUOTED_KEY.sub(lambda key: key.group() if _FIELD_KEY.fullmatch(key.group()) else "[*]", place)
 
 
 def _describe(error: BaseException, kind: type | None) -> str:

@@ -29,6 +29,24 @@ PICTURE = base64.b64encode(b"\xff\xd8\xff" + bytes(range(256))).decode()
         "\r\n".join(PICTURE[at : at + 76] for at in range(0, len(PICTURE), 76)),
         "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln",
         "f" * 100,
+        "vendor.example/x?token=abc",
+        "www.vendor.example",
+        "cdn.vendor.example:8443/face.png",
+        "https%3A%2F%2Fvendor.example%2Fx",
+        "https%253A%252F%252Fvendor.example%252Fx",
+        "https:\\\\vendor.example\\x",
+        "https:&#x2F;&#x2F;vendor.example",
+        "Bearer abcdef",
+        "bearer abcdef",
+        "Basic dXNlcjpwYXNzdw==",
+        "sk_live_abcdef123456",
+        "api_live.abcdef",
+        "/9j/4AAQSkZJRgABAQAAAQ",
+        "iVBORw0KGgoAAAANSUhEUgAAAAEAAAAB",
+        *("\n".join(PICTURE[at : at + width] for at in range(0, len(PICTURE), width)) for width in (4, 8, 40, 48, 64)),
+        " ".join(PICTURE[at : at + 48] for at in range(60, len(PICTURE), 48)),
+        ", ".join(map(str, range(200))),
+        '["/9j/4AAQSkZJRgABAQAAAQ", "/9j/4AAQSkZJRgABAQAAAQ"]',
     ],
 )
 def test_a_value_that_opens_something_is_left_out_whatever_its_name(value: str) -> None:
@@ -36,9 +54,54 @@ def test_a_value_that_opens_something_is_left_out_whatever_its_name(value: str) 
     assert without_secrets(answer) == {"status": "ACTIVE", "deep": [{"kept": 1}], "list": ["kept"]}
 
 
-@pytest.mark.parametrize("name", ["accessToken", "TOKEN", "client_secret", "otp", "imageBase64", "apiKey", "api-key"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"type": "Buffer", "data": [255, 216]},
+        {"type": "Buffer", "data": "/9j/"},
+        [255, 216, 255, 224, 0, 16],
+        [-1, -40, -1, -32],
+        [137, 80, 78, 71],
+        list(range(100)),
+        {str(at): byte for at, byte in enumerate(b"\xff\xd8\xff\xe0")},
+        [PICTURE[at : at + 60] for at in range(0, len(PICTURE), 60)],
+        [PICTURE[at : at + 60] for at in range(33, len(PICTURE), 60)],
+        {str(at): PICTURE[at : at + 60] for at in range(0, len(PICTURE), 60)},
+    ],
+)
+def test_bytes_and_pictures_in_pieces_are_left_out(value: Any) -> None:
+    assert without_secrets({"harmless": value, "list": [value], "status": 1}) == {"list": [], "status": 1}
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ('{"accessToken": "abc", "status": "ok"}', '{"status": "ok"}'),
+        ('{"a": "{\\"token\\": \\"abc\\", \\"b\\": 1}"}', '{"a": "{\\"b\\": 1}"}'),
+        ('[{"link": "https://vendor.example/x"}]', "[{}]"),
+        ("sent {'token': 'abc', 'status': 'ok'}", "sent {'token': \"***\", 'status': 'ok'}"),
+        ("called with token=abc&page=2", "called with token=***&page=2"),
+        ("header was Bearer abc.def", "header was ***"),
+        ("see vendor.example/x?sig=1 soon", "see *** soon"),
+    ],
+)
+def test_what_stands_within_a_text(text: str, kept: str) -> None:
+    assert without_secrets({"x": text}) == {"x": kept}
+
+
+@pytest.mark.parametrize("name", ["accessToken", "TOKEN", "client_secret", "otp", "imageBase64", "apiKey", "api-key", "tokens", "accesstoken", "refreshtoken", "Token2", "secrets", "apikey", "API key", "x.api.key", "pwd", "userpassword", "verificationCode", "sig", "signature", "X-Amz-Signature", "auth", "authtoken", "authLink", "authlink", "o_auth", "oauth2", "session_key", "cookies", "Set-Cookie", "credentials"])  # fmt: skip
 def test_a_name_that_says_secret_is_enough(name: str) -> None:
     assert without_secrets({name: "123456", "status": "ok"}) == {"status": "ok"}
+    assert without_secrets({name: ["123456"], "status": "ok"}) == {"status": "ok"}
+
+
+@pytest.mark.parametrize("name", ["author", "isAuthentic", "authenticity", "secretary", "passport", "design", "authority", "postalCode", "keywords", "signed_at", "assigned", "compass"])  # fmt: skip
+def test_other_names_stay(name: str) -> None:
+    assert without_secrets({name: "123456"}) == {name: "123456"}
+
+
+def test_whether_there_is_a_token_is_no_token() -> None:
+    assert without_secrets({"hasToken": True, "token": None}) == {"hasToken": True, "token": None}
 
 
 def test_what_a_plugin_names_is_dropped_in_any_spelling() -> None:
@@ -54,6 +117,16 @@ def test_what_a_plugin_names_is_dropped_in_any_spelling() -> None:
         "550e8400-e29b-41d4-a716-446655440000",
         "ข" * 200,
         "a sentence of many words " * 30,
+        "and/or, N.A./none, 12.05/2020",
+        "the bearer of this passport, basic verification",
+        '{"status": "ok", "n": 1}',
+        "{not json",
+        [10, 20, 100, 200],
+        ["507f1f77bcf86cd799439011"] * 6,
+        ["name", "birthdate"],
+        {"0": "Meera", "1": "Nair"},
+        {"type": "Buffer"},
+        "status=ok",
         7,
         None,
         True,
@@ -147,3 +220,29 @@ def test_no_aadhaar_number_comes_out_of_an_aadhaar_document(number: int, more: A
     }
     masked = mask_aadhaar_in(data, True)
     assert digits not in json.dumps([masked["text"], masked["list"]]).replace(" ", "")
+
+
+@given(st.text("\u200b \n\t-–.,/_|:•()#", max_size=5), st.text("\u200b \n\t-–.,/_|:•()#", max_size=5))
+def test_whatever_marks_stand_between_the_digits(one: str, two: str) -> None:
+    assert masked_aadhaar(f"No. 2345{one}6789{two}0123 x") == "No. XXXX XXXX 0123 x"
+
+
+@pytest.mark.parametrize(
+    ("data", "masked"),
+    [
+        ({"number": ["2345", "6789", "0123"]}, {"number": ["XXXX", "XXXX", "0123"]}),
+        ({"n": [2345, 6789, 123]}, {"n": ["XXXX", "XXXX", 123]}),
+        ({"n": ["2345 6789", "0123"]}, {"n": ["XXXX", "0123"]}),
+        ({"n": {"a": "2345", "b": "6789", "c": "0123"}}, {"n": {"a": "XXXX", "b": "XXXX", "c": "0123"}}),
+        ({"2345 6789 0123": "x"}, {"XXXX XXXX 0123": "x"}),
+        ({"pin": 560001, "born": "01/01/1990", "page": "1234"}, {"pin": 560001, "born": "01/01/1990", "page": "1234"}),
+    ],
+)
+def test_a_number_in_pieces_or_as_a_name(data: Any, masked: Any) -> None:
+    assert mask_aadhaar_in(data, True) == masked
+
+
+def test_a_field_given_by_name_and_value() -> None:
+    assert mask_aadhaar_in([{"name": "aadhaar_number", "value": "234567890123"}], False) == [
+        {"name": "aadhaar_number", "value": "XXXX XXXX 0123"}
+    ]

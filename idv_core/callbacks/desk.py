@@ -15,6 +15,7 @@ import attrs
 from ..clock import Clock
 from ..engine.account import AccountSession
 from ..engine.interrupts import interrupt_in
+from ..engine.redaction import redact_word
 from ..engine.wakers import wake_keys
 from ..errors import CallbackRejected, IdvError, PluginError, bounded
 from ..model import CallbackUrls, FlowRef
@@ -266,7 +267,7 @@ def _received(session: AccountSession, admitted: Admitted, reading: CallbackRead
     news = reading.fetch and not reading.wants_token
     return Received(
         account=session.name,
-        event=reading.event,
+        event=redact_word(reading.event),
         application_id=addressee.application_id,
         flow_ref=_reference(session.name, reading.flow_id, addressee) if reading.flow_id else None,
         document_ids=reading.document_ids,

@@ -23,7 +23,7 @@ from ..errors import (
 from ..protocols import RecoverProtocol
 from ..wire import Request, Response
 from .causes import NOT_TRUSTED, cause_of
-from .redaction import redact
+from .redaction import redact, redact_code, redact_id
 from .reports import report_read_error
 from .run import Run
 from .vendor_time import retry_after
@@ -137,11 +137,16 @@ def answer_error(run: Run, request: Request, response: Response) -> VendorError:
     status = response.status
     said: dict[str, Any] = {
         "status": status,
-        "code": redact(refusal.code, request, run.personal),
+        "code": redact_code(refusal.code, request, run.personal),
         "vendor_message": redact(refusal.message, request, run.personal),
-        "fields": tuple(bounded(field, 60) for field in refusal.fields[:20]),
+        "fields": tuple(bounded(redact_code(field, request, run.personal) or "", 60) for field in refusal.fields[:20]),
         "request_id": next(
-            (bounded(response.headers[name], 80) for name in _REQUEST_ID_HEADERS if name in response.headers), None
+            (
+                redact_id(response.headers[name], request, run.personal)
+                for name in _REQUEST_ID_HEADERS
+                if name in response.headers
+            ),
+            None,
         ),
         "retry_after": refusal.retry_after or retry_after(response),
     }

@@ -41,7 +41,7 @@ def _public(node: Any) -> Any:
         elif key in _COMPARED and is_number_name(str(node.get(_COMPARED[key], ""))):
             kept[key] = mask(value)
         else:
-            kept[key] = _public(mask_aadhaar_in({key: value}, False)[key])
+            kept.update({name: _public(item) for name, item in mask_aadhaar_in({key: value}, False).items()})
     return kept
 
 
@@ -66,7 +66,9 @@ def _said_aadhaar(value: Any) -> bool:
 @lru_cache(maxsize=2048)
 def _is_label(key: str) -> bool:
     """Whether a key of that name says what something is."""
-    return not {"type", "doc", "field", "kind"}.isdisjoint(parts(key))
+    return not {"type", "doc", "document", "field", "kind", "category", "label", "name", "key", "id"}.isdisjoint(
+        parts(key)
+    )
 
 
 @lru_cache(maxsize=2048)
@@ -90,7 +92,7 @@ def masked(name: str, value: Any, anywhere: bool) -> Any:
         return mask(value)
     if not anywhere and not isinstance(value, (dict, list)) and not _speaks(name):
         return value
-    shown = mask_aadhaar_in({name: value}, anywhere)[name]
+    (shown,) = mask_aadhaar_in({name: value}, anywhere).values()
     return value if shown == value else shown
 
 

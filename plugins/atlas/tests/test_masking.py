@@ -187,3 +187,10 @@ def test_links_tokens_and_pictures_are_not_kept() -> None:
     assert "bucket" not in kept
     assert "AAAA" not in kept
     assert "Meera Iyer" in kept
+
+
+@pytest.mark.parametrize("name", ["234567890123", "2345 6789 0123"])
+def test_a_number_as_the_name_of_a_field(name: str) -> None:
+    entry = {"document_id": "a", "document_type": "AADHAAR", "data": {name: {"value": "x"}, "inner": {name: "x"}}}
+    assert_dark(json.dumps(public({"data": [entry]})))
+    everywhere(entry)
