@@ -9,7 +9,6 @@ from typing import Any
 
 import attrs
 
-from idv_core.failures import failures_in
 from idv_core.model import (
     Check,
     CheckKind,
@@ -110,17 +109,15 @@ def read_cross_checks(items: Iterable[Mapping[str, Any]]) -> Iterator[Check]:
     """Pairs with scores of 0..100 (section 8). No outcome: only a policy's threshold can give one."""
     for item in items:
         score = Score.read(item.get("similarity_score"), 0, 100)
-        failed = failures_in({key: value for key, value in item.items() if key not in _COMPARED})
         names = [_text(item.get(key)) for key in _PAIR]
         is_aadhaar = speaks_of_aadhaar(item)
         source, source_field, target, target_field = (shown(name) if name else "?" for name in names)
         yield Check(
             kind=CheckKind.CROSS_CHECK,
             name=shown(_text(item.get("name")) or "UNNAMED"),
-            outcome=None if score and not failed else CheckOutcome.INCONCLUSIVE,
-            # a threshold judges whatever has a score
-            score=None if failed else score,
-            reasons=failed if score else (*failed, "the score is missing or outside 0..100"),
+            outcome=None if score else CheckOutcome.INCONCLUSIVE,
+            score=score,
+            reasons=() if score else ("the score is missing or outside 0..100",),
             pair=FieldPair(
                 source_document=source,
                 source_field=source_field,
@@ -132,17 +129,7 @@ def read_cross_checks(items: Iterable[Mapping[str, Any]]) -> Iterator[Check]:
         )
 
 
-def read_top(answer: Any) -> Iterator[Reason]:
-    """A doubt where the answer as a whole tells of a failure."""
-    rest = {key: value for key, value in answer.items() if key not in _READ} if isinstance(answer, dict) else {}
-    if failed := failures_in(rest):
-        yield Reason("answer.failure", f"the answer tells of a failure beside the documents: {', '.join(failed)}")
-
-
-# What is read of an answer, entry by entry, and of a cross-check.
-_READ = frozenset({"ocr_data", "cross_checks", "flow_uuid", "flow_id", "application_id", "master_status"})
 _PAIR = ("source_doc", "source_field_name", "target_doc", "target_field_name")
-_COMPARED = frozenset({*_PAIR, "name", "similarity_score", "source_value", "target_value"})
 
 
 def _compared(field: object, value: object, is_aadhaar: bool) -> str | None:

@@ -17,51 +17,16 @@ _UNKNOWN = "UNKNOWN_ERROR"
 _MOST, _LONGEST = 5, 80
 _WORDS = """
 err errs fail failed fails failure failures fault faults exception exceptions reject rejected rejection rejections
-invalid unreadable unrecognised unrecognized unsupported problem problems issues declined tampered fake fraud mismatch
-warning warnings blurred
+invalid unreadable unrecognised unrecognized unsupported problem problems issues
 """
 _BAD = frozenset(_WORDS.split())
 # Keys that say how it went, in a word that may be a bad one; and keys that say that it went well, unless they say no.
 _STATES = frozenset(
-    {
-        "status",
-        "documentstatus",
-        "docstatus",
-        "filestatus",
-        "processingstatus",
-        "ocrstatus",
-        "extractionstatus",
-        "verificationstatus",
-        "validitystatus",
-        "expirystatus",
-        "state",
-        "processingstate",
-        "result",
-        "outcome",
-    }
+    {"status", "documentstatus", "filestatus", "processingstatus", "ocrstatus", "extractionstatus", "result"}
 )
 _GOOD = frozenset(
-    {
-        "success",
-        "successful",
-        "issuccess",
-        "issuccessful",
-        "isvalid",
-        "valid",
-        "recognised",
-        "recognized",
-        "ok",
-        "processed",
-        "verified",
-        "isverified",
-        "authentic",
-        "isauthentic",
-        "genuine",
-        "isgenuine",
-    }
+    {"success", "successful", "issuccess", "issuccessful", "isvalid", "valid", "recognised", "recognized"}
 )
-# Words that are bad as a status; under a key of such a name a date or a flag may stand.
-_BAD_STATES = frozenset({"expired", "cancelled", "canceled", "declined", "denied", "fake", "revoked", "tampered"})
 _NO = ("no", "false", "n", "0")
 # Said under the name of an error, and most likely saying that there is none. Nobody documents it, so that it stays a doubt.
 _UNSURE = frozenset(
@@ -129,7 +94,7 @@ def _is_of_errors(name: str, words: tuple[str, ...]) -> bool:
 def is_bad_word(state: Any) -> bool:
     """Whether a status word says that something went wrong."""
     words = parts(state[:_LONGEST]) if isinstance(state, str) else ()
-    return "".join(words) not in _UNSURE and (_is_of_errors("".join(words), words) or not _BAD_STATES.isdisjoint(words))
+    return "".join(words) not in _UNSURE and _is_of_errors("".join(words), words)
 
 
 def _plain(leaf: Any) -> str | None:

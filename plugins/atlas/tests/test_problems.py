@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from idv_atlas.mapping import Reading, read_cross_checks, read_documents, read_top
-from idv_atlas.problems import read_problems
+from idv_atlas.mapping import Reading, read_documents
 
 from idv_core import CheckOutcome
 
@@ -131,47 +130,3 @@ def test_a_sentence_is_no_vendors_word() -> None:
         (check,) = read_documents([entry], "data").checks
         assert check.vendor_word is None
         assert "1234" not in check.reasons[0]
-
-
-@pytest.mark.parametrize(
-    "trouble",
-    [
-        {"error": "could not compare"},
-        {"error_code": "X"},
-        {"status": "FAILED"},
-        {"match": False},
-        {"details": [{"result": "odd"}]},
-    ],
-)
-def test_a_cross_check_that_tells_of_a_failure_has_no_score(trouble: dict[str, Any]) -> None:
-    compared = {"name": "NAME", "similarity_score": 99, "source_doc": "PAN", "target_doc": "PASSPORT"}
-    (check,) = read_cross_checks([{**compared, "match": True}])
-    assert (check.outcome, check.score is not None) == (None, True)
-    (check,) = read_cross_checks([{**compared, **trouble}])
-    assert (check.outcome, check.score) == (CheckOutcome.INCONCLUSIVE, None)
-    assert check.reasons
-
-
-def test_an_answer_that_tells_of_a_failure_beside_the_documents() -> None:
-    fine = {"flow_uuid": "F1", "master_status": "SUCCESS", "ocr_data": [{"error": "x"}], "cross_checks": None}
-    assert list(read_top(fine)) == []
-    for trouble in ({"error": "x"}, {"error_code": 5}, {"status": "FAILED"}, {"failed_documents": ["d"]}):
-        assert [reason.code for reason in read_top({**fine, **trouble})] == ["answer.failure"]
-
-
-@pytest.mark.parametrize(
-    "trouble",
-    [
-        {"status": "EXPIRED"},
-        {"expiry_status": "EXPIRED"},
-        {"state": "FAILED"},
-        {"outcome": "failure"},
-        {"ok": False},
-        {"verified": "no"},
-        {"is_tampered": True},
-        {"warnings": ["TAMPERED"]},
-    ],
-)
-def test_a_document_in_a_bad_state(trouble: dict[str, Any]) -> None:
-    assert read_problems({"document_id": "d", "data": {"name": "x", **trouble}}).reasons
-    assert read_problems({"document_id": "d", **trouble}).reasons

@@ -8,7 +8,6 @@ from typing import Any
 
 import attrs
 
-from idv_core.failures import failures_in
 from idv_core.model import (
     Check,
     CheckKind,
@@ -79,20 +78,9 @@ NEVER_KEPT = (
     "probe",
     "zelfKey",
 )
-# What a person's papers say, which is text of any kind.
-_PERSONAL = frozenset({"fullName", "firstName", "lastName", "name", "names", "surname", "address", "placeOfBirth"})
-# What a document validation has beside verdicts: words that are read where they stand, what was read, references.
-_READ_OF_DOCUMENT = frozenset(
-    {
-        *_DOCUMENT_FIELDS, *NEVER_KEPT, "status", "documentType", "ocrResults", "namesMatch",
-        "appRegistration", "client", "project", "projectFlow", "infoValidationSupported", "infoValidationSupportedReason",
-        "failedReason", "manualVerificationReason", "deleted", "validationMethod", "fullName", "firstName", "lastName",
-    }
-)  # fmt: skip
 # Per cent of the full name from which Verifik says that names match (section 3.6.4).
 _NAMES_AGREE = 90
 _PARTS = ("documentValidation", "biometricValidation", "compareFaceVerification")
-_CONTACTS = ("emailValidation", "phoneValidation", "informationValidation")
 _CODE = re.compile(r"[A-Z][A-Z_-]{0,39}")
 _LABEL = re.compile(r"[^\W\d_][\w .'’()/-]{0,59}")
 _LONG_NUMBER = re.compile(r"\d{5}")
@@ -312,15 +300,10 @@ def _names(document: Mapping[str, Any], settings: Mapping[str, Any]) -> Iterator
     if asked is False:
         return
     supported, match = document.get("infoValidationSupported"), document.get("namesMatch")
-    percentage = document.get("fullNameMatchPercentage")
-    score = Score.read(percentage, 0, 100)
-    unread = score is None and percentage is not None
-    contradicts = match is True and (unread or (score is not None and score.raw < _NAMES_AGREE))
-    if unread or contradicts or not (match is None or isinstance(match, bool)):
-        outcome = CheckOutcome.INCONCLUSIVE
-    elif supported is True:
+    score = Score.read(document.get("fullNameMatchPercentage"), 0, 100)
+    if supported is True and (match is None or isinstance(match, bool)):
         outcome = CheckOutcome.PASSED if match else CheckOutcome.FAILED
-    elif supported is not None:
+    elif supported is not None or match not in (None, True, False):
         outcome = CheckOutcome.INCONCLUSIVE
     elif asked is not None:
         outcome = CheckOutcome.NOT_DONE
@@ -424,16 +407,7 @@ def _doubts(data: Mapping[str, Any]) -> Iterator[Reason]:
             yield Reason("part.unread", f"{name} is there, and Verifik did not show it")
         elif part is not None and not isinstance(part, (str, dict)):
             yield Reason("part.unread", f"{name} is there and not understood")
-    for name in _CONTACTS:
-        if data.get(name) is not None and not isinstance(data[name], (str, dict)):
-            yield Reason("part.unread", f"{name} is there and not understood")
-    criminal = _object(data.get("informationValidation")).get("criminalData")
-    if criminal is not None and not isinstance(criminal, dict):
-        yield Reason("part.unread", "the criminal records are there and not understood")
     document = _object(data.get("documentValidation"))
-    if failed := failures_in({key: document[key] for key in document if key not in _READ_OF_DOCUMENT}, known=_PERSONAL):
-        text = f"the document tells of a failure beside its status: {', '.join(failed)}"
-        yield Reason("document.failure", text)
     for name in ("OCRExtraction", "documentData"):
         if document.get(name) is not None and not isinstance(document[name], dict):
             yield Reason("document.unread", f"{name} of the document is there and not understood")
