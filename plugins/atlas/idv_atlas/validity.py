@@ -15,6 +15,7 @@ _Kind = Literal["issued", "expires"]
 
 _EXPIRES = re.compile(
     r"exp(?:i|ri|ry|d)|validity(?!from|start|begin|since)|valid(?:up)?(?:till?|to|until?l?|thru|through|end|date|before)|^uptodate$"
+    r"|renew(?:al)?(?:due)?(?:date|dt|on|by|before|at)|laps|usebefore|useby|bestbefore|ceases|terminat|^last(?:date|day)$"
     r"|goodth|gooduntil|notafter|enddate|dateofend|^dateend|^ends?(?:on|at)$"
 )
 _ISSUED = re.compile(
@@ -87,8 +88,13 @@ def _kind(name: str, words: tuple[str, ...]) -> _Kind | None:
 def _values(item: Any) -> Iterator[Any]:
     """The date of a field, of a list of fields, or of a group that is one date (`year`, `month`, `day`)."""
     if isinstance(item, list):
+        if not item:
+            yield item
         for one in item:
             yield from _values(one)
+    elif not item and isinstance(item, Mapping):
+        # no shape of a date, and not the absence of one either
+        yield item
     elif not isinstance(item, Mapping) or {"year", "month", "day"} <= item.keys():
         yield item
     elif item.get("value") not in (None, "", [], {}):
