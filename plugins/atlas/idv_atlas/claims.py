@@ -21,23 +21,31 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-_GOOD = _words("""success successful successfully succeeded ok okay valid validated done complete completed processed passed pass active
+_GOOD = _words(
+    """success successful successfully succeeded ok okay valid validated done complete completed processed passed pass active
     verified approved accepted clear cleared authentic genuine matched match extracted finished recognised recognized yes
-    true original""")
+    true original"""
+)
 _FILLER = _words("processing processed upload ocr extraction document documents file data is all")
 _NO = frozenset({"", "no", "false", "n", "0", "none", "null", "nil", "na", "notapplicable"})
 # Printed on documents, or a field of them (fact sheet section 7), however much it sounds like a state.
-_PRINTED = _words("""hypothecationstatus maritalstatus employmentstatus residentialstatus residencestatus taxstatus occupationstatus
-    documentqualityflag""")
+_PRINTED = _words(
+    """hypothecationstatus maritalstatus employmentstatus residentialstatus residencestatus taxstatus occupationstatus
+    documentqualityflag"""
+)
 _STATES = _words("status outcome verdict decision result results stage")
-_MACHINES = _words("""processing process document doc ocr extraction file upload verification validation check review result response
-    status reason message return outcome""")
+_MACHINES = _words(
+    """processing process document doc ocr extraction file upload verification validation check review result response
+    status reason message return outcome"""
+)
 _WARNINGS = _words("warning warnings alert alerts")
 _TEXTS = _words("reason reasons message messages msg flag flags")
 _REMARKS = _words("remark remarks comment comments note notes")
-_NEGATIVE = _words("""tampered tampering tamper fake forged forgery fraud fraudulent blurred blurry blur mismatch mismatched mismatches
+_NEGATIVE = _words(
+    """tampered tampering tamper fake forged forgery fraud fraudulent blurred blurry blur mismatch mismatched mismatches
     declined denied missing suspicious suspected altered manipulated manipulation revoked blocked blacklisted spoof spoofed
-    deepfake unverified unclear incomplete anomaly anomalies duplicate duplicated discrepancy discrepancies not""")
+    deepfake unverified unclear incomplete anomaly anomalies duplicate duplicated discrepancy discrepancies not"""
+)
 _POSITIVE = _words(
     "verified authentic genuine processed passed ok match matches matched approved accepted valid readable complete"
 )

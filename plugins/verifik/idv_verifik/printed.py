@@ -14,12 +14,14 @@ _EXPIRY = re.compile(
     r"expir|caduc|venc(?:im|e|to|$)|validade|vigencia|vigentehasta|goodthru|goodthrough|"
     r"exp(?:date|dt|day)|date?of?exp(?!ed)|^exp$|^doe$|^until$|^enddate$|^dateend$|"
     r"valid(?:ity)?(?:until|till|thru|through|upto|date)|valid[oa](?:hasta|ate)|valid(?:ity)?(?:to|end|ends)(?:date|on)?$|"
-    r"(?:end|fin)(?:date|of|de)*(?:validity|validez)|validityperiod|(?:period|date)of?validity"
+    r"(?:end|fin)(?:date|of|de)*(?:validity|validez)|validityperiod|(?:period|date)of?validity|^validity$|period(?:end|to|until)"
 )
 _ISSUE = re.compile(r"issu|expedi|emision|emitid|emissao|^doi$|validfrom|validodesde")
 # An authority or a place that issued it is no date.
 _DATE = re.compile(r"date|data|fecha|day|issuedon|issuedat|issueon|^issued?$|^doi$|from$|desde$")
 _NOUNS = frozenset({"expedicion", "expedition", "emision", "emissao", "issuance"})
+_BEGINS = frozenset({"from", "start", "begin", "since", "desde", "inicio"})
+_ENDS = frozenset({"to", "until", "end", "hasta"})
 _NO_DATE = re.compile(r"(?:confidence|score|probability|accuracy|confianza)$")
 _ERROR = re.compile(r"error|fail|reject|rechaz")
 _COUNTED = re.compile(r"attempt|count|limit|rate")
@@ -70,7 +72,7 @@ def _is_something(value: Any) -> bool:
 
 def _is_expiry(name: str, _: Any = None) -> bool:
     plain = _plain(name)
-    return bool(_EXPIRY.search(plain)) and not _NO_DATE.search(plain)
+    return bool(_EXPIRY.search(plain)) and not _NO_DATE.search(plain) and plain not in _BEGINS
 
 
 def _is_issue_date(name: str, value: Any) -> bool:
@@ -83,11 +85,11 @@ def _is_issue_date(name: str, value: Any) -> bool:
     return bool(_ISSUE.search(plain) and _DATE.search(plain))
 
 
-def _values(data: Any, is_meant: Callable[[str, Any], bool]) -> Iterator[Any]:
+def _values(data: Any, is_meant: Callable[[str, Any], bool], above: str = "") -> Iterator[Any]:
     """The values under the keys that are meant, also where a list names its fields: `{"name": ..., "value": ...}`."""
     if isinstance(data, list):
         for item in data:
-            yield from _values(item, is_meant)
+            yield from _values(item, is_meant, above)
     if not isinstance(data, Mapping):
         return
     said = next((data[key] for key in _SAID if key in data), None)
@@ -95,25 +97,34 @@ def _values(data: Any, is_meant: Callable[[str, Any], bool]) -> Iterator[Any]:
         yield from _said(data)
         return
     for key, value in data.items():
-        if is_meant(key, value):
-            yield from _said(value)
+        # `{"validity": {"to": ...}}` is the same as `validityTo`
+        if (is_meant(key, value) or (_plain(key) in _ENDS and is_meant(above + key, value))) and not _is_span(value):
+            if not (value is False and "expired" in _plain(key)):
+                yield from _said(value)
         else:
-            yield from _values(value, is_meant)
+            yield from _values(value, is_meant, key)
+
+
+def _is_span(value: Any) -> bool:
+    """Whether it is a group in which further names tell beginning and end apart."""
+    return isinstance(value, Mapping) and not _BEGINS.union(_ENDS).isdisjoint(map(_plain, value))
 
 
 def _said(value: Any) -> Iterator[Any]:
     """What stands under such a key: itself, each item of a list, or the value among what a reader says of it."""
     if isinstance(value, list):
+        if not value:
+            yield value
         for item in value:
             yield from _said(item)
     elif isinstance(value, Mapping) and not {"year", "month", "day"} <= set(value):
         said = [value[key] for key in _SAID if key in value]
         if said:
             # of a text and what it was read as, the latter
-            yield from _said(next((item for item in reversed(said) if item not in _EMPTY), None))
-        elif _is_something(value):
+            yield from _said(next((item for item in reversed(said) if item not in _EMPTY), said[-1]))
+        else:
             yield value
-    elif value is not False:
+    else:
         yield value
 
 

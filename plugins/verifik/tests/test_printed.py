@@ -116,7 +116,21 @@ def test_an_iso_date_is_found_under_any_name_in_any_place(data: st.DataObject, d
 @given(
     st.data(),
     st.sampled_from(
-        ["09/03/2019", "30/06/19", "03-2019", "1448-05-01", "2567-01-31", "soon", "N/A", 7, True, {"a": "b"}]
+        [
+            "09/03/2019",
+            "30/06/19",
+            "03-2019",
+            "1448-05-01",
+            "2567-01-31",
+            "soon",
+            "N/A",
+            7,
+            True,
+            {"a": "b"},
+            {},
+            [],
+            False,
+        ]
     ),
 )
 def test_one_that_is_there_and_not_understood_is_named(data: st.DataObject, value: Any) -> None:
@@ -126,7 +140,7 @@ def test_one_that_is_there_and_not_understood_is_named(data: st.DataObject, valu
     assert printed_dates(document) == {"issued_on": None, "expires_on": None, "unread": ("issued_on",)}
 
 
-@given(st.data(), st.sampled_from([None, "", " ", [], False]))
+@given(st.data(), st.sampled_from([None, "", " "]))
 def test_one_that_is_empty_is_absent(data: st.DataObject, value: Any) -> None:
     for of in (EXPIRY, ISSUE):
         assert printed_dates(data.draw(places(data.draw(names(of)), value)))["unread"] == ()
@@ -136,6 +150,26 @@ def test_one_that_is_empty_is_absent(data: st.DataObject, value: Any) -> None:
 def test_other_names_mean_nothing(data: st.DataObject, value: Any) -> None:
     document = data.draw(places(data.draw(names(NEITHER)), value))
     assert printed_dates(document) == {"issued_on": None, "expires_on": None, "unread": ()}
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"validity": {"from": "2010-01-01", "to": "2019-01-01"}},
+        {"validity": {"until": "2019-01-01"}},
+        {"period": {"start": "2010-01-01", "end": "2019-01-01"}},
+        {"vigencia": {"desde": "2010-01-01", "hasta": "2019-01-01"}},
+        {"validity": "2019-01-01"},
+    ],
+    ids=str,
+)
+def test_a_span_has_an_end(told: dict[str, Any]) -> None:
+    assert printed_dates({"OCRExtraction": told})["expires_on"] == date(2019, 1, 1)
+
+
+def test_not_expired_is_no_date() -> None:
+    assert printed_dates({"isExpired": False})["unread"] == ()
+    assert printed_dates({"isExpired": True})["unread"] == ("expires_on",)
 
 
 def test_the_end_of_the_record_is_not_the_documents() -> None:
