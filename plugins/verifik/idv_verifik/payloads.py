@@ -100,6 +100,8 @@ def read_list(path: str, query: Mapping[str, str]) -> Exchange[list[dict[str, An
         reply = yield Request.get(path, query={**query, **paging}, accept={404})
         body = reply.json_object() if reply.status == 404 else reply.json()
         data = body.get("data") if isinstance(body, dict) else body
+        # an empty object holds nothing, and so does an empty list
+        data = [] if data == {} and reply.is_success else data
         if not more and ((reply.status == 404 and body is not None) or (data is None and isinstance(body, dict))):
             return list(items.values())
         if reply.status == 404 or not isinstance(data, list) or not all(isinstance(item, dict) for item in data):
