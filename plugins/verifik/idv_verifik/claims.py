@@ -17,7 +17,6 @@ _HARMLESS = frozenset(
         "requiresBackSide",
         "scoreValidated",
         "infoValidationSupported",
-        "namesMatch",
         "passed",
         "existing",
         "new",

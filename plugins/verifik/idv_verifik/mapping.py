@@ -475,7 +475,9 @@ def _doubts(data: Mapping[str, Any]) -> Iterator[Reason]:
     for claim in sorted(set(claims(data, _APART))):
         yield Reason(f"flow.{claim}", f"the registration says {_CLAIMED[claim]}")
     for name in _PARTS:
-        for claim in sorted(set(claims(_object(data.get(name)), _APART))):
+        # the names of a document are a check of their own
+        known = _APART | {"namesMatch"} if name == "documentValidation" else _APART
+        for claim in sorted(set(claims(_object(data.get(name)), known))):
             yield Reason(f"part.{claim}", f"{name} says {_CLAIMED[claim]}")
     information = _object(data.get("informationValidation"))
     if (_word(information.get("status")) or "NEW") not in _INFORMATION:

@@ -481,7 +481,8 @@ class TestWhatIsSaidBeside:
             {"status": "ACTIVE", "criminalData": ["hit"]},
             {"status": "ACTIVE", "criminalData": "hit"},
             {"status": "ACTIVE", "screening": {"hits": 3}},
-            {"namesMatch": 0, "nameMatch": False},
+            {"nameMatch": False},
+            {"namesMatch": False},
         ],
         ids=str,
     )
