@@ -44,7 +44,9 @@ _EXPIRES = re.compile(
     r"exp(?:i|ri|ry|d)|caduc|venc(?:im|e|to|$)|validade|vigencia|vigentehasta|"
     r"validity(?!from|start|begin|since)|valid(?:up)?(?:till?|to|until?l?|thru|through|upto|end|date|before)|"
     r"valid[oa](?:hasta|ate)|(?:end|fin)(?:date|of|de)*(?:validity|validez)|date?of?exp(?!ed)|"
-    r"^exp$|^doe$|^until$|^uptodate$|lapse|usebefore|renewby|renewaldate|goodth|good(?:until|till)|notafter|enddate|dateofend|^dateend|^ends?(?:on|at)$"
+    r"^exp$|^doe$|^until$|^uptodate$|laps|usebefore|useby|bestbefore|ceases|terminat|goodth|good(?:until|till)|notafter|enddate|dateofend|^dateend|^ends?(?:on|at)$|"
+    r"renew(?:al)?(?:due)?(?:date|dt|on|by|before|at)|^last(?:date|day)$|validityperiod|(?:period|date)of?validity|"
+    r"^period(?:end|to|until)$"
 )
 _ISSUE = re.compile(r"issu|expedi|emision|emitid|emissao")
 # An authority or a place that issued it is no date.
@@ -56,6 +58,8 @@ _ABOUT = frozenset(
 # What ends by itself beside the document.
 _OTHERS = frozenset({"url", "link", "token"})
 _NOUNS = frozenset({"expedicion", "expedition", "emision", "emissao", "issuance"})
+# The two ends of a span.
+_ENDS = frozenset({"from", "start", "begin", "since", "desde", "inicio", "to", "until", "end", "hasta"})
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _LONGEST_KEY = 200
 _NAMED = ("name", "key", "field", "fieldName", "label", "type")
@@ -156,10 +160,10 @@ def _words(key: str) -> tuple[str, ...]:
     return tuple(word.lower() for word in _WORDS.findall(key[:_LONGEST_KEY]))
 
 
-def _under(data: Any, means: Meaning) -> Iterator[Any]:
+def _under(data: Any, means: Meaning, above: str = "") -> Iterator[Any]:
     if isinstance(data, (list, tuple)):
         for item in data:
-            yield from _under(item, means)
+            yield from _under(item, means, above)
     if not isinstance(data, Mapping):
         return
     said = next((data[key] for key in _SAID if key in data), None)
@@ -167,11 +171,18 @@ def _under(data: Any, means: Meaning) -> Iterator[Any]:
         yield from _said(data)
         return
     for key, value in data.items():
-        if means(key, value):
+        # `{"validity": {"to": ...}}` is the same as `validityTo`
+        name = f"{above}{key}" if plain_name(key) in _ENDS else key
+        if means(name, value) and not _is_span(value):
             if not _says_no(key, value):
                 yield from _said(value)
         else:
-            yield from _under(value, means)
+            yield from _under(value, means, key)
+
+
+def _is_span(value: Any) -> bool:
+    """A group in which further names tell beginning and end apart."""
+    return isinstance(value, Mapping) and not _ENDS.isdisjoint(map(plain_name, value))
 
 
 def _said(value: Any) -> Iterator[Any]:

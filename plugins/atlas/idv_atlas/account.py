@@ -180,7 +180,10 @@ def unnamed(is_named: bool) -> tuple[Reason, ...]:
 def opened_id(reply: Response, **asked: str) -> str:
     """The id of a flow that was opened (three names, section 1.5 row 1). What else the answer says must be what was `asked`."""
     answer = reply.json()
-    id = structure(answer, FlowCreated, status=reply.status).id
+    created = structure(answer, FlowCreated, status=reply.status)
+    id = created.id
+    if len({other for other in (created.flow_uuid, created.flow_id, created.session_id) if other}) > 1:
+        raise UnexpectedResponse("the answer names two flows: flow_uuid and flow_id differ", status=reply.status)
     if id is None or text_fault(id) or not id.isprintable():
         raise UnexpectedResponse("the answer has no flow_uuid or flow_id", status=reply.status)
     for name, wanted in asked.items():

@@ -14,12 +14,12 @@ from typing import Any
 import attrs
 
 from idv_core.errors import InvalidOrder, UnexpectedResponse
-from idv_core.model import Deferred, Document, Flow, FlowOrder, FlowStatus, Result, Upload
+from idv_core.model import Deferred, Document, Flow, FlowOrder, FlowStatus, Reason, Result, Upload
 from idv_core.model.values import text_fault
 from idv_core.wire import Exchange, Request, structure
 
 from .account import AtlasAccount, check_id, same_case
-from .mapping import read_documents, read_id
+from .mapping import answer_doubts, read_documents, read_id
 from .masking import public
 from .payloads import Page
 from .settings import Family
@@ -84,7 +84,7 @@ class AtlasBatch(AtlasAccount):
         if flow.id.startswith(f"{_PENDING}:"):
             return Result(flow=flow)
         batch, number = _batch_of(flow)
-        entries = yield from self._entries(batch, number)
+        entries, odd = yield from self._entries(batch, number)
         ours = {upload.vendor_ids.get("document_id", ""): upload.document_id for upload in flow.uploads}
         named = [{**entry, "document_id": _our_id(entry.get("document_id"), ours)} for entry in entries]
         complete = len({entry["document_id"] for entry in named if entry["document_id"]}) >= number
@@ -95,27 +95,37 @@ class AtlasBatch(AtlasAccount):
             flow=flow,
             documents=reading.documents,
             checks=reading.checks,
-            doubts=(*reading.doubts, *upload_doubts(flow, reading.ids)),
+            doubts=(*reading.doubts, *odd, *upload_doubts(flow, reading.ids)),
             raw=Deferred(lambda: public({"data": entries})),
         )
 
-    def _entries(self, batch: str, number: int) -> Exchange[list[dict[str, Any]]]:
-        """All pages: the vendor says that there is no further one, or a page brings nothing new. Totals are not believed
-        (row 34), and a batch of `number` documents has no more pages than that."""
+    def _entries(self, batch: str, number: int) -> Exchange[tuple[list[dict[str, Any]], tuple[Reason, ...]]]:
+        """All pages, and the doubts about them: the vendor says that there is no further one, or a page brings nothing new.
+        Totals are not believed (row 34), and a batch of `number` documents has no more pages than that.
+
+        A 404 past the first page is the end too, unless the page before said that there is more.
+        """
         entries: list[dict[str, Any]] = []
+        doubts: dict[Reason, None] = {}
+        has_next: object = True
         known: set[str] = set()
         for page_number in range(1, min(number, _MOST_PAGES) + 2):
             query = {"batch_id": batch, "page": str(page_number), "per_page": str(_PER_PAGE)}
-            reply = yield Request.get(self._path("extracts"), query=query)
+            past = page_number > 1 and not _is_yes(has_next)
+            reply = yield Request.get(self._path("extracts"), query=query, accept={404} if past else ())
+            if reply.status == 404:
+                break
             answer = reply.json()
             same_case(answer, batch, "batch_id", status=reply.status)
             page = structure(answer, Page, status=reply.status)
             new = {text: entry for entry in page.data if (text := json.dumps(entry, sort_keys=True)) not in known}
             known |= new.keys()
             entries += new.values()
-            if not new or _is_no(page.has_next):
+            doubts |= dict.fromkeys(answer_doubts(answer, "data"))
+            has_next = page.has_next
+            if not new or _is_no(has_next):
                 break
-        return entries
+        return entries, tuple(doubts)
 
     def documents_of(self, body: Mapping[str, Any]) -> tuple[str, ...]:
         """An account-wide callback names neither batch nor flow, only documents (section 4.3)."""
@@ -139,6 +149,10 @@ def _batch_of(flow: Flow) -> tuple[str, int]:
 def _is_no(has_next: object) -> bool:
     """Whether the vendor says that there is no further page. Where it says nothing, the next page has to be looked at."""
     return has_next is False or (isinstance(has_next, str) and has_next.strip().lower() in ("false", "no"))
+
+
+def _is_yes(has_next: object) -> bool:
+    return has_next is True or (isinstance(has_next, str) and has_next.strip().lower() in ("true", "yes"))
 
 
 def _our_id(theirs: object, ours: Mapping[str, str]) -> str | None:

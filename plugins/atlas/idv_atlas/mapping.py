@@ -23,6 +23,7 @@ from idv_core.model import (
 )
 from idv_core.model.national_numbers import is_aadhaar_name, masked_aadhaar
 
+from .claims import Claim, read_claims
 from .masking import is_number_name, mask, masked, speaks_of_aadhaar
 from .problems import read_problems
 from .validity import read_validity
@@ -38,6 +39,13 @@ _MASTER = {
 _ALIASES = {"FSSAI_CERTIFICATE": "FSSAI", "AADHAR": "AADHAAR"}
 _INDIAN = frozenset({"AADHAAR", "PAN", "VOTER_ID", "GST_CERT", "UDYAM_CERT"})
 _DEEPEST = 8
+_CLAIMED: dict[Claim, str] = {
+    "status": "a status word that is not known to be good",
+    "warning": "a warning or a reason that is not understood",
+    "denied": "that something is not so",
+}
+# On top of an answer: what the application sent itself, and paging.
+_NOT_SAID = frozenset({"flow_params", "has_next", "has_prev"})
 
 
 @attrs.frozen(kw_only=True)
@@ -79,7 +87,9 @@ def read_documents(entries: Iterable[Mapping[str, Any]], container: str, expecte
         elif not _says_anything(content):
             why = ("nothing was read of this document",)
             checks.append(document_check(attributed, document.type, CheckOutcome.NOT_DONE, why))
-        doubts += _doubts(problems.unsure, document)
+        beside = {key: value for key, value in entry.items() if key != container}
+        claims = {*read_claims(beside), *read_claims(content, is_content=True)}
+        doubts += _doubts(problems.unsure, claims, document)
     twice = sorted(id for id, times in counted.items() if id and times > 1)
     doubts += [
         Reason("document.twice", "the vendor has several results under one document id", document=id) for id in twice
@@ -90,7 +100,21 @@ def read_documents(entries: Iterable[Mapping[str, Any]], container: str, expecte
     return Reading(documents=tuple(documents), checks=tuple(checks), doubts=tuple(doubts), ids=named)
 
 
-def _doubts(unsure: bool, document: DocumentEvidence) -> Iterator[Reason]:
+def answer_doubts(answer: object, *entries: str) -> Iterator[Reason]:
+    """What an answer says on top, beside its `entries`: errors and states of the whole that are not known to be good."""
+    if not isinstance(answer, dict):
+        return
+    top = {key: value for key, value in answer.items() if key not in _NOT_SAID and key not in entries}
+    problems = read_problems(top)
+    if problems.reasons or problems.unsure:
+        yield Reason("answer.error", "the vendor's answer says an error beside its results")
+    for claim in read_claims(top):
+        yield Reason(f"answer.{claim}", f"the vendor's answer says beside its results {_CLAIMED[claim]}")
+
+
+def _doubts(unsure: bool, claims: Iterable[Claim], document: DocumentEvidence) -> Iterator[Reason]:
+    for claim in sorted(claims):
+        yield Reason(f"document.{claim}", f"the vendor says {_CLAIMED[claim]}", document=document.document_id)
     if unsure:
         text = "the vendor says something under the name of an error that is not understood"
         yield Reason("document.error", text, document=document.document_id)
@@ -106,18 +130,21 @@ def read_id(value: object) -> str | None:
 
 
 def read_cross_checks(items: Iterable[Mapping[str, Any]]) -> Iterator[Check]:
-    """Pairs with scores of 0..100 (section 8). No outcome: only a policy's threshold can give one."""
+    """Pairs with scores of 0..100 (section 8). No outcome: only a policy's threshold can give one, unless the pair says an
+    error or a state of its own beside the score, which no score outweighs."""
     for item in items:
         score = Score.read(item.get("similarity_score"), 0, 100)
+        reasons: tuple[str, ...] = () if score else ("the score is missing or outside 0..100",)
+        reasons += tuple(_said_beside({key: value for key, value in item.items() if key not in _OF_PAIR}))
         names = [_text(item.get(key)) for key in _PAIR]
         is_aadhaar = speaks_of_aadhaar(item)
         source, source_field, target, target_field = (shown(name) if name else "?" for name in names)
         yield Check(
             kind=CheckKind.CROSS_CHECK,
             name=shown(_text(item.get("name")) or "UNNAMED"),
-            outcome=None if score else CheckOutcome.INCONCLUSIVE,
+            outcome=CheckOutcome.INCONCLUSIVE if reasons else None,
             score=score,
-            reasons=() if score else ("the score is missing or outside 0..100",),
+            reasons=reasons,
             pair=FieldPair(
                 source_document=source,
                 source_field=source_field,
@@ -130,6 +157,15 @@ def read_cross_checks(items: Iterable[Mapping[str, Any]]) -> Iterator[Check]:
 
 
 _PAIR = ("source_doc", "source_field_name", "target_doc", "target_field_name")
+_OF_PAIR = frozenset({*_PAIR, "source_value", "target_value", "similarity_score", "name"})
+
+
+def _said_beside(item: Mapping[str, Any]) -> Iterator[str]:
+    problems = read_problems(item)
+    if problems.reasons or problems.unsure:
+        yield "the vendor says an error beside the score"
+    for claim in read_claims(item):
+        yield f"the vendor says {_CLAIMED[claim]}"
 
 
 def _compared(field: object, value: object, is_aadhaar: bool) -> str | None:

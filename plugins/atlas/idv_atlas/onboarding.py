@@ -12,11 +12,12 @@ from typing import Any
 import attrs
 
 from idv_core.errors import DuplicateFlow, InvalidOrder, UnexpectedResponse
-from idv_core.model import Applicant, CheckOutcome, Deferred, Document, Flow, FlowOrder, FlowStatus, Result
+from idv_core.model import Applicant, CheckOutcome, Deferred, Document, Flow, FlowOrder, FlowStatus, Reason, Result
 from idv_core.wire import Exchange, Request, structure
 
 from .account import AtlasAccount, check_id, opened_id, options_of, same_case, unnamed
-from .mapping import document_check, read_documents, read_id, read_master_status
+from .claims import is_good_word
+from .mapping import answer_doubts, document_check, read_documents, read_id, read_master_status
 from .masking import public
 from .payloads import ChatReply, CoApplicantsAdded, OnboardingStatus, Page, Submitted
 from .problems import is_bad_word
@@ -123,12 +124,17 @@ class AtlasOnboarding(AtlasAccount):
         bad = [id for id, word in files.items() if is_bad_word(word) and id not in known]
         checks = [check for check in reading.checks if check.document_id not in bad]
         checks += [document_check(id, None, CheckOutcome.FAILED, ("FAILED",)) for id in bad]
+        odd = [
+            Reason("document.status", "the document's status is not known to be good", document=id)
+            for id, word in files.items()
+            if id not in bad and word not in (None, "") and not is_good_word(word)
+        ]
         unknown = () if files and not knows_uploads(flow) else upload_doubts(flow, reading.ids)
         return Result(
             flow=flow,
             documents=reading.documents,
             checks=checks,
-            doubts=(*reading.doubts, *unnamed(is_named), *unknown),
+            doubts=(*reading.doubts, *odd, *answer_doubts(answer, "data"), *unnamed(is_named), *unknown),
             raw=Deferred(lambda: public({"data": mine})),
         )
 

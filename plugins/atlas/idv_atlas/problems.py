@@ -91,6 +91,11 @@ def _is_of_errors(name: str, words: tuple[str, ...]) -> bool:
     return "error" in name or name.startswith("err") or not _BAD.isdisjoint(words)
 
 
+def is_of_error(key: str) -> bool:
+    """Whether a key is the name of an error."""
+    return _role(key)[0] == "error"
+
+
 def is_bad_word(state: Any) -> bool:
     """Whether a status word says that something went wrong."""
     words = parts(state[:_LONGEST]) if isinstance(state, str) else ()

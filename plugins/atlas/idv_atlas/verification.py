@@ -12,7 +12,7 @@ from idv_core.protocols import Evidence
 from idv_core.wire import Exchange, Request, structure
 
 from .account import AtlasAccount, check_id, opened_id, options_of, same_case, unnamed
-from .mapping import read_cross_checks, read_documents, read_id, read_master_status
+from .mapping import answer_doubts, read_cross_checks, read_documents, read_id, read_master_status
 from .masking import public
 from .payloads import Extracts, VerificationStatus
 from .uploads import file_urls, knows_uploads, read_uploads, refuse_twice, upload_doubts
@@ -79,7 +79,12 @@ class AtlasVerification(AtlasAccount):
             flow=flow,
             documents=reading.documents,
             checks=reading.checks + tuple(read_cross_checks(extracts.cross_checks or ())),
-            doubts=(*reading.doubts, *unnamed(is_named), *upload_doubts(flow, reading.ids)),
+            doubts=(
+                *reading.doubts,
+                *answer_doubts(answer, "ocr_data", "cross_checks"),
+                *unnamed(is_named),
+                *upload_doubts(flow, reading.ids),
+            ),
             raw=Deferred(lambda: public(answer)),
         )
 

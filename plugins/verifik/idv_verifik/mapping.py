@@ -22,6 +22,7 @@ from idv_core.model import (
     VendorVerdict,
 )
 
+from .claims import claims
 from .countries import country_code
 from .facts import is_foreign, person_of
 from .payloads import Said, reference_id
@@ -80,7 +81,46 @@ NEVER_KEPT = (
 )
 # Per cent of the full name from which Verifik says that names match (section 3.6.4).
 _NAMES_AGREE = 90
-_PARTS = ("documentValidation", "biometricValidation", "compareFaceVerification")
+_PARTS = (
+    "documentValidation",
+    "biometricValidation",
+    "compareFaceVerification",
+    "emailValidation",
+    "phoneValidation",
+    "informationValidation",
+)
+# Read by themselves, or about something else than the person.
+_APART = frozenset(
+    {
+        *_PARTS,
+        "status",
+        "deleted",
+        "redFlags",
+        "appRegistration",
+        "client",
+        "project",
+        "projectFlow",
+        "template",
+        "person",
+        "face",
+        "documentFace",
+        "response",
+        "criminalData",
+        "OCRExtraction",
+        "documentData",
+        "ocrResults",
+        "failedDocumentValidations",
+        "failedBiometricValidations",
+        "failedEmailValidations",
+        "failedPhoneValidations",
+    }
+)
+_CLAIMED = {
+    "status": "a status word that is not known to be good",
+    "denied": "that something is not so",
+    "concern": "a concern",
+}
+_INFORMATION = frozenset({"NEW", "PENDING", "ASSESSING", *(word for word, out in _DOCUMENT.items() if out == "passed")})
 _CODE = re.compile(r"[A-Z][A-Z_-]{0,39}")
 _LABEL = re.compile(r"[^\W\d_][\w .'’()/-]{0,59}")
 _LONG_NUMBER = re.compile(r"\d{5}")
@@ -284,7 +324,11 @@ def _checks(data: Mapping[str, Any], settings: Mapping[str, Any], flow: Flow) ->
         if validation:
             word = _word(validation.get("status"))
             outcome = _VALIDATION.get(word or "", CheckOutcome.INCONCLUSIVE)
-            yield _owned(Check(kind=kind, name=kind.value, outcome=outcome, vendor_word=word), validation, data)
+            errors = error_words(validation)
+            check = Check(
+                kind=kind, name=kind.value, outcome=_unless(errors, outcome), reasons=errors, vendor_word=word
+            )
+            yield _owned(check, validation, data)
     information = _object(data.get("informationValidation"))
     for check in _screening(information, settings):
         yield _owned(check, information, data)
@@ -300,14 +344,21 @@ def _names(document: Mapping[str, Any], settings: Mapping[str, Any]) -> Iterator
     if asked is False:
         return
     supported, match = document.get("infoValidationSupported"), document.get("namesMatch")
-    score = Score.read(document.get("fullNameMatchPercentage"), 0, 100)
-    if supported is True and (match is None or isinstance(match, bool)):
+    told = document.get("fullNameMatchPercentage")
+    score = Score.read(told, 0, 100)
+    # a percentage that contradicts the yes, or that cannot be read
+    is_doubtful = score.raw < _NAMES_AGREE if score is not None else told not in (None, "")
+    if (match is not None and not isinstance(match, bool)) or (
+        is_doubtful and match is not False and not (supported is True and match is None)
+    ):
+        outcome = CheckOutcome.INCONCLUSIVE
+    elif supported is True:
         outcome = CheckOutcome.PASSED if match else CheckOutcome.FAILED
-    elif supported is not None or match not in (None, True, False):
+    elif supported is not None:
         outcome = CheckOutcome.INCONCLUSIVE
     elif asked is not None:
         outcome = CheckOutcome.NOT_DONE
-    elif match is False or (match is None and score is not None and score.raw < _NAMES_AGREE):
+    elif match is False:
         outcome = CheckOutcome.INCONCLUSIVE
     else:
         return
@@ -324,7 +375,16 @@ def _names(document: Mapping[str, Any], settings: Mapping[str, Any]) -> Iterator
 def _screening(information: Mapping[str, Any], settings: Mapping[str, Any]) -> Iterator[Check]:
     """A hit is a name match, so it goes to a person: inconclusive, not failed (section 3.9)."""
     wanted = is_searched_for(_section(settings, "documents"))
-    criminal = _object(information.get("criminalData"))
+    told = information.get("criminalData")
+    criminal = _object(told)
+    if not criminal and told not in (None, {}):
+        yield Check(
+            kind=CheckKind.SCREENING,
+            name="background",
+            outcome=CheckOutcome.INCONCLUSIVE,
+            reasons=("the search's answer is not understood",),
+        )
+        return
     if not criminal:
         if wanted:
             yield Check(kind=CheckKind.SCREENING, name="background", outcome=CheckOutcome.NOT_DONE)
@@ -407,7 +467,25 @@ def _doubts(data: Mapping[str, Any]) -> Iterator[Reason]:
             yield Reason("part.unread", f"{name} is there, and Verifik did not show it")
         elif part is not None and not isinstance(part, (str, dict)):
             yield Reason("part.unread", f"{name} is there and not understood")
+    flags = data.get("redFlags")
+    if flags not in (None, 0, "", "0", [], {}) or flags is False:
+        yield Reason("flow.red_flags", "Verifik counts concerns about this registration")
+    if error_words({key: value for key, value in data.items() if key not in _APART}):
+        yield Reason("flow.error", "the registration tells of an error")
+    for claim in sorted(set(claims(data, _APART))):
+        yield Reason(f"flow.{claim}", f"the registration says {_CLAIMED[claim]}")
+    for name in _PARTS:
+        # the names of a document are a check of their own
+        known = _APART | {"namesMatch"} if name == "documentValidation" else _APART
+        for claim in sorted(set(claims(_object(data.get(name)), known))):
+            yield Reason(f"part.{claim}", f"{name} says {_CLAIMED[claim]}")
+    information = _object(data.get("informationValidation"))
+    if (_word(information.get("status")) or "NEW") not in _INFORMATION:
+        yield Reason("part.status", "informationValidation has a status that is not known to be good")
     document = _object(data.get("documentValidation"))
+    read = {name: document.get(name) for name in ("OCRExtraction", "documentData", "ocrResults")}
+    for claim in sorted(set(claims(read, is_print=True))):
+        yield Reason(f"document.{claim}", f"what was read of the document says {_CLAIMED[claim]}")
     for name in ("OCRExtraction", "documentData"):
         if document.get(name) is not None and not isinstance(document[name], dict):
             yield Reason("document.unread", f"{name} of the document is there and not understood")

@@ -90,20 +90,35 @@ def read_list(path: str, query: Mapping[str, str]) -> Exchange[list[dict[str, An
     """All pages, ended by one that brings nothing new.
 
     Servers give less than they are asked for, ignore `page`, or repeat the last page, and what they say of `total` and
-    `pages` differs (section 1.7 row 27), so only what comes counts. Raises UnexpectedResponse where new things never end.
+    `pages` differs (section 1.7 row 27), so only what comes counts. A 404 or nothing past the first page ends the list, unless
+    the page before said that there is more. Raises UnexpectedResponse for what is no list, and where new things never end.
     """
+    more = True
     items: dict[str, dict[str, Any]] = {}
     for page in range(1, _MOST_PAGES + 1):
         paging = {"page": str(page), "limit": "100", "perPage": "100"}
-        reply = yield Request.get(path, query={**query, **paging})
-        data = unwrap(reply)
+        reply = yield Request.get(path, query={**query, **paging}, accept={404})
+        body = reply.json_object() if reply.status == 404 else reply.json()
+        data = body.get("data") if isinstance(body, dict) else body
+        # an empty object holds nothing, and so does an empty list
+        data = [] if data == {} and reply.is_success else data
+        if not more and ((reply.status == 404 and body is not None) or (data is None and isinstance(body, dict))):
+            return list(items.values())
+        if reply.status == 404 or not isinstance(data, list) or not all(isinstance(item, dict) for item in data):
+            raise UnexpectedResponse("the answer is no list, or the list broke off", status=reply.status)
         seen = len(items)
-        for item in data if isinstance(data, list) else ():
-            if isinstance(item, dict):
-                items.setdefault(reference_id(item) or json.dumps(item, sort_keys=True), item)
+        for item in data:
+            items.setdefault(reference_id(item) or json.dumps(item, sort_keys=True), item)
         if len(items) == seen:
             return list(items.values())
+        more = _promises_more(body, page, len(items))
     raise UnexpectedResponse("the vendor's list does not end", status=reply.status)
+
+
+def _promises_more(body: Any, page: int, seen: int) -> bool:
+    said = body if isinstance(body, dict) else {}
+    pages, total = said.get("pages"), said.get("total")
+    return (isinstance(pages, int) and pages > page) or (isinstance(total, int) and total > seen)
 
 
 @attrs.frozen(kw_only=True)

@@ -16,7 +16,7 @@ from idv_core.wire import Exchange, NotAccepted, Request, Response, structure
 
 from . import mapping
 from .credentials import bearer
-from .facts import Likeness, asked_of, likeness, moment, person_of
+from .facts import Likeness, asked_of, is_foreign, likeness, moment, person_of
 from .payloads import (
     DUPLICATES,
     LinkResent,
@@ -102,6 +102,14 @@ class Registrations:
             for name in ("project", "projectFlow")
             if reference_id(registration.get(name)) not in (None, body[name])
         ]
+        told = (registration, information if isinstance(information, dict) else {})
+        if any(part.get("deleted") not in (None, False) for part in told):
+            wrong.append("deleted")
+        id, own = reference_id(dict(registration)), reference_id(registration.get("informationValidation"))
+        if (id is not None and is_foreign(told[1], id)) or (
+            own is not None and reference_id(information) not in (None, own)
+        ):
+            wrong.append("informationValidation")
         if mapping.read_status(registration.get("status", "STARTED")).is_final:
             wrong.append("status")
         if wrong:
@@ -171,7 +179,7 @@ class Registrations:
                     found.setdefault(read_id(item), item)
         for id, item in found.items():
             if isinstance(item.get("informationValidation"), str):
-                found[id] = yield from self.retrieve(Flow(id=id, status="open"))
+                found[id] = yield from self._look_at(id)
         return list(found.values())
 
     def find(self, email: str) -> Exchange[tuple[str, ...]]:
@@ -196,9 +204,16 @@ class Registrations:
         """The registration with everything populated that the result is read from."""
         query = tuple(("populates[]", name) for name in _POPULATES)
         reply = yield Request.get("/v2/app-registrations/{}", path_id(flow), query=query)
-        registration = read_object(reply)
-        must_be(flow, read_id(registration, reply.status), reply.status)
-        return registration
+        return _registration_of(flow, reply)
+
+    def _look_at(self, id: str) -> Exchange[dict[str, Any]]:
+        """`retrieve` of a registration that was just listed, so that a 404 says nothing about whether there is one."""
+        flow = Flow(id=id, status="open")
+        query = tuple(("populates[]", name) for name in _POPULATES)
+        reply = yield Request.get("/v2/app-registrations/{}", path_id(flow), query=query, accept={404})
+        if reply.status == 404:
+            raise UnexpectedResponse("a registration is listed and cannot be read", status=404)
+        return _registration_of(flow, reply)
 
     def as_applicant(self, flow: Flow, request: Request) -> Exchange[tuple[Flow, Response]]:
         """A call with the registration's own token; a missing or refused one is replaced, once (section 2.8)."""
@@ -217,6 +232,12 @@ class Registrations:
     def _link(self, token: str, expires_at: datetime | None) -> Link:
         project = quote(self.settings.project, safe="")
         return Link(Secret(f"{self.settings.hosted_url}/sign-up/{project}?token={quote(token, safe='')}"), expires_at)
+
+
+def _registration_of(flow: Flow, reply: Response) -> dict[str, Any]:
+    registration = read_object(reply)
+    must_be(flow, read_id(registration, reply.status), reply.status)
+    return registration
 
 
 def path_id(flow: Flow) -> str:

@@ -29,7 +29,7 @@ GOOD = {
     "documentValidation": {"_id": "d-1", "status": "ACTIVE", "documentType": "CC", "country": "Colombia"},
     "biometricValidation": {"_id": "b-1", "status": "validated", "livenessScore": 0.93},
     "compareFaceVerification": {"_id": "c-1", "status": "success", "result": {"score": 0.91, "passed": True}},
-    "informationValidation": "i-1",
+    "informationValidation": {"_id": "i-1", "fullName": "Ana Ruiz", "status": "ASSESSING"},
     "redFlags": 0,
 }
 
@@ -272,6 +272,10 @@ class TestNamesWithoutSettings:
             ({"infoValidationSupported": "yes", "namesMatch": True}, "review"),
             ({"infoValidationSupported": False, "namesMatch": True}, "review"),
             ({"infoValidationSupported": True, "namesMatch": True, "fullNameMatchPercentage": 97}, "approved"),
+            *(({"namesMatch": value}, "review") for value in (0, 1, "no", [], {}, "true")),
+            *(({"fullNameMatchPercentage": value}, "review") for value in ("12%", "twelve", [12], {"v": 1}, -1, 120)),
+            ({"fullNameMatchPercentage": 12, "namesMatch": True}, "review"),
+            ({"infoValidationSupported": True, "namesMatch": True, "fullNameMatchPercentage": 12}, "review"),
             ({"namesMatch": True}, "approved"),
             ({"fullNameMatchPercentage": 97}, "approved"),
             ({}, "approved"),
@@ -434,6 +438,68 @@ class TestOfSomebodyElse:
         result = judged({**GOOD, "projectFlow": lax, part: there})
         assert result.decision is Decision.REVIEW
         assert "part.unread" in [reason.code for reason in result.reasons]
+
+
+class TestWhatIsSaidBeside:
+    """Lists where an object belongs, concerns, a no, a state: never approved unless it is known to be harmless."""
+
+    @pytest.mark.parametrize("part", ["emailValidation", "phoneValidation", "informationValidation"])
+    @pytest.mark.parametrize("there", ["v-1", [{"status": "FAILED"}], ["v-1"], 7, True])
+    def test_every_part_must_be_shown(self, part: str, there: object) -> None:
+        result = judged({**GOOD, part: there})
+        assert result.decision is Decision.REVIEW
+        assert "part.unread" in [reason.code for reason in result.reasons]
+
+    @pytest.mark.parametrize(
+        "said",
+        [
+            {"redFlags": 3},
+            {"redFlags": ["x"]},
+            {"redFlagsDetails": {"face": "mask"}},
+            {"error": True, "message": "person_already_set"},
+            {"fraudDetected": True},
+            {"riskStatus": "HIGH"},
+        ],
+        ids=str,
+    )
+    def test_of_the_registration(self, said: dict[str, object]) -> None:
+        assert judged({**GOOD, **said}).decision is Decision.REVIEW
+
+    @pytest.mark.parametrize("part", ["documentValidation", "biometricValidation", "compareFaceVerification"])
+    @pytest.mark.parametrize(
+        "said",
+        [{"isFake": True}, {"fraudDetected": "yes"}, {"nameMatch": False}, {"state": "EXPIRED"}, {"warnings": ["x"]}],
+        ids=str,
+    )
+    def test_of_a_part(self, part: str, said: dict[str, object]) -> None:
+        assert judged({**GOOD, part: {**GOOD[part], **said}}).decision is Decision.REVIEW
+
+    @pytest.mark.parametrize(
+        "said",
+        [
+            {"status": "FAILED"},
+            {"status": "ACTIVE", "criminalData": ["hit"]},
+            {"status": "ACTIVE", "criminalData": "hit"},
+            {"status": "ACTIVE", "screening": {"hits": 3}},
+            {"nameMatch": False},
+            {"namesMatch": False},
+        ],
+        ids=str,
+    )
+    def test_of_the_information(self, said: dict[str, object]) -> None:
+        assert judged({**GOOD, "informationValidation": {"_id": "i-1", **said}}).decision is Decision.REVIEW
+
+    def test_a_state_read_from_a_document_is_a_place_unless_it_is_none(self) -> None:
+        for state, decision in (("EXPIRED", "review"), ("Florida", "approved")):
+            document = {**GOOD["documentValidation"], "documentData": {"state": state}}
+            assert judged({**GOOD, "documentValidation": document}).decision == decision
+
+    def test_documented_members_are_harmless(self) -> None:
+        document = {"deleted": False, "requires2FA": False, "requiresBackSide": False, "imageValidated": True}
+        more = {"scoreValidated": False, "type": "validation", "validationMethod": "SCAN_PROMPT"}
+        data = {**GOOD, "redFlags": 0, "redFlagsDetails": {}, "deleted": False, "currentStep": "end"}
+        data["documentValidation"] = {**GOOD["documentValidation"], **document, **more}
+        assert judged(data).decision is Decision.APPROVED
 
 
 class TestWordsThatAreNone:

@@ -137,6 +137,9 @@ class TestOpening:
             {"project": "p-2"},
             {"projectFlow": {"_id": "pf-2"}},
             {"status": "COMPLETED"},
+            {"deleted": True},
+            {"informationValidation": {"_id": "i-1", "appRegistration": "r-2"}},
+            {"informationValidation": {"_id": "i-1", "deleted": True}},
         ],
         ids=str,
     )

@@ -540,6 +540,28 @@ class TestProjectFlows:
             connect(project_flow=emulator.add_project_flow(status="paused")).open(order())
         assert caught.value.code == "Project_not_active"
 
+    @pytest.mark.parametrize(
+        "body",
+        [{"data": {"docs": [{"_id": "f"}], "total": 1}}, {"data": None}, {}, {"data": ["f"]}, "x", None],
+        ids=str,
+    )
+    def test_what_is_no_list_is_not_an_empty_one(self, body: object) -> None:
+        with pytest.raises(UnexpectedResponse):
+            run_exchange(Verifik(SETTINGS).project_flows.list(), [reply(body)])
+
+    def test_a_404_ends_a_list_only_where_nothing_more_was_promised(self) -> None:
+        flows, gone = Verifik(SETTINGS).project_flows, reply({"message": "not found"}, status=404)
+        page = [{"_id": "f"}]
+        assert len(run_exchange(flows.list(), [reply({"data": page}), gone]).value) == 1
+        for replies in (
+            [gone],
+            [reply({"data": page, "pages": 3}), gone],
+            [reply({"data": page, "total": 2}), gone],
+            [reply({"data": page}), reply(b"<html>", status=404)],
+        ):
+            with pytest.raises(UnexpectedResponse):
+                run_exchange(flows.list(), replies)
+
     def test_lists_are_read_to_their_end(self) -> None:
         adapter = Verifik(SETTINGS)
         full = [{"_id": str(number), "name": "x"} for number in range(100)]
