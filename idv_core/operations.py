@@ -657,12 +657,13 @@ class Operations:
 
     def _received(self, account: str, inbound: Inbound) -> Received:
         desk, session = self._callback_desk(), self._called(account)
+        names = self.live.names(session.name)
         try:
-            received = desk.receive(session, inbound)
+            received = desk.receive(session, inbound, names)
         except CallbackRejected as error:
             if error.status != 401:
                 raise
-            received = desk.receive(self._reread_soon(session, error), inbound)
+            received = desk.receive(self._reread_soon(session, error), inbound, names)
         self.wakers.wake(*received.wakes)
         return received
 
