@@ -111,6 +111,12 @@ class Live:
             return name
         return next((owner for owner, opened in self.opened.items() if name in opened.account.formerly), name)
 
+    def names(self, name: str) -> tuple[str, ...]:
+        """All names of that account, today's first."""
+        owner = self.owner(name)
+        opened = self.opened.get(owner)
+        return (owner, *opened.account.formerly) if opened is not None else (owner,)
+
     def session_of_flow(self, account: str) -> AccountSession:
         """For flows that are under way: also an account that was renamed, or is gone from the configuration."""
         session = self.sessions.get(account) or self.former.get(account) or self.retired.get(account)

@@ -264,7 +264,9 @@ class Operations:
             now = yield from self.status(flow)
         except FlowNotFound:
             # some vendors take a moment until they know their own flow; another one would be one too many
-            return flow if self.clock.now() - before.at < SETTLING else None
+            if self.clock.now() - before.at < SETTLING:
+                return flow
+            raise
         if now.status.is_final:
             return None
         if before.order != order:
@@ -664,12 +666,13 @@ class Operations:
 
     def _received(self, account: str, inbound: Inbound) -> Received:
         desk, session = self._callback_desk(), self._called(account)
+        names = self.live.names(session.name)
         try:
-            received = desk.receive(session, inbound)
+            received = desk.receive(session, inbound, names)
         except CallbackRejected as error:
             if error.status != 401:
                 raise
-            received = desk.receive(self._reread_soon(session, error), inbound)
+            received = desk.receive(self._reread_soon(session, error), inbound, names)
         self.wakers.wake(*received.wakes)
         return received
 

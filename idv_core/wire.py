@@ -23,7 +23,7 @@ from cattrs.gen import make_dict_structure_fn
 from .decoding import decode
 from .errors import InvalidOrder, UnexpectedResponse
 from .model.secret import Secret
-from .model.strict import register_strict_scalars
+from .model.strict import none_of_data, register_strict_scalars
 from .model.values import is_aware, plain_mapping, text_fault
 
 T = TypeVar("T")
@@ -216,6 +216,9 @@ def structure(data: Any, cls: type[T], *, status: int | None = None) -> T:
     try:
         return _converter.structure(data, cls)
     except Exception as error:
+        other = none_of_data(error)
+        if other is not None:
+            raise other from None
         places = "; ".join(map(_dark_path, cattrs.transform_error(error, format_exception=_describe)))
         raise UnexpectedResponse(f"the answer is no {cls.__name__}: {places}", status=status) from None
 

@@ -739,6 +739,29 @@ class TestApp:
         assert (await client.post(path)).status_code == 200
         assert len(tries) == 2
 
+    async def test_a_plain_function_goes_on_without_its_caller(self, idv: Gateway) -> None:
+        tries: list[Received] = []
+        begun, go = asyncio.Event(), threading.Event()
+        loop = asyncio.get_running_loop()
+
+        def handle(received: Received) -> None:
+            tries.append(received)
+            loop.call_soon_threadsafe(begun.set)
+            assert go.wait(20)
+
+        app = CallbackApp(idv, handle)
+        client, path = self.over(app), "/acme-1" + address(idv, "done")
+        first = asyncio.create_task(client.post(path))
+        await begun.wait()
+        first.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await first
+        assert (await client.post(path)).status_code == 503, "it is still being handled"
+        go.set()
+        await asyncio.wait(app._tasks)
+        assert (await client.post(path)).status_code == 200
+        assert len(tries) == 1
+
     async def test_each_visit_is_told(self, client, idv: Gateway, seen: list[Received]) -> None:
         path = "/idv/acme-1" + address(idv, "return")
         assert [(await client.get(path)).status_code for _ in range(VISITS + 1)] == [200] * VISITS + [429]

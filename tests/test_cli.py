@@ -269,6 +269,39 @@ class TestErrorsAsJson:
         assert self.said("specimen", "visa", "daniyar")["kind"] == "usage"
         assert self.said("policy", "test", str(tmp_path / "none.toml"), str(tmp_path / "none.json"))["exit_code"] == 2
 
+    @pytest.mark.parametrize(
+        "args",
+        [
+            *(["wait", "vg/f", "--deadline", given] for given in ("inf", "-inf", "nan", "-5", "1e300", "1e10", "abc")),
+            *(["emulate", "--pace", given] for given in ("inf", "nan", "-1", "1e300", "x")),
+            *(["emulate", "--port", given] for given in ("-1", "70000", "65535", "9" * 30, "1.5")),
+            *(["route", "share", "--product", "p", "--count", given] for given in ("0", "-1", "nan")),
+            ["specimen", "pan", "meera", "--flaw", "sniffles"],
+            ["status"],
+            ["status", "a/b", "c/d"],
+            ["status", "a/b", "--sideways"],
+            ["nosuch"],
+            ["config", "nosuch"],
+            ["open", "--product", "p"],
+            ["--sideways", "status"],
+        ],
+        ids=" ".join,
+    )
+    def test_what_the_caller_gave_wrong(self, args: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.chdir(tmp_path)
+        Path("idv.toml").write_text(
+            '[accounts.vg]\nplugin = "verigram"\napi_key = { env = "A_KEY" }\nbase_url = "http://127.0.0.1:9"\n'
+        )
+        monkeypatch.setenv("A_KEY", "key-of-nobody-0001")
+        error = self.said(*args)
+        assert (error["kind"], error["exit_code"]) in {("usage", 2), ("InvalidOrder", 2)}
+        assert "\n" not in error["message"]
+        assert not any(word in error["message"] for word in ("float", "integer ratio", "Overflow", "timedelta"))
+        plain = run(*args)
+        assert (plain.exit_code, plain.stdout) == (2, "")
+        assert "Traceback" not in plain.stderr
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["idv.toml"]
+
     def test_a_wrong_configuration_has_its_problems(self, tmp_path: Path) -> None:
         file = tmp_path / "idv.toml"
         file.write_text("[acounts]\n")

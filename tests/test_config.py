@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from idv_core import Circuit, ConfigError, Gateway, Limits, Retry, Secret, When
-from idv_core.config import load_configuration
+from idv_core.config import load_configuration, source
 from idv_core.config.places import places_of
 from idv_core.model.values import seconds
 from idv_core.protocols import Polling
@@ -410,6 +410,21 @@ class TestDefaults:
 
 
 class TestIncludes:
+    def test_the_number_of_files_is_bounded(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(source, "MOST_FILES", 20)
+        for number in range(12):
+            (tmp_path / f"{number}.toml").write_text(f'include = ["{number + 1}.toml", "{number + 1}.toml"]\n')
+        (tmp_path / "12.toml").write_text("")
+        reads: list[Path] = []
+        read_text = Path.read_text
+        monkeypatch.setattr(Path, "read_text", lambda path, **more: reads.append(path) or read_text(path, **more))
+        problems = source.read_source(tmp_path / "0.toml").problems
+        assert len(reads) == 20
+        assert "more than 20 files are included" in problems[0].text
+        reads.clear()
+        assert source.read_source(tmp_path / "9.toml").problems == []
+        assert len(reads) == 15
+
     def test_a_file_is_laid_over_what_it_includes(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("KEY", "0123456789abcdef" * 2)
         (tmp_path / "base.toml").write_text(

@@ -314,7 +314,7 @@ class TestErrors:
             ("soon", None),
             ("-5", None),
             ("1e9", None),
-            ("99999999999", None),
+            ("99999999999", timedelta(seconds=99999999999)),
             ("", None),
             ("2.5", 3),
             ("0.1", 1),

@@ -158,7 +158,7 @@ class TestAfterACreateWentOut:
             def read_error(self, request: Any, response: Any) -> Any:
                 return response.json()["error"]
 
-        vendor.answers["POST /flows"] = lambda _: httpx.Response(409, text="<html>")
+        vendor.answers["POST /flows"] = lambda _: httpx.Response(409, text="no JSON")
         with pytest.raises(DuplicateFlow):
             _with(vendor, Careless).open(order())
 

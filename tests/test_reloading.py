@@ -26,6 +26,7 @@ from idv_core import (
     Flow,
     Gateway,
     Limits,
+    Result,
     Secret,
 )
 from idv_core.callbacks import Inbound
@@ -133,6 +134,45 @@ class TestAnAccountThatIsRenamed:
             method="POST", path=url.removeprefix("https://platform.example/idv/old"), query={"id": flow.id}
         )
         assert idv.receive("old", inbound).fetch
+
+    @pytest.mark.parametrize("waiting", ["old", "new"])
+    @pytest.mark.parametrize("called", ["old", "new"])
+    def test_an_event_wakes_whoever_waits_by_whichever_name(
+        self, connect: Connect, vendor: Vendor, clock: FakeClock, waiting: str, called: str
+    ) -> None:
+        idv = connect(account("old"))
+        addresses = {"old": idv.callback_url("old", "done").reveal()}
+        idv.reload(configuration(self.NEW))
+        addresses["new"] = idv.callback_url("new", "done").reveal()
+        path = addresses[called].removeprefix(f"https://platform.example/idv/{called}")
+        looks: list[str] = []
+
+        def look(result: Result) -> None:
+            looks.append(result.status.value)
+            if len(looks) == 1:
+                vendor.status = "good"
+                idv.receive(called, Inbound(method="POST", path=path, query={"id": "f-1"}))
+
+        begun = clock.monotonic()
+        assert idv.wait(f"{waiting}/f-1", progress=look).status.is_final
+        assert len(looks) == 2
+        assert clock.monotonic() - begun <= 1, "it looked again as soon as it may"
+
+    def test_an_event_wakes_one_who_began_to_wait_before_the_name_changed(
+        self, connect: Connect, vendor: Vendor, clock: FakeClock
+    ) -> None:
+        idv = connect(account("old"))
+
+        def look(result: Result) -> None:
+            if not result.status.is_final:
+                idv.reload(configuration(self.NEW))
+                vendor.status = "good"
+                path = idv.callback_url("new", "done").reveal().removeprefix("https://platform.example/idv/new")
+                idv.receive("new", Inbound(method="POST", path=path, query={"id": "f-1"}))
+
+        begun = clock.monotonic()
+        assert idv.wait("old/f-1", progress=look).status.is_final
+        assert clock.monotonic() - begun <= 1, "it looked again as soon as it may"
 
     def test_in_the_same_process_too_and_nothing_is_said(
         self, connect: Connect, caplog: pytest.LogCaptureFixture

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from idv_core.errors import InvalidOrder, UnexpectedResponse
+from idv_core.model import load
 from idv_core.testing.exchange import reply, run_exchange
 from idv_core.wire import Request, fill_path
 
@@ -147,20 +148,47 @@ def test_an_exchange_can_be_run_by_hand() -> None:
         run_exchange(endless(), [reply(1)])
 
 
+@attrs.frozen
+class AllOptional:
+    id: str | None = None
+
+
+@attrs.frozen
+class Holder:
+    inner: AllOptional | None = None
+
+
 @pytest.mark.parametrize("data", [[], ["id"], "id", 7, None, [["id", "x"]]], ids=repr)
 def test_what_is_no_object_is_not_read_as_one(data: object) -> None:
     """Found by fuzzing: an array without a class's keys passed for an object in which all of them are left out."""
-
-    @attrs.frozen
-    class AllOptional:
-        id: str | None = None
-
-    @attrs.frozen
-    class Holder:
-        inner: AllOptional | None = None
-
     with pytest.raises(UnexpectedResponse, match="is no AllOptional"):
         reply(data).structure(AllOptional)
     if data is not None:
         with pytest.raises(UnexpectedResponse):
             reply({"inner": data}).structure(Holder)
+
+
+class TimeIsUp(Exception):
+    """What a worker's time limit raises in the middle of whatever runs."""
+
+
+@pytest.mark.parametrize("error", [TimeIsUp(), TimeoutError(), OSError(), RuntimeError(), KeyboardInterrupt()])
+@pytest.mark.parametrize("depth", [0, 1, 3])
+def test_what_has_nothing_to_do_with_the_data_is_no_fault_of_the_data(error: BaseException, depth: int) -> None:
+    @attrs.frozen
+    class Slow:
+        number: int = attrs.field()
+
+        @number.validator
+        def _check(self, _: object, value: int) -> None:
+            raise error
+
+    kind: type = Slow
+    data: object = {"number": 1}
+    for _ in range(depth):
+        kind = attrs.make_class("Around", {"inner": attrs.field(type=list[kind])})  # type: ignore[valid-type]
+        data = {"inner": [data]}
+    for read in (lambda: reply(data).structure(kind), lambda: load(kind, data)):
+        with pytest.raises(type(error)) as caught:
+            read()
+        assert caught.value is error

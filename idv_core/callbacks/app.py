@@ -58,7 +58,7 @@ class CallbackApp:
     Whoever waits for the flow is woken. `on_received` is called for each call that says something new; a plain function runs in
     a thread, a coroutine function in the event loop. The vendor is answered after it returned. If it raises, or is cancelled,
     the vendor gets 500 and the call counts as new when it comes again; so the function may be told the same thing twice. While
-    it runs, a repetition of the same call gets 503.
+    it runs, a repetition of the same call gets 503. A plain function runs to its end also where the call is cancelled.
 
     The address is checked before the body is read; a body has `body_timeout` to come in (408).
     """
@@ -74,6 +74,7 @@ class CallbackApp:
         self._on_received = on_received
         self._is_coroutine = _is_coroutine_function(on_received)
         self._body_timeout = body_timeout.total_seconds()
+        self._tasks: set[asyncio.Task[Received]] = set()
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -107,10 +108,20 @@ class CallbackApp:
         most = self._gateway.max_body(account, inbound)
         if most:
             inbound = attrs.evolve(inbound, body=await self._body(receive, most))
+        taken = self._take(account, inbound, path)
+        if self._is_coroutine:
+            return (await taken).answer
+        # nobody can stop a thread: if the call is cancelled, it stays under way until the function has returned
+        task = asyncio.create_task(taken)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return (await asyncio.shield(task)).answer
+
+    async def _take(self, account: str, inbound: Inbound, path: str) -> Received:
         with self._gateway.receiving(account, inbound) as received:
             if self._on_received is not None and received.fetch and not received.repeated:
                 await self._handle(self._on_received, received, _purpose(path))
-        return received.answer
+        return received
 
     async def _handle(self, on_received: Callable[[Received], Any], received: Received, purpose: str) -> None:
         failure: BaseException | None = None

@@ -156,8 +156,10 @@ class CallbackDesk:
         self.admit(session, inbound)
         return MAX_BODY if inbound.method == "POST" else 0
 
-    def receive(self, session: AccountSession, inbound: Inbound) -> Received:
+    def receive(self, session: AccountSession, inbound: Inbound, names: tuple[str, ...]) -> Received:
         """The call read. One with a `ticket` is under way now, until `handled` or `forget`.
+
+        `names` are all that the account goes by: whoever waits may have a reference from before it was renamed.
 
         Raises CallbackRejected for what is forged (404, 401), too large (413), malformed (400), the twin of a call that is
         being handled (503) or too much (429).
@@ -169,11 +171,11 @@ class CallbackDesk:
         reading = _read(session, admitted, inbound, now)
         if reading.wants_token:
             bearer = self.addresses.make_bearer(session.name, addressee, now)
-            return _received(session, admitted, reading, answer=_token_answer(bearer.reveal()))
+            return _received(session, names, admitted, reading, answer=_token_answer(bearer.reveal()))
         if reading.presented and not self.addresses.is_bearer(session.name, addressee, reading.presented, now):
             raise CallbackRejected("the token shown is not ours, or too old", status=401)
         answer = _goes_on(addressee) if inbound.method != "POST" else Answer()
-        received = _received(session, admitted, reading, answer=answer)
+        received = _received(session, names, admitted, reading, answer=answer)
         if admitted.is_visit:
             # a visit is news each time: the applicant may have left early before
             self._limit(received, admitted, VISITS)
@@ -262,7 +264,9 @@ def _is_id(text: str) -> bool:
     return 0 < len(text) <= _LONGEST_ID and text.isprintable() and text == text.strip()
 
 
-def _received(session: AccountSession, admitted: Admitted, reading: CallbackReading, *, answer: Answer) -> Received:
+def _received(
+    session: AccountSession, names: tuple[str, ...], admitted: Admitted, reading: CallbackReading, *, answer: Answer
+) -> Received:
     addressee = admitted.addressee
     news = reading.fetch and not reading.wants_token
     return Received(
@@ -275,7 +279,9 @@ def _received(session: AccountSession, admitted: Admitted, reading: CallbackRead
         is_shadow=addressee.is_shadow,
         proved="visit" if admitted.is_visit else "signature" if reading.signed else "address",
         answer=answer,
-        wakes=wake_keys(session.name, reading.flow_id, addressee.application_id) if news else (),
+        wakes=tuple(
+            key for name in names if news for key in wake_keys(name, reading.flow_id, addressee.application_id)
+        ),
     )
 
 

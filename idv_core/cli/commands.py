@@ -15,13 +15,15 @@ import typer
 
 from ..gateway import Gateway
 from ..model import Applicant, Document, FlowOrder, Result, Secret
+from ..model.values import seconds
 from ..protocols import capabilities
 from ..registry import discover
 from . import operating
-from .output import EXIT_CODES, USAGE, as_json, console, reported, show_flow, show_result, table
+from .output import EXIT_CODES, USAGE, Commands, as_json, console, reported, show_flow, show_result, table
 
 app = typer.Typer(
     name="idv",
+    cls=Commands,
     help="One API in front of every identity-verification vendor.",
     epilog=EXIT_CODES,
     no_args_is_help=True,
@@ -56,6 +58,7 @@ Config = Annotated[Path, typer.Option("--config", "-c", help="The accounts.", en
 ShowLink = Annotated[bool, typer.Option("--show-link", help="Show the applicant's link, which is a secret.")]
 Ref = Annotated[str, typer.Argument(help="The flow's reference, account/vendor-id.")]
 _CONFIG = Path("idv.toml")
+_FLAWS = ("blurred", "edited", "expired", "mask", "multiple people", "printed photo")
 
 
 @app.command()
@@ -82,7 +85,7 @@ def demo(
 @app.command()
 def emulate(
     vendors: Annotated[list[str] | None, typer.Argument(help="Plugins; all if none is named.")] = None,
-    port: Annotated[int, typer.Option(help="First port; 0 for free ones.")] = 0,
+    port: Annotated[int, typer.Option(help="First port; 0 for free ones.", min=0, max=65535)] = 0,
     pace: Annotated[float, typer.Option(help="Seconds that a vendor takes for a stage of its work.")] = 1.0,
     json: Json = False,
 ) -> None:
@@ -90,7 +93,7 @@ def emulate(
     with reported(json):
         from .stage import raise_emulators
 
-        raised = raise_emulators(vendors or (), timedelta(seconds=pace), port)
+        raised = raise_emulators(vendors or (), _seconds("--pace", pace), port)
     stopped = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
@@ -275,7 +278,7 @@ def wait(
         typer.echo(f"{seen.flow.ref}: {seen.status.value}", err=True)
 
     with reported(json), Gateway.load(config) as idv:
-        show_result(idv.wait(ref, deadline=timedelta(seconds=deadline), progress=progress), json_wanted=json)
+        show_result(idv.wait(ref, deadline=_seconds("--deadline", deadline), progress=progress), json_wanted=json)
 
 
 @app.command()
@@ -287,7 +290,9 @@ def specimen(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="The file; {kind}-{person}.png if not given.")
     ] = None,
-    flaw: Annotated[str | None, typer.Option(help="What an emulator is to find wrong with it.")] = None,
+    flaw: Annotated[
+        str | None, typer.Option(help=f"What an emulator is to find wrong with it: {', '.join(_FLAWS)}.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Make an invented document, marked SPECIMEN, that the emulators can read."""
@@ -296,12 +301,21 @@ def specimen(
 
         if kind not in KINDS or person not in PEOPLE:
             raise ValueError(f"there are the kinds {', '.join(KINDS)} and the people {', '.join(PEOPLE)}")
+        if flaw is not None and flaw not in _FLAWS:
+            raise ValueError(f"--flaw: there are {', '.join(_FLAWS)}")
         file = output or Path(f"{kind}-{person}.png")
         file.write_bytes(make_specimen(kind, PEOPLE[person], flaw=flaw))
         if json:
             as_json({"file": str(file), "kind": kind, "person": PEOPLE[person].name, "flaw": flaw})
         else:
             typer.echo(f"{file}: {kind} of {PEOPLE[person].name}, who does not exist")
+
+
+def _seconds(option: str, given: float) -> timedelta:
+    try:
+        return timedelta(seconds=seconds(given))
+    except ValueError as error:
+        raise ValueError(f"{option}: {error}") from None
 
 
 def _levels(names: list[str]) -> dict[str, str]:

@@ -13,6 +13,7 @@ import typer
 from rich import box
 from rich.console import Console
 from rich.table import Table
+from typer.core import TyperGroup
 
 from ..errors import (
     ConfigError,
@@ -65,8 +66,37 @@ def reported(json_wanted: bool = False) -> Iterator[None]:
         # one of our own has a sentence instead of a number
         what = error.strerror or str(error) or "cannot be read or written"
         raise _ended(where + what, USAGE, json_wanted, error) from None
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise _ended(str(error), USAGE, json_wanted, error) from None
+
+
+class Commands(TyperGroup):
+    """The commands. With `--json` wrong usage is one line and an object on stdout, like any other error."""
+
+    def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
+        json_wanted = "--json" in args
+        with _usage_reported(json_wanted):
+            context = super().make_context(info_name, args, parent, **extra)
+        context.meta[__name__] = json_wanted
+        return context
+
+    def invoke(self, ctx: Any) -> Any:
+        with _usage_reported(ctx.meta[__name__]):
+            return super().invoke(ctx)
+
+
+# typer has its own copy of click in some releases, and click itself in others
+_UsageError: type[Any] = typer.BadParameter.__bases__[0]
+
+
+@contextmanager
+def _usage_reported(json_wanted: bool) -> Iterator[None]:
+    try:
+        yield
+    except _UsageError as error:
+        if not json_wanted:
+            raise
+        raise _ended(error.format_message(), USAGE, json_wanted, error) from None
 
 
 def _ended(text: str, code: int, json_wanted: bool, error: Exception) -> typer.Exit:

@@ -13,6 +13,8 @@ from ..registry import discover
 from ..testing.asgi import Served
 from ..testing.emulation import Emulation, load_emulation
 
+_LAST_PORT = 65535
+
 
 @attrs.define
 class OnStage:
@@ -36,6 +38,10 @@ def raise_emulators(names: Iterable[str], pace: timedelta, port: int = 0) -> lis
     if not emulations:
         raise PluginError(
             "no installed plugin has an emulator; install one, such as: pip install 'idv-atlas[emulator]'"
+        )
+    if port + len(emulations) - 1 > _LAST_PORT:
+        raise ValueError(
+            f"--port {port}: {len(emulations)} emulators need as many ports, and {_LAST_PORT} is the last one"
         )
     return [
         OnStage(name, emulation, Served(emulation.emulator.app, emulation.emulator.tick, port and port + index).start())

@@ -9,6 +9,7 @@ import attrs
 
 from ..engine.account import AccountSession, Limits
 from ..engine.breaker import Circuit
+from ..engine.interrupts import interrupt_in
 from ..engine.retry import Retry
 from ..errors import PluginError
 from ..model import Secret
@@ -127,6 +128,9 @@ def open_account(account: Account, registry: Registry, reader: SettingsReader) -
         reader.problems.add(path, without(said(error), [account.settings, _values(settings)]))
         return None
     except Exception as error:
+        interrupt = interrupt_in(error)
+        if interrupt is not None:
+            raise interrupt from None
         text = f"plugin {plugin.name} failed on these settings ({type(error).__name__}); report it to its authors"
         reader.problems.add(path, text)
         return None

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ..engine.interrupts import interrupt_in
 from ..hookspecs import SecretSource
 from ..model import Secret
 from ..model.words import is_shown, listed, near
@@ -115,6 +116,9 @@ def resolve(reference: Any, sources: Mapping[str, SecretSource]) -> Secret:
             raise ValueError(str(error)) from None
         failed = type(error).__name__
     except Exception as error:
+        interrupt = interrupt_in(error)
+        if interrupt is not None:
+            raise interrupt from None
         failed = type(error).__name__
     # what another's source says may hold the secret, and so may what stands in the file
     raise ValueError(f"the source '{kind}' gives no secret of the name that stands there ({failed})")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import glob
 import re
 import tomllib
+from collections.abc import Iterator
+from itertools import count
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -41,9 +43,16 @@ class Source:
         return {path: place for group in near for path, place in group.items() if path[: len(start)] == start}
 
 
-def read_source(file: str | FilePath, above: tuple[FilePath, ...] = ()) -> Source:
+# So many files are read for one configuration, a file that several include once for each.
+MOST_FILES = 1000
+
+
+def read_source(file: str | FilePath) -> Source:
     """Read the file, lay it over the files that it includes, and collect what is wrong with any of them."""
-    path = FilePath(file)
+    return _read(FilePath(file), (), count(1))
+
+
+def _read(path: FilePath, above: tuple[FilePath, ...], number: Iterator[int]) -> Source:
     try:
         text = path.read_text(encoding="utf-8-sig")
         data = tomllib.loads(text)
@@ -77,8 +86,13 @@ def read_source(file: str | FilePath, above: tuple[FilePath, ...] = ()) -> Sourc
         for other in map(FilePath, found):
             if other.resolve() in (*above, path.resolve()):
                 complain(f"{quoted(name)} includes this file again")
+            elif next(number) >= MOST_FILES:
+                complain(
+                    f"more than {MOST_FILES} files are included; files that include the same one read it each time"
+                )
+                return whole
             else:
-                _lay_over(whole, read_source(other, (*above, path.resolve())))
+                _lay_over(whole, _read(other, (*above, path.resolve()), number))
     _lay_over(whole, own)
     return whole
 

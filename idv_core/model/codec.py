@@ -17,7 +17,7 @@ from .flow import CallbackUrls, Flow, FlowOrder, Link
 from .policy import Policy
 from .result import Result
 from .secret import Secret
-from .strict import register_strict_scalars
+from .strict import none_of_data, register_strict_scalars
 
 T = TypeVar("T")
 
@@ -60,6 +60,9 @@ def load(cls: type[T], data: Any) -> T:
     try:
         return _converter(True, lenient).structure(data, cls)
     except Exception as error:
+        other = none_of_data(error)
+        if other is not None:
+            raise other from None
         places = "; ".join(cattrs.transform_error(error))
         raise ValueError(f"this is no {cls.__name__}: {places}") from None
 

@@ -1,4 +1,4 @@
-"""Structuring of JSON scalars without coercion: a number is not a text, a text is not a truth value."""
+"""Structuring of JSON data: scalars without coercion (a number is not a text), and which errors mean that data does not fit."""
 
 from __future__ import annotations
 
@@ -6,6 +6,26 @@ from enum import StrEnum
 from typing import Any
 
 import cattrs
+import cattrs.errors
+
+# What converters and validators say of data that does not fit.
+_OF_DATA = (
+    ValueError,
+    TypeError,
+    LookupError,
+    ArithmeticError,
+    AttributeError,
+    RecursionError,
+    cattrs.errors.StructureHandlerNotFoundError,
+    cattrs.errors.ForbiddenExtraKeysError,
+)
+
+
+def none_of_data(error: BaseException) -> BaseException | None:
+    """The error, or one that cattrs has gathered in it, that says nothing of the data: a time limit that came up meanwhile."""
+    if isinstance(error, BaseExceptionGroup):
+        return next(filter(None, map(none_of_data, error.exceptions)), None)
+    return None if isinstance(error, _OF_DATA) else error
 
 
 def register_strict_scalars(converter: cattrs.Converter) -> None:
