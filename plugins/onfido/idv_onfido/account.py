@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hmac
 import re
-from collections.abc import Iterator, Mapping
+import unicodedata
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -17,15 +18,17 @@ from idv_core.protocols import CallbackReading, InboundCall
 from idv_core.wire import Exchange, Request, Response
 
 from .mapping import as_object, as_text
-from .names import names_of, same_words
+from .names import is_same_name, names_of
 from .settings import Family, OnfidoSettings
 
 _ID = re.compile(r"[!-~]{1,255}")
+# Fewer digits than this name nobody.
+_LEAST_DIGITS = 7
 
 
 @attrs.frozen(kw_only=True)
 class Created:
-    """Any object that has just been made. What it says of the person is compared with what was sent."""
+    """Any object that has just been made, or an applicant's record. What it says of the person is compared with the order."""
 
     id: str
     sandbox: bool | None = None
@@ -33,6 +36,8 @@ class Created:
     first_name: str | None = None
     last_name: str | None = None
     email: str | None = None
+    phone_number: str | None = None
+    dob: str | None = None
 
 
 @attrs.frozen
@@ -101,13 +106,26 @@ class OnfidoAccount:
         reply = yield Request.post("/applicants", json=sent, repeatable=repeatable)
         created = reply.structure(Created)
         self.check_mode(sandbox=created.sandbox, reply=reply)
-        for name in ("first_name", "last_name", "email"):
-            told, ours = getattr(created, name), sent.get(name)
-            if told and ours and not same_words(told, ours):
-                raise UnexpectedResponse(
-                    f"the applicant is somebody else: its {name} is not what was sent", status=reply.status
-                )
+        for name in _differing(sent, created):
+            raise UnexpectedResponse(
+                f"the applicant is somebody else: its {name} is not what was sent", status=reply.status
+            )
         return new_id(created.id, reply)
+
+    def is_applicant_of(self, order: FlowOrder, id: str) -> Exchange[bool | None]:
+        """Whether nothing in the applicant's record is of somebody else than the order's; None if Onfido has deleted it."""
+        sent = _applicant(order)
+        request = Request.get("/applicants/{}", id, accept={404, 410})
+        reply = yield request
+        if not reply.is_success:
+            if self.read_error(request, reply).code not in ("resource_not_found", "gone"):
+                raise UnexpectedResponse("the answer to a look at an applicant is not Onfido's", status=reply.status)
+            return None
+        found = reply.structure(Created)
+        self.check_mode(sandbox=found.sandbox, reply=reply)
+        if not is_same_id(found.id, id):
+            raise UnexpectedResponse("the answer is another applicant", status=reply.status)
+        return not _differing(sent, found)
 
     def check_mode(self, *, sandbox: bool | None, reply: Response) -> None:
         """In the sandbox nothing is really checked, so a live account never takes what comes from there."""
@@ -118,6 +136,11 @@ class OnfidoAccount:
 def sign(token: Secret, body: bytes) -> str:
     """HMAC-SHA256 over the body as it came, lower-case hex."""
     return hmac.digest(token.reveal().encode(), body, "sha256").hex()
+
+
+def is_same_id(id: str, other: str) -> bool:
+    """Onfido's ids are UUIDs, whose letters may be capitals (RFC 9562 section 4)."""
+    return id.lower() == other.lower()
 
 
 def new_id(id: str, reply: Response) -> str:
@@ -166,3 +189,28 @@ def _applicant(order: FlowOrder) -> dict[str, Any]:
         "location": country and {"country_of_residence": country},
     }
     return {name: value for name, value in known.items() if value}
+
+
+def _differing(sent: Mapping[str, Any], told: Created) -> list[str]:
+    """The names of what the record tells, and was sent as something else."""
+    compared: dict[str, Callable[[str, str], bool]] = {
+        "first_name": is_same_name,
+        "last_name": is_same_name,
+        "email": lambda ours, theirs: _plain(ours) == _plain(theirs),
+        "phone_number": _is_same_phone,
+        "dob": lambda ours, theirs: ours == theirs.strip()[: len(ours)],
+    }
+    pairs = {name: (sent.get(name), getattr(told, name)) for name in compared}
+    return [name for name, (ours, theirs) in pairs.items() if ours and theirs and not compared[name](ours, theirs)]
+
+
+def _plain(text: str) -> str:
+    return "".join(unicodedata.normalize("NFKC", text).casefold().split())
+
+
+def _is_same_phone(ours: str, told: str) -> bool:
+    """By the digits; `told` may lack the country's prefix, or have zeros in its place."""
+    sent, shown = ("".join(char for char in text if char.isdecimal()) for text in (ours, told))
+    shown = shown.lstrip("0")
+    is_part = len(shown) >= _LEAST_DIGITS and not told.lstrip().startswith("+")
+    return sent == shown or (is_part and sent.endswith(shown))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Mapping
 from typing import Any
@@ -11,6 +12,9 @@ from idv_core.model import Applicant
 
 # `^[^!#$%*=<>;{}"]*$` (API v3.6, applicant object)
 _FORBIDDEN = frozenset('!#$%*=<>;{}"')
+# combining classes from here on are marks above, below or across a letter (UAX #44)
+_ACCENTS = 200
+_LATIN = re.compile(r"LATIN SMALL (?:LETTER|LIGATURE) (?:DOTLESS )?([A-Z]{1,2})(?: WITH .+)?")
 _APART = (
     "Onfido needs given and family name apart, and no name is cut by guess: give given_name and family_name, or one of them "
     "beside the whole name that begins or ends with it. Of a person with one name say what stands in the other place: "
@@ -42,9 +46,22 @@ def names_of(person: Applicant, options: Mapping[str, Any]) -> tuple[str, str]:
     return names["given_name"] or "", names["family_name"] or ""
 
 
-def same_words(one: str, other: str) -> bool:
-    """Whether two texts are the same but for capitals, blanks and the way accents are encoded."""
-    return _plain(one) == _plain(other)
+def is_same_name(one: str, other: str) -> bool:
+    """Whether two names are the same but for capitals, accents, blanks, hyphens and the like, which a vendor may drop."""
+    return _letters(one) == _letters(other)
+
+
+def _letters(text: str) -> str:
+    """The letters alone, without accents; vowel signs of Indic scripts and the like stay."""
+    plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
+    kept = (char for char in plain if unicodedata.combining(char) < _ACCENTS and unicodedata.category(char)[0] in "LMN")
+    return "".join(map(_base, kept))
+
+
+def _base(char: str) -> str:
+    """`o` for `ø`, `l` for `ł`, `i` for `ı`, `ae` for `æ`: what Unicode's own name of the letter says."""
+    found = _LATIN.fullmatch(unicodedata.name(char, ""))
+    return found[1].lower() if found else char
 
 
 def _rest(whole: str, half: str) -> str | None:

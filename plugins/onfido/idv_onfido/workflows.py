@@ -10,7 +10,7 @@ from typing import Any
 
 import attrs
 
-from idv_core.errors import FlowNotFound, InvalidOrder, UnexpectedResponse
+from idv_core.errors import DuplicateFlow, FlowNotFound, InvalidOrder, UnexpectedResponse
 from idv_core.failures import failures_in
 from idv_core.links import trusted_link
 from idv_core.model import (
@@ -28,7 +28,7 @@ from idv_core.model import (
 from idv_core.protocols import Evidence, Polling
 from idv_core.wire import Exchange, Request, Response, structure
 
-from .account import OnfidoAccount, id_of, moment, new_id
+from .account import OnfidoAccount, id_of, is_same_id, moment, new_id
 from .mapping import (
     KINDS,
     SCORED,
@@ -72,6 +72,9 @@ _TASK = frozenset(
 _TASK_ID = re.compile(r"[0-9a-z_-]{1,100}")
 _PAGES = 100
 _CLOCKS_DIFFER = timedelta(minutes=1)
+# Tags that begin so are ours: they name the order, and a run has the order's and no other.
+_TAGS = ("application", "product", "tenant", "is_shadow")
+_SHADOW = "is_shadow:true"
 _DEAD = frozenset({FlowStatus.EXPIRED, FlowStatus.CANCELLED, FlowStatus.FAILED})
 _PLAIN = re.compile(r"[A-Za-z0-9._-]{1,100}")
 
@@ -115,22 +118,26 @@ class OnfidoWorkflows(OnfidoAccount):
         """The run of this order that is under way, if there is one; else a new one."""
         workflow = self._workflow(order)
         under_way = [flow for flow in (yield from self._listed(order, None)) if not flow.status.is_final]
-        if under_way:
-            return under_way[0]
+        found = yield from self._of_applicant(order, under_way)
+        if found is not None:
+            return found
         # an applicant without a run is a record that nobody looks at, so it does no harm if there are two
         applicant = yield from self.create_applicant(order, repeatable=True)
         reply = yield Request.post("/workflow_runs", json=_run(order, workflow, applicant))
         run = reply.structure(Run)
-        if not _is_same(run.applicant_id, applicant) or not _may_be(run, order, workflow):
+        if not is_same_id(run.applicant_id, applicant) or not _may_be(run, order, workflow):
             raise UnexpectedResponse("the run is of another order", status=reply.status)
+        if _status(run).is_final:
+            raise UnexpectedResponse("a run that has just been made is over already", status=reply.status)
         return self._flow(run, reply, order)
 
     def recover(self, order: FlowOrder, since: datetime | None) -> Exchange[Flow]:
-        """The newest run with this application's and product's tags, this workflow and applicant. It opens none."""
-        for flow in (yield from self._listed(order, since)):
-            if flow.status not in _DEAD:
-                return flow
-        raise FlowNotFound("Onfido lists no run of this order")
+        """The newest run with this order's tags, workflow and applicant, whose record is compared too. It opens none."""
+        alive = [flow for flow in (yield from self._listed(order, since)) if flow.status not in _DEAD]
+        found = yield from self._of_applicant(order, alive)
+        if found is None:
+            raise FlowNotFound("Onfido lists no run of this order")
+        return found
 
     def status(self, flow: Flow) -> Exchange[Flow]:
         run, _ = yield from self._found(flow)
@@ -145,6 +152,8 @@ class OnfidoWorkflows(OnfidoAccount):
         reports = (yield from self._reports(flow, doubts, notes)) if status is FlowStatus.FINISHED else ()
         checks, documents = read_reports(reports, {})
         word = run.status or ""
+        if _SHADOW in (run.tags or ()) and not flow.is_shadow:
+            doubts.append(Reason("flow.shadow", "the run was opened as a shadow, which decides nothing"))
         verdict = _VERDICTS.get(word)
         if verdict is VendorVerdict.POSITIVE and not any(c.outcome is CheckOutcome.PASSED for c in checks):
             verdict = VendorVerdict.DOUBTFUL
@@ -185,7 +194,9 @@ class OnfidoWorkflows(OnfidoAccount):
         flows: list[Flow] = []
         seen: set[str] = set()
         for page in range(1, _PAGES + 1):
-            reply = yield Request.get("/workflow_runs", query={"tags": tag, "page": str(page)})
+            reply = yield Request.get("/workflow_runs", query={"tags": tag, "page": str(page)}, accept={404, 410})
+            if not reply.is_success:
+                raise UnexpectedResponse("the answer to a list of runs is no list", status=reply.status)
             runs = structure(reply.json(), tuple[Run, ...], status=reply.status)
             if any(tag not in (run.tags or ()) for run in runs):
                 raise UnexpectedResponse("the runs listed are not those of the tag", status=reply.status)
@@ -199,6 +210,21 @@ class OnfidoWorkflows(OnfidoAccount):
                 if _is_whole(run, order, workflow) and not _is_older(run, since) and not _is_link_over(run, reply)
             ]
         raise UnexpectedResponse("the list of runs does not end", status=reply.status)
+
+    def _of_applicant(self, order: FlowOrder, flows: list[Flow]) -> Exchange[Flow | None]:
+        """The first of the order's runs whose applicant's record says nothing of somebody else."""
+        another = False
+        for flow in flows:
+            is_ours = yield from self.is_applicant_of(order, flow.details["applicant_id"])
+            if is_ours:
+                return flow
+            another = another or is_ours is False
+        if another:
+            raise DuplicateFlow(
+                "Onfido has a run of this application whose applicant has another name, date of birth, mail address or phone "
+                "number. Use that run, or open the order with another application_id"
+            )
+        return None
 
     def _found(self, flow: Flow) -> Exchange[tuple[Run, Mapping[str, Any]]]:
         reply = yield Request.get("/workflow_runs/{}", id_of(flow))
@@ -281,11 +307,10 @@ def _is_same(id: str, other: str) -> bool:
 
 def _may_be(run: Run, order: FlowOrder, workflow: str) -> bool:
     """Whether nothing that the run says is of another order."""
-    wanted = set(_tags(order))
     return (
-        _is_same(run.workflow_id, workflow)
+        is_same_id(run.workflow_id, workflow)
         and run.customer_user_id in (None, order.applicant.reference)
-        and (run.tags is None or wanted <= {*run.tags})
+        and (run.tags is None or {tag for tag in run.tags if tag.partition(":")[0] in _TAGS} == {*_tags(order)})
     )
 
 
@@ -331,7 +356,10 @@ def _run(order: FlowOrder, workflow: str, applicant: str) -> dict[str, Any]:
 
 
 def _tags(order: FlowOrder) -> list[str]:
-    return [_tag("application", order.application_id), _tag("product", order.product)]
+    tags = [_tag("application", order.application_id), _tag("product", order.product)]
+    if order.tenant is not None:
+        tags.append(_tag("tenant", order.tenant))
+    return [*tags, _SHADOW] if order.is_shadow else tags
 
 
 def _tag(name: str, value: str) -> str:

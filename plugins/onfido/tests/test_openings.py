@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import unicodedata
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import attrs
@@ -16,14 +16,16 @@ from hypothesis import strategies as st
 from idv_onfido import OnfidoChecks, OnfidoSettings, OnfidoWorkflows, idv_plugin
 from idv_onfido.bench import ANA, order, papers, pictures
 from idv_onfido.emulator import OnfidoEmulator
-from idv_onfido.names import names_of
+from idv_onfido.names import is_same_name, names_of
 
 from idv_core import (
     Account,
     Applicant,
     Decision,
+    DuplicateFlow,
     Flow,
     FlowNotFound,
+    FlowOrder,
     FlowStatus,
     Gateway,
     InvalidOrder,
@@ -33,7 +35,7 @@ from idv_core import (
 )
 from idv_core.errors import IdvError
 from idv_core.registry import registry_of
-from idv_core.testing import FakeClock, Network
+from idv_core.testing import FakeClock, Network, Reply
 from idv_core.testing.applicant import fill_in
 from idv_core.testing.exchange import reply, run_exchange
 from idv_core.testing.strategies import json_like
@@ -66,6 +68,12 @@ def connect(network: Network, clock: FakeClock, emulator: OnfidoEmulator, settin
     return connect
 
 
+def open_at(idv: Gateway, order: FlowOrder) -> Flow:
+    """By the plugin itself, as the gateway does for a shadow."""
+    flow = idv.vendor(lambda onfido: onfido.open_flow(order))
+    return attrs.evolve(flow, account="onfido", application_id=order.application_id)
+
+
 class TestOpeningAgain:
     def test_in_another_process_it_is_the_same_run(self, connect: Connect, emulator: OnfidoEmulator) -> None:
         flow = connect().open(order())
@@ -87,7 +95,7 @@ class TestOpeningAgain:
         clock.advance(3600)
         assert connect().open(order()).id != flow.id
 
-    def test_co_applicants_products_and_workflows_have_runs_of_their_own(
+    def test_co_applicants_products_workflows_tenants_and_shadows_have_runs_of_their_own(
         self, connect: Connect, emulator: OnfidoEmulator
     ) -> None:
         person = order().applicant
@@ -97,9 +105,66 @@ class TestOpeningAgain:
             order(product="loan"),
             order(template="workflow-2"),
             order(application_id="APP-2"),
+            order(tenant="bank-a"),
+            order(tenant="bank-b, Bogotá"),
+            order(is_shadow=True),
+            order(tenant="bank-a", is_shadow=True),
         ]
-        assert len({connect().open(one).id for one in orders}) == len(orders) == len(emulator.runs)
-        assert len({connect().recover(one).id for one in orders}) == len(orders)
+        opened = [open_at(connect(), one).id for one in orders]
+        assert len({*opened}) == len(orders) == len(emulator.runs)
+        assert [open_at(connect(), one).id for one in orders] == opened
+        assert [connect().vendor(lambda onfido, one=one: onfido.recover(one, None)).id for one in orders] == opened
+
+    @pytest.mark.parametrize(
+        "changed", [{"given_name": "Luis"}, {"email": "luis@example.org"}, {"birthdate": date(1990, 1, 2)}]
+    )
+    def test_another_persons_run_is_not_given_out(
+        self, connect: Connect, emulator: OnfidoEmulator, changed: dict[str, Any]
+    ) -> None:
+        person = attrs.evolve(order().applicant, birthdate=date(1990, 1, 1))
+        connect().open(order(applicant=person))
+        other = order(applicant=attrs.evolve(person, **changed))
+        for call in (lambda idv: idv.open(other), lambda idv: idv.recover(other)):
+            with pytest.raises(DuplicateFlow, match="another application_id"):
+                call(connect())
+        assert len(emulator.runs) == 1
+
+    def test_a_run_whose_applicant_was_deleted_is_none(self, connect: Connect, emulator: OnfidoEmulator) -> None:
+        flow = connect().open(order())
+        emulator.applicants.clear()
+        with pytest.raises(FlowNotFound):
+            connect().recover(order())
+        assert connect().open(order()).id != flow.id
+
+    @pytest.mark.parametrize("path", ["GET /v3.6/workflow_runs", "GET /v3.6/applicants/"])
+    @pytest.mark.parametrize("status", [404, 410])
+    def test_a_proxys_page_is_not_a_list_without_runs(
+        self, connect: Connect, emulator: OnfidoEmulator, path: str, status: int
+    ) -> None:
+        connect().open(order())
+        for call in (lambda idv: idv.open(order()), lambda idv: idv.recover(order())):
+            emulator.fault(path, Reply(status, content=b"<h1>Not found</h1>", type="text/html"), times=1)
+            with pytest.raises(UnexpectedResponse):
+                call(connect())
+        assert len(emulator.runs) == 1
+
+    @pytest.mark.parametrize("status", ["approved", "declined", "review", "abandoned", "error"])
+    def test_what_has_just_been_made_is_not_over(self, status: str) -> None:
+        answers = [reply([]), reply(APPLICANT, 201), reply({**RUN, "status": status}, 201)]
+        with pytest.raises(UnexpectedResponse, match="over already"):
+            run_exchange(RUNS.open_flow(order()), answers)
+
+    def test_a_shadows_run_stays_one_whichever_way_it_is_reached(
+        self, connect: Connect, network: Network, clock: FakeClock
+    ) -> None:
+        flow = open_at(connect(), order(is_shadow=True))
+        assert flow.link is not None
+        with network.client() as browser:
+            fill_in(browser, flow.link.url.reveal(), *pictures(ANA))
+        clock.advance(5)
+        result = connect().result(flow)
+        assert (result.decision, [doubt.code for doubt in result.doubts]) == (Decision.REVIEW, ["flow.shadow"])
+        assert connect().result(attrs.evolve(flow, is_shadow=True)).decision is Decision.UNDECIDED
 
 
 class TestRecovering:
@@ -194,14 +259,19 @@ class TestWhose:
             ({}, {"tags": ["application:APP-2", "product:wallet"]}),
             ({}, {"tags": ["application:APP-1"]}),
             ({}, {"tags": []}),
+            ({}, {"tags": ["application:APP-1", "product:wallet", "tenant:bank-b"]}),
+            ({}, {"tags": ["application:APP-1", "product:wallet", "is_shadow:true"]}),
+            ({"phone_number": "+573005550102"}, {}),
+            ({"dob": "1990-01-02"}, {}),
         ],
     )
     def test_what_was_opened_is_compared_with_what_was_asked(
         self, clock: FakeClock, applicant: dict[str, Any], run: dict[str, Any]
     ) -> None:
         answers = [reply([]), reply({**APPLICANT, **applicant}, 201), reply({**RUN, **run}, 201)]
+        person = attrs.evolve(order().applicant, phone_number="+573005550101", birthdate=date(1990, 1, 1))
         with pytest.raises(UnexpectedResponse):
-            run_exchange(RUNS.open_flow(order()), answers)
+            run_exchange(RUNS.open_flow(order(applicant=person)), answers)
         good = [reply([]), reply({"id": "ap-1"}, 201), reply({**RUN, "tags": None, "customer_user_id": None}, 201)]
         assert run_exchange(RUNS.open_flow(order()), good).value.id == "run-1"
         as_told = [
@@ -210,6 +280,49 @@ class TestWhose:
             reply({**RUN, "applicant_id": "AP-1"}, 201),
         ]
         assert run_exchange(RUNS.open_flow(order()), as_told).value.id == "run-1"
+
+    @pytest.mark.parametrize(
+        "told",
+        [
+            {"first_name": "JOSE", "last_name": "MULLER GOMEZ"},
+            {"first_name": "Jose\u0301", "last_name": "Müller  Gómez"},
+            {"last_name": "Müller Gómez", "email": "jose@example.org", "phone_number": "57 300 555-0101"},
+            {"phone_number": "300 555 0101", "dob": "1990-01-01T00:00:00Z"},
+            {"first_name": None, "last_name": "", "email": None, "phone_number": None, "dob": None},
+        ],
+    )
+    def test_the_vendors_own_spelling_is_nobody_else(self, told: dict[str, Any]) -> None:
+        person = Applicant(
+            reference="CUST-5120",
+            given_name="José",
+            family_name="Müller-Gómez",
+            email="Jose@Example.org",
+            phone_number="+573005550101",
+            birthdate=date(1990, 1, 1),
+        )
+        record = {"id": "ap-1", **told}
+        made = [reply([]), reply(record, 201), reply(RUN, 201)]
+        found = [reply([RUN]), reply([]), reply(record)]
+        for answers in (made, found):
+            assert run_exchange(RUNS.open_flow(order(applicant=person)), answers).value.id == "run-1"
+
+    @pytest.mark.parametrize(
+        ("one", "other", "is_same"),
+        [
+            ("Łukasz Sørensen", "LUKASZ SORENSEN", True),
+            ("O’Neill", "ONEILL", True),
+            ("Işık", "ISIK", True),
+            ("Strauß", "STRAUSS", True),
+            ("Андрей Йод", "Андреи Иод", True),
+            ("Ana", "Anna", False),
+            ("-", "Ana", False),
+            ("मीरा", "मारा", False),
+            ("がん", "かん", False),
+            ("Ана", "Ана Б", False),
+        ],
+    )
+    def test_names(self, one: str, other: str, is_same: bool) -> None:
+        assert is_same_name(one, other) is is_same_name(other, one) is is_same
 
     @pytest.mark.parametrize("told", [{"tags": ["application:APP-2"]}, {"customer_user_id": "CUST-2"}])
     def test_what_is_looked_at_is_the_flows_own(
