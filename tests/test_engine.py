@@ -460,7 +460,7 @@ class TestReasons:
             ("document_number_is_not_extracted", "document_number_is_not_extracted"),
             ("PROCESSING_FAILED", "PROCESSING_FAILED"),
             ("Document is unreadable", "Document is unreadable"),
-            ("Name Meera Iyer does not match", "*** *** *** does not match"),
+            ("Name Meera Iyer does not match", "Name *** *** does not match"),
             ("no reply from meera@example.org", "no reply from ***"),
             ("number 0000 1111 2223 is known", "number *** is known"),
         ],

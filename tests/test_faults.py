@@ -27,10 +27,8 @@ KNOWN = {
 }
 
 
-# Vendors at which the first call of an opening may be repeated: they know it again by its key, or it makes no flow yet.
-REPEATABLE = {"stripe"}
-# At these it only looks whether there is a flow already.
-LOOKS_FIRST = {"onfido"}
+# Vendors at which the first call of an opening only looks whether there is a flow already.
+LOOKS_FIRST = {"onfido", "stripe"}
 
 
 def check(cells: list[Cell], least: int, vendor: str) -> None:
@@ -40,8 +38,7 @@ def check(cells: list[Cell], least: int, vendor: str) -> None:
     assert {cell.outcome for cell in cells} <= KNOWN
     outcomes = {(cell.operation, cell.fault): cell.outcome for cell in cells if cell.call == 1}
     for lost in ("reset after", "time-out after", "truncated", "200 HTML", "204", "huge", "bomb", "500", "503"):
-        again = {"ok", "OutcomeUnknown"} if vendor in REPEATABLE else {"OutcomeUnknown"}
-        again = {"ok", "UnexpectedResponse", "VendorUnavailable"} if vendor in LOOKS_FIRST else again
+        again = {"ok", "UnexpectedResponse", "VendorUnavailable"} if vendor in LOOKS_FIRST else {"OutcomeUnknown"}
         assert outcomes["open", lost] in again, lost
     assert outcomes["open", "refused"] == outcomes["result", "refused"] == "VendorUnavailable"
     for passing in ("reset before", "reset after", "time-out after", "429", "429 wait", "500", "503"):

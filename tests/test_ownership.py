@@ -219,7 +219,7 @@ class TestLoops:
                 wrong.append(name)
 
         async def many(number: int) -> None:
-            await asyncio.gather(*(look(f"loop-{number}-{call}") for call in range(20)))
+            await asyncio.gather(*(look(f"loop-{chr(97 + number)}{chr(97 + call)}") for call in range(20)))
 
         threads = [threading.Thread(target=asyncio.run, args=(many(number),)) for number in range(4)]
         for thread in threads:
