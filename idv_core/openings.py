@@ -22,8 +22,7 @@ from .model import Flow, FlowOrder, Policy
 
 V = TypeVar("V")
 
-# For so long, and for so many orders, a second opening is given the flow of the first.
-REMEMBERED = timedelta(hours=1)
+# For so many orders a second opening is given the flow of the first, as long as that is alive.
 MOST = 5000
 # A vendor may still carry out what it was sent when the caller's time was up; for so long after that nothing is certain.
 SETTLING = timedelta(seconds=60)
@@ -76,11 +75,10 @@ class Openings:
         with self._lock:
             return self._lines.setdefault(key, Turns(1))
 
-    def flows(self, key: Hashable, now: datetime) -> dict[str, OpenedFlow]:
-        """What was opened under this identity, by the account's name at that time, if it is not too long ago."""
+    def flows(self, key: Hashable) -> dict[str, OpenedFlow]:
+        """What was opened under this identity, by the account's name at that time."""
         with self._lock:
-            known = self._flows.get(key, {})
-            return {account: found for account, found in known.items() if now - found.at < REMEMBERED}
+            return dict(self._flows.get(key, {}))
 
     def remember(self, key: Hashable, order: FlowOrder, flow: Flow, now: datetime) -> None:
         with self._lock:

@@ -211,7 +211,7 @@ class Operations:
         """The flow of this order, as long as it is alive; one that was lost is cleared up before anybody is asked for
         another."""
         key = identity(plan.order)
-        for account, before in self.openings.flows(key, self.clock.now()).items():
+        for account, before in self.openings.flows(key).items():
             if live.owner(account) in names:
                 again = yield from self._still_open(before, plan.order)
                 if again is not None:
@@ -387,7 +387,7 @@ class Operations:
                 f"{_settled(session).total_seconds():g} s ago, ask again after that time; otherwise open it again"
             )
             raise
-        known = self.openings.flows(key, self.clock.now()).get(session.name)
+        known = self.openings.flows(key).get(session.name)
         if known is not None and known.flow.id == flow.id:
             policy = known.flow.policy
         explanation = live.explanation(plan, session.name, {session.name: "recovered"})

@@ -47,6 +47,7 @@ def canned(answers: Mapping[str, bytes]) -> Iterator[str]:
     """The base URL of a server that answers paths by what they start with."""
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
+    listener.listen(256)
     process = multiprocessing.get_context("fork").Process(target=_serve, args=(listener, answers), daemon=True)
     process.start()
     try:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from idv_core import Applicant, Decision, Flow, FlowStatus, Gateway, Policy, dump, load
 from idv_core.clock import SystemClock
-from idv_core.errors import DuplicateFlow, InvalidOrder, OutcomeUnknown, PluginError, UnexpectedResponse
+from idv_core.errors import DuplicateFlow, FlowNotFound, InvalidOrder, OutcomeUnknown, PluginError, UnexpectedResponse
 from idv_core.model import CheckRules, FlowRef, subject_of
 from idv_core.registry import registry_of
 from idv_core.testing import FakeClock
@@ -58,11 +58,22 @@ class TestOneOrderOneFlow:
         vendor.status = "good"
         assert idv.open(order()).id != first.id
 
-    def test_after_an_hour_nothing_is_remembered(self, vendor: Vendor, clock: FakeClock) -> None:
+    def test_days_later_it_is_still_the_same(self, vendor: Vendor, clock: FakeClock) -> None:
         idv = gateway(vendor, clock)
         first = idv.open(order())
-        clock.advance(3600)
-        assert idv.open(order()).id != first.id
+        clock.advance(7 * 86400)
+        assert idv.open(order()).id == first.id
+
+    def test_one_that_the_vendor_has_lost_is_an_error(self, vendor: Vendor, clock: FakeClock) -> None:
+        idv = gateway(vendor, clock)
+        first = idv.open(order())
+        vendor.answers["GET /flows"] = lambda _: httpx.Response(404, json={})
+        # some vendors take a moment until they know their own flow
+        assert idv.open(order()).id == first.id
+        clock.advance(61)
+        with pytest.raises(FlowNotFound):
+            idv.open(order())
+        assert vendor.paths().count("/flows") == 1
 
     def test_threads_that_come_at_once_get_one_flow(self, vendor: Vendor) -> None:
         inside, go = threading.Event(), threading.Event()

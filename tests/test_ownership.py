@@ -69,6 +69,8 @@ def _serve(listener: socket.socket) -> None:
 def server() -> Iterator[str]:
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
+    # here already, so that nobody is refused who comes before the process has begun
+    listener.listen(256)
     process = multiprocessing.get_context("fork").Process(target=_serve, args=(listener,), daemon=True)
     process.start()
     yield f"http://127.0.0.1:{listener.getsockname()[1]}"

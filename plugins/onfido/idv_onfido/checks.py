@@ -29,7 +29,7 @@ from idv_core.protocols import Evidence, Polling
 from idv_core.wire import Exchange, FilePart, NotAccepted, Request, Response
 
 from .account import Created, OnfidoAccount, alpha_3, id_of, moment, new_id
-from .mapping import KINDS, SCORED, Report, as_list, as_object, as_text, public, read_reports
+from .mapping import KINDS, SCORED, Report, as_object, as_text, public, read_reports
 
 # What is read of a check, or is about the check itself.
 _CHECK = frozenset(
@@ -135,7 +135,7 @@ class OnfidoChecks(OnfidoAccount):
             documents=documents,
             verdict=VendorVerdict.POSITIVE if good and checks else VendorVerdict.DOUBTFUL,
             vendor_word=(last.result or last.status or "")[:40] or None,
-            doubts=(*doubts, *self._doubts(last, found), *_document_doubts(flow, found)),
+            doubts=(*doubts, *self._doubts(last, found)),
             is_test=self.settings.key_mode == "test"
             or any(told not in (None, False) for told in (last.sandbox, *(report.get("sandbox") for report in found))),
             raw=public({"id": last.id, "status": last.status, "result": last.result}, reports),
@@ -207,23 +207,6 @@ class OnfidoChecks(OnfidoAccount):
         if failed := failures_in(rest):
             doubts.append(Reason("check.failure", f"the check tells of a failure: {', '.join(failed)}"))
         return last, tuple(doubts)
-
-
-def _document_doubts(flow: Flow, reports: tuple[dict[str, Any], ...]) -> Iterator[Reason]:
-    """Reports name the documents that they are about, which are those of the flow."""
-    listed = [as_object(one).get("id") for report in reports for one in as_list(report.get("documents"))]
-    handed_in = {
-        upload.document_id: {id for name, id in upload.vendor_ids.items() if name in ("front", "back")}
-        for upload in flow.uploads
-    }
-    ours = set().union(*handed_in.values())
-    if not ours or not listed:
-        return
-    if any(id not in ours for id in listed):
-        yield Reason("report.other_document", "a report is about a document that was not handed in for this flow")
-    for document, ids in handed_in.items():
-        if ids and ids.isdisjoint(listed):
-            yield Reason("report.document_missing", "no report is about this document", document=document)
 
 
 def _stored(flow: Flow, reply: Response) -> str:

@@ -166,14 +166,6 @@ def test_ordinary_fields_are_no_doubt() -> None:
     assert run_of(output, tags=["failed"], dashboard_url="https://d.example").decision is Decision.APPROVED
 
 
-def test_reports_are_about_the_documents_of_the_flow() -> None:
-    uploads = (Upload(document_id="card", vendor_ids={"front": "d-1", "back": "d-2"}),)
-    assert check_of(report={"documents": [{"id": "d-1"}]}, uploads=uploads).decision is Decision.APPROVED
-    assert check_of(report={"documents": []}, uploads=uploads).decision is Decision.APPROVED
-    other = check_of(report={"documents": [{"id": "of-bob"}]}, uploads=uploads)
-    assert [reason.code for reason in other.reasons] == ["report.other_document", "report.document_missing"]
-    more = (*uploads, Upload(document_id="passport", vendor_ids={"front": "d-3"}))
-    missing = check_of(report={"documents": [{"id": "d-2"}]}, uploads=more)
-    assert [reason.code for reason in missing.reasons] == ["report.document_missing"]
+def test_reports_are_about_the_applicant_of_the_flow() -> None:
     with pytest.raises(UnexpectedResponse, match="another applicant"):
         check_of(report={"applicant_id": "bob"})
