@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import gc
 import json
@@ -274,6 +275,28 @@ class Stopping:
 
 
 class TestCancellation:
+    def test_a_call_stopped_twice_leaves_no_busy_connection(self, server: str) -> None:
+        """The second stop meets httpcore where it cleans up after the first, also while a body is read."""
+
+        async def run() -> None:
+            idv = made_async(server)
+            assert (await idv.result("acme-1/first")).vendor_word == "first"
+            transport = idv._driver.transports.of(idv._operations.live.sessions["acme-1"])
+            for first in range(1, 20):
+                for second in range(first, first + 6):
+                    with contextlib.suppress(asyncio.CancelledError):
+                        await asyncio.create_task(stopped(idv, first, second))
+                    while transport._closing:
+                        await asyncio.sleep(0)
+                    pool = transport._pool
+                    assert all(connection.is_idle() for connection in pool.connections), (first, second, repr(pool))
+            await idv.close()
+
+        async def stopped(idv: Any, *stops: int) -> None:
+            await Stopping(idv.result("acme-1/f"), *stops)
+
+        asyncio.run(run())
+
     @pytest.mark.parametrize(
         ("kind", "calls", "places"),
         [("default", 5_000, 100), ("default", 5_000, 7), ("brought", 500, 100)],

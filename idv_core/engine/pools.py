@@ -126,7 +126,7 @@ class _Answer(httpx.SyncByteStream):
         try:
             self._inner.close()
         finally:
-            if self._call in self._pool._requests:
+            if _left_something(self._pool, self._call):
                 for lost in _put_in_order(self._pool, self._call):
                     lost.close()
 
@@ -144,13 +144,18 @@ class _AsyncAnswer(httpx.AsyncByteStream):
         try:
             await self._inner.aclose()
         finally:
-            if self._call in self._transport._pool._requests:
+            if _left_something(self._transport._pool, self._call):
                 self._transport._put_in_order(self._call)
 
 
 def _call_of(answer: httpx.Response) -> Any:
     """What the pool knows a call by. Tools that put answers in httpx's or httpcore's place have none."""
     return getattr(getattr(answer.stream, "_httpcore_stream", None), "_pool_request", None)
+
+
+def _left_something(pool: Any, call: Any) -> bool:
+    """Whether a call that is over still counts in the pool, or its connection does not stand ready for the next one."""
+    return call in pool._requests or not (call.connection and call.connection.is_idle())
 
 
 def _put_in_order(pool: Any, over: Any = None) -> list[Any]:
