@@ -125,7 +125,7 @@ def machine(session: nox.Session) -> None:
 
 @nox.session(python=OLDEST)
 def fuzz(session: nox.Session) -> None:
-    """atheris over the result and callback readers of all plugins; arguments are libFuzzer's."""
+    """atheris over the result and webhook readers of all plugins; arguments are libFuzzer's."""
     install(session, "fuzz")
     session.run("python", "tests/fuzz.py", *(session.posargs or ["-runs=1000000"]), env=TEST_PATHS)
 
@@ -141,7 +141,7 @@ def levels(session: nox.Session) -> None:
 def bench(session: nox.Session) -> None:
     """Benchmarks, as ratios against a peer in the same run. Writes docs/benchmarks.md."""
     install(session, "bench")
-    session.run("python", "tests/bench.py", *session.posargs)
+    session.run("python", "tests/benchmarks.py", *session.posargs)
 
 
 @nox.session(python=OLDEST)

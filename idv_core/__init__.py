@@ -11,11 +11,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .async_gateway import AsyncGateway
-    from .config import Account, Callbacks, Circuit, Configuration, Limits, Retry
+    from .config import Account, Circuit, Configuration, Limits, Retry, Webhooks
     from .errors import (
         AuthenticationFailed,
-        CallbackRejected,
         ConfigError,
         DeadlineExceeded,
         DuplicateFlow,
@@ -32,8 +30,10 @@ if TYPE_CHECKING:
         VendorError,
         VendorUnavailable,
         WaitCancelled,
+        WebhookRejected,
     )
-    from .gateway import Gateway
+    from .gateway.aio import AsyncGateway
+    from .gateway.sync import Gateway
     from .model import (
         Applicant,
         Check,
@@ -68,8 +68,6 @@ __all__ = [
     "Applicant",
     "AsyncGateway",
     "AuthenticationFailed",
-    "CallbackRejected",
-    "Callbacks",
     "Check",
     "CheckKind",
     "CheckOutcome",
@@ -110,6 +108,8 @@ __all__ = [
     "VendorUnavailable",
     "VendorVerdict",
     "WaitCancelled",
+    "WebhookRejected",
+    "Webhooks",
     "When",
     "dump",
     "load",

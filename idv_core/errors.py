@@ -5,7 +5,7 @@ IdvError
 ├── NoRoute                no route serves this order
 ├── PluginError            a plugin is missing, broken or misbehaves
 ├── UnsupportedOperation   this vendor does not offer it
-├── CallbackRejected       an inbound call was refused; `status` is the HTTP status to answer
+├── WebhookRejected       a webhook was refused; `status` is the HTTP status to answer
 ├── DeadlineExceeded       our own time was up; the flow lives on at the vendor
 ├── WaitCancelled          the caller asked to stop waiting
 └── VendorError
@@ -102,8 +102,8 @@ class UnsupportedOperation(IdvError):
     """This vendor, or this account's setting of it, does not offer the operation."""
 
 
-class CallbackRejected(IdvError):
-    """An inbound call was refused and changed nothing. Answer it with the HTTP `status` (`Answer.of(error)` does).
+class WebhookRejected(IdvError):
+    """A webhook was refused and changed nothing. WebhookResponse it with the HTTP `status` (`WebhookResponse.of(error)` does).
 
     `retry_after` is set where the same call may be taken later (503: a twin of it is being handled; 429: too many).
     """
@@ -126,7 +126,7 @@ class VendorError(IdvError):
     """A call to a vendor did not end well.
 
     `status` is the HTTP status, `code` and `vendor_message` the vendor's own words (bounded, redacted), `request_id`
-    the id to quote to the vendor's support, `safe_to_repeat` whether the same call may be made again as it is,
+    the id to quote to the vendor's support, `safe_to_retry` whether the same call may be made again as it is,
     `retry_after` how long to wait first. `nothing_done` is true where it is certain that the vendor did not carry it out, so
     that another vendor may be asked.
     """
@@ -139,7 +139,7 @@ class VendorError(IdvError):
         code: str | None = None,
         vendor_message: str | None = None,
         request_id: str | None = None,
-        safe_to_repeat: bool = False,
+        safe_to_retry: bool = False,
         retry_after: timedelta | None = None,
         fields: tuple[str, ...] = (),
         nothing_done: bool = False,
@@ -151,7 +151,7 @@ class VendorError(IdvError):
         self.code = code
         self.vendor_message = vendor_message
         self.request_id = request_id
-        self.safe_to_repeat = safe_to_repeat
+        self.safe_to_retry = safe_to_retry
         self.retry_after = retry_after
         self.fields = fields
 
@@ -164,7 +164,7 @@ class VendorError(IdvError):
             "request": self.request_id,
             "retry after": self.retry_after and f"{self.retry_after.total_seconds():g} s",
         }
-        repeat = "safe to repeat" if self.safe_to_repeat else "not safe to repeat as it is"
+        repeat = "safe to repeat" if self.safe_to_retry else "not safe to repeat as it is"
         return [f"{name} {value}" for name, value in said.items() if value] + [repeat]
 
 
@@ -181,7 +181,7 @@ class InvalidOrder(VendorError):
 
     def _details(self) -> list[str]:
         # what we refuse ourselves was never sent, so nothing need be said about a repeat
-        return super()._details() if self.status is not None or self.safe_to_repeat else super()._details()[:-1]
+        return super()._details() if self.status is not None or self.safe_to_retry else super()._details()[:-1]
 
 
 class FlowNotFound(VendorError):

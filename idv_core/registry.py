@@ -11,8 +11,8 @@ import pluggy
 
 from . import hookspecs
 from .errors import PluginError
-from .hookspecs import ENTRY_POINT_GROUP, PROJECT, SECRETS_GROUP, Plugin, SecretSource
-from .protocols import CONTRACT_VERSION
+from .plugin.protocols import CONTRACT_VERSION
+from .plugin.spec import ENTRY_POINT_GROUP, PROJECT, SECRETS_GROUP, Plugin, SecretSource
 
 if TYPE_CHECKING:
     from importlib import metadata
@@ -107,7 +107,7 @@ def _load(point: metadata.EntryPoint) -> Plugin:
     manager.register(point.load(), name=point.name)
     given = manager.hook.idv_plugin()
     if len(given) != 1 or not isinstance(given[0], Plugin):
-        raise TypeError("its hook idv_plugin() must return one idv_core.hookspecs.Plugin")
+        raise TypeError("its hook idv_plugin() must return one idv_core.plugin.spec.Plugin")
     plugin = given[0]
     if plugin.contract != CONTRACT_VERSION:
         raise TypeError(

@@ -10,14 +10,14 @@ import attrs
 import httpx
 
 from idv_core import Account, Applicant, AsyncGateway, FlowOrder, FlowStatus, Gateway, Secret, VendorVerdict
-from idv_core.errors import CallbackRejected, FlowNotFound, Refusal
-from idv_core.hookspecs import Plugin
+from idv_core.errors import FlowNotFound, Refusal, WebhookRejected
 from idv_core.model import Check, Document, Flow, Link, ProvisionedTemplate, Result, Template, Upload
-from idv_core.model.values import is_base_url, without_slash
-from idv_core.protocols import CallbackReading, Grant, InboundCall, Polling
+from idv_core.model.validation import is_base_url, without_slash
+from idv_core.plugin.http import Exchange, NotAccepted, Request, Response
+from idv_core.plugin.protocols import Grant, Polling, Webhook, WebhookEvent
+from idv_core.plugin.spec import Plugin
 from idv_core.registry import registry_of
 from idv_core.testing import FakeClock
-from idv_core.wire import Exchange, NotAccepted, Request, Response
 
 
 @attrs.frozen(kw_only=True)
@@ -37,7 +37,7 @@ class Created:
 class Acme:
     settings: AcmeSettings
     polling = Polling(first=timedelta(seconds=2), ceiling=timedelta(seconds=8))
-    callback_purposes = ("auth", "done", "return")
+    webhook_purposes = ("auth", "done")
 
     @property
     def base_url(self) -> str:
@@ -54,14 +54,14 @@ class Acme:
         return Refusal(code=body.get("code"), message=body.get("message")) if isinstance(body, dict) else Refusal()
 
     def obtain_token(self, previous: Grant | None) -> Exchange[Grant]:
-        reply = yield Request.post("/token", headers={"Key": self.settings.key}, signed=False, repeatable=True)
+        reply = yield Request.post("/token", headers={"Key": self.settings.key}, signed=False, idempotent=True)
         data = reply.json()
         return Grant(access_token=Secret(data["token"]), expires_in=timedelta(seconds=data.get("lives", 600)))
 
     def open_flow(self, order: FlowOrder) -> Exchange[Flow]:
         body = {"person": order.applicant.reference, "name": order.applicant.name}
-        if order.callbacks:
-            body["callback"] = order.callbacks.url("done")
+        if order.urls:
+            body["callback"] = order.urls.webhook("done")
         reply = yield Request.post("/flows", json=body)
         created = reply.structure(Created)
         return Flow(id=created.id, status=FlowStatus.OPEN, link=Link(created.link) if created.link else None)
@@ -100,25 +100,25 @@ class Acme:
         return attrs.evolve(flow, link=Link("https://acme.example/again"))
 
     def provision(self, template: Template) -> Exchange[ProvisionedTemplate]:
-        url = template.callback_url
+        url = template.webhook_url
         yield Request.put("/templates/{}", template.name, json={"callback": url and url.reveal()})
         return ProvisionedTemplate(id="t-1", name=template.name, created=True)
 
-    def read_callback(self, call: InboundCall) -> CallbackReading:
+    def read_webhook(self, call: Webhook) -> WebhookEvent:
         if call.purpose == "auth":
-            return CallbackReading(event="auth", wants_token=True)
+            return WebhookEvent(event="auth", wants_token=True)
         if call.purpose == "broken":
             raise KeyError("somebody's name")
         if call.purpose == "return":
-            return CallbackReading(event=call.query.get("id", "back"), flow_id=call.query.get("id"), signed=True)
+            return WebhookEvent(event=call.query.get("id", "back"), flow_id=call.query.get("id"), signed=True)
         if call.purpose != "done":
-            raise CallbackRejected("no such address", status=404)
+            raise WebhookRejected("no such address", status=404)
         if call.headers.get("signature") == "wrong":
-            raise CallbackRejected("the signature is wrong", status=401)
+            raise WebhookRejected("the signature is wrong", status=401)
         token = call.headers.get("token")
         signed = "signature" in call.headers
         shown = Secret(token) if token else None
-        return CallbackReading(event="done", flow_id=call.query.get("id"), presented=shown, signed=signed)
+        return WebhookEvent(event="done", flow_id=call.query.get("id"), presented=shown, signed=signed)
 
     def break_down(self, what: str) -> Exchange[None]:
         """Everything that a plugin must not do."""

@@ -8,11 +8,11 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from benches import BENCHES
+from harnesses import HARNESSES
 
-from idv_core.fast import FastTransport
 from idv_core.testing.clock import RunningClock
 from idv_core.testing.faults import Cell, FaultMatrix, as_table
+from idv_core.transports.fast import FastTransport
 
 KINDS: dict[str, tuple[str, Callable[[], Any] | None]] = {
     "sync": ("sync", None),
@@ -23,14 +23,14 @@ KINDS: dict[str, tuple[str, Callable[[], Any] | None]] = {
 
 def run(vendor: str, kind: str) -> list[Cell]:
     driver, transport = KINDS[kind]
-    return list(FaultMatrix(BENCHES[vendor](RunningClock()), kind=driver, transport=transport).run())
+    return list(FaultMatrix(HARNESSES[vendor](RunningClock()), kind=driver, transport=transport).run())
 
 
 def main(kinds: list[str]) -> int:
     logging.getLogger("idv_core").setLevel(logging.ERROR)
     everything: list[Cell] = []
     for kind in kinds or list(KINDS):
-        for vendor in BENCHES:
+        for vendor in HARNESSES:
             begun = time.monotonic()
             cells = run(vendor, kind)
             everything += cells

@@ -1,4 +1,4 @@
-"""Coverage-guided fuzzing (atheris) of the result and callback readers of all plugins (`nox -s fuzz`).
+"""Coverage-guided fuzzing (atheris) of the result and webhook readers of all plugins (`nox -s fuzz`).
 
 Whatever a vendor sends, what comes out is a model or an `IdvError`. Arguments are libFuzzer's: `-runs=1000000`.
 """
@@ -15,16 +15,24 @@ from typing import Any
 import atheris
 
 with atheris.instrument_imports(
-    include=["idv_core.wire", "idv_core.model", "idv_atlas", "idv_onfido", "idv_stripe", "idv_verifik", "idv_verigram"]
+    include=[
+        "idv_core.plugin.http",
+        "idv_core.model",
+        "idv_atlas",
+        "idv_onfido",
+        "idv_stripe",
+        "idv_verifik",
+        "idv_verigram",
+    ]
 ):
-    from benches import BENCHES
+    from harnesses import HARNESSES
 
-from idv_core import CallbackRejected
+from idv_core import WebhookRejected
 from idv_core.engine.breaker import Circuit
-from idv_core.protocols import CallbackReading, InboundCall
+from idv_core.plugin.protocols import Webhook, WebhookEvent
 from idv_core.testing import FakeClock
-from idv_core.testing.bench import Driver
-from idv_core.testing.feeding import feed, recorded_answers
+from idv_core.testing.fuzzing import feed, recorded_answers
+from idv_core.testing.harness import Driver
 
 WORDS = [
     "",
@@ -48,11 +56,11 @@ PURPOSES = ["results", "auth", "return", "events", "chat", ""]
 
 def worlds() -> list[tuple[Driver, Any, list[Any]]]:
     made = []
-    for make in BENCHES.values():
-        bench = make(FakeClock())
+    for make in HARNESSES.values():
+        harness = make(FakeClock())
         # a circuit that opened would keep all later inputs from the readers
-        driver = Driver(bench, "sync", circuit=Circuit(failures=10**9))
-        made.append((driver, bench, list(recorded_answers(bench))))
+        driver = Driver(harness, "sync", circuit=Circuit(failures=10**9))
+        made.append((driver, harness, list(recorded_answers(harness))))
     return made
 
 
@@ -120,15 +128,15 @@ def content(data: atheris.FuzzedDataProvider, examples: list[Any]) -> bytes:
 
 def read_one(raw: bytes) -> None:
     data = atheris.FuzzedDataProvider(raw)
-    driver, bench, examples = WORLDS[data.ConsumeIntInRange(0, len(WORLDS) - 1)]
+    driver, harness, examples = WORLDS[data.ConsumeIntInRange(0, len(WORLDS) - 1)]
     if data.ConsumeIntInRange(0, 3):
         counted["result"] += 1
         status = data.PickValueInList([200, 200, 200, 200, 201, 204, 400, 404, 409, 422, 500])
         contents = [content(data, examples) for _ in range(data.ConsumeIntInRange(1, 3))]
-        feed(driver, bench, "result", contents, status)
+        feed(driver, harness, "result", contents, status)
         return
     counted["callback"] += 1
-    call = InboundCall(
+    call = Webhook(
         purpose=data.PickValueInList(PURPOSES),
         method=data.PickValueInList(["GET", "POST"]),
         headers={data.PickValueInList(["token", "authorization", "x"]): data.PickValueInList(WORDS)},
@@ -136,8 +144,8 @@ def read_one(raw: bytes) -> None:
         body=content(data, examples),
     )
     try:
-        assert isinstance(driver.adapter.read_callback(call), CallbackReading)
-    except CallbackRejected:
+        assert isinstance(driver.adapter.read_webhook(call), WebhookEvent)
+    except WebhookRejected:
         pass
 
 
@@ -151,8 +159,8 @@ def main() -> None:
         total = counted["result"] + counted["callback"]
         if total % 100_000 == 0:
             seconds = time.monotonic() - counted["begun"]
-            results, callbacks = counted["result"], counted["callback"]
-            print(f"fuzz: {total} inputs ({results} results, {callbacks} callbacks) in {seconds:.0f} s", flush=True)
+            results, webhooks = counted["result"], counted["callback"]
+            print(f"fuzz: {total} inputs ({results} results, {webhooks} webhooks) in {seconds:.0f} s", flush=True)
 
     atheris.Setup([sys.argv[0], *(sys.argv[1:] or ["-runs=1000000"]), "-max_len=2000", "-len_control=0"], one)
     atheris.Fuzz()

@@ -8,15 +8,15 @@ from functools import cache
 
 import attrs
 import pytest
-from benches import BENCHES
+from harnesses import HARNESSES
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from idv_core import CallbackRejected, Gateway
-from idv_core.callbacks import Inbound
-from idv_core.engine.wakers import wake_keys
+from idv_core import Gateway, WebhookRejected
+from idv_core.engine.waiters import wake_keys
 from idv_core.testing import FakeClock
-from idv_core.testing.bench import ACCOUNT, Driver
+from idv_core.testing.harness import ACCOUNT, Driver
+from idv_core.webhooks import WebhookRequest
 
 MINE, OTHERS = "APP-MINE", "APP-OTHERS"
 PURPOSES = ("return", "events", "results", "auth", "chat", "done", "Return", "", "x")
@@ -26,14 +26,14 @@ FRIENDS = ("vs_2", "f-2", "LOS-2", "run-2", "0123456789abcdef01234567")
 @cache
 def world(vendor: str) -> tuple[Gateway, str]:
     """A gateway, and the path that the applicant's browser saw."""
-    bench = BENCHES[vendor](FakeClock())
+    harness = HARNESSES[vendor](FakeClock())
     unsigned = {
-        name: value for name, value in bench.settings.items() if name not in ("webhook_secret", "webhook_token")
+        name: value for name, value in harness.settings.items() if name not in ("webhook_secret", "webhook_token")
     }
-    gateway: Gateway = Driver(attrs.evolve(bench, settings=unsigned), "sync").gateway
-    desk = gateway._operations.live.desk
-    assert desk is not None
-    seen = desk.urls(ACCOUNT, MINE, "https://platform.example/thanks").url("return")
+    gateway: Gateway = Driver(attrs.evolve(harness, settings=unsigned), "sync").gateway
+    receiver = gateway._operations.active.receiver
+    assert receiver is not None
+    seen = receiver.urls(ACCOUNT, MINE, "https://platform.example/thanks").url("return")
     return gateway, seen.rpartition(f"/{ACCOUNT}/")[2]
 
 
@@ -79,7 +79,7 @@ def paths(draw: st.DrawFn, seen: str) -> str:
     )
 
 
-@pytest.mark.parametrize("vendor", BENCHES)
+@pytest.mark.parametrize("vendor", HARNESSES)
 @settings(deadline=None)
 @given(data=st.data())
 def test_it_proves_a_visit_and_nothing_else(vendor: str, data: st.DataObject) -> None:
@@ -89,7 +89,7 @@ def test_it_proves_a_visit_and_nothing_else(vendor: str, data: st.DataObject) ->
         ["id", "flow_id", "flow_uuid", "token", "authorization", "stripe-signature", "x-sha2-signature"]
     )
     friendly = st.dictionaries(names, st.sampled_from([*FRIENDS, "t=1,v1=00", "Bearer x"]), max_size=3)
-    inbound = Inbound(
+    request = WebhookRequest(
         method=data.draw(st.sampled_from(["POST", "GET", "HEAD", "PUT"])),
         path=data.draw(st.one_of(st.just(seen), other_purposes(seen), paths(seen))),
         headers=data.draw(friendly),
@@ -97,8 +97,8 @@ def test_it_proves_a_visit_and_nothing_else(vendor: str, data: st.DataObject) ->
         body=data.draw(st.one_of(events(), st.binary(max_size=20))),
     )
     try:
-        received = gateway.receive(data.draw(st.sampled_from([ACCOUNT, ACCOUNT, "another"])), inbound)
-    except CallbackRejected:
+        received = gateway.receive(data.draw(st.sampled_from([ACCOUNT, ACCOUNT, "another"])), request)
+    except WebhookRejected:
         return
     assert (received.account, received.application_id) == (ACCOUNT, MINE)
     assert (received.proved, received.event) == ("visit", "return")
@@ -111,11 +111,11 @@ def test_it_proves_a_visit_and_nothing_else(vendor: str, data: st.DataObject) ->
 @pytest.mark.parametrize("vendor", ["onfido", "stripe", "verigram"])
 def test_it_does_prove_a_visit(vendor: str) -> None:
     gateway, seen = world(vendor)
-    received = gateway.receive(ACCOUNT, Inbound(method="GET", path=seen))
+    received = gateway.receive(ACCOUNT, WebhookRequest(method="GET", path=seen))
     assert (received.application_id, received.fetch) == (MINE, True)
 
 
 def test_a_verigram_form_is_a_visit_too() -> None:
     gateway, seen = world("verigram")
-    posted = Inbound(method="POST", path=seen, body=b"flow_id=f-2&verdict=pass")
+    posted = WebhookRequest(method="POST", path=seen, body=b"flow_id=f-2&verdict=pass")
     assert gateway.receive(ACCOUNT, posted).flow_ref is None

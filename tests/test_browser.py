@@ -12,12 +12,12 @@ import pytest
 from playwright.sync_api import Page, sync_playwright
 from starlette.applications import Starlette
 
-from idv_core import Account, Applicant, Callbacks, Decision, FlowOrder, Gateway, Secret
-from idv_core.callbacks import CallbackApp
+from idv_core import Account, Applicant, Decision, FlowOrder, Gateway, Secret, Webhooks
 from idv_core.clock import SystemClock
 from idv_core.registry import discover
 from idv_core.testing import PEOPLE, make_specimen, serve
 from idv_core.testing.emulation import load_emulation
+from idv_core.webhooks import WebhookApp
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 FLAGS = [
@@ -137,10 +137,10 @@ def test_an_applicant_walks_to_the_end(
             settings["project_flow"] = emulation.emulator.add_project_flow(  # type: ignore[attr-defined]
                 signUpForm=form, steps=steps, documents={}, integrations={"redirectUrl": f"{ours.url}/back"}
             )
-        callbacks = Callbacks(f"{ours.url}/idv", Secret("key-of-the-tests-0123456789abcdef"))
+        webhooks = Webhooks(f"{ours.url}/idv", Secret("key-of-the-tests-0123456789abcdef"))
         account = Account(vendor, vendor, settings, polling=emulation.polling, test=True)
-        with Gateway([account], callbacks=callbacks) as idv:
-            platform.mount("/idv", CallbackApp(idv))
+        with Gateway([account], webhooks=webhooks) as idv:
+            platform.mount("/idv", WebhookApp(idv))
             flow = idv.open(FlowOrder(product="wallet", application_id="APP-1", applicant=ANA))
             assert flow.link is not None
             page.goto(flow.link.url.reveal())

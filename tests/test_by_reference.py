@@ -7,7 +7,7 @@ from typing import Any
 
 import attrs
 import pytest
-from benches import BENCHES
+from harnesses import HARNESSES
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -18,8 +18,8 @@ from idv_core.registry import registry_of
 from idv_core.routing import Route
 from idv_core.routing.route import Shadow
 from idv_core.testing import FakeClock
-from idv_core.testing.bench import CALLBACKS, Bench
 from idv_core.testing.doubting import CHANGES, Change, Replayed, keys_in, leaves, reworded
+from idv_core.testing.harness import WEBHOOKS, Harness
 
 STRICT = [Decision.DECLINED, Decision.UNDECIDED, Decision.REVIEW, Decision.APPROVED]
 VENDORS = ["atlas", "onfido", "onfido-checks", "stripe", "verifik", "verigram"]
@@ -29,8 +29,8 @@ REPLAYED: dict[str, list[Replayed]] = {}
 def replayed(vendor: str) -> list[Replayed]:
     """One flow with good papers and one with bad ones."""
     if vendor not in REPLAYED:
-        bench = BENCHES[vendor](FakeClock())
-        REPLAYED[vendor] = [Replayed(bench, bench.finish, "good"), Replayed(bench, bench.finish_badly, "bad")]
+        harness = HARNESSES[vendor](FakeClock())
+        REPLAYED[vendor] = [Replayed(harness, harness.finish, "good"), Replayed(harness, harness.finish_badly, "bad")]
     return REPLAYED[vendor]
 
 
@@ -65,32 +65,32 @@ def test_a_reference_is_never_milder_than_the_flow(data: st.DataObject, vendor: 
         assert STRICT.index(told.decision) <= STRICT.index(by_value.decision), (flow, by_value.reasons, told.reasons)
 
 
-def gateway(bench: Bench, shadowed: bool = True) -> Gateway:
-    """An account at Verigram, and the bench's vendor as its shadow."""
-    main = BENCHES["verigram"](bench.clock)
-    bench.transport.add(main.settings["base_url"].partition("://")[2], main.emulator.app)  # type: ignore[union-attr]
+def gateway(harness: Harness, shadowed: bool = True) -> Gateway:
+    """An account at Verigram, and the harness's vendor as its shadow."""
+    main = HARNESSES["verigram"](harness.clock)
+    harness.transport.add(main.settings["base_url"].partition("://")[2], main.emulator.app)  # type: ignore[union-attr]
     accounts = [
         Account("main", main.plugin.name, main.settings, test=True),
-        Account("aside", bench.plugin.name, bench.settings, test=True),
+        Account("aside", harness.plugin.name, harness.settings, test=True),
     ]
     shadow = Shadow(account="aside", personal_data=True) if shadowed else None
     return Gateway(
         Configuration(accounts=accounts, routes=[Route(name="all", to="main", shadow=shadow)]),
-        callbacks=CALLBACKS,
-        policy=bench.policy,
-        clock=bench.clock,
-        registry=registry_of(*{one.plugin.name: one.plugin for one in (bench, main)}.values()),
-        transport=bench.transport,
+        webhooks=WEBHOOKS,
+        policy=harness.policy,
+        clock=harness.clock,
+        registry=registry_of(*{one.plugin.name: one.plugin for one in (harness, main)}.values()),
+        transport=harness.transport,
     )
 
 
 @pytest.mark.parametrize("vendor", [vendor for vendor in VENDORS if vendor != "verigram"])
 def test_a_shadow_decides_nothing(vendor: str) -> None:
     """By value, by reference, stored and loaded, after a reload without the shadow, in another process."""
-    bench = BENCHES[vendor](FakeClock())
-    with gateway(bench) as idv, gateway(bench, shadowed=False) as elsewhere:
-        shadow = opened_aside(idv, bench)
-        bench.clock.advance(3600)
+    harness = HARNESSES[vendor](FakeClock())
+    with gateway(harness) as idv, gateway(harness, shadowed=False) as elsewhere:
+        shadow = opened_aside(idv, harness)
+        harness.clock.advance(3600)
         assert would_approve(idv.result(shadow)), "else nothing is tested"
         stored = load(Flow, json.loads(json.dumps(dump(shadow, secrets=True))))
         bare = f"{shadow.account}/{shadow.id}"
@@ -98,23 +98,23 @@ def test_a_shadow_decides_nothing(vendor: str) -> None:
             (idv, bare)
         ]:
             assert at.result(flow).decision is Decision.UNDECIDED, flow
-        idv.reload(gateway(bench, shadowed=False)._operations.live.configuration)
+        idv.reload(gateway(harness, shadowed=False)._operations.active.configuration)
         for flow in (shadow, shadow.ref, stored, bare):
             assert idv.result(flow).decision is Decision.UNDECIDED, flow
         assert load(Result, dump(idv.result(shadow), secrets=True)).decision is Decision.UNDECIDED
 
 
-def opened_aside(idv: Gateway, bench: Bench) -> Flow:
+def opened_aside(idv: Gateway, harness: Harness) -> Flow:
     """The shadow of a flow; its vendor was given good papers."""
-    shadow = idv.open(bench.order).shadow
+    shadow = idv.open(harness.order).shadow
     assert shadow is not None
     assert shadow.is_shadow
-    return bench.finish(Aside(idv), shadow)  # type: ignore[arg-type]
+    return harness.finish(Aside(idv), shadow)  # type: ignore[arg-type]
 
 
 @attrs.frozen
 class Aside:
-    """The gateway, as far as a bench needs it to bring a flow to its end."""
+    """The gateway, as far as a harness needs it to bring a flow to its end."""
 
     idv: Gateway
 

@@ -20,7 +20,7 @@ from idv_core import Account, CheckKind, ConfigError, Configuration, Gateway, Po
 from idv_core.config import check, read_configuration
 from idv_core.config.schema import schema_of
 from idv_core.config.secrets import unread
-from idv_core.protocols import Evidence
+from idv_core.plugin.protocols import Evidence
 from idv_core.registry import Registry, discover, registry_of
 from idv_core.testing import FakeClock
 
@@ -57,10 +57,10 @@ class AcmeTelling(Acme):
     def key_mode(self) -> str | None:
         return {"k": None, "t": "test", "l": "live"}[self.settings.key.reveal()[0]]
 
-    def problems(self, *, callbacks: bool) -> Iterator[tuple[str, str]]:
+    def problems(self, *, webhooks: bool) -> Iterator[tuple[str, str]]:
         if self.settings.retries > 9:
             yield "retries", "nobody tries so often"
-        if callbacks:
+        if webhooks:
             yield "secret", "is not set"
 
 
@@ -116,7 +116,7 @@ MESSAGES = {
     ),
     "unknown section without a near name": (
         "[zzz]",
-        ["10: zzz: there is no such section (there are: include, defaults, accounts, callbacks, routes, policies)"],
+        ["10: zzz: there is no such section (there are: include, defaults, accounts, webhooks, routes, policies)"],
     ),
     "no such plugin": (
         '[accounts.x]\nplugin = "acm"\n' + ELSE,
@@ -160,10 +160,10 @@ MESSAGES = {
         '[accounts.x]\nplugin = "acme"\nkey = { env = "ACME_KEY" }\ncost = -1',
         ["13: accounts.x.cost: a number of 0 or more is needed"],
     ),
-    "callbacks that are no table": ("^callbacks = 3", ["1: callbacks: a table is needed"]),
+    "webhooks that are no table": ("^webhooks = 3", ["1: webhooks: a table is needed"]),
     "a short key": (
-        '[callbacks]\nurl = "https://x.example"\nkey = { env = "ACME_KEY" }',
-        ["12: callbacks.key: at least 32 characters are needed; make one with: openssl rand -hex 32"],
+        '[webhooks]\nurl = "https://x.example"\nkey = { env = "ACME_KEY" }',
+        ["12: webhooks.key: at least 32 characters are needed; make one with: openssl rand -hex 32"],
     ),
     "routes that are no list": ('[routes]\nname = "x"', ["10: routes: routes are written as [[routes]]"]),
     "routes that are no tables": ("^routes = [3]", ["1: routes[0]: a table is needed"]),
@@ -255,7 +255,7 @@ MESSAGES = {
         '[[routes]]\nname = "a"\nto = "acme-in"\nfallback = ["acme-kz"]\nneeds = ["uplod", "zzz"]',
         [
             "14: routes[a].needs[0]: there is no capability 'uplod'; did you mean 'upload'?",
-            "14: routes[a].needs[1]: there is no capability 'zzz' (there are: flow, upload, submit, result, callback, "
+            "14: routes[a].needs[1]: there is no capability 'zzz' (there are: flow, upload, submit, result, webhook, "
             "template, link, recover, credentials, token)",
         ],
     ),
@@ -547,8 +547,8 @@ class TestWhatPluginsSay:
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("IDV_CALLBACK_KEY", "0123456789abcdef" * 4)
-        callbacks = '[callbacks]\nurl = "https://x.example"\nkey = { env = "IDV_CALLBACK_KEY" }\n'
-        assert warned(self.ACCOUNT.format("ACME_KEY", 1, "") + callbacks, tmp_path) == [
+        webhooks = '[webhooks]\nurl = "https://x.example"\nkey = { env = "IDV_CALLBACK_KEY" }\n'
+        assert warned(self.ACCOUNT.format("ACME_KEY", 1, "") + webhooks, tmp_path) == [
             "1: warning: accounts.a.secret: is not set"
         ]
 
@@ -559,10 +559,10 @@ class TestWhatThePluginsOfThisProjectSay:
         monkeypatch.setenv("IDV_CALLBACK_KEY", "0123456789abcdef" * 4)
         return lambda text: monkeypatch.setenv("KEY", text)
 
-    def said(self, place: Path, plugin: str, settings: str, callbacks: bool = False) -> list[str]:
+    def said(self, place: Path, plugin: str, settings: str, webhooks: bool = False) -> list[str]:
         file = place / "idv.toml"
         text = f'[accounts.a]\nplugin = "{plugin}"\n{settings}\n'
-        text += '[callbacks]\nurl = "https://x.example"\nkey = { env = "IDV_CALLBACK_KEY" }\n' if callbacks else ""
+        text += '[webhooks]\nurl = "https://x.example"\nkey = { env = "IDV_CALLBACK_KEY" }\n' if webhooks else ""
         file.write_text(text)
         problems = check(read_configuration(file), discover(), NOW).problems
         return [str(problem).removeprefix(f"{file}:").partition(": ")[2] for problem in problems]
@@ -592,7 +592,7 @@ class TestWhatThePluginsOfThisProjectSay:
             "warning: accounts.a.webhook_secret: is not set: only their address proves webhooks. "
             "Give the endpoint's signing secret"
         )
-        said = self.said(tmp_path, "stripe", 'api_key = { env = "KEY" }', callbacks=True)
+        said = self.said(tmp_path, "stripe", 'api_key = { env = "KEY" }', webhooks=True)
         assert sorted(said) == sorted([*expected, unsigned])
 
     WRONG = (
@@ -624,7 +624,7 @@ class TestWhatThePluginsOfThisProjectSay:
 
     def test_onfido_without_a_workflow_or_a_webhooks_token(self, tmp_path: Path, key) -> None:
         key("api_live.4f9Q")
-        assert self.said(tmp_path, "onfido", 'api_token = { env = "KEY" }', callbacks=True) == [
+        assert self.said(tmp_path, "onfido", 'api_token = { env = "KEY" }', webhooks=True) == [
             "warning: accounts.a.workflow_id: is not set: nothing can be opened but orders that name a workflow as their "
             "template",
             "warning: accounts.a.webhook_token: is not set: only their address proves webhooks. Give the token of the webhook",
@@ -836,7 +836,7 @@ _parts = st.lists(
             '[[routes]]\nname = "h"\nto = "acme-in"\nshadow = { account = "acme-kz", personal_data = true }\n',
             '[policies.p]\nverdict = "require"\n',
             "[policies.p]\nliveness = { approve_at = 0.5, decline_below = 0.6 }\n",
-            '[callbacks]\nurl = "https://x.example"\nkey = { file = "/no/such/file" }\n',
+            '[webhooks]\nurl = "https://x.example"\nkey = { file = "/no/such/file" }\n',
             "[defaults]\nlimits.rate = 3\n",
         ]
     ),

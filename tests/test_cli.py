@@ -215,7 +215,7 @@ def test_unknown_vendors_and_those_without_an_emulator(monkeypatch: pytest.Monke
 
     assert "no plugin 'atlaas'; did you mean 'atlas'" in run("emulate", "atlaas").output
     only = Registry({"acme": Found(plugin=PLUGIN, distribution="d", version="1")})
-    monkeypatch.setattr("idv_core.cli.stage.discover", lambda: only)
+    monkeypatch.setattr("idv_core.cli.emulators.discover", lambda: only)
     assert "has no emulator" in run("emulate", "acme").output
     assert "no installed plugin has an emulator" in run("demo").output
 
@@ -330,7 +330,7 @@ class TestErrorsAsJson:
             "account": "a",
             "operation": "open",
             "http_status": 500,
-            "safe_to_repeat": False,
+            "safe_to_retry": False,
             "nothing_done": False,
             "retry_after": 30.0,
             "ask": "recover",
@@ -365,7 +365,7 @@ class TestDemo:
         assert (both.exit_code, both.stderr) == (2, "idv: name vendors or say --all, not both\n")
         found = {**discover().found, "acme": Found(plugin=PLUGIN, distribution="idv-acme", version="1")}
         monkeypatch.setattr("idv_core.cli.commands.discover", lambda: Registry(found))
-        monkeypatch.setattr("idv_core.cli.stage.discover", lambda: Registry(found))
+        monkeypatch.setattr("idv_core.cli.emulators.discover", lambda: Registry(found))
         lacking = run("demo", "--all")
         assert lacking.exit_code != 0
         assert "plugin 'acme' has no emulator" in lacking.stderr

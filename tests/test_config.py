@@ -19,9 +19,9 @@ from hypothesis import strategies as st
 
 from idv_core import Circuit, ConfigError, Gateway, Limits, Retry, Secret, When
 from idv_core.config import load_configuration, source
-from idv_core.config.places import places_of
-from idv_core.model.values import seconds
-from idv_core.protocols import Polling
+from idv_core.config.toml_lines import places_of
+from idv_core.model.validation import seconds
+from idv_core.plugin.protocols import Polling
 from idv_core.registry import registry_of
 
 GOOD = """
@@ -45,7 +45,7 @@ family = "onboarding"
 client_id = { env = "VERIGRAM_API_KEY" }
 client_secret = { env = "VERIGRAM_API_KEY" }
 
-[callbacks]
+[webhooks]
 url = "https://platform.example/idv/"
 key = { env = "IDV_CALLBACK_KEY" }
 """
@@ -83,10 +83,10 @@ def test_a_good_file(write) -> None:
     assert account.settings["secret"].keys() == {"file"}
     with Gateway.load(write(GOOD)) as idv:
         assert idv.accounts == ("verigram-kz", "atlas-india")
-        live = idv._operations.live
+        live = idv._operations.active
         assert live.sessions["verigram-kz"].adapter.settings.secret == Secret("s3cr3t")
-        assert live.desk is not None
-        assert live.desk.addresses.url == "https://platform.example/idv"
+        assert live.receiver is not None
+        assert live.receiver.addresses.url == "https://platform.example/idv"
 
 
 def test_the_async_gateway_loads_it_too(write) -> None:
@@ -119,7 +119,7 @@ def test_all_problems_come_at_once(write) -> None:
     polling = { firstt = 1 }
     [accounts."f/g"]
     plugin = "verigram"
-    [callbacks]
+    [webhooks]
     url = "platform"
     key = { env = "VERIGRAM_API_KEY" }
     """
@@ -139,8 +139,8 @@ def test_all_problems_come_at_once(write) -> None:
         "19: accounts.e.api_key: is missing",
         "21: accounts.e.polling.firstt: there is no such setting; did you mean 'first'?",
         "22: accounts.f/g: an account's name has letters, digits, '.', '_' and '-' only, for it stands in addresses",
-        "25: callbacks.url: the address must begin with https://, such as 'https://api.vendor.example'",
-        "26: callbacks.key: at least 32 characters are needed; make one with: openssl rand -hex 32",
+        "25: webhooks.url: the address must begin with https://, such as 'https://api.vendor.example'",
+        "26: webhooks.key: at least 32 characters are needed; make one with: openssl rand -hex 32",
     ]
 
 
@@ -494,7 +494,7 @@ class TestSecrets:
         file.write_text('[accounts.a]\nplugin = "acme"\nkey = { vault = "secret/kz" }\n')
         registry = registry_of(ACME, secret_sources={"vault": vault.__getitem__})
         with Gateway.load(file, registry=registry) as idv:
-            assert idv._operations.live.sessions["a"].adapter.settings.key == Secret("key-from-the-vault")
+            assert idv._operations.active.sessions["a"].adapter.settings.key == Secret("key-from-the-vault")
 
     @pytest.mark.parametrize(
         ("reference", "problem"),

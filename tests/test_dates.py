@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from idv_core.dates import dates_under, document_dates, means_expiry, means_issue
+from idv_core.plugin.dates import dates_under, document_dates, means_expiry, means_issue
 
 NAMES = """expiry expiry_date expirationDate EXPIRES date_of_expiry dateExpired exp_date valid_until validTo valid-thru
 fecha_vencimiento caducidad vigencia validade not_after end_date doe goodThru"""

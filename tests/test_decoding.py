@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from idv_core.decoding import decode, decode_with_stdlib
+from idv_core.plugin.decoding import decode, decode_with_stdlib
 from idv_core.testing.strategies import json_values
 
 texts = json_values.flatmap(lambda data: st.sampled_from([json.dumps(data), json.dumps(data, ensure_ascii=False)]))

@@ -27,14 +27,14 @@ from idv_core import (
     VendorUnavailable,
 )
 from idv_core.engine.account import Limits
-from idv_core.engine.proxies import environment_proxy
+from idv_core.engine.clock_skew import retry_after, skew_of
 from idv_core.engine.redaction import redact, redact_check
-from idv_core.engine.vendor_time import retry_after, skew_of
 from idv_core.errors import ConfigError, IdvError, bounded, kind_of_status
 from idv_core.model import Check
+from idv_core.plugin.http import Request
 from idv_core.testing import FakeClock
 from idv_core.testing.exchange import reply
-from idv_core.wire import Request
+from idv_core.transports.proxies import environment_proxy
 
 
 def raises(error: Exception):
@@ -100,7 +100,7 @@ class TestTokens:
         vendor.refused_tokens |= {f"token-{number}" for number in range(1, 20)}
         with pytest.raises(AuthenticationFailed) as caught:
             gateway(vendor).open(order())
-        assert not caught.value.safe_to_repeat
+        assert not caught.value.safe_to_retry
         # a first token and four more, with a call for each of them
         assert len(vendor.requests) == 10
 
@@ -135,14 +135,14 @@ class TestFaults:
         vendor.answers["POST /flows"] = raises(fault)
         with pytest.raises(VendorUnavailable) as caught:
             gateway(vendor).open(order())
-        assert caught.value.safe_to_repeat
+        assert caught.value.safe_to_retry
 
     @pytest.mark.parametrize("fault", perhaps_sent, ids=repr)
     def test_perhaps_carried_out(self, vendor: Vendor, fault: Exception) -> None:
         vendor.answers["POST /flows"] = raises(fault)
         with pytest.raises(OutcomeUnknown) as caught:
             gateway(vendor).open(order())
-        assert not caught.value.safe_to_repeat
+        assert not caught.value.safe_to_retry
         assert vendor.paths().count("/flows") == 1
 
     @pytest.mark.parametrize("fault", perhaps_sent, ids=repr)
@@ -150,7 +150,7 @@ class TestFaults:
         vendor.answers["GET /flows"] = raises(fault)
         with pytest.raises(VendorError) as caught:
             await async_gateway(vendor).status("acme-1/f-1")
-        assert caught.value.safe_to_repeat
+        assert caught.value.safe_to_retry
 
     def test_the_original_fault_is_not_chained(self, vendor: Vendor) -> None:
         vendor.answers["GET /flows"] = raises(httpx.ReadError("carries the request with its headers"))
@@ -284,7 +284,7 @@ class TestErrors:
         assert (error.account, error.operation, error.status) == ("acme-1", "open", status)
         assert (error.code, error.vendor_message, error.request_id) == ("some_code", "invalid request", "r-77")
         assert str(error).startswith("acme-1 open: ")
-        assert error.safe_to_repeat is (status in (425, 429)), "a wrong key is as wrong the next time"
+        assert error.safe_to_retry is (status in (425, 429)), "a wrong key is as wrong the next time"
 
     @pytest.mark.parametrize("status", [302, 408, 500, 502, 503, 504, 599])
     def test_an_answer_that_says_nothing_certain_about_a_create(self, vendor: Vendor, status: int) -> None:
@@ -293,7 +293,7 @@ class TestErrors:
             gateway(vendor).open(order())
         error = caught.value
         assert (error.account, error.operation, error.status) == ("acme-1", "open", status)
-        assert (error.code, error.request_id, error.safe_to_repeat) == ("some_code", "r-77", False)
+        assert (error.code, error.request_id, error.safe_to_retry) == ("some_code", "r-77", False)
         assert vendor.paths().count("/flows") == 1
 
     def test_retry_after_is_read(self, vendor: Vendor) -> None:

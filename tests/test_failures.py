@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from idv_core.failures import failures_in, is_bad_word
+from idv_core.plugin.failures import failures_in, is_bad_word
 from idv_core.testing.strategies import json_values
 
 NAMES = ["error", "errorCode", "ERROR_MESSAGE", "errors", "err", "failure_reason", "rejected", "isExpired", "fraud"]

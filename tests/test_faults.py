@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 
 import pytest
-from benches import BENCHES
+from harnesses import HARNESSES
 
 from idv_core.config.problems import Problems
 from idv_core.config.settings import SettingsReader
-from idv_core.fast import FastTransport
 from idv_core.testing.clock import RunningClock
 from idv_core.testing.faults import FAULTS, Cell, FaultMatrix, as_table
+from idv_core.transports.fast import FastTransport
 
 KNOWN = {
     "ok",
@@ -65,7 +65,7 @@ THOROUGH = os.environ.get("IDV_THOROUGH", "1") == "1"
     ],
 )
 def test_every_call_of_every_operation(vendor: str, least: int) -> None:
-    cells = list(FaultMatrix(BENCHES[vendor](RunningClock())).run(first_calls=not THOROUGH))
+    cells = list(FaultMatrix(HARNESSES[vendor](RunningClock())).run(first_calls=not THOROUGH))
     check(cells, 540 if vendor == "verifik" and THOROUGH else least, vendor)
 
 
@@ -74,31 +74,31 @@ def test_every_call_of_every_operation(vendor: str, least: int) -> None:
 @pytest.mark.parametrize("vendor", ["atlas", "onfido", "stripe", "verifik", "verigram"])
 def test_the_first_call_of_every_operation_with_tasks(vendor: str, transport: type[FastTransport] | None) -> None:
     wire = tuple(fault for fault in FAULTS if fault.wire != "drip")
-    matrix = FaultMatrix(BENCHES[vendor](RunningClock()), kind="async", transport=transport)
+    matrix = FaultMatrix(HARNESSES[vendor](RunningClock()), kind="async", transport=transport)
     check(list(matrix.run(wire, first_calls=True)), 70, vendor)
 
 
 def test_a_double_opening_would_be_seen(capsys: pytest.CaptureFixture[str]) -> None:
     """The matrix itself is tested: an engine that repeats whatever it likes opens twice, and the count says so."""
-    bench = BENCHES["verigram"](RunningClock())
-    plugin_open = type(bench.plugin.create(_settings(bench))).open_flow
+    harness = HARNESSES["verigram"](RunningClock())
+    plugin_open = type(harness.plugin.create(_settings(harness))).open_flow
 
     def careless(self: object, order: object):
         exchange = plugin_open(self, order)  # type: ignore[arg-type]
         request = next(exchange)
         import attrs
 
-        reply = yield attrs.evolve(request, repeatable=True)
+        reply = yield attrs.evolve(request, idempotent=True)
         try:
             exchange.send(reply)
         except StopIteration as stop:
             return stop.value
 
-    adapter = type(bench.plugin.create(_settings(bench)))
+    adapter = type(harness.plugin.create(_settings(harness)))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(adapter, "open_flow", careless)
         faults = tuple(fault for fault in FAULTS if fault.name in ("reset after", "time-out after", "403"))
-        cells = list(FaultMatrix(bench).run(faults, first_calls=True))
+        cells = list(FaultMatrix(harness).run(faults, first_calls=True))
     twice = {cell.fault for cell in cells if cell.operation == "open" and cell.opened_twice}
     assert twice == {"reset after", "time-out after"}
 
@@ -112,5 +112,5 @@ def test_the_table_shows_every_cell() -> None:
     assert as_table(cells).splitlines() == ["     open 1  open 2", "500  OU      ok", "503  VU"]
 
 
-def _settings(bench: object):
-    return SettingsReader(Problems()).read(bench.plugin.settings, bench.settings, ())  # type: ignore[attr-defined]
+def _settings(harness: object):
+    return SettingsReader(Problems()).read(harness.plugin.settings, harness.settings, ())  # type: ignore[attr-defined]

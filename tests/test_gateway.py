@@ -34,7 +34,7 @@ from idv_core import (
     WaitCancelled,
 )
 from idv_core.engine.account import Limits
-from idv_core.protocols import Polling
+from idv_core.plugin.protocols import Polling
 from idv_core.registry import registry_of
 from idv_core.testing import FakeClock
 
@@ -55,7 +55,7 @@ def test_a_flow_from_opening_to_result(vendor: Vendor, clock: FakeClock) -> None
         flow = idv.open(order())
         assert flow.ref == "acme-1/f-1"
         assert flow.application_id == "APP-1"
-        assert flow.opened_at == clock.now()
+        assert flow.created_at == clock.now()
         assert flow.link is not None
         assert "secret-in-link" not in repr(flow)
         assert idv.accounts == ("acme-1",)
@@ -196,7 +196,7 @@ class TestWaiting:
         def looking(_: httpx.Request) -> httpx.Response:
             looks.append(clock.monotonic())
             if len(looks) == 1:
-                idv._operations.wakers.wake(("flow", "acme-1", "f-1"))
+                idv._operations.waiters.wake(("flow", "acme-1", "f-1"))
                 return httpx.Response(200, json={"status": "busy"})
             return httpx.Response(200, json={"status": "good"})
 
@@ -212,7 +212,7 @@ class TestWaiting:
             nonlocal looks
             looks += 1
             for _ in range(50):
-                idv._operations.wakers.wake(("flow", "acme-1", "f-1"))
+                idv._operations.waiters.wake(("flow", "acme-1", "f-1"))
             return httpx.Response(200, json={"status": "busy"})
 
         vendor.answers["GET /flows"] = looking

@@ -15,22 +15,22 @@ import attrs
 import httpx
 import pytest
 from acme import ACCOUNT, Vendor, gateway, order
-from benches import BENCHES
+from harnesses import HARNESSES
 from hypothesis import given
 from hypothesis import strategies as st
 
 from idv_core import Applicant, Document, Flow, FlowOrder, IdvError, InvalidOrder, Secret, Template
-from idv_core.documents import check_pictures, read_document
 from idv_core.engine.account import Limits
-from idv_core.engine.transports import encode
-from idv_core.model import CallbackUrls, UploadKind
-from idv_core.pictures import JPEG, PDF, PNG, picture_names, picture_type
-from idv_core.protocols import PictureProtocol, UploadProtocol
+from idv_core.gateway.documents import check_pictures, read_document
+from idv_core.model import FlowUrls, UploadKind
+from idv_core.plugin.http import Request
+from idv_core.plugin.pictures import JPEG, PDF, PNG, picture_names, picture_type
+from idv_core.plugin.protocols import PictureProtocol, UploadProtocol
 from idv_core.testing import FakeClock
-from idv_core.testing.bench import ACCOUNT as UNDER_TEST
-from idv_core.testing.bench import Driver
+from idv_core.testing.harness import ACCOUNT as UNDER_TEST
+from idv_core.testing.harness import Driver
 from idv_core.testing.strategies import json_values
-from idv_core.wire import Request
+from idv_core.transports.calls import encode
 
 JPEG_BYTES = b"\xff\xd8\xff\xe0 picture"
 # the whole of Unicode, halves of pairs too
@@ -477,9 +477,9 @@ class TestPictures:
 
     @pytest.mark.parametrize("vendor", ["onfido-checks", "verifik"])
     def test_vendors_that_take_pictures_say_which(self, vendor: str) -> None:
-        bench = BENCHES[vendor](FakeClock())
+        harness = HARNESSES[vendor](FakeClock())
         asked: list[str] = []
-        idv = Driver(attrs.evolve(bench, transport=httpx.MockTransport(lambda r: asked.append(r.url.path))), "sync")
+        idv = Driver(attrs.evolve(harness, transport=httpx.MockTransport(lambda r: asked.append(r.url.path))), "sync")
         assert isinstance(idv.adapter, PictureProtocol)
         for document in (
             Document("id", content=HEIC),
@@ -492,7 +492,7 @@ class TestPictures:
 
 
 # One gateway for each vendor; what is looked at below happens before anything is sent.
-DRIVERS = {name: Driver(make(FakeClock()), "sync") for name, make in BENCHES.items()}
+DRIVERS = {name: Driver(make(FakeClock()), "sync") for name, make in HARNESSES.items()}
 PERSON = {
     "reference": "C-1",
     "name": "Ana Ruiz",
@@ -526,7 +526,7 @@ def sent(driver: Driver, exchange: Any) -> None:
     """Its first request goes as far as the bytes, whatever stands in it."""
     request = first_request(exchange)
     if request is not None:
-        session = driver.gateway._operations.live.sessions[UNDER_TEST]
+        session = driver.gateway._operations.active.sessions[UNDER_TEST]
         signed = session.adapter.authorize(request, Secret("token"), session_now(driver))
         try:
             encode(session, signed, 10.0)
@@ -538,7 +538,7 @@ def session_now(driver: Driver) -> datetime:
     return driver.gateway._operations.clock.now()  # type: ignore[no-any-return]
 
 
-@pytest.mark.parametrize("vendor", BENCHES)
+@pytest.mark.parametrize("vendor", HARNESSES)
 class TestWhatIsLetInCanBeSent:
     @given(field=OF_PERSON, value=texts)
     def test_applicants(self, vendor: str, field: str, value: str) -> None:
@@ -554,9 +554,7 @@ class TestWhatIsLetInCanBeSent:
             self.opened(vendor, asked)
             self.opened(
                 vendor,
-                attrs.evolve(
-                    asked, callbacks=CallbackUrls(lambda word: Secret(f"https://platform.example/idv/a/{word}"))
-                ),
+                attrs.evolve(asked, webhooks=FlowUrls(lambda word: Secret(f"https://platform.example/idv/a/{word}"))),
             )
 
     def opened(self, vendor: str, asked: FlowOrder) -> None:

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import attrs
-import idv_verigram.bench
+import idv_verigram.testing.harness
 import pytest
 from typer.testing import CliRunner
 
@@ -58,21 +58,21 @@ def test_the_page_shows_every_point() -> None:
 class TestWhatRemains:
     """Each point that is not met says what to do."""
 
-    bench = idv_verigram.bench.bench(FakeClock())
+    harness = idv_verigram.testing.harness.harness(FakeClock())
 
     def test_recovery(self) -> None:
         nothing = levels._Outcomes()
-        said = levels._recovery(attrs.evolve(self.bench, no_recovery=None), object(), nothing)
+        said = levels._recovery(attrs.evolve(self.harness, no_recovery=None), object(), nothing)
         assert (said.met, said.evidence) == (
             False,
-            "write recover(), or say in Bench.no_recovery why there is no way",
+            "write recover(), or say in Harness.no_recovery why there is no way",
         )
-        assert levels._recovery(self.bench, object(), nothing).met
+        assert levels._recovery(self.harness, object(), nothing).met
 
     def test_errors(self) -> None:
-        few = [error for error in self.bench.errors if error.error is not AuthenticationFailed]
-        said = levels._error_table(attrs.evolve(self.bench, errors=few))
-        assert (said.met, said.evidence) == (False, "Bench.errors lacks, for open: AuthenticationFailed")
+        few = [error for error in self.harness.errors if error.error is not AuthenticationFailed]
+        said = levels._error_table(attrs.evolve(self.harness, errors=few))
+        assert (said.met, said.evidence) == (False, "Harness.errors lacks, for open: AuthenticationFailed")
 
     def test_evidence(self) -> None:
         said = levels._evidence(object(), levels._Outcomes())
@@ -99,12 +99,12 @@ class TestWhatRemains:
         assert as_page([graded]).splitlines()[-1] == "| silver | p | not offered: no LinkProtocol |"
 
     def test_a_matrix_that_cannot_begin(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        refusing = idv_verigram.bench.bench(RunningClock())
+        refusing = idv_verigram.testing.harness.harness(RunningClock())
         refusing.emulator.fault("POST /flow", Reply(403, {}), times=10**6)
-        monkeypatch.setattr(levels, "bench_of", lambda *_: refusing)
+        monkeypatch.setattr(levels, "harness_of", lambda *_: refusing)
         said = levels._faults("verigram")
         assert not said.met
-        assert said.evidence.startswith("the matrix cannot begin: with nothing broken, Bench.finish does not work")
+        assert said.evidence.startswith("the matrix cannot begin: with nothing broken, Harness.finish does not work")
 
     def test_the_judge(self) -> None:
         def missing() -> str:
@@ -114,11 +114,11 @@ class TestWhatRemains:
             raise AssertionError("two sessions for one key")
 
         judges = (None, missing, unhappy, lambda: "x 1")
-        judged = [levels._judge(attrs.evolve(self.bench, judge=judge)) for judge in judges]
+        judged = [levels._judge(attrs.evolve(self.harness, evaluate=evaluate)) for evaluate in judges]
         assert [(grade.met, grade.evidence) for grade in judged] == [
-            (False, "give Bench.judge: the vendor's own client drives the emulator"),
+            (False, "give Harness.sdk_check: the vendor's own client drives the emulator"),
             (False, "install their_client to be judged by it"),
-            (False, "the judge says: two sessions for one key"),
+            (False, "the evaluate says: two sessions for one key"),
             (True, "x 1"),
         ]
 
@@ -129,9 +129,9 @@ class TestWhatRemains:
 
     def test_a_plugin_without_a_bench(self, monkeypatch: pytest.MonkeyPatch) -> None:
         found = discover()
-        bare = attrs.evolve(found.found["verigram"], plugin=attrs.evolve(found.found["verigram"].plugin, bench=None))
+        bare = attrs.evolve(found.found["verigram"], plugin=attrs.evolve(found.found["verigram"].plugin, harness=None))
         monkeypatch.setattr(levels, "discover", lambda: attrs.evolve(found, found={"verigram": bare}))
-        with pytest.raises(PluginError, match="has no bench: name one in Plugin"):
+        with pytest.raises(PluginError, match="has no harness: name one in Plugin"):
             levels.check_plugin("verigram")
         assert CliRunner().invoke(app, ["plugin", "check", "none"]).exit_code == 2
 

@@ -18,7 +18,7 @@ from idv_core import Account, DeadlineExceeded, RateLimited, VendorUnavailable
 from idv_core.clock import SystemClock
 from idv_core.engine.account import Limits
 from idv_core.engine.breaker import Breaker, Circuit, CircuitState
-from idv_core.engine.turns import Pace, Turn, Turns
+from idv_core.engine.limiters import ConcurrencyLimiter, RateLimiter, Slot
 from idv_core.testing import FakeClock
 
 
@@ -69,11 +69,11 @@ class TestBreaker:
     @given(st.lists(st.tuples(st.floats(0, 50), st.sampled_from([True, False, None])), max_size=60))
     def test_at_most_one_probe_and_never_a_call_while_open(self, events: list[tuple[float, bool | None]]) -> None:
         breaker = Breaker(Circuit(failures=2, cooldown=10))
-        now, opened_at = 0.0, None
+        now, created_at = 0.0, None
         for passed, alive in events:
             now += passed
             admission = breaker.admit(now)
-            if opened_at is not None and now - opened_at < 10:
+            if created_at is not None and now - created_at < 10:
                 assert not admission.granted
             if not admission.granted:
                 continue
@@ -81,9 +81,9 @@ class TestBreaker:
                 assert not breaker.admit(now).granted
             match breaker.settle(admission, alive, now):
                 case CircuitState.OPEN:
-                    opened_at = now
+                    created_at = now
                 case CircuitState.CLOSED:
-                    opened_at = None
+                    created_at = None
 
     def test_a_vendor_that_is_down_is_left_alone(self, vendor: Vendor, clock: FakeClock) -> None:
         vendor.answers["GET /flows"] = lambda _: httpx.Response(503)
@@ -93,7 +93,7 @@ class TestBreaker:
                 idv.status("acme-1/f-1")
         assert len(vendor.requests) == 4
         assert "failed 4 times in a row, the last time with HTTP 503" in str(caught.value)
-        assert caught.value.safe_to_repeat
+        assert caught.value.safe_to_retry
         health = idv.health()["acme-1"]
         assert (health.circuit, health.available, health.last_failure) == (CircuitState.OPEN, False, "HTTP 503")
         assert caught.value.retry_after == timedelta(seconds=health.retry_in)
@@ -120,19 +120,19 @@ class TestBreaker:
             idv.status("acme-1/f-1")
         with pytest.raises(VendorUnavailable) as caught:
             idv.open(order())
-        assert caught.value.safe_to_repeat
+        assert caught.value.safe_to_retry
         assert "/flows" not in vendor.paths()
 
 
 class TestTurns:
     @given(st.lists(st.sampled_from(["come", "leave", "give up"]), max_size=80), st.integers(1, 4))
     def test_first_come_first_served_and_never_too_many(self, events: list[str], most: int) -> None:
-        turns = Turns(most)
-        line: list[Turn] = []
-        running: list[Turn] = []
+        turns = ConcurrencyLimiter(most)
+        line: list[Slot] = []
+        running: list[Slot] = []
         for event in events:
             if event == "come":
-                line.append(Turn())
+                line.append(Slot())
                 turns.join(line[-1])
             elif event == "leave" and running:
                 turns.give_back(running.pop(0))
@@ -148,7 +148,7 @@ class TestTurns:
 
     def test_giving_back_twice_or_what_was_never_had_changes_nothing(self) -> None:
         """An interrupt may come anywhere, so callers give back in a `finally` whatever happened before."""
-        turns, first, second = Turns(1), Turn(), Turn()
+        turns, first, second = ConcurrencyLimiter(1), Slot(), Slot()
         turns.give_back(first)
         assert turns.take(first)
         assert not turns.take(second)
@@ -209,7 +209,7 @@ class TestTurns:
 class TestPace:
     @given(st.lists(st.floats(0, 3), max_size=60), st.integers(1, 5), st.floats(0.5, 20))
     def test_never_faster_and_never_slower_than_needed(self, gaps: list[float], burst: int, rate: float) -> None:
-        pace = Pace(rate, burst)
+        pace = RateLimiter(rate, burst)
         now, starts = 0.0, []
         for gap in gaps:
             now += gap
@@ -223,7 +223,7 @@ class TestPace:
         assert not starts or starts[0] == gaps[0]
 
     def test_who_has_no_patience_takes_nobodys_place(self) -> None:
-        pace = Pace(1, 1)
+        pace = RateLimiter(1, 1)
         assert pace.reserve(0, 0) == (0, True)
         assert pace.reserve(0, 0.5) == (1, False)
         assert pace.reserve(0, 1) == (1, True)

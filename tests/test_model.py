@@ -17,13 +17,13 @@ from rich.pretty import pretty_repr
 
 from idv_core import Applicant, Check, CheckKind, CheckOutcome, Document, Flow, FlowOrder, FlowStatus, Result, Secret
 from idv_core.model import (
-    CallbackUrls,
     Decision,
     Deferred,
     DocumentEvidence,
     ExtractedField,
     FieldPair,
     FlowRef,
+    FlowUrls,
     Link,
     Policy,
     Reason,
@@ -71,7 +71,7 @@ flows = st.builds(
     ),
     details=st.dictionaries(words, words, max_size=2),
     secrets=st.dictionaries(words, secrets, max_size=2),
-    opened_at=st.none() | moments,
+    created_at=st.none() | moments,
 )
 fields = st.builds(
     ExtractedField,
@@ -137,7 +137,7 @@ def test_an_order_goes_through_json_and_back() -> None:
         {"id": "a", "status": "weird"},
         {"id": "a", "status": "open", "unknown": 1},
         {"status": "open"},
-        {"id": "a", "status": "open", "opened_at": "2026-03-02T10:00:00"},
+        {"id": "a", "status": "open", "created_at": "2026-03-02T10:00:00"},
         [],
         None,
     ],
@@ -242,7 +242,7 @@ def test_personal_data_does_not_show() -> None:
         source_document="A", source_field="name", source_value="Meera", target_document="B", target_field="n"
     )
     assert "Meera" not in repr(pair)
-    assert "t0k" not in repr(CallbackUrls(lambda purpose: Secret(f"https://x/t0k/{purpose}")))
+    assert "t0k" not in repr(FlowUrls(lambda purpose: Secret(f"https://x/t0k/{purpose}")))
 
 
 @pytest.mark.parametrize(
@@ -311,7 +311,7 @@ def test_a_reference_names_account_and_vendors_id() -> None:
 
 def test_a_time_without_zone_is_refused() -> None:
     with pytest.raises(ValueError, match="time zone"):
-        Flow(id="a", status="open", opened_at=datetime(2026, 1, 1))  # noqa: DTZ001
+        Flow(id="a", status="open", created_at=datetime(2026, 1, 1))  # noqa: DTZ001
 
 
 def test_evidence_can_be_asked() -> None:

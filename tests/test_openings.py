@@ -16,9 +16,9 @@ from idv_core import Applicant, Decision, Flow, FlowStatus, Gateway, Policy, dum
 from idv_core.clock import SystemClock
 from idv_core.errors import DuplicateFlow, FlowNotFound, InvalidOrder, OutcomeUnknown, PluginError, UnexpectedResponse
 from idv_core.model import CheckRules, FlowRef, subject_of
+from idv_core.plugin.http import Request
 from idv_core.registry import registry_of
 from idv_core.testing import FakeClock
-from idv_core.wire import Request
 
 
 @pytest.fixture
@@ -110,7 +110,7 @@ class TestOneOrderOneFlow:
         for number in range(3):
             with pytest.raises((InvalidOrder, PluginError)):
                 idv.open(order(application_id=f"BAD-{number}", template="refused" if number else "broken"))
-        assert idv.health()["acme-1"].opened_today == 0
+        assert idv.health()["acme-1"].created_today == 0
         assert idv.open(order()).id == "f-1"
 
 
@@ -155,7 +155,7 @@ class TestAfterACreateWentOut:
         assert caught.value.ask == "recover"
         assert caught.value.since is not None
         assert not caught.value.nothing_done
-        assert idv.health()["acme-1"].opened_today == 1
+        assert idv.health()["acme-1"].created_today == 1
 
     def test_a_refused_create_is_no_unknown_outcome(self, vendor: Vendor) -> None:
         vendor.answers["POST /flows"] = lambda _: httpx.Response(422, json={"code": "no"})

@@ -26,10 +26,10 @@ from idv_core import ConfigError, Configuration, DeadlineExceeded, IdvError
 from idv_core.clock import SystemClock
 from idv_core.engine.account import Limits
 from idv_core.engine.effects import Blocking
-from idv_core.engine.forks import renew_after_fork
-from idv_core.engine.interrupts import interrupt_in
-from idv_core.engine.turns import Turn
-from idv_core.fast import FastTransport
+from idv_core.engine.limiters import Slot
+from idv_core.runtime.forks import renew_after_fork
+from idv_core.runtime.interrupts import interrupt_in
+from idv_core.transports.fast import FastTransport
 
 KINDS = ["default", "fast", "brought"]
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
@@ -170,12 +170,12 @@ class TestFork:
     def test_what_was_held_at_the_fork_is_free_in_the_child(self, server: str) -> None:
         """Another thread held the locks, ran the only call and renewed the token; in the child there is no such thread."""
         idv = made(server, account=account(server, concurrency=1, operation=20))
-        session = idv._operations.live.sessions["acme-1"]
+        session = idv._operations.active.sessions["acme-1"]
         turns = (session.turns, session.renewal)
-        locks = [part._lock for part in (*turns, session.breaker, session.budget, session.cap, idv._operations.wakers)]
+        locks = [part._lock for part in (*turns, session.breaker, session.budget, session.cap, idv._operations.waiters)]
         locks.append(idv._operations.openings._lock)
         for turn in turns:
-            assert turn.take(Turn())
+            assert turn.take(Slot())
         for lock in locks:
             lock.acquire()
         child = in_child(lambda: f"{session.turns.running} {word_of(idv, 'free')}")
@@ -281,7 +281,7 @@ class TestCancellation:
         async def run() -> None:
             idv = made_async(server)
             assert (await idv.result("acme-1/first")).vendor_word == "first"
-            transport = idv._driver.transports.of(idv._operations.live.sessions["acme-1"])
+            transport = idv._driver.transports.of(idv._operations.active.sessions["acme-1"])
             for first in range(1, 20):
                 for second in range(first, first + 6):
                     with contextlib.suppress(asyncio.CancelledError):
@@ -321,7 +321,7 @@ class TestCancellation:
                 ended = await asyncio.gather(*tasks, return_exceptions=True)
                 assert {type(end) for end in ended if end is not None} <= {asyncio.CancelledError}
                 cancelled += sum(end is not None for end in ended)
-            transport = idv._driver.transports.of(idv._operations.live.sessions["acme-1"])
+            transport = idv._driver.transports.of(idv._operations.active.sessions["acme-1"])
             pool = transport._pool
             while transport._closing:
                 await asyncio.sleep(0)
@@ -403,8 +403,8 @@ class TestInterrupts:
                     lock.release()
 
         idv = gateway(vendor, Clock(), attrs.evolve(ACCOUNT, plugin="bare", limits=Limits(concurrency=1)))
-        (session,) = idv._operations.live.sessions.values()
-        assert session.turns.take(Turn())
+        (session,) = idv._operations.active.sessions.values()
+        assert session.turns.take(Slot())
         with pytest.raises(type(error)) as caught:
             idv.status("acme-1/f-1")
         assert caught.value is error
@@ -583,8 +583,8 @@ class TestClosing:
         """The first call holds the only place; `close` comes while it is asked, and the second while it waits for it."""
         account = attrs.evolve(ACCOUNT, plugin="bare", limits=Limits(concurrency=1))
         idv = gateway(vendor, SystemClock(), account)
-        (session,) = idv._operations.live.sessions.values()
-        turn = Turn()
+        (session,) = idv._operations.active.sessions.values()
+        turn = Slot()
         assert session.turns.take(turn)
         failures: list[BaseException] = []
 
@@ -609,8 +609,8 @@ class TestClosing:
     async def test_nor_do_tasks(self, vendor: Vendor) -> None:
         account = attrs.evolve(ACCOUNT, plugin="bare", limits=Limits(concurrency=1))
         idv = async_gateway(vendor, SystemClock(), account)
-        (session,) = idv._operations.live.sessions.values()
-        turn = Turn()
+        (session,) = idv._operations.active.sessions.values()
+        turn = Slot()
         assert session.turns.take(turn)
         waiting = asyncio.ensure_future(idv.open(order()))
         while not session.turns.waiting:

@@ -27,7 +27,7 @@ from idv_core import (
     load,
 )
 from idv_core.model import DocumentEvidence, Score
-from idv_core.policy import DEFAULT_POLICY, Action, VerdictRule, judge, strictest
+from idv_core.policy import DEFAULT_POLICY, Action, VerdictRule, evaluate, strictest
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -40,7 +40,7 @@ SCORED = Check(kind="cross_check", name="CUSTOMER_NAME", score=Score.read(72, 0,
 def decide(
     *given_checks: Check, verdict: VendorVerdict | None = None, policy: Policy = DEFAULT_POLICY, **more: object
 ) -> Result:
-    return judge(policy, Result(flow=DONE, checks=given_checks, verdict=verdict, **more), NOW)
+    return evaluate(policy, Result(flow=DONE, checks=given_checks, verdict=verdict, **more), NOW)
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_what_is_not_finished_is_undecided_whatever_the_evidence(status: FlowSta
     failed = attrs.evolve(PASSED, outcome=CheckOutcome.FAILED)
     for some in ([PASSED], [failed]):
         result = Result(flow=Flow(id="f", status=status), checks=some, verdict=VendorVerdict.POSITIVE)
-        judged = judge(DEFAULT_POLICY, result, NOW)
+        judged = evaluate(DEFAULT_POLICY, result, NOW)
         assert judged.decision is Decision.UNDECIDED
         assert judged.reasons[0].code == f"flow.{status.value}"
 
@@ -142,7 +142,7 @@ def test_a_threshold_makes_the_vendors_outcome_worse_but_never_better(
     )
     (judged,) = decide(check, policy=policy).checks
     assert judged.outcome == outcome
-    assert judged.judged
+    assert judged.by_policy
     assert judged.vendor_outcome == said
 
 
@@ -152,9 +152,9 @@ def test_a_result_can_be_judged_again_by_another_policy() -> None:
     lax = Policy(thresholds={"cross_check": Threshold(approve_at=0.7, decline_below=0.1)})
     first = decide(SCORED, policy=strict)
     assert first.decision is Decision.DECLINED
-    assert judge(lax, first, NOW).decision is Decision.APPROVED
-    assert judge(strict, judge(lax, first, NOW), NOW) == first
-    assert judge(DEFAULT_POLICY, first, NOW).decision is Decision.REVIEW
+    assert evaluate(lax, first, NOW).decision is Decision.APPROVED
+    assert evaluate(strict, evaluate(lax, first, NOW), NOW) == first
+    assert evaluate(DEFAULT_POLICY, first, NOW).decision is Decision.REVIEW
 
 
 def codes(policy: Policy, *given_checks: Check, **more: object) -> tuple[str, list[str]]:
@@ -359,7 +359,7 @@ _finished = st.builds(
 
 
 def ranks(policy: Policy, *improving: Result) -> list[int]:
-    return [_RANK[judge(policy, result, NOW).decision] for result in improving]
+    return [_RANK[evaluate(policy, result, NOW).decision] for result in improving]
 
 
 class TestMonotony:
@@ -405,8 +405,8 @@ class TestMonotony:
 
     @given(policies(), _finished, _evidence)
     def test_a_check_that_did_not_pass_never_helps(self, policy: Policy, result: Result, extra: Check) -> None:
-        before = judge(policy, result, NOW)
-        after = judge(policy, attrs.evolve(result, checks=(*result.checks, extra)), NOW)
+        before = evaluate(policy, result, NOW)
+        after = evaluate(policy, attrs.evolve(result, checks=(*result.checks, extra)), NOW)
         if after.checks[-1].outcome is not CheckOutcome.PASSED:
             assert after.decision is not Decision.APPROVED
             assert (
@@ -421,7 +421,7 @@ def not_missing(result: Result) -> bool:
 
 @given(policies(), _finished)
 def test_unknown_evidence_never_approves(policy: Policy, result: Result) -> None:
-    judged = judge(policy, result, NOW)
+    judged = evaluate(policy, result, NOW)
     assert judged.reasons
     if judged.decision is Decision.APPROVED:
         assert all(check.outcome is CheckOutcome.PASSED for check in judged.checks)
@@ -433,16 +433,16 @@ def test_unknown_evidence_never_approves(policy: Policy, result: Result) -> None
 
 @given(policies(), _finished)
 def test_deciding_is_deterministic_and_changes_no_evidence(policy: Policy, result: Result) -> None:
-    judged = judge(policy, result, NOW)
-    assert judged == judge(policy, result, NOW) == judge(policy, judged, NOW)
-    assert [c.vendor_outcome if c.judged else c.outcome for c in judged.checks] == [c.outcome for c in result.checks]
+    judged = evaluate(policy, result, NOW)
+    assert judged == evaluate(policy, result, NOW) == evaluate(policy, judged, NOW)
+    assert [c.vendor_outcome if c.by_policy else c.outcome for c in judged.checks] == [c.outcome for c in result.checks]
     assert load(Policy, dump(policy)) == policy
 
 
 @given(results, checks)
 def test_an_approval_always_stands_on_passed_checks(result: Result, extra: Check) -> None:
-    judged = judge(
-        DEFAULT_POLICY, attrs.evolve(result, checks=(*result.checks, attrs.evolve(extra, judged=False))), NOW
+    judged = evaluate(
+        DEFAULT_POLICY, attrs.evolve(result, checks=(*result.checks, attrs.evolve(extra, by_policy=False))), NOW
     )
     if judged.decision is Decision.APPROVED:
         assert judged.status is FlowStatus.FINISHED

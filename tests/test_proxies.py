@@ -23,11 +23,11 @@ from hypothesis import strategies as st
 from idv_core import ConfigError, IdvError, OutcomeUnknown, Retry, VendorUnavailable
 from idv_core.config import Configuration
 from idv_core.engine import proxies
-from idv_core.engine.causes import cause_of
-from idv_core.engine.proxies import environment_proxy
-from idv_core.engine.transports import ssl_context
-from idv_core.fast import FastTransport
 from idv_core.testing import FakeClock
+from idv_core.transports.calls import ssl_context
+from idv_core.transports.causes import cause_of
+from idv_core.transports.fast import FastTransport
+from idv_core.transports.proxies import environment_proxy
 
 KINDS = ["sync", "async", "fast"]
 PROXY = "http://proxy.example:3128"
@@ -338,7 +338,7 @@ class TestCauses:
         error = opened(kind, f"https://localhost:{vendor.port}", attrs.evolve(ACCOUNT, retry=Retry(attempts=3)))
         assert isinstance(error, VendorUnavailable)
         assert "certificate not trusted" in str(error)
-        assert not error.safe_to_repeat
+        assert not error.safe_to_retry
         assert error.nothing_done
         assert [record.levelname for record in caplog.records if "certificate not trusted" in record.message] == [
             "WARNING"
@@ -350,13 +350,13 @@ class TestCauses:
         error = opened(kind, f"http://localhost:{port}")
         assert "connection refused" in str(error)
         assert isinstance(error, VendorUnavailable)
-        assert error.safe_to_repeat
+        assert error.safe_to_retry
 
     def test_a_name_that_nobody_knows(self, kind: str) -> None:
         error = opened(kind, "https://no-such-host.invalid")
         assert "name not resolved" in str(error)
         assert isinstance(error, VendorUnavailable)
-        assert error.safe_to_repeat
+        assert error.safe_to_retry
 
     def test_no_tls_at_the_other_end(self, serving: Any, kind: str) -> None:
         vendor = serving(lambda connection: connection.sendall(b"HTTP/1.1 400 Bad" + b"\r\n" * 20))

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from idv_core.cli.commands import _as_toml
-from idv_core.cli.stage import raise_emulators
+from idv_core.cli.emulators import raise_emulators
 from idv_core.config import load_configuration
 from idv_core.testing import PEOPLE, make_specimen
 

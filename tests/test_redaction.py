@@ -14,7 +14,7 @@ import idv_core.engine.redaction as redaction
 from idv_core import Check, Flow, Result
 from idv_core.engine.redaction import redact, redact_check, redact_code, redact_id, redact_result
 from idv_core.model import DocumentEvidence, ExtractedField, Reason
-from idv_core.wire import Request
+from idv_core.plugin.http import Request
 
 BARE = Request.get("/x")
 

@@ -11,8 +11,8 @@ import pytest
 from acme import PLUGIN, Acme, AcmeBare
 
 from idv_core.errors import PluginError
-from idv_core.hookspecs import ENTRY_POINT_GROUP, Plugin, hookimpl
-from idv_core.protocols import capabilities
+from idv_core.plugin.protocols import capabilities
+from idv_core.plugin.spec import ENTRY_POINT_GROUP, Plugin, hookimpl
 from idv_core.registry import discover, registry_of
 
 

@@ -19,7 +19,6 @@ from acme import BARE, PLUGIN, Vendor, order
 from idv_core import (
     Account,
     AuthenticationFailed,
-    Callbacks,
     ConfigError,
     Configuration,
     Document,
@@ -28,14 +27,15 @@ from idv_core import (
     Limits,
     Result,
     Secret,
+    Webhooks,
 )
-from idv_core.callbacks import Inbound
-from idv_core.engine.rereading import EVERY, Reloads, Rereads
+from idv_core.engine.rotation import EVERY, Reloads, Rereads
 from idv_core.model import Template
 from idv_core.registry import registry_of
 from idv_core.testing import FakeClock
+from idv_core.webhooks import WebhookRequest
 
-CALLBACKS = Callbacks("https://platform.example/idv", Secret("0123456789abcdef" * 4))
+WEBHOOKS = Webhooks("https://platform.example/idv", Secret("0123456789abcdef" * 4))
 
 
 def account(name: str, **more: object) -> Account:
@@ -43,7 +43,7 @@ def account(name: str, **more: object) -> Account:
 
 
 def configuration(*accounts: Account) -> Configuration:
-    return Configuration(accounts=accounts, callbacks=CALLBACKS)
+    return Configuration(accounts=accounts, webhooks=WEBHOOKS)
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ class TestAnAccountThatIsGone:
     def flow(self, connect: Connect) -> Flow:
         self.idv = connect(account("old"), account("other"))
         flow = self.idv.open(order(), account="old")
-        self.address = self.idv.callback_url("old", "done").reveal().removeprefix("https://platform.example/idv/old")
+        self.address = self.idv.webhook_url("old", "done").reveal().removeprefix("https://platform.example/idv/old")
         self.idv.reload(configuration(account("other")))
         return flow
 
@@ -82,7 +82,7 @@ class TestAnAccountThatIsGone:
             lambda idv: idv.provision(Template(name="t"), account="old"),
             lambda idv: idv.vendor(lambda acme: acme.break_down("nothing"), account="old"),
             lambda idv: idv.check_credentials(account="old"),
-            lambda idv: idv.callback_url("old", "done"),
+            lambda idv: idv.webhook_url("old", "done"),
             lambda idv: idv.explain(order(), account="old"),
         ],
     )
@@ -101,8 +101,8 @@ class TestAnAccountThatIsGone:
             assert idv.upload(known, [Document("pan", content=b"\xff\xd8\xff pan")]).uploads
             assert idv.submit(known).account == "old"
             assert idv.renew_link(known).link is not None
-        inbound = Inbound(method="POST", path=self.address, query={"id": flow.id})
-        assert idv.receive("old", inbound).flow_ref is not None
+        request = WebhookRequest(method="POST", path=self.address, query={"id": flow.id})
+        assert idv.receive("old", request).flow_ref is not None
 
     def test_it_is_logged(self, flow: Flow, caplog: pytest.LogCaptureFixture) -> None:
         self.idv.reload(configuration(account("other"), account("old")))
@@ -123,17 +123,17 @@ class TestAnAccountThatIsRenamed:
     def test_stored_flows_reach_it_after_a_restart(self, connect: Connect, vendor: Vendor) -> None:
         before = connect(account("old"))
         flow = before.open(order())
-        url = before.callback_url("old", "done").reveal()
+        url = before.webhook_url("old", "done").reveal()
         idv, vendor.status = connect(self.NEW), "good"
         assert idv.accounts == ("new",)
         for known in (flow, flow.ref):
             assert idv.status(known).ref.startswith("old/"), "its reference stays what it was"
             assert idv.wait(known).status.is_final
             assert idv.submit(known).account == "old"
-        inbound = Inbound(
+        request = WebhookRequest(
             method="POST", path=url.removeprefix("https://platform.example/idv/old"), query={"id": flow.id}
         )
-        assert idv.receive("old", inbound).fetch
+        assert idv.receive("old", request).fetch
 
     @pytest.mark.parametrize("waiting", ["old", "new"])
     @pytest.mark.parametrize("called", ["old", "new"])
@@ -141,9 +141,9 @@ class TestAnAccountThatIsRenamed:
         self, connect: Connect, vendor: Vendor, clock: FakeClock, waiting: str, called: str
     ) -> None:
         idv = connect(account("old"))
-        addresses = {"old": idv.callback_url("old", "done").reveal()}
+        addresses = {"old": idv.webhook_url("old", "done").reveal()}
         idv.reload(configuration(self.NEW))
-        addresses["new"] = idv.callback_url("new", "done").reveal()
+        addresses["new"] = idv.webhook_url("new", "done").reveal()
         path = addresses[called].removeprefix(f"https://platform.example/idv/{called}")
         looks: list[str] = []
 
@@ -151,7 +151,7 @@ class TestAnAccountThatIsRenamed:
             looks.append(result.status.value)
             if len(looks) == 1:
                 vendor.status = "good"
-                idv.receive(called, Inbound(method="POST", path=path, query={"id": "f-1"}))
+                idv.receive(called, WebhookRequest(method="POST", path=path, query={"id": "f-1"}))
 
         begun = clock.monotonic()
         assert idv.wait(f"{waiting}/f-1", progress=look).status.is_final
@@ -167,8 +167,8 @@ class TestAnAccountThatIsRenamed:
             if not result.status.is_final:
                 idv.reload(configuration(self.NEW))
                 vendor.status = "good"
-                path = idv.callback_url("new", "done").reveal().removeprefix("https://platform.example/idv/new")
-                idv.receive("new", Inbound(method="POST", path=path, query={"id": "f-1"}))
+                path = idv.webhook_url("new", "done").reveal().removeprefix("https://platform.example/idv/new")
+                idv.receive("new", WebhookRequest(method="POST", path=path, query={"id": "f-1"}))
 
         begun = clock.monotonic()
         assert idv.wait("old/f-1", progress=look).status.is_final
@@ -277,7 +277,7 @@ class TestSignals:
     def test_a_reload_while_a_refused_key_is_read_again(self, idv: Gateway, vault: Vault) -> None:
         vault.secret, vault.meanwhile = "key-2", lambda: idv.reload(again("a", daily_cap=7))
         assert idv.status("a/f-1").account == "a"
-        assert idv._operations.live.sessions["a"].daily_cap == 7, "what the reload brought is not lost"
+        assert idv._operations.active.sessions["a"].daily_cap == 7, "what the reload brought is not lost"
 
     @pytest.mark.skipif(os.name != "posix", reason="there are no such signals")
     @pytest.mark.skipif(
@@ -423,4 +423,4 @@ class TestRefusedKeys:
 
 def test_a_configuration_in_python_may_be_exchanged_for_one_with_other_limits(idv: Gateway) -> None:
     idv.reload(again("a", limits=Limits(operation=timedelta(seconds=5))))
-    assert attrs.asdict(idv._operations.live.sessions["a"].limits)["operation"] == 5.0
+    assert attrs.asdict(idv._operations.active.sessions["a"].limits)["operation"] == 5.0

@@ -299,7 +299,7 @@ class TestFallback:
         """Safe to repeat at the same vendor is not the same as safe to ask another one."""
 
         def opening(self: Any, order: Any) -> Any:
-            from idv_core.wire import Request
+            from idv_core.plugin.http import Request
 
             reply = yield Request.put("/flows/{}", order.application_id)
             return Flow(id=reply.json()["id"], status="open")
@@ -342,7 +342,7 @@ class TestCaps:
         opened = [idv.open(order(application_id=f"APP-{number}")).account for number in range(3, 6)]
         assert opened == ["a", "a", "b"]
         assert idv.explain(order()).candidates[0].health == "daily cap of 2 reached"
-        assert {name: health.opened_today for name, health in idv.health().items()} == {"a": 2, "b": 1}
+        assert {name: health.created_today for name, health in idv.health().items()} == {"a": 2, "b": 1}
         # what was opened today still counts when the account is changed
         changed = [account("a", daily_cap=2, circuit=Circuit(failures=3)), account("b", daily_cap=1)]
         idv.reload(configuration(Route(name="all", to="a", fallback="b"), accounts=changed))
@@ -465,7 +465,7 @@ class TestLostOpenings:
             opening.cancel()
             with pytest.raises(OutcomeUnknown, match="may still carry out"):
                 await twin
-            assert idv.health()["a"].opened_today == 1
+            assert idv.health()["a"].created_today == 1
 
     def test_a_plugin_that_returns_no_flow_is_found_out(self, connect: Connect, vendors: Vendors) -> None:
         @attrs.frozen

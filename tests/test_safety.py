@@ -16,13 +16,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from idv_core import Document, InvalidOrder, OutcomeUnknown, UnexpectedResponse, UnsupportedOperation
-from idv_core.documents import check_url
 from idv_core.engine.account import Limits
-from idv_core.engine.bodies import Body
 from idv_core.errors import FlowNotFound
+from idv_core.gateway.documents import check_url
+from idv_core.plugin.http import Response
 from idv_core.testing import FakeClock
 from idv_core.testing.exchange import reply
-from idv_core.wire import Response
+from idv_core.transports.response_body import Body
 
 LIMIT = 1000
 
@@ -245,7 +245,7 @@ class TestRecovery:
         self.lost(vendor, there=True)
         flow = gateway(vendor).recover(order())
         assert (flow.ref, flow.application_id) == ("acme-1/f-9", "APP-1")
-        assert flow.opened_at is not None
+        assert flow.created_at is not None
 
     def test_a_recovery_that_is_lost_itself_is_asked_for_again(self, vendor: Vendor) -> None:
         self.lost(vendor, there=False)

@@ -20,7 +20,7 @@ from acme import ACCOUNT, Vendor, async_gateway, gateway
 from idv_core import fast
 from idv_core.clock import SystemClock
 from idv_core.engine import pools
-from idv_core.engine.transports import ssl_context
+from idv_core.transports.calls import ssl_context
 
 KINDS = ["sync", "async", "fast", "brought", "brought async"]
 WAYS = ["plain", "TLS", "plain, proxy", "TLS, proxy", "TLS, TLS proxy"]

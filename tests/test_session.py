@@ -10,7 +10,7 @@ from played import Command, environment, steps
 
 from idv_core import Check, CheckOutcome, CheckRules, Flow, Policy, Result, VendorVerdict, dump
 from idv_core.model import Score
-from idv_core.policy import judge
+from idv_core.policy import evaluate
 
 
 def record(place: Path, id: str, similarity: int) -> None:
@@ -25,7 +25,7 @@ def record(place: Path, id: str, similarity: int) -> None:
             Check(kind="face_match", name="veridoc.face_match", outcome=passed, score=Score.read(similarity, 0, 100)),
         ],
     )
-    judged = judge(policy, result, datetime(2026, 12, 1, tzinfo=UTC), received_at=datetime(2026, 12, 1, tzinfo=UTC))
+    judged = evaluate(policy, result, datetime(2026, 12, 1, tzinfo=UTC), received_at=datetime(2026, 12, 1, tzinfo=UTC))
     (place / f"{id}.json").write_text(json.dumps({"ref": judged.flow.ref, **dump(judged)}))
 
 

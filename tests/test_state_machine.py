@@ -15,8 +15,8 @@ from typing import Any
 
 import attrs
 import httpx
-import idv_verigram.bench
-from benches import BENCHES
+import idv_verigram.testing.harness
+from harnesses import HARNESSES
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -34,19 +34,19 @@ from idv_core import (
     Result,
     VendorError,
 )
-from idv_core.callbacks import Inbound
-from idv_core.callbacks.desk import Received
 from idv_core.config import Configuration
-from idv_core.errors import CallbackRejected
+from idv_core.errors import WebhookRejected
 from idv_core.model import FlowRef, dump, load
 from idv_core.model.policy import CheckRules
-from idv_core.protocols import RecoverProtocol, SubmitProtocol, UploadProtocol
+from idv_core.plugin.protocols import RecoverProtocol, SubmitProtocol, UploadProtocol
 from idv_core.registry import registry_of
 from idv_core.routing import Route
 from idv_core.routing.route import Shadow
 from idv_core.testing import PEOPLE, FakeClock, make_specimen
-from idv_core.testing.bench import ACCOUNT, CALLBACKS, Bench, Driver, another_person
 from idv_core.testing.direct import DirectTransport
+from idv_core.testing.harness import ACCOUNT, WEBHOOKS, Driver, Harness, another_person
+from idv_core.webhooks import WebhookRequest
+from idv_core.webhooks.receiver import Received
 
 EXAMPLES = int(os.environ.get("IDV_MACHINE_EXAMPLES", "2000"))
 
@@ -136,16 +136,16 @@ class Door(httpx.BaseTransport):
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         _, found, path = request.url.path.partition(f"/{ACCOUNT}/")
         if request.url.host != "platform.example" or not found:
-            return self._world.bench.transport.handle_request(request)
-        inbound = Inbound(
+            return self._world.harness.transport.handle_request(request)
+        request = WebhookRequest(
             method=request.method,
             path=f"/{path}",
             headers=dict(request.headers),
             query=dict(request.url.params),
             body=request.read(),
         )
-        self._world.inbound.append(inbound)
-        received = self._world.receive(inbound)
+        self._world.request.append(request)
+        received = self._world.receive(request)
         if received is None:
             return httpx.Response(404)
         answer = received.answer
@@ -157,31 +157,31 @@ class World:
 
     def __init__(self, vendor: str, kind: str) -> None:
         self.clock = InstantClock()
-        self.bench: Bench = BENCHES[vendor](self.clock)
-        self.aside = idv_verigram.bench.bench(self.clock)
+        self.harness: Harness = HARNESSES[vendor](self.clock)
+        self.aside = idv_verigram.testing.harness.harness(self.clock)
         self.clock.on_advance.clear()
-        host = self.bench.settings["base_url"].partition("://")[2]  # type: ignore[union-attr]
-        self.transport = Faulty({host: self.bench.emulator, "aside.example": self.aside.emulator})
+        host = self.harness.settings["base_url"].partition("://")[2]  # type: ignore[union-attr]
+        self.transport = Faulty({host: self.harness.emulator, "aside.example": self.aside.emulator})
         self.transport.plan = []
-        evidence = Driver(self.bench, kind).adapter.evidence
+        evidence = Driver(self.harness, kind).adapter.evidence
         # whoever begins under this policy is never approved, for no check has that name
         required = [f"{check}.nobody" for check in sorted(evidence.checks)[:1]]
-        self.strict = attrs.evolve(self.bench.policy, name="strict", checks=CheckRules(required=required))
+        self.strict = attrs.evolve(self.harness.policy, name="strict", checks=CheckRules(required=required))
         self.idv, self.second = (self.driver(kind) for _ in range(2))
         self.flows: dict[str, Flow] = {}
-        self.inbound: list[Inbound] = []
+        self.request: list[WebhookRequest] = []
         self.received: list[Received] = []
-        self.bench.emulator._client = lambda: httpx.Client(transport=Door(self))
-        if hasattr(self.bench.emulator, "webhook"):
-            self.bench.emulator.webhook = self.idv.callback_url(ACCOUNT, "events").reveal()
+        self.harness.emulator._client = lambda: httpx.Client(transport=Door(self))
+        if hasattr(self.harness.emulator, "webhook"):
+            self.harness.emulator.webhook = self.idv.webhook_url(ACCOUNT, "events").reveal()
 
     def driver(self, kind: str) -> Driver:
-        driver = Driver(attrs.evolve(self.bench, transport=self.transport), kind)
+        driver = Driver(attrs.evolve(self.harness, transport=self.transport), kind)
         driver.gateway = (Gateway if kind == "sync" else AsyncGateway)(
             self.configuration(shadowed=True, strict=False),
-            policy=self.bench.policy,
+            policy=self.harness.policy,
             clock=self.clock,
-            registry=registry_of(*{one.plugin.name: one.plugin for one in (self.bench, self.aside)}.values()),
+            registry=registry_of(*{one.plugin.name: one.plugin for one in (self.harness, self.aside)}.values()),
             transport=self.transport,
         )
         return driver
@@ -190,7 +190,7 @@ class World:
         aside = {**self.aside.settings, "base_url": "https://aside.example"}
         return Configuration(
             accounts=[
-                Account(ACCOUNT, self.bench.plugin.name, self.bench.settings, test=True),
+                Account(ACCOUNT, self.harness.plugin.name, self.harness.settings, test=True),
                 Account(ASIDE, "verigram", aside, test=True),
             ],
             routes=[
@@ -202,14 +202,14 @@ class World:
                 )
             ],
             policies={"strict": self.strict},
-            callbacks=CALLBACKS,
+            webhooks=WEBHOOKS,
         )
 
-    def receive(self, inbound: Inbound) -> Received | None:
+    def receive(self, request: WebhookRequest) -> Received | None:
         """What the call says, None if it was refused."""
         try:
-            received: Received = self.idv.receive(ACCOUNT, inbound)
-        except CallbackRejected:
+            received: Received = self.idv.receive(ACCOUNT, request)
+        except WebhookRejected:
             return None
         self.received.append(received)
         return received
@@ -225,7 +225,7 @@ class World:
                 raise
             except VendorError as error:
                 last: IdvError = error
-                if not error.safe_to_repeat:
+                if not error.safe_to_retry:
                     break
             except IdvError as error:
                 last = error
@@ -237,7 +237,7 @@ class World:
 class Verification(RuleBasedStateMachine):
     """What platforms do, in any order."""
 
-    @initialize(vendor=st.sampled_from(sorted(BENCHES)))
+    @initialize(vendor=st.sampled_from(sorted(HARNESSES)))
     def begin(self, vendor: str) -> None:
         self.vendor = vendor
         self.worlds = [World(vendor, "sync"), World(vendor, "async")]
@@ -263,7 +263,7 @@ class Verification(RuleBasedStateMachine):
     @rule(plan=creating)
     def open(self, plan: list[str | None]) -> None:
         mark = f"m{len(self.orders)}"
-        order = another_person(attrs.evolve(self.worlds[0].bench.order, application_id=f"APP-{mark}"), mark)
+        order = another_person(attrs.evolve(self.worlds[0].harness.order, application_id=f"APP-{mark}"), mark)
         self.orders[mark] = order
         if self.strict:
             self.under_strict.add(mark)
@@ -311,13 +311,13 @@ class Verification(RuleBasedStateMachine):
             self._advance_flow(
                 mark,
                 lambda world: world.idv.upload(
-                    world.flows[mark], world.bench.documents if good else world.bench.bad_documents
+                    world.flows[mark], world.harness.documents if good else world.harness.bad_documents
                 ),
                 plan,
             )
         else:
             for world in self.worlds:
-                ON_THE_PAGE[self.vendor](world.bench.emulator, world.flows[mark].id, good)
+                ON_THE_PAGE[self.vendor](world.harness.emulator, world.flows[mark].id, good)
 
     @precondition(lambda self: self.papers and isinstance(self.worlds[0].idv.adapter, SubmitProtocol))
     @rule(data=st.data(), plan=plans)
@@ -388,24 +388,24 @@ class Verification(RuleBasedStateMachine):
     def wait(self, seconds: float) -> None:
         for world in self.worlds:
             world.clock.advance(seconds)
-            world.bench.emulator.tick()
+            world.harness.emulator.tick()
 
-    @precondition(lambda self: self.worlds[0].inbound)
+    @precondition(lambda self: self.worlds[0].request)
     @rule(data=st.data(), forged=st.sampled_from(["again", "token", "body"]))
     def webhook_again(self, data: st.DataObject, forged: str) -> None:
         """A webhook comes again as it was, at an address that nobody gave out, or about another flow."""
-        place = data.draw(st.integers(0, min(len(world.inbound) for world in self.worlds) - 1))
+        place = data.draw(st.integers(0, min(len(world.request) for world in self.worlds) - 1))
         for world in self.worlds:
-            inbound = world.inbound[place]
+            request = world.request[place]
             match forged:
                 case "token":
-                    inbound = attrs.evolve(inbound, path=inbound.path.replace("/", "/x", 1))
-                    assert world.receive(inbound) is None, "an address that nobody gave out was good"
+                    request = attrs.evolve(request, path=request.path.replace("/", "/x", 1))
+                    assert world.receive(request) is None, "an address that nobody gave out was good"
                     continue
                 case "body":
                     for flow in world.flows.values():
-                        inbound = attrs.evolve(inbound, body=inbound.body.replace(flow.id.encode(), b"another"))
-            world.receive(inbound)
+                        request = attrs.evolve(request, body=request.body.replace(flow.id.encode(), b"another"))
+            world.receive(request)
 
     @invariant()
     def webhooks_are_about_what_they_say(self) -> None:
@@ -429,14 +429,14 @@ class Verification(RuleBasedStateMachine):
     @rule()
     def lose_the_token(self) -> None:
         for world in self.worlds:
-            if world.bench.expire_tokens is not None and self.vendor != "verifik":
-                world.bench.expire_tokens()
+            if world.harness.expire_tokens is not None and self.vendor != "verifik":
+                world.harness.expire_tokens()
 
     @invariant()
     def nothing_is_opened_twice_or_lost(self) -> None:
         for world in getattr(self, "worlds", []):
             for mark, order in self.orders.items():
-                there = world.bench.opened(order)  # type: ignore[misc]
+                there = world.harness.opened(order)  # type: ignore[misc]
                 assert there <= 1, "opened twice"
                 assert not there or mark in world.flows or mark in self.unknown, "opened, and nobody was told"
                 assert mark not in world.flows or there, "told of a flow that is not there"
@@ -459,7 +459,7 @@ def _told(outcome: Any) -> tuple[Any, ...]:
             checks = [(check.kind, check.name, check.outcome) for check in outcome.checks]
             return "result", outcome.status, outcome.decision, checks, [reason.code for reason in outcome.reasons]
         case VendorError():
-            return type(outcome).__name__, outcome.status, outcome.safe_to_repeat, outcome.retry_after
+            return type(outcome).__name__, outcome.status, outcome.safe_to_retry, outcome.retry_after
     return (type(outcome).__name__, str(outcome))
 
 

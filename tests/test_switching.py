@@ -28,7 +28,7 @@ def emulated(tmp_path: Path) -> Iterator[dict[str, str]]:
         env={**env, "PYTHONUNBUFFERED": "1"},
     )
     assert emulators.stdout is not None
-    printed = "".join(iter(emulators.stdout.readline, "\n")) + "".join(iter(emulators.stdout.readline, "[callbacks]\n"))
+    printed = "".join(iter(emulators.stdout.readline, "\n")) + "".join(iter(emulators.stdout.readline, "[webhooks]\n"))
     exports, accounts = printed.split("# idv.toml\n")
     (tmp_path / "accounts.toml").write_text(accounts)
     yield {**env, **dict(re.findall(r"export (\w+)=(.*)", exports))}

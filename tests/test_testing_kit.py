@@ -19,6 +19,7 @@ from PIL import Image
 from idv_core import RateLimited
 from idv_core.errors import Refusal
 from idv_core.model import UploadKind
+from idv_core.plugin.http import Request
 from idv_core.testing import (
     PEOPLE,
     AsgiTransport,
@@ -35,7 +36,6 @@ from idv_core.testing.emulator import Emulator, Reply
 from idv_core.testing.forking import in_children
 from idv_core.testing.garbled import assert_error_is_read
 from idv_core.testing.specimens import KINDS, mrz_check_digit, passport_mrz
-from idv_core.wire import Request
 
 
 class TestSpecimens:
@@ -202,7 +202,7 @@ BROKEN = '''
 from datetime import date
 import attrs, pytest
 from emulator import Dated
-from idv_verigram.bench import bench as good_bench
+from idv_verigram.testing.harness import harness as good_harness
 from idv_verigram.mapping import read_answer
 from idv_core.model import CheckOutcome, DocumentEvidence, Result
 from idv_core import FlowStatus, VendorVerdict
@@ -210,7 +210,7 @@ from idv_core.errors import Refusal
 from idv_core.model import Link
 from idv_core.testing import FakeClock
 from idv_core.testing.conformance import PluginConformance
-from idv_core.wire import Request
+from idv_core.plugin.http import Request
 from idv_verigram import Verigram
 
 class Believes(Verigram):
@@ -278,8 +278,8 @@ OPEN = Flow(id="x", status="awaiting_applicant")
 
 class TestBroken(PluginConformance):
     @pytest.fixture
-    def bench(self):
-        broken, good = {broken}, good_bench(FakeClock())
+    def harness(self):
+        broken, good = {broken}, good_harness(FakeClock())
         plugin = attrs.evolve(good.plugin, create=broken, adapters=(broken,))
         transport = Dated(good.transport) if broken is Undated else good.transport
         return attrs.evolve(good, plugin=plugin, transport=transport)
@@ -319,7 +319,7 @@ def test_the_suite_names_what_the_bench_lacks(pytester: pytest.Pytester) -> None
         """
     )
     result = pytester.runpytest_subprocess("-q", "-k", "implements", "-p", "no:xdist")
-    result.stdout.fnmatch_lines(["*fixture 'bench' not found*"])
+    result.stdout.fnmatch_lines(["*fixture 'harness' not found*"])
 
 
 class TestImports:

@@ -1,4 +1,4 @@
-"""A worker's time limit that comes up while a callback or a secret is read comes out itself: it is nobody's failure."""
+"""A worker's time limit that comes up while a webhook or a secret is read comes out itself: it is nobody's failure."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import attrs
 import pytest
 from acme import ACCOUNT, PLUGIN, Acme, Vendor, gateway
 
-from idv_core import Callbacks, Configuration, Gateway, Secret
-from idv_core.callbacks import CallbackApp, Inbound
+from idv_core import Configuration, Gateway, Secret, Webhooks
 from idv_core.registry import registry_of
 from idv_core.testing import FakeClock
+from idv_core.webhooks import WebhookApp, WebhookRequest
 
 
 class TimeIsUp(Exception):
@@ -32,27 +32,27 @@ def time_is_up() -> Iterator[Any]:
 
 @pytest.fixture
 def idv(vendor: Vendor, clock: FakeClock) -> Gateway:
-    callbacks = Callbacks("https://platform.example/idv", Secret("0123456789" * 4))
-    return gateway(vendor, clock, callbacks=callbacks)
+    webhooks = Webhooks("https://platform.example/idv", Secret("0123456789" * 4))
+    return gateway(vendor, clock, webhooks=webhooks)
 
 
 @pytest.fixture
-def inbound(idv: Gateway) -> Inbound:
-    path = idv.callback_url("acme-1", "done").reveal().removeprefix("https://platform.example/idv/acme-1")
-    return Inbound(method="POST", path=path, query={"id": "f-1"})
+def request(idv: Gateway) -> WebhookRequest:
+    path = idv.webhook_url("acme-1", "done").reveal().removeprefix("https://platform.example/idv/acme-1")
+    return WebhookRequest(method="POST", path=path, query={"id": "f-1"})
 
 
 def test_while_a_plugin_reads_a_callback(
-    idv: Gateway, inbound: Inbound, time_is_up: Any, monkeypatch: pytest.MonkeyPatch
+    idv: Gateway, request: WebhookRequest, time_is_up: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patched:
-        patched.setattr(Acme, "read_callback", time_is_up)
+        patched.setattr(Acme, "read_webhook", time_is_up)
         with pytest.raises(TimeIsUp):
-            idv.receive("acme-1", inbound)
-    assert not idv.receive("acme-1", inbound).repeated
+            idv.receive("acme-1", request)
+    assert not idv.receive("acme-1", request).repeated
 
 
-async def test_while_the_platform_handles_one(idv: Gateway, inbound: Inbound, time_is_up: Any) -> None:
+async def test_while_the_platform_handles_one(idv: Gateway, request: WebhookRequest, time_is_up: Any) -> None:
     async def handle(_: object) -> None:
         time_is_up()
 
@@ -64,11 +64,11 @@ async def test_while_the_platform_handles_one(idv: Gateway, inbound: Inbound, ti
     async def send(message: Any) -> None:
         sent.append(message)
 
-    scope = {"type": "http", "method": "POST", "path": f"/acme-1{inbound.path}", "query_string": b"id=f-1"}
+    scope = {"type": "http", "method": "POST", "path": f"/acme-1{request.path}", "query_string": b"id=f-1"}
     with pytest.raises(TimeIsUp):
-        await CallbackApp(idv, handle)(scope, receive, send)
+        await WebhookApp(idv, handle)(scope, receive, send)
     assert sent == []
-    assert not idv.receive("acme-1", inbound).repeated, "it was not handled"
+    assert not idv.receive("acme-1", request).repeated, "it was not handled"
 
 
 def test_while_a_secret_is_read(time_is_up: Any) -> None:

@@ -12,16 +12,16 @@ import attrs
 import httpx
 import pytest
 from acme import ACCOUNT, Vendor, async_gateway, gateway, order
-from idv_verigram.emulator import VerigramEmulator
+from idv_verigram.testing.emulator import VerigramEmulator
 
 from idv_core import Account, OutcomeUnknown, UnexpectedResponse
 from idv_core.clock import SystemClock
 from idv_core.engine import pools
-from idv_core.engine.transports import make_async_transport, make_sync_transport
-from idv_core.fast import FastTransport
 from idv_core.testing import FakeClock
 from idv_core.testing.fault_server import Fault, FaultServer
 from idv_core.testing.faults import FAULTS
+from idv_core.transports.calls import make_async_transport, make_sync_transport
+from idv_core.transports.fast import FastTransport
 
 BY_NAME = {fault.name: fault for fault in FAULTS}
 # Only where a time-out is what is tested is it short; elsewhere a busy machine has all the time it needs.

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from idv_core.documents import check_url
 from idv_core.errors import InvalidOrder, UnexpectedResponse
-from idv_core.links import trusted_link
-from idv_core.urls import checked_url, is_private, parse_url
+from idv_core.gateway.documents import check_url
+from idv_core.plugin.links import trusted_link
+from idv_core.plugin.urls import checked_url, is_private, parse_url
 
 BASE, HOSTS = "https://api.vendor.example", ("*.vendor.example", "pages.example")
 

@@ -10,10 +10,10 @@ import idv_onfido.account
 import idv_stripe.plugin
 import pytest
 
-from idv_core import Account, CallbackRejected, Gateway, Secret
-from idv_core.callbacks import Inbound
+from idv_core import Account, Gateway, Secret, WebhookRejected
 from idv_core.testing import FakeClock
-from idv_core.testing.bench import CALLBACKS
+from idv_core.testing.harness import WEBHOOKS
+from idv_core.webhooks import WebhookRequest
 
 OLD, NEW = Secret("secret-of-last-year"), Secret("secret-of-this-year")
 Headers = Mapping[str, str]
@@ -49,13 +49,13 @@ def vendor(request: pytest.FixtureRequest) -> str:
 
 
 def connect(vendor: str, clock: FakeClock, **more: Any) -> Gateway:
-    return Gateway([Account(vendor, vendor, {**VENDORS[vendor][1], **more})], clock=clock, callbacks=CALLBACKS)
+    return Gateway([Account(vendor, vendor, {**VENDORS[vendor][1], **more})], clock=clock, webhooks=WEBHOOKS)
 
 
-def event(idv: Gateway, vendor: str, clock: FakeClock, secret: Secret, number: int = 0) -> Inbound:
+def event(idv: Gateway, vendor: str, clock: FakeClock, secret: Secret, number: int = 0) -> WebhookRequest:
     body = VENDORS[vendor][3] + b" " * number
-    path = idv.callback_url(vendor, "events").reveal().partition(f"/{vendor}/")[2]
-    return Inbound(method="POST", path=path, headers=VENDORS[vendor][2](secret, clock, body), body=body)
+    path = idv.webhook_url(vendor, "events").reveal().partition(f"/{vendor}/")[2]
+    return WebhookRequest(method="POST", path=path, headers=VENDORS[vendor][2](secret, clock, body), body=body)
 
 
 def test_two_are_good_at_a_time(vendor: str, clock: FakeClock) -> None:
@@ -64,7 +64,7 @@ def test_two_are_good_at_a_time(vendor: str, clock: FakeClock) -> None:
     for number, secret in enumerate((NEW, OLD)):
         received = idv.receive(vendor, event(idv, vendor, clock, secret, number))
         assert (received.proved, received.application_id, received.fetch) == ("signature", None, True)
-    with pytest.raises(CallbackRejected) as caught:
+    with pytest.raises(WebhookRejected) as caught:
         idv.receive(vendor, event(idv, vendor, clock, Secret("made up"), 2))
     assert caught.value.status == 401
     assert idv.receive(vendor, event(connect(vendor, clock), vendor, clock, OLD)).repeated
@@ -82,12 +82,12 @@ def test_a_file_is_read_again_when_a_signature_is_wrong(vendor: str, clock: Fake
     assert idv.receive(vendor, event(idv, vendor, clock, OLD)).fetch
     file.write_text(NEW.reveal())
     assert idv.receive(vendor, event(idv, vendor, clock, NEW, 1)).fetch
-    with pytest.raises(CallbackRejected):
+    with pytest.raises(WebhookRejected):
         idv.receive(vendor, event(idv, vendor, clock, OLD, 2))
 
 
 def test_that_there_is_none_is_said_where_callbacks_come_in(vendor: str, clock: FakeClock) -> None:
     setting = VENDORS[vendor][0]
     for more, wanted in (({}, [setting]), ({setting: NEW}, []), ({setting: [NEW, OLD]}, [])):
-        adapter = connect(vendor, clock, **more)._operations.live.sessions[vendor].adapter
-        assert [name for name, _ in adapter.problems(callbacks=True)] == wanted
+        adapter = connect(vendor, clock, **more)._operations.active.sessions[vendor].adapter
+        assert [name for name, _ in adapter.problems(webhooks=True)] == wanted

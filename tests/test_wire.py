@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from idv_core.errors import InvalidOrder, UnexpectedResponse
 from idv_core.model import load
+from idv_core.plugin.http import Request, fill_path
 from idv_core.testing.exchange import reply, run_exchange
-from idv_core.wire import Request, fill_path
 
 
 @given(st.text(min_size=1).filter(lambda text: text not in (".", "..")).filter(lambda t: t.isprintable()))
@@ -77,10 +77,10 @@ def test_the_target_is_what_is_sent() -> None:
 
 
 def test_only_a_post_is_not_repeatable() -> None:
-    assert [make("/a").repeatable for make in (Request.get, Request.put, Request.delete, Request.post)] == [
+    assert [make("/a").idempotent for make in (Request.get, Request.put, Request.delete, Request.post)] == [
         True
     ] * 3 + [False]
-    assert Request.post("/a", repeatable=True).repeatable
+    assert Request.post("/a", idempotent=True).idempotent
 
 
 def test_a_request_shows_no_header_query_or_body() -> None:

@@ -13,10 +13,10 @@ from typing import Annotated, Any
 import attrs
 import typer
 
-from ..gateway import Gateway
+from ..gateway.sync import Gateway
 from ..model import Applicant, Document, FlowOrder, Result, Secret
-from ..model.values import seconds
-from ..protocols import capabilities
+from ..model.validation import seconds
+from ..plugin.protocols import capabilities
 from ..registry import discover
 from . import operating
 from .output import EXIT_CODES, USAGE, Commands, as_json, console, reported, show_flow, show_result, table
@@ -47,7 +47,7 @@ def _version(wanted: bool) -> None:
 @app.callback()
 def every(
     version: Annotated[
-        bool, typer.Option("--version", help="Print the version.", callback=_version, is_eager=True)
+        bool, typer.Option("--version", help="Print the version.", webhook=_version, is_eager=True)
     ] = False,
 ) -> None:
     """One API in front of every identity-verification vendor."""
@@ -91,7 +91,7 @@ def emulate(
 ) -> None:
     """Run emulators until Ctrl-C, and print account settings for them."""
     with reported(json):
-        from .stage import raise_emulators
+        from .emulators import raise_emulators
 
         raised = raise_emulators(vendors or (), _seconds("--pace", pace), port)
     stopped = threading.Event()
@@ -158,7 +158,7 @@ def begin_plugin(
 
 @plugin.command(name="check")
 def check_plugin(
-    name: Annotated[str, typer.Argument(help="An installed plugin that names its bench.")], json: Json = False
+    name: Annotated[str, typer.Argument(help="An installed plugin that names its harness.")], json: Json = False
 ) -> None:
     """Grade a plugin: every point with its evidence, or with what remains to be done. Takes about a minute."""
     with reported(json):
@@ -352,5 +352,5 @@ def _as_toml(settings: dict[str, dict[str, Any]]) -> str:
             else:
                 lines.append(f'{key} = "{value}"')
         lines += ["limits.allow_private_urls = true   # documents lie on this machine", ""]
-    callbacks = ["[callbacks]", 'url = "http://127.0.0.1:8000/idv"', 'key = { env = "IDV_CALLBACK_KEY" }']
-    return "\n".join(["# environment", *exports, "", "# idv.toml", *lines, *callbacks])
+    webhooks = ["[webhooks]", 'url = "http://127.0.0.1:8000/idv"', 'key = { env = "IDV_CALLBACK_KEY" }']
+    return "\n".join(["# environment", *exports, "", "# idv.toml", *lines, *webhooks])

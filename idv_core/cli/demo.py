@@ -11,19 +11,19 @@ from datetime import timedelta
 import attrs
 from starlette.applications import Starlette
 
-from ..callbacks import CallbackApp, Received
-from ..config import Account, Callbacks
+from ..config import Account, Webhooks
 from ..engine.account import Limits
 from ..errors import IdvError
-from ..gateway import Gateway
+from ..gateway.sync import Gateway
 from ..model import Applicant, FlowOrder, Result, Secret, dump
 from ..policy import Policy, Threshold
 from ..testing.asgi import Served, serve
 from ..testing.emulation import Scene
-from ..testing.files import FileShelf
+from ..testing.files import FileServer
 from ..testing.specimens import PEOPLE
+from ..webhooks import Received, WebhookApp
+from .emulators import OnStage, raise_emulators
 from .output import FAILED, OK, as_json, console, result_rows, table
-from .stage import OnStage, raise_emulators
 
 # Atlas-like vendors only score; these are the bounds that their own advice suggests.
 _POLICY = Policy(name="demo", thresholds={"cross_check": Threshold(approve_at=0.8, decline_below=0.6)})
@@ -65,7 +65,7 @@ class Demo:
     lock: threading.Lock = attrs.field(factory=threading.Lock)
 
     def run(self) -> list[Ending]:
-        shelf = FileShelf()
+        shelf = FileServer()
         raised = raise_emulators(self.vendors, _PACE)
         if self.stop is not None and self.stop not in [vendor.name for vendor in raised]:
             names = ", ".join(vendor.name for vendor in raised)
@@ -75,7 +75,7 @@ class Demo:
         try:
             with (
                 serve(shelf.app) as files,
-                _CallbackServer() as platform,
+                _WebhookServer() as platform,
                 self._gateway(raised, platform) as idv,
                 ThreadPoolExecutor(len(raised)) as pool,
             ):
@@ -84,29 +84,29 @@ class Demo:
             for vendor in raised:
                 vendor.served.stop()
 
-    def _gateway(self, raised: list[OnStage], platform: _CallbackServer) -> Gateway:
+    def _gateway(self, raised: list[OnStage], platform: _WebhookServer) -> Gateway:
         accounts = [
             Account(
                 vendor.name,
                 vendor.name,
                 vendor.emulation.settings(vendor.served.url),
                 polling=vendor.emulation.polling,
-                # the file shelf is on this machine
+                # the file server is on this machine
                 limits=Limits(allow_private_urls=True),
                 test=True,
             )
             for vendor in raised
         ]
-        callbacks = Callbacks(f"{platform.served.url}/idv", Secret(secrets.token_hex(32)))
-        idv = Gateway(accounts, callbacks=callbacks, policy=_POLICY)
-        platform.app.mount("/idv", CallbackApp(idv, self._on_received))
+        webhooks = Webhooks(f"{platform.served.url}/idv", Secret(secrets.token_hex(32)))
+        idv = Gateway(accounts, webhooks=webhooks, policy=_POLICY)
+        platform.app.mount("/idv", WebhookApp(idv, self._on_received))
         return idv
 
     def _on_received(self, received: Received) -> None:
         self.called_back.add(received.account)
         self._say(received.account, f"calls back: {received.event}")
 
-    def _play(self, idv: Gateway, vendor: OnStage, shelf: FileShelf, files: Served) -> Ending:
+    def _play(self, idv: Gateway, vendor: OnStage, shelf: FileServer, files: Served) -> Ending:
         name = vendor.name
         scene = Scene(
             person=_PERSON,
@@ -143,14 +143,14 @@ class Demo:
                 console().print(f"{name:>10}  {text}")
 
 
-class _CallbackServer:
+class _WebhookServer:
     """Where the vendors call back to; the gateway is mounted once its address is known."""
 
     def __init__(self) -> None:
         self.app = Starlette()
         self.served = Served(self.app)
 
-    def __enter__(self) -> _CallbackServer:
+    def __enter__(self) -> _WebhookServer:
         self.served.start()
         return self
 

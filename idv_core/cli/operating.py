@@ -13,14 +13,14 @@ import attrs
 import typer
 
 from ..config import Checked, check, read_configuration
-from ..config.file import read_policies
 from ..config.schema import schema_of
 from ..config.secrets import BUILT_IN, unread
+from ..config.toml import read_policies
 from ..errors import ConfigError, IdvError, Problem
-from ..gateway import Gateway
-from ..hookspecs import SecretSource
+from ..gateway.sync import Gateway
 from ..model import Applicant, Decision, FlowOrder, Policy, Result, dump, load
-from ..policy import judge
+from ..plugin.spec import SecretSource
+from ..policy import evaluate
 from ..registry import Registry, discover
 from .output import FAILED, USAGE, as_json, reported
 
@@ -278,7 +278,7 @@ def _case(path: Path, policies: Any, name: str | None, file: Path) -> dict[str, 
         there = ", ".join(sorted(policies)) or "none"
         problem = Problem("policies", f"there is no policy {wanted!r}, which {path} was judged by (there are: {there})")
         raise ConfigError.of((attrs.evolve(problem, place=str(file)),))
-    now = judge(chosen, recorded, recorded.received_at or datetime.now(UTC))
+    now = evaluate(chosen, recorded, recorded.received_at or datetime.now(UTC))
     return {
         "case": path.name,
         "policy": wanted,

@@ -120,7 +120,7 @@ def _details(error: Exception) -> dict[str, Any]:
             "code": error.code,
             "fields": list(error.fields),
             "request_id": error.request_id,
-            "safe_to_repeat": error.safe_to_repeat,
+            "safe_to_retry": error.safe_to_retry,
             "nothing_done": error.nothing_done,
             "retry_after": error.retry_after and error.retry_after.total_seconds(),
         }

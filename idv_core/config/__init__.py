@@ -3,19 +3,19 @@
 from ..engine.account import Limits
 from ..engine.breaker import Circuit
 from ..engine.retry import Retry
-from .accounts import Account, Callbacks
+from .accounts import Account, Webhooks
 from .check import Checked, check
 from .configuration import Configuration
-from .file import load_configuration, read_configuration
+from .toml import load_configuration, read_configuration
 
 __all__ = [
     "Account",
-    "Callbacks",
     "Checked",
     "Circuit",
     "Configuration",
     "Limits",
     "Retry",
+    "Webhooks",
     "check",
     "load_configuration",
     "read_configuration",

@@ -9,13 +9,13 @@ import attrs
 
 from ..engine.account import AccountSession, Limits
 from ..engine.breaker import Circuit
-from ..engine.interrupts import interrupt_in
 from ..engine.retry import Retry
 from ..errors import PluginError
 from ..model import Secret
-from ..model.values import as_secrets, is_base_url, is_count_or_none, is_not_negative, is_text, texts, without_slash
-from ..protocols import Polling
+from ..model.validation import as_secrets, is_base_url, is_count_or_none, is_not_negative, is_text, texts, without_slash
+from ..plugin.protocols import Polling
 from ..registry import Registry
+from ..runtime.interrupts import interrupt_in
 from .problems import said, without
 from .settings import WRONG, SettingsReader
 
@@ -59,10 +59,10 @@ class Account:
 
 
 @attrs.frozen
-class Callbacks:
-    """Where vendors reach us: the public address under which the callback app is mounted, and the key of its addresses.
+class Webhooks:
+    """Where vendors reach us: the public address under which the webhook app is mounted, and the key of its addresses.
 
-    Every process that hands out or receives callbacks needs the same `key` (32 random bytes or more, as text). To exchange it,
+    Every process that hands out or receives webhooks needs the same `key` (32 random bytes or more, as text). To exchange it,
     give several: the first signs, all are taken. Drop the old one when no address that it signed is in use any more.
     """
 
@@ -80,7 +80,7 @@ class Callbacks:
 
 
 @attrs.frozen(kw_only=True)
-class Opened:
+class ResolvedAccount:
     """An account whose settings have been read and whose adapter has been made."""
 
     account: Account
@@ -111,7 +111,7 @@ class Opened:
         )
 
 
-def open_account(account: Account, registry: Registry, reader: SettingsReader) -> Opened | None:
+def open_account(account: Account, registry: Registry, reader: SettingsReader) -> ResolvedAccount | None:
     """Read the settings, follow references to secrets, make the adapter; or tell the reader's problems what is wrong."""
     path = ("accounts", account.name)
     try:
@@ -134,7 +134,7 @@ def open_account(account: Account, registry: Registry, reader: SettingsReader) -
         text = f"plugin {plugin.name} failed on these settings ({type(error).__name__}); report it to its authors"
         reader.problems.add(path, text)
         return None
-    return Opened(account=account, plugin=plugin.name, settings=settings, adapter=adapter)
+    return ResolvedAccount(account=account, plugin=plugin.name, settings=settings, adapter=adapter)
 
 
 def _values(settings: Any) -> list[Any]:

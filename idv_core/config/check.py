@@ -9,11 +9,10 @@ from typing import Any
 import attrs
 
 from ..errors import ConfigError, Problem
-from ..hookspecs import SecretSource
 from ..model import CheckKind, Policy
 from ..model.policy import VerdictRule, split_name
 from ..model.words import listed, near, quoted
-from ..protocols import (
+from ..plugin.protocols import (
     CAPABILITIES,
     Evidence,
     KeyModeProtocol,
@@ -21,15 +20,16 @@ from ..protocols import (
     UploadProtocol,
     capabilities,
 )
+from ..plugin.spec import SecretSource
 from ..registry import Registry
 from ..routing import Route, RoutingTable
 from ..routing.route import ALWAYS
-from .accounts import Callbacks, Opened, open_account
+from .accounts import ResolvedAccount, Webhooks, open_account
 from .configuration import Configuration
 from .permissions import writable
-from .places import Path
 from .problems import Problems, in_order
 from .settings import WRONG, SettingsReader
+from .toml_lines import Path
 
 DEFAULT = "default"
 # A random key of 32 hexadecimal digits has fewer different characters than this less than once in a thousand times.
@@ -42,8 +42,8 @@ class Checked:
     """A configuration that was looked through: what is ready for use, and what is wrong."""
 
     configuration: Configuration
-    opened: Mapping[str, Opened]
-    callbacks: Callbacks | None
+    resolved: Mapping[str, ResolvedAccount]
+    webhooks: Webhooks | None
     table: RoutingTable
     problems: tuple[Problem, ...]
 
@@ -68,33 +68,33 @@ def check(
     names = {index: route.name for index, route in enumerate(configuration.routes)}
     problems = Problems(configuration.places, names)
     reader = SettingsReader(problems, registry.secret_sources if sources is None else sources)
-    opened: dict[str, Opened] = {}
+    resolved: dict[str, ResolvedAccount] = {}
     for account in configuration.accounts:
-        if account.name in opened:
+        if account.name in resolved:
             problems.add(("accounts", account.name), "is there twice")
             continue
         ready = open_account(account, registry, reader)
         if ready is not None:
-            opened[account.name] = ready
+            resolved[account.name] = ready
     if not configuration.accounts and not configuration.unread:
         problems.add(("accounts",), "at least one account is needed, such as [accounts.atlas-india]")
     _check_former_names(configuration, problems)
-    callbacks = configuration.callbacks
-    if callbacks is not None:
-        callbacks = reader.read(Callbacks, callbacks, ("callbacks",))
-        if isinstance(callbacks, Callbacks) and any(len(set(key.reveal())) < _DIFFERENT for key in callbacks.key):
+    webhooks = configuration.webhooks
+    if webhooks is not None:
+        webhooks = reader.read(Webhooks, webhooks, ("webhooks",))
+        if isinstance(webhooks, Webhooks) and any(len(set(key.reveal())) < _DIFFERENT for key in webhooks.key):
             text = "has few different characters, so it can be guessed; make one with: openssl rand -hex 32"
-            problems.add(("callbacks", "key"), text, is_warning=True)
-    for ready in opened.values():
-        _check_account(ready, callbacks is not None, problems)
-    _check_policies(configuration, opened, problems)
+            problems.add(("webhooks", "key"), text, is_warning=True)
+    for ready in resolved.values():
+        _check_account(ready, webhooks is not None, problems)
+    _check_policies(configuration, resolved, problems)
     table = RoutingTable(configuration.routes)
     if configuration.routes:
-        _Routes(configuration, opened, table, problems, now).check()
+        _Routes(configuration, resolved, table, problems, now).check()
     return Checked(
         configuration=configuration,
-        opened=opened,
-        callbacks=None if callbacks is WRONG else callbacks,
+        resolved=resolved,
+        webhooks=None if webhooks is WRONG else webhooks,
         table=table,
         problems=in_order((*configuration.problems, *problems.found, *writable(configuration))),
     )
@@ -120,9 +120,9 @@ def _check_former_names(configuration: Configuration, problems: Problems) -> Non
                 problems.add(("accounts", account.name, "formerly", index), text)
 
 
-def _check_account(opened: Opened, callbacks: bool, problems: Problems) -> None:
+def _check_account(resolved: ResolvedAccount, webhooks: bool, problems: Problems) -> None:
     """What the plugin says of its own settings, and whether the key is of the mode that the account is for."""
-    account, adapter = opened.account, opened.adapter
+    account, adapter = resolved.account, resolved.adapter
     path: Path = ("accounts", account.name)
     mode = adapter.key_mode if isinstance(adapter, KeyModeProtocol) else None
     if mode == "test" and not account.test:
@@ -132,11 +132,11 @@ def _check_account(opened: Opened, callbacks: bool, problems: Problems) -> None:
         text = "the account is said to be for tests, and its key is a live one: people are really checked, and paid for"
         problems.add((*path, "test"), text, is_warning=True)
     if isinstance(adapter, SelfCheckProtocol):
-        for setting, text in adapter.problems(callbacks=callbacks):
+        for setting, text in adapter.problems(webhooks=webhooks):
             problems.add((*path, setting), text, is_warning=True)
 
 
-def _check_policies(configuration: Configuration, opened: Mapping[str, Opened], problems: Problems) -> None:
+def _check_policies(configuration: Configuration, resolved: Mapping[str, ResolvedAccount], problems: Problems) -> None:
     """Two policies of one name, and rules that no account of a policy's routes can ever meet."""
     names: dict[str, str] = {}
     for key, policy in configuration.policies.items():
@@ -147,10 +147,10 @@ def _check_policies(configuration: Configuration, opened: Mapping[str, Opened], 
     for route in configuration.routes:
         served.setdefault(route.policy or DEFAULT, {}).update(dict.fromkeys(route.accounts()))
     if not configuration.routes:
-        served[DEFAULT] = dict.fromkeys(opened)
+        served[DEFAULT] = dict.fromkeys(resolved)
     for key, policy in configuration.policies.items():
         accounts = served.get(key, {})
-        told = [getattr(opened[name].adapter, "evidence", None) for name in accounts if name in opened]
+        told = [getattr(resolved[name].adapter, "evidence", None) for name in accounts if name in resolved]
         given: list[Evidence] = [evidence for evidence in told if evidence is not None]
         if given and len(given) == len(accounts):
             for where, text in _useless(policy, given):
@@ -170,7 +170,7 @@ def _useless(policy: Policy, given: Sequence[Evidence]) -> Iterable[tuple[Path, 
 @attrs.frozen
 class _Routes:
     configuration: Configuration
-    opened: Mapping[str, Opened]
+    resolved: Mapping[str, ResolvedAccount]
     table: RoutingTable
     problems: Problems
     now: datetime
@@ -212,7 +212,7 @@ class _Routes:
         for where, name in _named(route):
             if name not in known:
                 self.problems.add((*path, *where), f"there is no account {quoted(name)}{near(name, known)}")
-            elif where[0] == "cheapest" and name in self.opened and self.opened[name].account.cost is None:
+            elif where[0] == "cheapest" and name in self.resolved and self.resolved[name].account.cost is None:
                 self.problems.add((*path, *where), f"account {quoted(name)} has no cost to compare")
         first = [route.to] if route.to else list(route.split) if len(route.split) == 1 else list(route.cheapest)
         asked = set(first)
@@ -227,9 +227,13 @@ class _Routes:
 
     def _shadow(self, route: Route, path: Path) -> None:
         """A shadow has only what the deciding account is handed through the API; the applicant is never sent to its page."""
-        if route.shadow is None or route.shadow.account not in self.opened or route.shadow.account in route.accounts():
+        if (
+            route.shadow is None
+            or route.shadow.account not in self.resolved
+            or route.shadow.account in route.accounts()
+        ):
             return
-        name, adapter = route.shadow.account, self.opened[route.shadow.account].adapter
+        name, adapter = route.shadow.account, self.resolved[route.shadow.account].adapter
         where = (*path, "shadow", "account")
         if not isinstance(adapter, UploadProtocol):
             if _needs_the_applicant(adapter):
@@ -238,10 +242,10 @@ class _Routes:
                 )
                 self._warn(where, text)
             return
-        for opened in self._of(route):
-            if not isinstance(opened.adapter, UploadProtocol):
+        for resolved in self._of(route):
+            if not isinstance(resolved.adapter, UploadProtocol):
                 text = (
-                    f"account {quoted(name)} never finishes as a shadow of account {quoted(opened.account.name)}, which "
+                    f"account {quoted(name)} never finishes as a shadow of account {quoted(resolved.account.name)}, which "
                     "takes no documents through the API: there is nothing to hand on"
                 )
                 self._warn(where, text)
@@ -253,13 +257,13 @@ class _Routes:
                 hint = near(need, CAPABILITIES) or f" (there are: {listed(CAPABILITIES)})"
                 self.problems.add(where, f"there is no capability {quoted(need)}{hint}")
                 continue
-            for opened in self._of(route):
-                if need not in capabilities(opened.adapter):
-                    text = f"account {quoted(opened.account.name)} (plugin {opened.plugin}) does not offer {need}"
+            for resolved in self._of(route):
+                if need not in capabilities(resolved.adapter):
+                    text = f"account {quoted(resolved.account.name)} (plugin {resolved.plugin}) does not offer {need}"
                     self.problems.add(where, text)
 
-    def _of(self, route: Route) -> Iterator[Opened]:
-        return (self.opened[name] for name in route.accounts() if name in self.opened)
+    def _of(self, route: Route) -> Iterator[ResolvedAccount]:
+        return (self.resolved[name] for name in route.accounts() if name in self.resolved)
 
     def _policy(self, route: Route, path: Path) -> None:
         policies, unread = self.configuration.policies, self.configuration.unread
@@ -269,12 +273,12 @@ class _Routes:
         policy = policies.get(name or DEFAULT)
         if policy is None:
             return
-        for opened in self._of(route):
-            evidence: Evidence | None = getattr(opened.adapter, "evidence", None)
+        for resolved in self._of(route):
+            evidence: Evidence | None = getattr(resolved.adapter, "evidence", None)
             for where, text in _unsatisfied(policy, evidence) if evidence is not None else ():
                 self.problems.add(
                     ("policies", name or DEFAULT, *where),
-                    f"{text} from account {quoted(opened.account.name)}, where route {quoted(route.name)} sends: "
+                    f"{text} from account {quoted(resolved.account.name)}, where route {quoted(route.name)} sends: "
                     "nobody can be approved",
                 )
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 
 from ..errors import Problem
 from .configuration import Configuration
-from .places import Path
 from .problems import Problems
+from .toml_lines import Path
 
 
 def writable(configuration: Configuration) -> Iterator[Problem]:
@@ -21,7 +21,7 @@ def writable(configuration: Configuration) -> Iterator[Problem]:
     tables: list[tuple[Path, object]] = [
         (("accounts", account.name), account.settings) for account in configuration.accounts
     ]
-    for path, table in (*tables, (("callbacks",), configuration.callbacks)):
+    for path, table in (*tables, (("webhooks",), configuration.webhooks)):
         for where, name in _files(table, path):
             if mode := _open_to_others(name):
                 text = f"others than its owner may write the secret's file (mode {mode:o}): chmod go-w"

@@ -17,9 +17,9 @@ import attrs
 from ..model import CheckKind, Secret, Threshold
 from ..registry import Registry
 from ..routing import Route
-from .accounts import Callbacks
-from .file import AccountTable, EngineTable, PolicyTable
+from .accounts import Webhooks
 from .secrets import BUILT_IN
+from .toml import AccountTable, EngineTable, PolicyTable
 
 _SCALARS: dict[Any, dict[str, Any]] = {
     str: {"type": "string"},
@@ -74,7 +74,7 @@ def schema_of(registry: Registry) -> dict[str, Any]:
                 "type": "object",
                 "additionalProperties": {**named, "required": ["plugin"], "allOf": accounts},
             },
-            "callbacks": table.of(Callbacks),
+            "webhooks": table.of(Webhooks),
             "routes": {"type": "array", "items": table.of(Route)},
             "policies": {"type": "object", "additionalProperties": policy},
         },

@@ -12,10 +12,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..engine.interrupts import interrupt_in
-from ..hookspecs import SecretSource
 from ..model import Secret
 from ..model.words import is_shown, listed, near
+from ..plugin.spec import SecretSource
+from ..runtime.interrupts import interrupt_in
 
 _VARIABLE = re.compile(
     r"[A-Z][A-Z0-9]{0,11}"

@@ -10,12 +10,12 @@ from typing import Any, Union, get_args, get_origin
 
 import attrs
 
-from ..hookspecs import SecretSource
 from ..model import Secret
 from ..model.words import listed, near, what_is
-from .places import Path
+from ..plugin.spec import SecretSource
 from .problems import Problems, said, without
 from .secrets import resolve
+from .toml_lines import Path
 
 WRONG = object()
 """Stands for a value that could not be read; the problem has been told."""

@@ -15,7 +15,7 @@ import attrs
 from ..errors import Problem
 from ..model.words import quoted
 from .accounts import OF_THE_CORE
-from .places import Path, Place, place_of, places_of
+from .toml_lines import Path, Place, place_of, places_of
 
 
 @attrs.define
@@ -132,10 +132,10 @@ def _merge(below: Source, above: Source, path: Path, table: dict[Any, Any], valu
 
 
 def _is_whole(path: Path) -> bool:
-    """A setting of an account, or of the callbacks, is replaced as a whole: it may be a reference to a secret."""
+    """A setting of an account, or of the webhooks, is replaced as a whole: it may be a reference to a secret."""
     if path[0] == "accounts":
         return len(path) == 3 and path[2] not in OF_THE_CORE
-    return path[0] == "callbacks" and len(path) == 2
+    return path[0] == "webhooks" and len(path) == 2
 
 
 def _merge_routes(below: Source, above: Source, routes: list[Any]) -> None:

@@ -8,13 +8,13 @@ from urllib.parse import urlsplit
 
 import attrs
 
-from ..model.values import as_seconds, is_count, is_positive, is_some_time
-from ..protocols import Grant, Polling, TokenProtocol
+from ..model.validation import as_seconds, is_count, is_positive, is_some_time
+from ..plugin.protocols import Grant, Polling, TokenProtocol
+from ..runtime.forks import renew_after_fork
 from .breaker import Breaker, Circuit, CircuitState
-from .caps import DailyCap
-from .forks import renew_after_fork
+from .daily_cap import DailyCap
+from .limiters import ConcurrencyLimiter, RateLimiter
 from .retry import Retry, RetryBudget
-from .turns import Pace, Turns
 
 
 @attrs.frozen(kw_only=True)
@@ -41,7 +41,7 @@ class Limits:
 
 
 @attrs.frozen
-class LiveToken:
+class CachedToken:
     """A grant with the moments at which it should be renewed and at which it is over."""
 
     grant: Grant
@@ -49,7 +49,7 @@ class LiveToken:
     expires_at: datetime | None
 
     @classmethod
-    def of(cls, grant: Grant, now: datetime) -> LiveToken:
+    def of(cls, grant: Grant, now: datetime) -> CachedToken:
         expires_at = grant.expires_at if grant.expires_in is None else now + grant.expires_in
         return cls(grant, expires_at and expires_at - grant.renew_before, expires_at)
 
@@ -65,8 +65,8 @@ class AccountHealth:
     """How an account is doing, as this process sees it.
 
     `circuit` open means that nothing is sent for another `retry_in` seconds. `failures` counts failed calls in a row,
-    `last_failure` says how the last one failed (HTTP status or kind of fault), `repeats_left` is what the budget allows,
-    `opened_today` counts the flows of this UTC day that may have been opened.
+    `last_failure` says how the last one failed (HTTP status or kind of fault), `retries_left` is what the budget allows,
+    `created_today` counts the flows of this UTC day that may have been opened.
     """
 
     circuit: CircuitState
@@ -75,8 +75,8 @@ class AccountHealth:
     retry_in: float
     running: int
     waiting: int
-    repeats_left: float
-    opened_today: int
+    retries_left: float
+    created_today: int
 
     @property
     def available(self) -> bool:
@@ -100,7 +100,7 @@ class AccountSession:
     polling_override: Polling | None = None
     daily_cap: int | None = None
     is_test: bool = False
-    token: LiveToken | None = attrs.field(default=None, repr=False)
+    token: CachedToken | None = attrs.field(default=None, repr=False)
     clock_skew: timedelta = timedelta(0)
     last_failure: str | None = None
     has_token: bool = attrs.field(init=False)
@@ -109,9 +109,9 @@ class AccountSession:
     server: tuple[str, str, int] = attrs.field(init=False)
     budget: RetryBudget = attrs.field(init=False, repr=False)
     breaker: Breaker = attrs.field(init=False, repr=False)
-    turns: Turns = attrs.field(init=False, repr=False)
-    renewal: Turns = attrs.field(init=False, repr=False)
-    pace: Pace | None = attrs.field(init=False, repr=False)
+    limiter: ConcurrencyLimiter = attrs.field(init=False, repr=False)
+    renewal: ConcurrencyLimiter = attrs.field(init=False, repr=False)
+    rate_limiter: RateLimiter | None = attrs.field(init=False, repr=False)
     cap: DailyCap = attrs.field(init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
@@ -122,15 +122,15 @@ class AccountSession:
         self.server = (parts.scheme, parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))
         self.budget = RetryBudget(self.retry)
         self.breaker = Breaker(self.circuit)
-        self.turns = Turns(self.limits.concurrency)
-        self.renewal = Turns(1)
-        self.pace = Pace(self.limits.rate, self.limits.burst) if self.limits.rate else None
+        self.limiter = ConcurrencyLimiter(self.limits.concurrency)
+        self.renewal = ConcurrencyLimiter(1)
+        self.rate_limiter = RateLimiter(self.limits.rate, self.limits.burst) if self.limits.rate else None
         self.cap = DailyCap(self.daily_cap)
         renew_after_fork(self)
 
     def after_fork(self) -> None:
         """Locks and places in line are the parent's; what is known of the vendor stays."""
-        for part in (self.budget, self.breaker, self.turns, self.renewal, self.pace, self.cap):
+        for part in (self.budget, self.breaker, self.limiter, self.renewal, self.rate_limiter, self.cap):
             if part is not None:
                 part.after_fork()
 
@@ -145,8 +145,8 @@ class AccountSession:
             failures=self.breaker.failures,
             last_failure=self.last_failure,
             retry_in=self.breaker.wait(now),
-            running=self.turns.running,
-            waiting=self.turns.waiting,
-            repeats_left=self.budget.left,
-            opened_today=self.cap.used(today),
+            running=self.limiter.running,
+            waiting=self.limiter.waiting,
+            retries_left=self.budget.left,
+            created_today=self.cap.used(today),
         )

@@ -13,15 +13,15 @@ import httpx
 
 from ..clock import Clock
 from ..errors import IdvError
-from ..wire import Response
+from ..plugin.http import Response
+from ..runtime.side_thread import Aside, closed, given_up
+from ..transports.calls import AsyncTransports, encode, fault_of, plain_headers, unguarded_connection
+from ..transports.proxies import environment_proxy
+from ..transports.response_body import Body
 from .account import AccountSession
-from .aside import Aside, closed, given_up
-from .bodies import Body
-from .darkness import QUIET, darkened
 from .effects import SLICE, Await, Blocking, Effect, Lock, Pause, Queue, Send, Steps, called
-from .proxies import environment_proxy
-from .transports import AsyncTransports, encode, fault_of, plain_headers, unguarded_connection
-from .wakers import Wakers
+from .scrubbing import QUIET, darkened
+from .waiters import Waiters
 
 T = TypeVar("T")
 
@@ -31,7 +31,7 @@ class AsyncDriver:
     """Tasks of any event loop, each of which has its own connections."""
 
     clock: Clock
-    wakers: Wakers
+    waiters: Waiters
     brought: httpx.AsyncBaseTransport | None = None
     transports: AsyncTransports = attrs.field(init=False)
     is_closed: bool = attrs.field(init=False, default=False)
@@ -118,17 +118,17 @@ class AsyncDriver:
 
     async def _queue(self, queue: Queue) -> None:
         woken = asyncio.Event()
-        queue.turn.wake = _waking(woken)
-        queue.turns.join(queue.turn)
-        if not queue.turn.granted:
+        queue.slot.wake = _waking(woken)
+        queue.limiter.join(queue.slot)
+        if not queue.slot.granted:
             await self.clock.wait_async(woken, queue.seconds)
 
     async def _lock(self, lock: Lock) -> None:
         woken = asyncio.Event()
-        lock.turn.wake = _waking(woken)
-        lock.turns.join(lock.turn)
+        lock.slot.wake = _waking(woken)
+        lock.limiter.join(lock.slot)
         end, real_end = self.clock.monotonic() + lock.seconds, time.monotonic() + lock.seconds
-        while not lock.turn.granted:
+        while not lock.slot.granted:
             left = min(end - self.clock.monotonic(), real_end - time.monotonic())
             if left <= 0:
                 return

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 import attrs
 
-from ..model.values import as_seconds, is_count, is_some_time
+from ..model.validation import as_seconds, is_count, is_some_time
 
 
 @attrs.frozen(kw_only=True)

@@ -1,4 +1,4 @@
-"""What the logic asks of a driver: send a request, wait for a turn or a lock, let time pass, run what blocks."""
+"""What the logic asks of a driver: send a request, wait for a slot or a lock, let time pass, run what blocks."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any, TypeAlias, TypeVar
 import attrs
 
 from ..errors import InvalidOrder
-from ..wire import Request
+from ..plugin.http import Request
 from .account import AccountSession
-from .turns import Turn, Turns
-from .wakers import Waiting
+from .limiters import ConcurrencyLimiter, Slot
+from .waiters import Waiting
 
 T = TypeVar("T")
 
@@ -42,10 +42,10 @@ class Pause:
 
 @attrs.frozen
 class Queue:
-    """Get in line with `turn` and wait `seconds` at most; afterwards it is granted or not. Give it back either way."""
+    """Get in line with `slot` and wait `seconds` at most; afterwards it is granted or not. Give it back either way."""
 
-    turns: Turns
-    turn: Turn
+    limiter: ConcurrencyLimiter
+    slot: Slot
     seconds: float
 
 
@@ -56,8 +56,8 @@ class Lock:
     Another caller's call ends the wait, which takes real time also where a test's clock stands still.
     """
 
-    turns: Turns
-    turn: Turn
+    limiter: ConcurrencyLimiter
+    slot: Slot
     seconds: float
 
 

@@ -15,7 +15,7 @@ import attrs
 from ..errors import bounded
 from ..model import Check, DocumentEvidence, FieldPair, Reason, Result
 from ..model.public import without_links
-from ..wire import Request
+from ..plugin.http import Request
 
 T = TypeVar("T")
 
@@ -78,7 +78,7 @@ _LABEL = re.compile(r"(?!(?:\D*\d){4})[\w()/&.,-]+(?::[\w()/&.,-]+)*(?: [\w()/&.
 _WORDS = """
 a abandoned accepted access account active address already an and api applicant approved arn at attempt attempts
 authentication authorization authorized awaiting back bad base batch been being birth blocked blurry body but by call
-callback canceled cancelled cannot card caution check checks city claims clear client closed code completed conflict
+webhook canceled cancelled cannot card caution check checks city claims clear client closed code completed conflict
 consent consider consumer corrupt country created credentials customer cut dark data database date declined deleted
 denied detected did differs document documents done dropped duplicate earlier email empty entity err error every
 exception exists expired expiry face failed failure false family fake field fields file finished first flow for

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import attrs
 
-from ..model.values import as_seconds, is_count, is_count_or_none, is_duration, is_not_negative, is_some_time
+from ..model.validation import as_seconds, is_count, is_count_or_none, is_duration, is_not_negative, is_some_time
 
 
 @attrs.frozen(kw_only=True)

@@ -13,16 +13,16 @@ import httpx
 
 from ..clock import Clock
 from ..errors import IdvError
-from ..wire import Response
+from ..plugin.http import Response
+from ..runtime.interrupts import interrupt_in
+from ..runtime.side_thread import Aside, closed, given_up
+from ..transports.calls import Transports, encode, fault_of, plain_headers, unguarded_connection
+from ..transports.proxies import environment_proxy
+from ..transports.response_body import Body
 from .account import AccountSession
-from .aside import Aside, closed, given_up
-from .bodies import Body
-from .darkness import QUIET, darkened
 from .effects import SLICE, Await, Blocking, Effect, Lock, Pause, Queue, Send, Steps, called, not_awaited
-from .interrupts import interrupt_in
-from .proxies import environment_proxy
-from .transports import Transports, encode, fault_of, plain_headers, unguarded_connection
-from .wakers import Wakers
+from .scrubbing import QUIET, darkened
+from .waiters import Waiters
 
 T = TypeVar("T")
 
@@ -32,7 +32,7 @@ class SyncDriver:
     """Blocking. One driver serves any number of threads."""
 
     clock: Clock
-    wakers: Wakers
+    waiters: Waiters
     brought: httpx.BaseTransport | None = None
     transports: Transports = attrs.field(init=False)
     is_closed: bool = attrs.field(init=False, default=False)
@@ -124,17 +124,17 @@ class SyncDriver:
 
     def _queue(self, queue: Queue) -> None:
         woken = threading.Event()
-        queue.turn.wake = woken.set
-        queue.turns.join(queue.turn)
-        if not queue.turn.granted:
+        queue.slot.wake = woken.set
+        queue.limiter.join(queue.slot)
+        if not queue.slot.granted:
             self.clock.wait(woken, queue.seconds)
 
     def _lock(self, lock: Lock) -> None:
         woken = threading.Event()
-        lock.turn.wake = woken.set
-        lock.turns.join(lock.turn)
+        lock.slot.wake = woken.set
+        lock.limiter.join(lock.slot)
         end, real_end = self.clock.monotonic() + lock.seconds, time.monotonic() + lock.seconds
-        while not lock.turn.granted:
+        while not lock.slot.granted:
             left = min(end - self.clock.monotonic(), real_end - time.monotonic())
             if left <= 0:
                 return

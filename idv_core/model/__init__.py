@@ -15,7 +15,7 @@ from .evidence import (
     VendorVerdict,
 )
 from .explanation import Candidate, Condition, Explanation, RouteTried
-from .flow import CallbackUrls, Flow, FlowOrder, FlowRef, FlowStatus, Link, subject_of
+from .flow import Flow, FlowOrder, FlowRef, FlowStatus, FlowUrls, Link, subject_of
 from .policy import Action, CheckRules, DocumentRules, Policy, Threshold, VerdictRule
 from .result import Decision, Reason, Result
 from .secret import Secret
@@ -24,7 +24,6 @@ from .template import ProvisionedTemplate, Template
 __all__ = [
     "Action",
     "Applicant",
-    "CallbackUrls",
     "Candidate",
     "Check",
     "CheckKind",
@@ -43,6 +42,7 @@ __all__ = [
     "FlowOrder",
     "FlowRef",
     "FlowStatus",
+    "FlowUrls",
     "Link",
     "Policy",
     "ProvisionedTemplate",

@@ -7,8 +7,8 @@ from datetime import date, datetime
 
 import attrs
 
-from .dark import not_pickled
-from .values import is_country, is_locale, text
+from .redacted import not_pickled
+from .validation import is_country, is_locale, text
 
 _PHONE = re.compile(r"\+[1-9][0-9]{5,14}", re.ASCII)
 # RFC 5321 section 4.1.2 without quoted names and addresses in brackets; RFC 6531 lets in all scripts

@@ -13,7 +13,7 @@ import cattrs
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
 from .document import Document
-from .flow import CallbackUrls, Flow, FlowOrder, Link
+from .flow import Flow, FlowOrder, FlowUrls, Link
 from .policy import Policy
 from .result import Result
 from .secret import Secret
@@ -95,7 +95,7 @@ def _unstructure(cls: type[Any], converter: cattrs.Converter, secrets: bool) -> 
     hidden = {
         field.name: override(omit=True)
         for field in attrs.fields(attrs.resolve_types(cls))
-        # callback addresses are made anew from the order, and hold the key that signs them
-        if field.type == CallbackUrls | None or (not secrets and field.type in (Secret, Secret | None, Link | None))
+        # webhook addresses are made anew from the order, and hold the key that signs them
+        if field.type == FlowUrls | None or (not secrets and field.type in (Secret, Secret | None, Link | None))
     }
     return make_dict_unstructure_fn(cls, converter, **hidden)  # type: ignore[arg-type]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from .dark import DarkMapping
+from .redacted import RedactedMapping
 
 
-class Deferred(DarkMapping):
+class Deferred(RedactedMapping):
     """Calls `make` at the first look. For what is dear to make and seldom read, such as a vendor's answer made public."""
 
     __slots__ = ("_made", "_make")

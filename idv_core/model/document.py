@@ -11,10 +11,10 @@ from typing import Any, BinaryIO
 
 import attrs
 
-from .dark import not_pickled
 from .evidence import Check
+from .redacted import not_pickled
 from .secret import Secret
-from .values import is_country, plain_mapping, text
+from .validation import is_country, plain_mapping, text
 
 
 class UploadKind(StrEnum):

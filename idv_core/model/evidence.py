@@ -10,9 +10,9 @@ from typing import Any
 
 import attrs
 
-from .dark import not_pickled
+from .redacted import not_pickled
 from .secret import Secret
-from .values import are, is_country, is_date, is_unit, optional, plain_mapping, several
+from .validation import are, is_country, is_date, is_unit, optional, plain_mapping, several
 
 
 class CheckKind(StrEnum):
@@ -100,7 +100,7 @@ class Check:
     document_id: str | None = attrs.field(default=None, validator=optional(str))
     pair: FieldPair | None = None
     vendor_word: str | None = attrs.field(default=None, validator=optional(str))
-    judged: bool = False
+    by_policy: bool = False
     vendor_outcome: CheckOutcome | None = None
 
 
@@ -129,7 +129,7 @@ class DocumentEvidence:
 
     `document_id` is your id, None when the vendor's answer cannot be attributed. `images` are links to pictures that the
     vendor keeps (pre-signed, short-lived, secret). `issued_on` and `expires_on` are what the document says of itself;
-    `unread` names those of the two that are there and could not be read (see `idv_core.dates.document_dates`), which leads to
+    `unread` names those of the two that are there and could not be read (see `idv_core.plugin.dates.document_dates`), which leads to
     review.
     """
 

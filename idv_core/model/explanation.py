@@ -7,7 +7,7 @@ from datetime import datetime
 
 import attrs
 
-from .values import as_tuple, is_aware
+from .validation import as_tuple, is_aware
 
 
 @attrs.frozen(kw_only=True)

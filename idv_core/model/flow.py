@@ -11,12 +11,12 @@ from typing import Any
 import attrs
 
 from .applicant import Applicant
-from .dark import not_pickled
 from .document import Upload
 from .explanation import Explanation
 from .policy import Policy
+from .redacted import not_pickled
 from .secret import Secret
-from .values import (
+from .validation import (
     are_json_options,
     are_named_texts,
     are_texts,
@@ -51,6 +51,9 @@ _FINAL = frozenset({FlowStatus.FINISHED, FlowStatus.EXPIRED, FlowStatus.CANCELLE
 
 _LONGEST_REF = 1000
 
+RETURN = "return"
+"""The one purpose that is the applicant's browser. Every other word is for the vendor's server."""
+
 
 def _secret(url: str | Secret) -> Secret:
     return Secret(url) if isinstance(url, str) else url
@@ -65,7 +68,7 @@ class Link:
 
 
 @attrs.frozen
-class CallbackUrls:
+class FlowUrls:
     """The addresses that the core hands out for one flow, one for each purpose. An address is good for its purpose only.
 
     `sign` makes the address of a purpose. The same order always gets the same addresses.
@@ -73,13 +76,18 @@ class CallbackUrls:
 
     sign: Callable[[str], Secret] = attrs.field(repr=False)
 
-    def url(self, purpose: str) -> str:
-        """The address for `purpose`, a word of a-z, 0-9, `_` and `-`. It holds a secret.
+    def webhook(self, purpose: str) -> str:
+        """The address for the vendor's server. It holds a secret: never let the applicant's browser see it.
 
-        `return` is the one word for the applicant's browser: its address proves a visit and nothing else. Every other word
-        (`events`, `results`, `auth`, ...) is for the vendor's server: never let the browser see its address.
+        `purpose` is a word of a-z, 0-9, `_` and `-`, such as `events`. Raises ValueError for `return`.
         """
+        if purpose == RETURN:
+            raise ValueError("purpose: 'return' is the applicant's browser; use return_url()")
         return self.sign(purpose).reveal()
+
+    def return_url(self) -> str:
+        """The address to which the applicant's browser comes back. It proves a visit and nothing else."""
+        return self.sign(RETURN).reveal()
 
 
 @not_pickled
@@ -94,7 +102,7 @@ class FlowOrder:
     data. Texts have 200 characters at most, values of `metadata` 2000, and no control characters. Raises ValueError that
     names the field.
 
-    `callbacks` and `is_shadow` are the gateway's to set. A plugin whose vendor keeps marks with a flow (metadata, tags, an
+    `urls` and `is_shadow` are the gateway's to set. A plugin whose vendor keeps marks with a flow (metadata, tags, an
     idempotency key) keeps `is_shadow` there too, so that what was opened as a shadow is never found as anything else.
     """
 
@@ -111,7 +119,7 @@ class FlowOrder:
     vendor_options: Mapping[str, Mapping[str, Any]] = attrs.field(
         factory=dict, converter=if_mapping, validator=are_json_options, repr=False, hash=False
     )
-    callbacks: CallbackUrls | None = attrs.field(default=None, repr=False)
+    urls: FlowUrls | None = attrs.field(default=None, repr=False)
     is_shadow: bool = False
 
     @applicant.validator
@@ -181,7 +189,7 @@ class Flow:
     """One verification, as far as it has come.
 
     `secrets` (a token of the flow's own, say) and `link` are dark and leave only by `dump(flow, secrets=True)`; a plugin
-    can go on without them from the reference alone. `details` are the vendor's further ids. `opened_at` is aware.
+    can go on without them from the reference alone. `details` are the vendor's further ids. `created_at` is aware.
     `policy` is the one that the flow began with and keeps, `explanation` says why it is with this account. `shadow` is a flow
     of the same order at a second vendor, for comparison; `is_shadow` marks that one, whose result decides nothing. `subject`
     is the person that an answer must be about (see `subject_of`), None where the vendor names nobody or that is not known.
@@ -196,7 +204,7 @@ class Flow:
     uploads: tuple[Upload, ...] = attrs.field(default=(), converter=as_tuple)
     details: Mapping[str, str] = attrs.field(factory=dict, converter=plain_mapping, hash=False)
     secrets: Mapping[str, Secret] = attrs.field(factory=dict, converter=plain_mapping, repr=False, hash=False)
-    opened_at: datetime | None = attrs.field(default=None, validator=is_aware)
+    created_at: datetime | None = attrs.field(default=None, validator=is_aware)
     policy: Policy | None = attrs.field(default=None, repr=lambda policy: repr(policy and policy.name))
     policy_mark: str | None = attrs.field(default=None, repr=False)
     subject: str | None = attrs.field(default=None, repr=False)

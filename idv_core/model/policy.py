@@ -10,7 +10,7 @@ from urllib.parse import quote
 import attrs
 
 from .evidence import Check, CheckKind, CheckOutcome
-from .values import are_countries, is_unit, plain_mapping, texts
+from .validation import are_countries, is_unit, plain_mapping, texts
 from .words import listed, near, quoted
 
 
@@ -42,7 +42,7 @@ class Action(StrEnum):
 
 class VerdictRule(StrEnum):
     """`trust`: a bad verdict counts, none does no harm. `require`: there must be a good one. `ignore`: as if none came.
-    `sufficient`: a good one is enough, also where no identity check passed (see `judge`)."""
+    `sufficient`: a good one is enough, also where no identity check passed (see `evaluate`)."""
 
     TRUST = "trust"
     REQUIRE = "require"
@@ -115,7 +115,7 @@ class Policy:
     """What turns evidence into a decision: `Policy(name="lending", thresholds={"cross_check.CUSTOMER_NAME": Threshold(...)})`.
 
     `thresholds` are by kind or by single check, the latter first. A score gives an outcome to checks that have none, and
-    can make the vendor's own outcome worse, never better. Without any rule this is the strict default: see `judge`.
+    can make the vendor's own outcome worse, never better. Without any rule this is the strict default: see `evaluate`.
     """
 
     name: str = ""

@@ -9,10 +9,10 @@ from typing import Any
 
 import attrs
 
-from .dark import DarkMapping, not_pickled
 from .evidence import Check, CheckKind, CheckOutcome, DocumentEvidence, VendorVerdict
 from .flow import Flow, FlowStatus
-from .values import are, is_aware, optional, several
+from .redacted import RedactedMapping, not_pickled
+from .validation import are, is_aware, optional, several
 
 
 class Decision(StrEnum):
@@ -38,8 +38,8 @@ class Reason:
         return self.text
 
 
-def _dark(raw: Mapping[str, Any]) -> DarkMapping:
-    return raw if isinstance(raw, DarkMapping) else DarkMapping(raw)
+def _dark(raw: Mapping[str, Any]) -> RedactedMapping:
+    return raw if isinstance(raw, RedactedMapping) else RedactedMapping(raw)
 
 
 @not_pickled

@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 
 from .secret import Secret
-from .values import plain_mapping, text
+from .validation import plain_mapping, text
 
 
 def _secret(url: str | Secret | None) -> Secret | None:
@@ -19,12 +19,12 @@ def _secret(url: str | Secret | None) -> Secret | None:
 class Template:
     """What is to exist at the vendor. `settings` are the vendor's own, typed by the plugin where it can.
 
-    `callback_url` (a text will do) is a secret: who knows it is taken for the vendor.
+    `webhook_url` (a text will do) is a secret: who knows it is taken for the vendor.
     """
 
     name: str = attrs.field(validator=text())
     settings: Mapping[str, Any] = attrs.field(factory=dict, converter=plain_mapping, hash=False)
-    callback_url: Secret | None = attrs.field(default=None, converter=_secret)
+    webhook_url: Secret | None = attrs.field(default=None, converter=_secret)
 
 
 @attrs.frozen(kw_only=True)

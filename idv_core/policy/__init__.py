@@ -1,7 +1,7 @@
-"""Evidence to decision: `judge` applies a policy's rules. Pure, deterministic, and it says why."""
+"""Evidence to decision: `evaluate` applies a policy's rules. Pure, deterministic, and it says why."""
 
 from ..model.policy import Action, CheckRules, DocumentRules, Policy, Threshold, VerdictRule
-from .judging import DEFAULT_POLICY, judge, strictest
+from .evaluation import DEFAULT_POLICY, evaluate, strictest
 
 __all__ = [
     "DEFAULT_POLICY",
@@ -11,6 +11,6 @@ __all__ = [
     "Policy",
     "Threshold",
     "VerdictRule",
-    "judge",
+    "evaluate",
     "strictest",
 ]

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import attrs
 
-from ..model.values import are_countries, is_aware, is_count, is_count_or_none, is_text, plain_mapping, texts
+from ..model.validation import are_countries, is_aware, is_count, is_count_or_none, is_text, plain_mapping, texts
 from ..model.words import quoted
 from .buckets import BUCKETS, hundredths, ranges_of
 

@@ -4,7 +4,7 @@ from .asgi import AsgiTransport, Served, serve
 from .clock import FakeClock, RunningClock
 from .direct import DirectTransport
 from .emulator import Call, Emulator, Refused, Reply
-from .files import FileShelf
+from .files import FileServer
 from .platform import Network, by_content
 from .specimens import PEOPLE, Person, Specimen, is_picture, make_specimen, read_specimen
 
@@ -15,7 +15,7 @@ __all__ = [
     "DirectTransport",
     "Emulator",
     "FakeClock",
-    "FileShelf",
+    "FileServer",
     "Network",
     "Person",
     "Refused",

@@ -10,7 +10,7 @@ import httpx
 Form: TypeAlias = Mapping[str, str | bytes]
 
 
-def fill_in(browser: httpx.Client, url: str, *forms: Form) -> httpx.Response:
+def submit_forms(browser: httpx.Client, url: str, *forms: Form) -> httpx.Response:
     """Open the page, send one form after the other (bytes are files), and give the last answer.
 
     Raises AssertionError when the page does not open.

@@ -16,7 +16,7 @@ START = datetime(2026, 3, 2, 10, 15, tzinfo=UTC)
 class FakeClock:
     """`Clock` for tests. Waiting returns at once and moves the clock; `on_advance` runs after each move.
 
-    Put an emulator's `tick` into `on_advance`, and its callbacks come as time passes.
+    Put an emulator's `tick` into `on_advance`, and its webhooks come as time passes.
     """
 
     def __init__(self, start: datetime = START) -> None:

@@ -1,11 +1,11 @@
 """The conformance suite: pytest classes that a plugin's tests inherit.
 
-Write a fixture `bench` that returns a `Bench` over your plugin and your emulator, and inherit::
+Write a fixture `harness` that returns a `Harness` over your plugin and your emulator, and inherit::
 
     class TestAcme(PluginConformance):
         @pytest.fixture
-        def bench(self):
-            return Bench(plugin=idv_plugin(), ...)
+        def harness(self):
+            return Harness(plugin=idv_plugin(), ...)
 
 Every capability that your adapter has is exercised, by the blocking gateway and by the async one.
 """
@@ -27,25 +27,21 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ..callbacks.desk import MAX_BODY
 from ..errors import (
-    CallbackRejected,
     DuplicateFlow,
     FlowNotFound,
     IdvError,
     OutcomeUnknown,
     PluginError,
     VendorError,
+    WebhookRejected,
 )
 from ..model import Decision, Flow, FlowRef, FlowStatus, Result, Secret, dump, load
-from ..protocols import (
+from ..plugin.protocols import (
     CONTRACT_VERSION,
     AdapterProtocol,
-    CallbackProtocol,
-    CallbackReading,
     CredentialsProtocol,
     FlowProtocol,
-    InboundCall,
     LinkProtocol,
     RecoverProtocol,
     ResultProtocol,
@@ -53,8 +49,11 @@ from ..protocols import (
     TemplateProtocol,
     TokenProtocol,
     UploadProtocol,
+    Webhook,
+    WebhookEvent,
+    WebhookProtocol,
 )
-from .bench import ACCOUNT, Bench, Driver, Finish, another_person, operations_of
+from ..webhooks.receiver import MAX_BODY
 from .doubting import (
     CHANGES,
     UNREADABLE_DATES,
@@ -71,8 +70,9 @@ from .doubting import (
     telling,
 )
 from .emulator import Reply
-from .feeding import assert_announced, feed, first_requests, recorded_answers
+from .fuzzing import assert_announced, feed, first_requests, recorded_answers
 from .garbled import UNREADABLE, assert_error_is_read
+from .harness import ACCOUNT, Driver, Finish, Harness, another_person, operations_of
 from .strategies import json_like, json_values
 
 _FORBIDDEN_IMPORTS = {
@@ -88,7 +88,7 @@ _FORBIDDEN_IMPORTS = {
     "random",
 }
 # Not imported in production; a folder `testing` is the same.
-_TEST_CODE = ("emulator", "emulation", "hosted", "bench", "judge")
+_TEST_CODE = ("emulator", "emulation", "hosted", "harness", "evaluate")
 # `finish` may walk through a hosted page with httpx.Client, whose log is the applicant's browser's affair, not ours.
 _APPLICANTS_BROWSER = "httpx"
 _UNUSUAL = (
@@ -124,40 +124,42 @@ _SLOW = settings(
 
 
 class PluginConformance:
-    """Inherit it and write the fixture `bench`."""
+    """Inherit it and write the fixture `harness`."""
 
     @pytest.fixture(params=["sync", "async"])
-    def idv(self, bench: Bench, request: pytest.FixtureRequest) -> Iterator[Driver]:
-        driver = Driver(bench, request.param)
+    def idv(self, harness: Harness, request: pytest.FixtureRequest) -> Iterator[Driver]:
+        driver = Driver(harness, request.param)
         yield driver
         driver.close()
 
     @pytest.fixture
-    def adapter(self, bench: Bench) -> Any:
-        return Driver(bench, "sync").adapter
+    def adapter(self, harness: Harness) -> Any:
+        return Driver(harness, "sync").adapter
 
     # The contract
 
-    def test_implements_the_contract(self, bench: Bench, adapter: Any) -> None:
-        assert bench.plugin.contract == CONTRACT_VERSION
+    def test_implements_the_contract(self, harness: Harness, adapter: Any) -> None:
+        assert harness.plugin.contract == CONTRACT_VERSION
         for protocol in (AdapterProtocol, FlowProtocol, ResultProtocol):
             assert isinstance(adapter, protocol), f"{type(adapter).__name__} lacks {protocol.__name__}"
-        assert type(adapter) in bench.plugin.adapters, (
+        assert type(adapter) in harness.plugin.adapters, (
             "the plugin's `adapters` must name every class that `create` returns"
         )
 
-    def test_says_all_that_the_suite_needs(self, bench: Bench, adapter: Any) -> None:
+    def test_says_all_that_the_suite_needs(self, harness: Harness, adapter: Any) -> None:
         needed = {
             "documents": UploadProtocol,
             "bad_documents": UploadProtocol,
             "template": TemplateProtocol,
-            "callback": CallbackProtocol,
+            "callback": WebhookProtocol,
             "expire_tokens": TokenProtocol,
         }
         for name, protocol in needed.items():
-            assert not isinstance(adapter, protocol) or getattr(bench, name), f"{protocol.__name__} needs Bench.{name}"
-        assert bench.errors, "Bench.errors: the error table of the vendor's pages"
-        assert bench.unknown_words, "Bench.unknown_words: answers that nobody documents"
+            assert not isinstance(adapter, protocol) or getattr(harness, name), (
+                f"{protocol.__name__} needs Harness.{name}"
+            )
+        assert harness.errors, "Harness.errors: the error table of the vendor's pages"
+        assert harness.unknown_words, "Harness.unknown_words: answers that nobody documents"
 
     def test_does_no_io(self, adapter: Any) -> None:
         package = Path(str(sys.modules[type(adapter).__module__.partition(".")[0]].__file__)).parent
@@ -172,97 +174,97 @@ class PluginConformance:
 
     # The life of a flow
 
-    def test_opens_a_flow(self, bench: Bench, idv: Driver) -> None:
-        flow = idv.open(bench.order)
+    def test_opens_a_flow(self, harness: Harness, idv: Driver) -> None:
+        flow = idv.open(harness.order)
         assert flow.id
         ref = FlowRef.parse(flow.ref)
         assert (ref.account, ref.id, ref.is_shadow) == (ACCOUNT, flow.id, False)
         assert not flow.status.is_final
-        assert flow.opened_at is not None
-        assert flow.opened_at.tzinfo is not None
+        assert flow.created_at is not None
+        assert flow.created_at.tzinfo is not None
 
-    def test_what_was_opened_goes_through_json(self, bench: Bench, idv: Driver) -> None:
-        flow = idv.open(bench.order)
+    def test_what_was_opened_goes_through_json(self, harness: Harness, idv: Driver) -> None:
+        flow = idv.open(harness.order)
         assert load(Flow, json.loads(json.dumps(dump(flow, secrets=True)))) == flow
         without = json.dumps(dump(flow))
         assert not [secret for secret in _secrets(flow) if secret in without]
 
-    def test_not_finished_is_undecided(self, bench: Bench, idv: Driver) -> None:
-        result = idv.result(idv.open(bench.order))
+    def test_not_finished_is_undecided(self, harness: Harness, idv: Driver) -> None:
+        result = idv.result(idv.open(harness.order))
         assert not result.status.is_final
         assert result.decision is Decision.UNDECIDED
 
-    def test_good_evidence_approves(self, bench: Bench, idv: Driver) -> None:
-        result = idv.wait(bench.finish(idv, idv.open(bench.order)))
+    def test_good_evidence_approves(self, harness: Harness, idv: Driver) -> None:
+        result = idv.wait(harness.finish(idv, idv.open(harness.order)))
         assert result.status is FlowStatus.FINISHED
         assert not result.failed_checks()
         assert result.decision is Decision.APPROVED, [str(reason) for reason in result.reasons]
 
-    def test_bad_evidence_declines(self, bench: Bench, idv: Driver) -> None:
-        result = idv.wait(bench.finish_badly(idv, idv.open(bench.order)))
+    def test_bad_evidence_declines(self, harness: Harness, idv: Driver) -> None:
+        result = idv.wait(harness.finish_badly(idv, idv.open(harness.order)))
         assert result.status is FlowStatus.FINISHED
         assert result.failed_checks()
         assert result.decision is Decision.DECLINED
 
-    def test_evidence_is_what_the_adapter_says_it_can_be(self, bench: Bench, idv: Driver) -> None:
-        for number, finish in enumerate((bench.finish, bench.finish_badly)):
+    def test_evidence_is_what_the_adapter_says_it_can_be(self, harness: Harness, idv: Driver) -> None:
+        for number, finish in enumerate((harness.finish, harness.finish_badly)):
             order = another_person(
-                attrs.evolve(bench.order, application_id=f"APP-evidence-{number}"), f"evidence-{number}"
+                attrs.evolve(harness.order, application_id=f"APP-evidence-{number}"), f"evidence-{number}"
             )
             assert_announced(idv.adapter, idv.wait(finish(idv, idv.open(order))))
 
-    def test_credentials_can_be_tried(self, bench: Bench, idv: Driver) -> None:
+    def test_credentials_can_be_tried(self, harness: Harness, idv: Driver) -> None:
         _offered(idv.adapter, CredentialsProtocol, TokenProtocol)
         assert idv.check_credentials() is True
 
-    def test_a_reference_is_enough_to_go_on(self, bench: Bench, idv: Driver) -> None:
-        flow = bench.finish(idv, idv.open(bench.order))
-        bench.clock.advance(3600)
+    def test_a_reference_is_enough_to_go_on(self, harness: Harness, idv: Driver) -> None:
+        flow = harness.finish(idv, idv.open(harness.order))
+        harness.clock.advance(3600)
         there = idv.flow(flow.ref)
         assert there.ref == flow.ref
         assert idv.result(flow.ref).status is FlowStatus.FINISHED
 
-    def test_results_go_through_json(self, bench: Bench, idv: Driver) -> None:
-        result = idv.wait(bench.finish(idv, idv.open(bench.order)))
+    def test_results_go_through_json(self, harness: Harness, idv: Driver) -> None:
+        result = idv.wait(harness.finish(idv, idv.open(harness.order)))
         assert load(Result, json.loads(json.dumps(dump(result, secrets=True)))) == result
 
-    def test_uploads_are_answered_one_by_one(self, bench: Bench, idv: Driver) -> None:
+    def test_uploads_are_answered_one_by_one(self, harness: Harness, idv: Driver) -> None:
         _offered(idv.adapter, UploadProtocol)
-        flow = idv.upload(idv.open(bench.order), bench.documents)
-        assert [upload.document_id for upload in flow.uploads] == [document.id for document in bench.documents]
+        flow = idv.upload(idv.open(harness.order), harness.documents)
+        assert [upload.document_id for upload in flow.uploads] == [document.id for document in harness.documents]
         with pytest.raises(IdvError):
-            idv.upload(flow, bench.documents)
+            idv.upload(flow, harness.documents)
 
-    def test_submitting_says_how_far_it_is(self, bench: Bench, idv: Driver) -> None:
+    def test_submitting_says_how_far_it_is(self, harness: Harness, idv: Driver) -> None:
         _offered(idv.adapter, SubmitProtocol)
-        flow = idv.upload(idv.open(bench.order), bench.documents)
+        flow = idv.upload(idv.open(harness.order), harness.documents)
         assert idv.submit(flow).ref == flow.ref
 
-    def test_links_can_be_renewed(self, bench: Bench, idv: Driver) -> None:
+    def test_links_can_be_renewed(self, harness: Harness, idv: Driver) -> None:
         _offered(idv.adapter, LinkProtocol)
-        flow = idv.open(bench.order)
-        bench.clock.advance(60)
+        flow = idv.open(harness.order)
+        harness.clock.advance(60)
         renewed = idv.renew_link(flow)
         assert renewed.ref == flow.ref
         assert renewed.link is not None
         assert renewed.link != flow.link
 
-    def test_provisioning_twice_leaves_one(self, bench: Bench, idv: Driver) -> None:
+    def test_provisioning_twice_leaves_one(self, harness: Harness, idv: Driver) -> None:
         _offered(idv.adapter, TemplateProtocol)
-        first = idv.provision(bench.template)
-        second = idv.provision(bench.template)
+        first = idv.provision(harness.template)
+        second = idv.provision(harness.template)
         assert first.created
         assert not second.created
         assert first.id == second.id
 
     # Tokens
 
-    def test_a_token_is_fetched_once_and_renewed(self, bench: Bench, idv: Driver) -> None:
+    def test_a_token_is_fetched_once_and_renewed(self, harness: Harness, idv: Driver) -> None:
         _offered(idv.adapter, TokenProtocol)
-        assert bench.expire_tokens is not None, "TokenProtocol needs Bench.expire_tokens"
-        flow = idv.open(bench.order)
+        assert harness.expire_tokens is not None, "TokenProtocol needs Harness.expire_tokens"
+        flow = idv.open(harness.order)
         idv.status(flow)
-        bench.expire_tokens()
+        harness.expire_tokens()
         try:
             assert idv.status(flow).ref == flow.ref
         except VendorError as error:
@@ -270,30 +272,30 @@ class PluginConformance:
 
     # Errors
 
-    def test_documented_errors(self, bench: Bench, idv: Driver) -> None:
-        for documented in bench.errors:
-            order = attrs.evolve(bench.order, application_id=f"APP-{id(documented)}")
+    def test_documented_errors(self, harness: Harness, idv: Driver) -> None:
+        for documented in harness.errors:
+            order = attrs.evolve(harness.order, application_id=f"APP-{id(documented)}")
             flow = None if documented.operation == "open" else idv.open(another_person(order, str(id(documented))))
-            bench.emulator.fault(documented.match, documented.reply, times=10)
+            harness.emulator.fault(documented.match, documented.reply, times=10)
             with pytest.raises(documented.error) as caught:
-                _operate(idv, bench, documented.operation, flow)
-            bench.emulator.clear_faults()
+                _operate(idv, harness, documented.operation, flow)
+            harness.emulator.clear_faults()
             error = caught.value
             assert error.account == ACCOUNT, documented
             assert error.operation == documented.operation, documented
             assert error.status == documented.reply.status, documented
 
     @pytest.mark.parametrize("status", _UNUSUAL)
-    def test_any_status_is_a_model_or_an_error(self, bench: Bench, idv: Driver, status: int) -> None:
-        flow = idv.open(bench.order)
-        bench.emulator.fault("", Reply(status, content=b"<html>", type="text/html"), times=20)
+    def test_any_status_is_a_model_or_an_error(self, harness: Harness, idv: Driver, status: int) -> None:
+        flow = idv.open(harness.order)
+        harness.emulator.fault("", Reply(status, content=b"<html>", type="text/html"), times=20)
         for operation in ("open", "status", "result"):
-            _is_understood(partial(_operate, idv, bench, operation, flow))
+            _is_understood(partial(_operate, idv, harness, operation, flow))
 
-    def test_errors_are_read_whatever_the_body_is(self, bench: Bench) -> None:
+    def test_errors_are_read_whatever_the_body_is(self, harness: Harness) -> None:
         """A page of HTML in place of JSON is everyday: `read_error` raises nothing, and the HTTP status still counts."""
-        driver = Driver(bench, "sync")
-        for request in first_requests(driver, bench):
+        driver = Driver(harness, "sync")
+        for request in first_requests(driver, harness):
             for status in _UNUSUAL:
                 for what in UNREADABLE:
                     assert_error_is_read(driver.adapter, request, status, what)
@@ -301,57 +303,57 @@ class PluginConformance:
 
     # What nobody knows
 
-    def test_an_opening_without_an_answer_is_cleared_up(self, bench: Bench, idv: Driver) -> None:
+    def test_an_opening_without_an_answer_is_cleared_up(self, harness: Harness, idv: Driver) -> None:
         """With `recover` there is one flow afterwards, or `DuplicateFlow` says that the vendor has it and does not name it."""
         _offered(idv.adapter, RecoverProtocol)
-        assert bench.opened is not None, "RecoverProtocol needs Bench.opened"
-        losing = _LosesAnswers(bench.transport)
-        driver = Driver(attrs.evolve(bench, transport=losing), idv.kind)
-        driver.open(another_person(attrs.evolve(bench.order, application_id="APP-before"), "before"))
+        assert harness.opened is not None, "RecoverProtocol needs Harness.opened"
+        losing = _LosesAnswers(harness.transport)
+        driver = Driver(attrs.evolve(harness, transport=losing), idv.kind)
+        driver.open(another_person(attrs.evolve(harness.order, application_id="APP-before"), "before"))
         losing.armed = True
         try:
-            driver.open(bench.order)
+            driver.open(harness.order)
         except OutcomeUnknown as error:
             assert error.ask == "recover"
         losing.armed = False
         for _ in range(2):
             try:
-                assert driver.recover(bench.order).application_id == bench.order.application_id
+                assert driver.recover(harness.order).application_id == harness.order.application_id
             except DuplicateFlow:
                 pass
             except (OutcomeUnknown, FlowNotFound):
-                assert bench.opened(bench.order) == 0, "recover did not find the flow"
-            assert bench.opened(bench.order) <= 1, "recover opened a second flow"
+                assert harness.opened(harness.order) == 0, "recover did not find the flow"
+            assert harness.opened(harness.order) <= 1, "recover opened a second flow"
         driver.close()
 
     # What is not understood
 
-    def test_unknown_words_never_approve(self, bench: Bench, idv: Driver) -> None:
-        for unknown in bench.unknown_words:
-            order = attrs.evolve(bench.order, application_id=f"APP-{id(unknown)}")
-            flow = bench.finish(idv, idv.open(another_person(order, str(id(unknown)))))
-            bench.clock.advance(3600)
-            bench.emulator.fault(unknown.match, unknown.reply(flow), times=10)
+    def test_unknown_words_never_approve(self, harness: Harness, idv: Driver) -> None:
+        for unknown in harness.unknown_words:
+            order = attrs.evolve(harness.order, application_id=f"APP-{id(unknown)}")
+            flow = harness.finish(idv, idv.open(another_person(order, str(id(unknown)))))
+            harness.clock.advance(3600)
+            harness.emulator.fault(unknown.match, unknown.reply(flow), times=10)
             try:
                 assert idv.result(flow).decision is not Decision.APPROVED, unknown
             except IdvError as error:
                 assert not isinstance(error, PluginError), unknown
-            bench.emulator.clear_faults()
+            harness.emulator.clear_faults()
 
-    def test_an_approval_rests_on_checks(self, bench: Bench) -> None:
+    def test_an_approval_rests_on_checks(self, harness: Harness) -> None:
         """Whatever key is taken out of an approving answer, renamed or emptied, no approval is left without a passed check."""
-        for change, name, result in _changed(bench, bench.finish, "rests"):
+        for change, name, result in _changed(harness, harness.finish, "rests"):
             assert not approves(result) or is_borne(result), (
                 f"approved without one passed identity check when the key {name!r} is {change}"
             )
 
-    def test_what_tells_good_from_bad_is_needed(self, bench: Bench) -> None:
+    def test_what_tells_good_from_bad_is_needed(self, harness: Harness) -> None:
         """Without the keys and words in which a good answer differs from a bad one nobody is approved.
 
-        Name in `Bench.does_without` the keys that say only what another one says too.
+        Name in `Harness.does_without` the keys that say only what another one says too.
         """
-        good, bad = Replayed(bench, bench.finish, "good"), Replayed(bench, bench.finish_badly, "bad")
-        keys, words = telling(good, bad, bench.does_without)
+        good, bad = Replayed(harness, harness.finish, "good"), Replayed(harness, harness.finish_badly, "bad")
+        keys, words = telling(good, bad, harness.does_without)
         for name in sorted(keys):
             for change, changed in CHANGES.items():
                 assert not approves(good.with_change(changed(name))), f"approved although the key {name!r} is {change}"
@@ -362,32 +364,32 @@ class PluginConformance:
         for made in (good, bad):
             made.close()
 
-    def test_bad_evidence_stays_bad(self, bench: Bench) -> None:
+    def test_bad_evidence_stays_bad(self, harness: Harness) -> None:
         """Nothing that is missing in an answer about bad papers makes an approval of it."""
-        for change, name, result in _changed(bench, bench.finish_badly, "stays-bad"):
+        for change, name, result in _changed(harness, harness.finish_badly, "stays-bad"):
             assert not approves(result), f"bad papers are approved when the key {name!r} is {change}"
 
-    def test_an_answer_about_somebody_else_never_approves(self, bench: Bench) -> None:
+    def test_an_answer_about_somebody_else_never_approves(self, harness: Harness) -> None:
         """The answers about one person's good papers come when another's flow is asked for."""
-        good = Replayed(bench, bench.finish, "somebody")
-        other = Replayed(bench, bench.finish_badly, "else")
+        good = Replayed(harness, harness.finish, "somebody")
+        other = Replayed(harness, harness.finish_badly, "else")
         if approves(good.result) and names(good.answers, good.flow.id):
             assert not approves(other.with_answers_of(good)), "approved by an answer that names another flow"
         for made in (good, other):
             made.close()
 
-    def test_an_opening_that_names_somebody_else_is_not_taken(self, bench: Bench) -> None:
+    def test_an_opening_that_names_somebody_else_is_not_taken(self, harness: Harness) -> None:
         """What comes back from a create is compared with what was asked, as far as the vendor says it."""
         met = False
         for fact in ("application_id", "reference", "email"):
-            order = another_person(attrs.evolve(bench.order, application_id=f"APP-names-{fact}"), f"names-{fact}")
+            order = another_person(attrs.evolve(harness.order, application_id=f"APP-names-{fact}"), f"names-{fact}")
             asked = order.application_id if fact == "application_id" else getattr(order.applicant, fact)
             if asked is None:
                 continue
             misnaming = Misnaming(
-                bench.transport, asked, another_person(order, "somebody-else").applicant.email or "else"
+                harness.transport, asked, another_person(order, "somebody-else").applicant.email or "else"
             )
-            driver = Driver(attrs.evolve(bench, transport=misnaming), "sync")
+            driver = Driver(attrs.evolve(harness, transport=misnaming), "sync")
             try:
                 driver.open(order)
             except PluginError as error:
@@ -401,22 +403,22 @@ class PluginConformance:
         if not met:
             pytest.skip("not offered: the answer to an opening names nobody")
 
-    def test_the_same_order_again_is_one_flow_or_an_advice(self, bench: Bench, idv: Driver) -> None:
+    def test_the_same_order_again_is_one_flow_or_an_advice(self, harness: Harness, idv: Driver) -> None:
         """In one process the same flow; in another one the same, or an error that says that there is one."""
-        first = idv.open(bench.order)
-        assert idv.open(bench.order).ref == first.ref
-        elsewhere = Driver(bench, idv.kind)
+        first = idv.open(harness.order)
+        assert idv.open(harness.order).ref == first.ref
+        elsewhere = Driver(harness, idv.kind)
         if isinstance(idv.adapter, RecoverProtocol):
             try:
-                assert elsewhere.recover(bench.order).ref == first.ref
+                assert elsewhere.recover(harness.order).ref == first.ref
             except DuplicateFlow:
                 pass
-            assert bench.opened is None or bench.opened(bench.order) <= 1
+            assert harness.opened is None or harness.opened(harness.order) <= 1
         elsewhere.close()
 
-    def test_dates_that_cannot_be_read_never_approve(self, bench: Bench) -> None:
+    def test_dates_that_cannot_be_read_never_approve(self, harness: Harness) -> None:
         """A document's own date that is there and cannot be read is not the same as none."""
-        made = Replayed(bench, bench.finish, "dates")
+        made = Replayed(harness, harness.finish, "dates")
         for name in sorted(dates_in(made.answers)):
             for other in UNREADABLE_DATES:
                 result = made.with_change(redated(name, other))
@@ -427,13 +429,13 @@ class PluginConformance:
 
     @_SLOW
     @given(data=st.data())
-    def test_any_json_is_a_model_or_an_error(self, bench: Bench, data: st.DataObject) -> None:
+    def test_any_json_is_a_model_or_an_error(self, harness: Harness, data: st.DataObject) -> None:
         """Every operation, with answers of any shape and real answers in which something is changed."""
-        driver = Driver(bench, "sync")
-        examples = recorded_answers(bench)
+        driver = Driver(harness, "sync")
+        examples = recorded_answers(harness)
         operation = data.draw(st.sampled_from(operations_of(driver.adapter)))
         answers = data.draw(st.lists(json_like(examples), min_size=1, max_size=4))
-        feed(driver, bench, operation, [json.dumps(answer).encode() for answer in answers])
+        feed(driver, harness, operation, [json.dumps(answer).encode() for answer in answers])
 
     @_SLOW
     @given(
@@ -442,80 +444,81 @@ class PluginConformance:
         status=st.sampled_from([200, 201, 204, 400, 401, 404, 409, 500]),
     )
     def test_any_bytes_are_a_model_or_an_error(
-        self, bench: Bench, data: st.DataObject, content: bytes, status: int
+        self, harness: Harness, data: st.DataObject, content: bytes, status: int
     ) -> None:
-        driver = Driver(bench, "sync")
-        feed(driver, bench, data.draw(st.sampled_from(operations_of(driver.adapter))), [content], status)
+        driver = Driver(harness, "sync")
+        feed(driver, harness, data.draw(st.sampled_from(operations_of(driver.adapter))), [content], status)
 
-    def test_an_id_stays_one_segment(self, bench: Bench, idv: Driver) -> None:
+    def test_an_id_stays_one_segment(self, harness: Harness, idv: Driver) -> None:
         for hostile in ("../../admin?x=", "a/b#c", "..", "x\r\ny: z", "%2e%2e"):
-            bench.emulator.calls.clear()
+            harness.emulator.calls.clear()
             _is_understood(partial(idv.status, Flow(id=hostile, status="open", account=ACCOUNT)))
-            assert not [call for call in bench.emulator.calls if "admin" in call.split("?")[0].split("/")], hostile
+            assert not [call for call in harness.emulator.calls if "admin" in call.split("?")[0].split("/")], hostile
 
-    # Callbacks
+    # Webhooks
 
-    def test_callbacks_are_proved_bounded_and_known_again(self, bench: Bench, idv: Driver) -> None:
-        _offered(idv.adapter, CallbackProtocol)
-        assert bench.callback is not None, "CallbackProtocol needs Bench.callback"
-        urls = idv.gateway._operations.live.desk.urls(ACCOUNT, "APP-1")
-        # the bench knows the purpose, the core the address
-        inbound = bench.callback("/token")
-        purpose = inbound.path.rpartition("/")[2]
-        path = urls.url(purpose).rpartition(f"/{ACCOUNT}")[2]
-        inbound = attrs.evolve(inbound, path=path)
-        first = idv.receive(ACCOUNT, inbound)
+    def test_webhooks_are_proved_bounded_and_known_again(self, harness: Harness, idv: Driver) -> None:
+        _offered(idv.adapter, WebhookProtocol)
+        assert harness.webhook is not None, "WebhookProtocol needs Harness.webhook"
+        urls = idv.gateway._operations.active.receiver.urls(ACCOUNT, "APP-1")
+        # the harness knows the purpose, the core the address
+        request = harness.webhook("/token")
+        purpose = request.path.rpartition("/")[2]
+        path = urls.webhook(purpose).rpartition(f"/{ACCOUNT}")[2]
+        request = attrs.evolve(request, path=path)
+        first = idv.receive(ACCOUNT, request)
         assert first.application_id == "APP-1"
         assert not first.repeated
-        # a visit of the browser is news each time
-        assert idv.receive(ACCOUNT, inbound).repeated == (purpose != "return")
+        assert idv.receive(ACCOUNT, request).repeated
         token = path.split("/")[1]
         forged = path.replace(token, token[:-2] + ("aa" if token[-2:] != "aa" else "bb"))
         for hostile, status in (
-            (attrs.evolve(inbound, path=forged), 404),
-            (attrs.evolve(inbound, path="/results"), 404),
-            (attrs.evolve(inbound, body=b"x" * (MAX_BODY + 1)), 413),
-            (attrs.evolve(inbound, path=f"/{token}/nonsense"), 404),
+            (attrs.evolve(request, path=forged), 404),
+            (attrs.evolve(request, path="/results"), 404),
+            (attrs.evolve(request, body=b"x" * (MAX_BODY + 1)), 413),
+            (attrs.evolve(request, path=f"/{token}/nonsense"), 404),
         ):
-            with pytest.raises(CallbackRejected) as caught:
+            with pytest.raises(WebhookRejected) as caught:
                 idv.receive(ACCOUNT, hostile)
             assert caught.value.status == status
 
     @_SLOW
     @given(
-        purpose=st.sampled_from(["results", "auth", "return", "events", "chat", "x"]),
+        purpose=st.sampled_from(["results", "auth", "events", "chat", "x"]),
         method=st.sampled_from(["GET", "POST"]),
         body=st.one_of(st.binary(max_size=100), json_values.map(lambda value: json.dumps(value).encode())),
         headers=st.dictionaries(st.sampled_from(["token", "authorization", "content-type"]), st.text(max_size=40)),
     )
-    def test_any_callback_is_read_or_refused(
-        self, bench: Bench, purpose: str, method: str, body: bytes, headers: dict[str, str]
+    def test_any_webhook_is_read_or_refused(
+        self, harness: Harness, purpose: str, method: str, body: bytes, headers: dict[str, str]
     ) -> None:
-        adapter = Driver(bench, "sync").adapter
-        _offered(adapter, CallbackProtocol)
-        call = InboundCall(purpose=purpose, method=method, body=body, headers=headers)
+        adapter = Driver(harness, "sync").adapter
+        _offered(adapter, WebhookProtocol)
+        call = Webhook(purpose=purpose, method=method, body=body, headers=headers)
         try:
-            reading = adapter.read_callback(call)
-        except CallbackRejected as error:
+            reading = adapter.read_webhook(call)
+        except WebhookRejected as error:
             assert 400 <= error.status < 500
         else:
-            assert isinstance(reading, CallbackReading)
+            assert isinstance(reading, WebhookEvent)
 
     # Dark by default
 
-    def test_nothing_secret_shows(self, bench: Bench, idv: Driver, caplog: pytest.LogCaptureFixture) -> None:
+    def test_nothing_secret_shows(self, harness: Harness, idv: Driver, caplog: pytest.LogCaptureFixture) -> None:
         with caplog.at_level(logging.DEBUG):
-            flow = idv.open(bench.order)
-            finished = bench.finish(idv, flow)
-            bench.clock.advance(3600)
+            flow = idv.open(harness.order)
+            finished = harness.finish(idv, flow)
+            harness.clock.advance(3600)
             result = idv.result(finished)
-            bench.emulator.fault(
-                "", Reply(400, {"error": f"bad {' '.join(bench.personal)}", "message": f"no {bench.personal[:1]}"}), 10
+            harness.emulator.fault(
+                "",
+                Reply(400, {"error": f"bad {' '.join(harness.personal)}", "message": f"no {harness.personal[:1]}"}),
+                10,
             )
             with pytest.raises(IdvError) as caught:
                 idv.result(finished)
         shown = {
-            "repr of the order": repr(bench.order),
+            "repr of the order": repr(harness.order),
             "repr of the flow": repr(flow) + repr(finished),
             "repr of the result": repr(result),
             "repr of the adapter": repr(idv.adapter),
@@ -524,15 +527,15 @@ class PluginConformance:
                 str(record.__dict__) for record in caplog.records if record.name != _APPLICANTS_BROWSER
             ),
         }
-        dark = [*bench.personal, *_secrets(flow), *_secrets(finished), *_setting_secrets(bench.settings)]
+        dark = [*harness.personal, *_secrets(flow), *_secrets(finished), *_setting_secrets(harness.settings)]
         for where, text in shown.items():
             for secret in dark:
                 assert secret not in text, f"{where} shows what must stay dark"
 
 
-def _changed(bench: Bench, finish: Finish, mark: str) -> Iterator[tuple[str, str, Result | None]]:
+def _changed(harness: Harness, finish: Finish, mark: str) -> Iterator[tuple[str, str, Result | None]]:
     """The result with each key of the vendor's answers changed in each way."""
-    made = Replayed(bench, finish, mark)
+    made = Replayed(harness, finish, mark)
     for name in sorted(keys_in(made.answers)):
         for change, changed in CHANGES.items():
             yield change, name, made.with_change(changed(name))
@@ -545,14 +548,14 @@ def _offered(adapter: Any, *protocols: type) -> None:
         pytest.skip(f"not offered: no {' or '.join(protocol.__name__ for protocol in protocols)}")
 
 
-def _operate(idv: Driver, bench: Bench, operation: str, flow: Flow | None) -> Any:
+def _operate(idv: Driver, harness: Harness, operation: str, flow: Flow | None) -> Any:
     match operation:
         case "open":
-            return idv.open(attrs.evolve(bench.order, application_id=f"APP-{len(bench.emulator.calls)}"))
+            return idv.open(attrs.evolve(harness.order, application_id=f"APP-{len(harness.emulator.calls)}"))
         case "upload":
-            return idv.upload(flow, bench.documents)
+            return idv.upload(flow, harness.documents)
         case "provision":
-            return idv.provision(bench.template)
+            return idv.provision(harness.template)
         case _:
             return getattr(idv, operation)(flow)
 

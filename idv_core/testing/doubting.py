@@ -14,7 +14,7 @@ from ..engine.breaker import Circuit
 from ..engine.retry import Retry
 from ..errors import IdvError, PluginError
 from ..model import CheckKind, CheckOutcome, Decision, Flow, Result
-from .bench import Bench, Driver, Finish, another_person
+from .harness import Driver, Finish, Harness, another_person
 from .specimens import PEOPLE
 
 Change = Callable[[Any], Any]
@@ -30,17 +30,17 @@ _LATER = 3600.0
 class Replayed:
     """One finished flow whose `result` can be asked again and again, with the vendor's answers changed."""
 
-    def __init__(self, bench: Bench, finish: Finish, mark: str) -> None:
-        self._answers = _Answers(bench.transport)
+    def __init__(self, harness: Harness, finish: Finish, mark: str) -> None:
+        self._answers = _Answers(harness.transport)
         self._driver = Driver(
-            attrs.evolve(bench, transport=self._answers),
+            attrs.evolve(harness, transport=self._answers),
             "sync",
             retry=Retry(attempts=1),
             circuit=Circuit(failures=10**6),
         )
-        self.order = another_person(attrs.evolve(bench.order, application_id=f"APP-{mark}"), mark)
+        self.order = another_person(attrs.evolve(harness.order, application_id=f"APP-{mark}"), mark)
         self.flow: Flow = finish(self._driver, self._driver.open(self.order))
-        bench.clock.advance(_LATER)
+        harness.clock.advance(_LATER)
         # once for the token, and once for the answers alone
         self._driver.result(self.flow)
         self._answers.recorded.clear()
@@ -273,9 +273,9 @@ def names(answers: list[Any], id: str) -> bool:
 
 
 def is_borne(result: Result | None) -> bool:
-    """Whether a check that says who somebody is has passed, or a score for which the bench's policy has a threshold."""
+    """Whether a check that says who somebody is has passed, or a score for which the harness's policy has a threshold."""
     checks = result.checks if result is not None else ()
-    return any(check.outcome is CheckOutcome.PASSED and (check.judged or check.kind in IDENTITY) for check in checks)
+    return any(check.outcome is CheckOutcome.PASSED and (check.by_policy or check.kind in IDENTITY) for check in checks)
 
 
 def approves(result: Result | None) -> bool:

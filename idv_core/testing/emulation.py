@@ -11,11 +11,11 @@ import attrs
 import httpx
 
 from ..clock import Clock
-from ..gateway import Gateway
-from ..hookspecs import Plugin
+from ..gateway.sync import Gateway
 from ..model import Flow
-from ..protocols import Polling
-from .applicant import Form, fill_in
+from ..plugin.protocols import Polling
+from ..plugin.spec import Plugin
+from .applicant import Form, submit_forms
 from .emulator import Emulator
 from .specimens import Person
 
@@ -36,7 +36,7 @@ class Scene:
         """Go to the flow's link and fill in these forms, one after the other."""
         if flow.link is not None:
             with httpx.Client(timeout=10) as browser:
-                fill_in(browser, flow.link.url.reveal(), *forms)
+                submit_forms(browser, flow.link.url.reveal(), *forms)
 
 
 class Emulation(Protocol):

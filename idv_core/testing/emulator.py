@@ -107,7 +107,7 @@ Handler = Callable[[Call], Reply]
 class Emulator:
     """State, clock, faults and outgoing calls of one emulated vendor. Subclasses give `routes`.
 
-    `client` makes the client for calls that go out (callbacks, fetching of documents). `calls` lists `METHOD /path` of all
+    `client` makes the client for calls that go out (webhooks, fetching of documents). `calls` lists `METHOD /path` of all
     that came in. `tick()` sends what is due; call it as time passes.
     """
 
@@ -129,11 +129,11 @@ class Emulator:
         raise NotImplementedError
 
     def fault(self, match: str, reply: Reply, times: int = 1) -> None:
-        """Answer the next `times` calls that match with `reply`, without doing anything."""
+        """WebhookResponse the next `times` calls that match with `reply`, without doing anything."""
         self._faults.append(Fault(match, reply, times))
 
     def clear_faults(self) -> None:
-        """Answer as usual again."""
+        """WebhookResponse as usual again."""
         self._faults.clear()
 
     def on_error(self, reply: Reply) -> Reply:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import attrs
 
-from ..wire import Exchange, Request, Response
+from ..plugin.http import Exchange, Request, Response
 from .clock import START
 
 T = TypeVar("T")

@@ -23,12 +23,12 @@ from ..engine.breaker import Circuit
 from ..engine.retry import Retry
 from ..errors import FlowNotFound, IdvError, OutcomeUnknown, PluginError, VendorError
 from ..model import Decision, Flow, FlowOrder, Result
-from ..protocols import RecoverProtocol
+from ..plugin.protocols import RecoverProtocol
 from ..telemetry import RequestEnded, observes
-from .bench import Bench, Driver, another_person, operations_of
 from .clock import RunningClock
-from .fault_server import Answer, Fault, FaultServer
+from .fault_server import Fault, FaultServer, WebhookResponse
 from .forking import in_children
+from .harness import Driver, Harness, another_person, operations_of
 
 _BODY_LIMIT = 200_000
 _PATIENT = Limits(connect=60.0, read=60.0, write=60.0, pool=60.0, allow_private_urls=True)
@@ -48,12 +48,12 @@ _FORKED_CALLS = 10
 _LATER = 120.0
 
 
-def _says(status: int, **headers: str) -> Callable[[Answer], Answer]:
+def _says(status: int, **headers: str) -> Callable[[WebhookResponse], WebhookResponse]:
     named = {"content-type": "application/json"} | {name.replace("_", "-"): value for name, value in headers.items()}
     return lambda answer: (status, {**named, "date": answer[1].get("date", "")}, b'{"error": "no", "message": "no"}')
 
 
-def _body(content: bytes, **headers: str) -> Callable[[Answer], Answer]:
+def _body(content: bytes, **headers: str) -> Callable[[WebhookResponse], WebhookResponse]:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return lambda answer: (200, {"content-type": "application/json", **named}, content)
 
@@ -148,27 +148,27 @@ class _InStep:
 
 
 class FaultMatrix:
-    """The matrix of one plugin. `bench` must count flows (`Bench.opened`) and run on a `RunningClock`.
+    """The matrix of one plugin. `harness` must count flows (`Harness.opened`) and run on a `RunningClock`.
 
     `kind` is `sync` or `async`; `transport` makes another httpx transport for the calls under test.
     """
 
-    def __init__(self, bench: Bench, *, kind: str = "sync", transport: Callable[[], Any] | None = None) -> None:
-        assert isinstance(bench.clock, RunningClock), "the fault matrix needs a bench over a RunningClock"
-        assert bench.opened is not None, "the fault matrix needs Bench.opened"
-        self._count = bench.opened
-        self._bench = bench
+    def __init__(self, harness: Harness, *, kind: str = "sync", transport: Callable[[], Any] | None = None) -> None:
+        assert isinstance(harness.clock, RunningClock), "the fault matrix needs a harness over a RunningClock"
+        assert harness.opened is not None, "the fault matrix needs Harness.opened"
+        self._count = harness.opened
+        self._harness = harness
         self._kind = kind
         self._transport = transport
         self._number = 0
         self._calls: dict[str, int] = {}
-        self._another: Answer | None = None
-        self._begun = bench.clock.now()
+        self._another: WebhookResponse | None = None
+        self._begun = harness.clock.now()
 
     def run(self, faults: tuple[Fault, ...] = FAULTS, *, first_calls: bool = False) -> Iterator[Cell]:
         """All cells, one after the other; with `first_calls` only those of the first call of each operation.
 
-        Raises AssertionError if the bench cannot open a flow or bring it to its end while nothing is broken.
+        Raises AssertionError if the harness cannot open a flow or bring it to its end while nothing is broken.
         """
         with self._server() as server:
             self._begin(server)
@@ -182,35 +182,37 @@ class FaultMatrix:
                 yield self._forked(server) if self._kind == "sync" else self._second_loop(server)
 
     def _applies(self, fault: Fault, call: int) -> bool:
-        if fault.expire and self._bench.expire_tokens is None:
+        if fault.expire and self._harness.expire_tokens is None:
             return False
         if fault.cancel and self._kind != "async":
             return False
         return not call or not (fault.wire == "refuse" or fault.skew or fault.expire)
 
     def _begin(self, server: FaultServer) -> None:
-        """A matrix whose bench does not work would pass without having broken anything."""
+        """A matrix whose harness does not work would pass without having broken anything."""
         with self._gateway(server) as calm:
-            for name, finish in (("finish", self._bench.finish), ("finish_badly", self._bench.finish_badly)):
+            for name, finish in (("finish", self._harness.finish), ("finish_badly", self._harness.finish_badly)):
                 try:
                     flow = finish(calm, calm.open(self._order()))
-                    self._bench.clock.advance(_LATER)
+                    self._harness.clock.advance(_LATER)
                     result = calm.result(flow)
                 except IdvError as error:
-                    raise AssertionError(f"with nothing broken, Bench.{name} does not work: {error}") from None
+                    raise AssertionError(f"with nothing broken, Harness.{name} does not work: {error}") from None
                 if name == "finish":
                     self._another = server.last
                 else:
-                    assert not self._approved(result), "Bench.finish_badly leads to an approval"
+                    assert not self._approved(result), "Harness.finish_badly leads to an approval"
 
     @contextmanager
     def _server(self) -> Iterator[FaultServer]:
         # nothing waits for the clock of a matrix, so a jump ends an operation whose answer drips
-        server = FaultServer(self._bench.emulator, on_drip=lambda: self._bench.clock.advance(_PATIENT.operation + 1))
-        network = self._bench.transport
+        server = FaultServer(
+            self._harness.emulator, on_drip=lambda: self._harness.clock.advance(_PATIENT.operation + 1)
+        )
+        network = self._harness.transport
         if hasattr(network, "add"):
             # an applicant's browser follows links that name the port
-            network.add(f"127.0.0.1:{server.port}", self._bench.emulator.app)
+            network.add(f"127.0.0.1:{server.port}", self._harness.emulator.app)
         try:
             yield server
         finally:
@@ -223,15 +225,15 @@ class FaultMatrix:
     @contextmanager
     def _gateway(self, server: FaultServer, under_test: bool = False, clock: Any = None) -> Iterator[Driver]:
         transport = self._transport() if self._transport is not None and under_test else None
-        bench = attrs.evolve(
-            self._bench,
-            settings=self._bench.settings_at(server.url),
-            clock=clock or self._bench.clock,
+        harness = attrs.evolve(
+            self._harness,
+            settings=self._harness.settings_at(server.url),
+            clock=clock or self._harness.clock,
             transport=transport,
         )
         in_step = _InStep(server)
         driver = Driver(
-            bench,
+            harness,
             self._kind,
             observers=[in_step] if under_test else [],
             limits=in_step if under_test else _PATIENT,
@@ -256,16 +258,16 @@ class FaultMatrix:
             return server.calls
 
     def _cell(self, server: FaultServer, operation: str, call: int, fault: Fault) -> Cell:
-        bench = self._bench
-        clock = _Skewed(bench.clock)
-        self._begun = bench.clock.now()
+        harness = self._harness
+        clock = _Skewed(harness.clock)
+        self._begun = harness.clock.now()
         with self._gateway(server) as calm, self._gateway(server, under_test=True, clock=clock) as idv:
             order, flow = self._prepared(calm, server, operation)
             self._warm_up(idv)
             clock.skew = fault.skew
-            before = bench.clock.monotonic()
-            if fault.expire and bench.expire_tokens is not None:
-                bench.expire_tokens()
+            before = harness.clock.monotonic()
+            if fault.expire and harness.expire_tokens is not None:
+                harness.expire_tokens()
             server.another = self._another or server.last
             server.arm(fault, call) if fault.answer or fault.wire else server.disarm()
             idv.cancel_when = server.reached if fault.cancel else None
@@ -279,13 +281,13 @@ class FaultMatrix:
             approved += self._approved(after)
             reached = after if isinstance(after, Flow) else value if isinstance(value, Flow) else flow
             if reached is not None:
-                bench.clock.advance(_LATER)
+                harness.clock.advance(_LATER)
                 approved += self._approved(self._quietly(lambda: calm.result(reached))[1])
                 # and through the same connections, whatever was left in them
                 approved += self._approved(self._quietly(lambda: idv.result(reached))[1])
         if fault.expire or fault.wire == "drip":
             # back, for the next cell's credentials should not have grown old
-            bench.clock.advance(before - bench.clock.monotonic())
+            harness.clock.advance(before - harness.clock.monotonic())
         return Cell(
             operation=operation,
             call=call + 1,
@@ -341,8 +343,8 @@ class FaultMatrix:
         )
 
     def _finished_well(self, idv: Driver) -> Flow:
-        flow = self._bench.finish(idv, idv.open(self._order()))
-        self._bench.clock.advance(_LATER)
+        flow = self._harness.finish(idv, idv.open(self._order()))
+        self._harness.clock.advance(_LATER)
         return flow
 
     def _warm_up(self, idv: Driver) -> None:
@@ -352,7 +354,7 @@ class FaultMatrix:
 
     def _prepared(self, idv: Driver, server: FaultServer, operation: str) -> tuple[FlowOrder, Flow | None]:
         """A flow that has come so far that the operation makes sense, with bad papers where it has any."""
-        bench, order = self._bench, self._order()
+        harness, order = self._harness, self._order()
         match operation:
             case "open" | "provision":
                 return order, None
@@ -366,9 +368,9 @@ class FaultMatrix:
             case "upload" | "renew_link":
                 return order, idv.open(order)
             case "submit":
-                return order, idv.upload(idv.open(order), bench.bad_documents)
-        flow = bench.finish_badly(idv, idv.open(order))
-        bench.clock.advance(_LATER)
+                return order, idv.upload(idv.open(order), harness.bad_documents)
+        flow = harness.finish_badly(idv, idv.open(order))
+        harness.clock.advance(_LATER)
         return order, flow
 
     def _operate(self, idv: Driver, operation: str, order: FlowOrder, flow: Flow | None) -> Any:
@@ -378,10 +380,10 @@ class FaultMatrix:
             case "recover":
                 return idv.recover(order, since=self._begun)
             case "upload":
-                return idv.upload(flow, self._bench.bad_documents)
+                return idv.upload(flow, self._harness.bad_documents)
             case "provision":
-                assert self._bench.template is not None
-                return idv.provision(attrs.evolve(self._bench.template, name=order.application_id))
+                assert self._harness.template is not None
+                return idv.provision(attrs.evolve(self._harness.template, name=order.application_id))
             case _:
                 return getattr(idv, operation)(flow)
 
@@ -405,7 +407,7 @@ class FaultMatrix:
                 case "renew_link" | "provision":
                     return self._quietly(lambda: self._operate(idv, operation, order, flow))[1]
             return None
-        if isinstance(error, VendorError) and error.safe_to_repeat:
+        if isinstance(error, VendorError) and error.safe_to_retry:
             return self._quietly(lambda: self._operate(idv, operation, order, flow))[1]
         return None
 
@@ -418,13 +420,13 @@ class FaultMatrix:
                 return self._quietly(lambda: idv.open(order))[1]
             if not isinstance(error, OutcomeUnknown) or error.retry_after is None:
                 return flow
-            self._bench.clock.advance(error.retry_after.total_seconds())
+            self._harness.clock.advance(error.retry_after.total_seconds())
         return None
 
     def _order(self) -> FlowOrder:
         self._number += 1
         mark = f"{self._kind}{self._number}"
-        return another_person(attrs.evolve(self._bench.order, application_id=f"APP-{mark}"), mark)
+        return another_person(attrs.evolve(self._harness.order, application_id=f"APP-{mark}"), mark)
 
     @staticmethod
     def _quietly(run: Callable[[], Any]) -> tuple[IdvError | None, Any]:

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 
-class FileShelf:
+class FileServer:
     """Put a file on it and get the path under which `app` serves it."""
 
     def __init__(self) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from ..errors import Refusal, VendorError
-from ..wire import Request, Response
+from ..plugin.http import Request, Response
 from .clock import START
 
 _SHAPES = (

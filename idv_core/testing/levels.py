@@ -21,13 +21,13 @@ import attrs
 import pytest
 
 from ..errors import PluginError
-from ..hookspecs import Plugin
-from ..model.values import as_tuple
-from ..protocols import RecoverProtocol
+from ..model.validation import as_tuple
+from ..plugin.protocols import RecoverProtocol
+from ..plugin.spec import Plugin
 from ..registry import Found, discover
-from .bench import USUAL, Bench
 from .clock import FakeClock, RunningClock
 from .faults import FaultMatrix
+from .harness import USUAL, Harness
 
 
 class Level(StrEnum):
@@ -131,7 +131,7 @@ _BY_TESTS: tuple[tuple[Level, str, tuple[str, ...]], ...] = (
         "tries credentials, renews tokens",
         ("test_a_token_is_fetched_once_and_renewed", "test_credentials_can_be_tried"),
     ),
-    (Level.SILVER, "callbacks are proved", ("test_callbacks_are_proved_bounded_and_known_again",)),
+    (Level.SILVER, "webhooks are proved", ("test_webhooks_are_proved_bounded_and_known_again",)),
     (Level.SILVER, "shows nothing secret", ("test_nothing_secret_shows",)),
     (
         Level.GOLD,
@@ -139,58 +139,58 @@ _BY_TESTS: tuple[tuple[Level, str, tuple[str, ...]], ...] = (
         (
             "test_any_json_is_a_model_or_an_error",
             "test_any_bytes_are_a_model_or_an_error",
-            "test_any_callback_is_read_or_refused",
+            "test_any_webhook_is_read_or_refused",
         ),
     ),
 )
 _MODULE = """
 import pytest
 from idv_core.testing.conformance import PluginConformance
-from idv_core.testing.levels import bench_of
+from idv_core.testing.levels import harness_of
 from idv_core.testing.clock import FakeClock
 
 class TestPlugin(PluginConformance):
     @pytest.fixture
-    def bench(self):
-        return bench_of({name!r}, FakeClock())
+    def harness(self):
+        return harness_of({name!r}, FakeClock())
 """
 
 
-def bench_of(name: str, clock: FakeClock) -> Bench:
-    """The bench that an installed plugin names. Raises PluginError if it names none."""
+def harness_of(name: str, clock: FakeClock) -> Harness:
+    """The harness that an installed plugin names. Raises PluginError if it names none."""
     plugin = discover().plugin(name)
-    if plugin.bench is None:
-        raise PluginError(f"plugin {name!r} has no bench: name one in Plugin(bench='idv_{name}.bench:bench')")
-    module, _, function = plugin.bench.partition(":")
-    made: Bench = getattr(importlib.import_module(module), function)(clock)
+    if plugin.harness is None:
+        raise PluginError(f"plugin {name!r} has no harness: name one in Plugin(harness='idv_{name}.harness:harness')")
+    module, _, function = plugin.harness.partition(":")
+    made: Harness = getattr(importlib.import_module(module), function)(clock)
     return made
 
 
 def check_plugin(name: str) -> Report:
-    """Grade an installed plugin: run the suite, look at its bench, break its calls. Takes about a minute."""
+    """Grade an installed plugin: run the suite, look at its harness, break its calls. Takes about a minute."""
     found = discover()
     plugin = found.plugin(name)
-    bench = bench_of(name, FakeClock())
-    adapter = plugin.create(_settings(plugin, bench))
+    harness = harness_of(name, FakeClock())
+    adapter = plugin.create(_settings(plugin, harness))
     outcomes = _run_suite(name)
     grades = [_by_tests(level, point, tests, outcomes) for level, point, tests in _BY_TESTS]
     grades += [
-        _recovery(bench, adapter, outcomes),
-        _error_table(bench),
+        _recovery(harness, adapter, outcomes),
+        _error_table(harness),
         _evidence(adapter, outcomes),
         _faults(name),
-        _judge(bench),
+        _judge(harness),
         _page(found.found[name]),
     ]
     order = list(Level)
     return Report(plugin=name, grades=sorted(grades, key=lambda grade: order.index(grade.level)))
 
 
-def _settings(plugin: Plugin, bench: Bench) -> Any:
+def _settings(plugin: Plugin, harness: Harness) -> Any:
     from ..config.problems import Problems
     from ..config.settings import SettingsReader
 
-    return SettingsReader(Problems()).read(plugin.settings, bench.settings, ("settings",))
+    return SettingsReader(Problems()).read(plugin.settings, harness.settings, ("settings",))
 
 
 class _Outcomes:
@@ -234,22 +234,24 @@ def _by_tests(level: Level, point: str, tests: Iterable[str], outcomes: _Outcome
     return Grade(level=level, point=point, met=bool(count), offered=bool(count), evidence="; ".join(told))
 
 
-def _recovery(bench: Bench, adapter: Any, outcomes: _Outcomes) -> Grade:
+def _recovery(harness: Harness, adapter: Any, outcomes: _Outcomes) -> Grade:
     point = "clears up an opening that was never answered"
     if isinstance(adapter, RecoverProtocol):
         return _by_tests(Level.SILVER, point, ("test_an_opening_without_an_answer_is_cleared_up",), outcomes)
-    why = bench.no_recovery
+    why = harness.no_recovery
     evidence = (
-        f"the vendor has no way: {why}" if why else "write recover(), or say in Bench.no_recovery why there is no way"
+        f"the vendor has no way: {why}" if why else "write recover(), or say in Harness.no_recovery why there is no way"
     )
     return Grade(level=Level.SILVER, point=point, met=bool(why), evidence=evidence)
 
 
-def _error_table(bench: Bench) -> Grade:
-    told = {documented.error for documented in bench.errors if documented.operation == "open"}
+def _error_table(harness: Harness) -> Grade:
+    told = {documented.error for documented in harness.errors if documented.operation == "open"}
     missing = [error.__name__ for error in USUAL.values() if error not in told]
     evidence = (
-        f"Bench.errors lacks, for open: {', '.join(missing)}" if missing else f"{len(bench.errors)} documented errors"
+        f"Harness.errors lacks, for open: {', '.join(missing)}"
+        if missing
+        else f"{len(harness.errors)} documented errors"
     )
     return Grade(level=Level.SILVER, point="has the whole error table", met=not missing, evidence=evidence)
 
@@ -263,16 +265,16 @@ def _evidence(adapter: Any, outcomes: _Outcomes) -> Grade:
 
 def _faults(name: str) -> Grade:
     point = "withstands faults"
-    bench = bench_of(name, RunningClock())
-    if bench.opened is None:
+    harness = harness_of(name, RunningClock())
+    if harness.opened is None:
         return Grade(
-            level=Level.GOLD, point=point, met=False, evidence="give Bench.opened: flows that there are for an order"
+            level=Level.GOLD, point=point, met=False, evidence="give Harness.opened: flows that there are for an order"
         )
     log = logging.getLogger("idv_core")
     before = log.level
     log.setLevel(logging.ERROR)
     try:
-        cells = list(FaultMatrix(bench).run(first_calls=True))
+        cells = list(FaultMatrix(harness).run(first_calls=True))
     except AssertionError as error:
         return Grade(level=Level.GOLD, point=point, met=False, evidence=f"the matrix cannot begin: {str(error)[:160]}")
     finally:
@@ -283,17 +285,17 @@ def _faults(name: str) -> Grade:
     return Grade(level=Level.GOLD, point=point, met=not twice and not wrong, evidence=evidence)
 
 
-def _judge(bench: Bench) -> Grade:
+def _judge(harness: Harness) -> Grade:
     point = "emulator judged by an independent client"
-    if bench.judge is None:
-        evidence = "give Bench.judge: the vendor's own client drives the emulator"
+    if harness.sdk_check is None:
+        evidence = "give Harness.sdk_check: the vendor's own client drives the emulator"
         return Grade(level=Level.GOLD, point=point, met=False, evidence=evidence)
     try:
-        return Grade(level=Level.GOLD, point=point, met=True, evidence=bench.judge())
+        return Grade(level=Level.GOLD, point=point, met=True, evidence=harness.sdk_check())
     except ModuleNotFoundError as error:
         return Grade(level=Level.GOLD, point=point, met=False, evidence=f"install {error.name} to be judged by it")
     except AssertionError as error:
-        return Grade(level=Level.GOLD, point=point, met=False, evidence=f"the judge says: {str(error)[:160]}")
+        return Grade(level=Level.GOLD, point=point, met=False, evidence=f"the evaluate says: {str(error)[:160]}")
 
 
 def _page(found: Found) -> Grade:

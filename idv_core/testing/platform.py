@@ -1,4 +1,4 @@
-"""A platform in miniature around an emulator: callback app, file shelf and emulator on one in-process network."""
+"""A platform in miniature around an emulator: webhook app, file server and emulator on one in-process network."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ..model import Document, UploadKind
 from .asgi import AsgiTransport
 from .clock import FakeClock
 from .emulator import Emulator
-from .files import FileShelf
+from .files import FileServer
 from .specimens import Person, make_specimen
 
 FILES_HOST = "files.example"
@@ -18,10 +18,10 @@ E = TypeVar("E", bound=Emulator)
 
 
 class Network(AsgiTransport):
-    """Hosts to apps; hosts can be added later. `files.example` is a file shelf."""
+    """Hosts to apps; hosts can be added later. `files.example` is a file server."""
 
     def __init__(self, apps: Mapping[str, Any] | None = None) -> None:
-        self.shelf = FileShelf()
+        self.shelf = FileServer()
         super().__init__({FILES_HOST: self.shelf.app, **(apps or {})})
 
     def host(self, name: str, emulator: E, clock: FakeClock) -> E:

@@ -1,6 +1,6 @@
 """Atlas (India) for idv-core: documents by URL, extraction, cross-checks. Four API families, one setting between them."""
 
-from idv_core.hookspecs import Plugin, hookimpl
+from idv_core.plugin.spec import Plugin, hookimpl
 
 from .account import AddressMatch, AtlasAccount
 from .batch import AtlasBatch
@@ -33,7 +33,7 @@ def idv_plugin() -> Plugin:
         summary="Atlas, India: documents by URL, extraction and cross-checks, no verdict",
         settings=AtlasSettings,
         create=lambda settings: _ADAPTERS[settings.family](settings),
-        emulation="idv_atlas.emulation:AtlasEmulation",
-        bench="idv_atlas.bench:bench",
+        emulation="idv_atlas.testing.emulation:AtlasEmulation",
+        harness="idv_atlas.testing.harness:harness",
         adapters=(AtlasVerification, AtlasOnboarding, AtlasBatch),
     )

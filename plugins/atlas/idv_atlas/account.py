@@ -10,7 +10,6 @@ from typing import Any
 import attrs
 
 from idv_core.errors import (
-    CallbackRejected,
     DuplicateFlow,
     FlowNotFound,
     InvalidOrder,
@@ -18,11 +17,12 @@ from idv_core.errors import (
     Refusal,
     UnexpectedResponse,
     VendorUnavailable,
+    WebhookRejected,
 )
 from idv_core.model import FlowOrder, Reason, Score, Secret
-from idv_core.model.values import text_fault
-from idv_core.protocols import CallbackReading, Evidence, Grant, InboundCall, Polling
-from idv_core.wire import Exchange, Request, Response, structure
+from idv_core.model.validation import text_fault
+from idv_core.plugin.http import Exchange, Request, Response, structure
+from idv_core.plugin.protocols import Evidence, Grant, Polling, Webhook, WebhookEvent
 
 from .payloads import AddressesMatched, FlowCreated, TokenGranted
 from .settings import AtlasSettings
@@ -51,7 +51,7 @@ class AtlasAccount:
     # documents are read, not judged: what comes of them are errors
     evidence = Evidence(checks=(), documents=True, verdict=False)
     polling = Polling(first=timedelta(seconds=5), ceiling=timedelta(seconds=10))
-    callback_purposes = ("auth", "results", "chat")
+    webhook_purposes = ("auth", "results", "chat")
 
     @property
     def base_url(self) -> str:
@@ -65,11 +65,11 @@ class AtlasAccount:
         if self.settings.refresh and previous is not None and previous.refresh_token is not None:
             path = self.settings.auth_path.rsplit("/", 1)[0] + "/refresh-token"
             headers = {"Token": previous.refresh_token}
-            reply = yield Request.post(path, headers=headers, signed=False, repeatable=True, accept={400, 401})
+            reply = yield Request.post(path, headers=headers, signed=False, idempotent=True, accept={400, 401})
             if reply.is_success:
                 return _grant(reply.structure(TokenGranted), previous.refresh_token)
         headers = {"Client-Id": self.settings.client_id, "Client-Secret": self.settings.client_secret}
-        reply = yield Request.post(self.settings.auth_path, headers=headers, signed=False, repeatable=True)
+        reply = yield Request.post(self.settings.auth_path, headers=headers, signed=False, idempotent=True)
         return _grant(reply.structure(TokenGranted), None)
 
     def read_error(self, request: Request, response: Response) -> Refusal:
@@ -107,7 +107,7 @@ class AtlasAccount:
         }
         listed = [{"address": address, "index": index} for index, address in enumerate(targets)]
         body = {"application_id": application_id, "source_address": source, "target_addresses": listed}
-        reply = yield Request.post(_ADDRESS_PATH, json=body, headers=headers, signed=False, repeatable=True)
+        reply = yield Request.post(_ADDRESS_PATH, json=body, headers=headers, signed=False, idempotent=True)
         found: dict[int, AddressMatch] = {}
         for item in reply.structure(AddressesMatched).match_data:
             index = item.index
@@ -125,7 +125,7 @@ class AtlasAccount:
         lost = AddressMatch(index=-1, similarity=None, same_person=None, error="no answer for this address")
         return tuple(found.get(index, attrs.evolve(lost, index=index)) for index in range(len(targets)))
 
-    def problems(self, *, callbacks: bool) -> Iterator[tuple[str, str]]:
+    def problems(self, *, webhooks: bool) -> Iterator[tuple[str, str]]:
         if not self.settings.product_type:
             yield "product_type", "is not set: nothing can be opened but orders that name one as their template"
 
@@ -137,20 +137,20 @@ class AtlasAccount:
             )
         return product
 
-    def read_callback(self, call: InboundCall) -> CallbackReading:
-        """The auth call that comes first, results, chat notes (section 4). All are hints."""
-        if call.purpose == "auth":
-            return CallbackReading(event="auth", wants_token=True, fetch=False)
-        if call.purpose not in ("results", "chat"):
-            raise CallbackRejected("no such address", status=404)
-        body = call.json_object()
-        if call.purpose == "chat":
-            return CallbackReading(event="chat", fetch=False, presented=_presented(call))
-        return CallbackReading(
+    def read_webhook(self, webhook: Webhook) -> WebhookEvent:
+        """The auth webhook that comes first, results, chat notes (section 4). All are hints."""
+        if webhook.purpose == "auth":
+            return WebhookEvent(event="auth", wants_token=True, fetch=False)
+        if webhook.purpose not in ("results", "chat"):
+            raise WebhookRejected("no such address", status=404)
+        body = webhook.json_object()
+        if webhook.purpose == "chat":
+            return WebhookEvent(event="chat", fetch=False, presented=_presented(webhook))
+        return WebhookEvent(
             event="results",
             flow_id=self.flow_of(body),
             document_ids=self.documents_of(body),
-            presented=_presented(call),
+            presented=_presented(webhook),
         )
 
     def flow_of(self, body: Mapping[str, Any]) -> str | None:
@@ -226,7 +226,7 @@ def _grant(granted: TokenGranted, refresh: Secret | None) -> Grant:
     )
 
 
-def _presented(call: InboundCall) -> Secret | None:
+def _presented(call: Webhook) -> Secret | None:
     """The token in `Token`, or in `Authorization` alone or as Bearer (RFC 6750; RFC 9110 11.1: the scheme has no case).
 
     Another scheme there is of a proxy before us, and says nothing of the vendor.

@@ -15,8 +15,8 @@ import attrs
 
 from idv_core.errors import InvalidOrder, UnexpectedResponse
 from idv_core.model import Deferred, Document, Flow, FlowOrder, FlowStatus, Reason, Result, Upload
-from idv_core.model.values import text_fault
-from idv_core.wire import Exchange, Request, structure
+from idv_core.model.validation import text_fault
+from idv_core.plugin.http import Exchange, Request, structure
 
 from .account import AtlasAccount, check_id, same_case
 from .mapping import answer_doubts, read_documents, read_id
@@ -128,7 +128,7 @@ class AtlasBatch(AtlasAccount):
         return entries, tuple(doubts)
 
     def documents_of(self, body: Mapping[str, Any]) -> tuple[str, ...]:
-        """An account-wide callback names neither batch nor flow, only documents (section 4.3)."""
+        """An account-wide webhook names neither batch nor flow, only documents (section 4.3)."""
         data = body.get("data")
         named = (
             [entry.get("document_id") for entry in data if isinstance(entry, dict)] if isinstance(data, list) else []

@@ -13,7 +13,7 @@ import attrs
 
 from idv_core.errors import DuplicateFlow, InvalidOrder, UnexpectedResponse
 from idv_core.model import Applicant, CheckOutcome, Deferred, Document, Flow, FlowOrder, FlowStatus, Reason, Result
-from idv_core.wire import Exchange, Request, structure
+from idv_core.plugin.http import Exchange, Request, structure
 
 from .account import AtlasAccount, check_id, opened_id, options_of, same_case, unnamed
 from .claims import is_good_word
@@ -56,12 +56,12 @@ class AtlasOnboarding(AtlasAccount):
             "external_reference_id": order.applicant.reference,
             "username": name,
         }
-        if order.callbacks is not None:
-            body["callback_url"] = order.callbacks.url("results")
-            body["chat_notification_url"] = order.callbacks.url("chat")
+        if order.urls is not None:
+            body["callback_url"] = order.urls.webhook("results")
+            body["chat_notification_url"] = order.urls.webhook("chat")
         if not old:
             body |= {"user_docs": list(order.documents)} if order.documents else {}
-            body |= {"auth_token_url": order.callbacks.url("auth")} if order.callbacks else {}
+            body |= {"auth_token_url": order.urls.webhook("auth")} if order.urls else {}
             body |= {"flow_params": options["flow_params"]} if options["flow_params"] else {}
         reply = yield Request.post("/v1/flow/init" if old else self._path("flow/init"), json=body, accept={409})
         if reply.status == 409:
@@ -182,7 +182,7 @@ class AtlasOnboarding(AtlasAccount):
         return reply.structure(Page)
 
     def flow_of(self, body: Mapping[str, Any]) -> str | None:
-        """A callback of a case names no applicant for certain, so the address it came to must do."""
+        """A webhook of a case names no applicant for certain, so the address it came to must do."""
         return None
 
     def _status(self, flow: Flow) -> Exchange[OnboardingStatus]:
@@ -196,7 +196,7 @@ class AtlasOnboarding(AtlasAccount):
     def _submission(self, flow: Flow, close: str) -> Request:
         """Query and body say the same (section 1.5 row 30). Doing it twice does no harm."""
         asked = {"flow_id": _ids(flow)["flow_id"], "close_flow": close}
-        return Request.post(self._path("flow/submit"), query=asked, json=asked, repeatable=True)
+        return Request.post(self._path("flow/submit"), query=asked, json=asked, idempotent=True)
 
 
 def _ids(flow: Flow) -> dict[str, str]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from idv_core.errors import InvalidOrder, UnexpectedResponse
 from idv_core.model import Document, Flow, FlowStatus, Reason, Upload
-from idv_core.wire import Response, structure
+from idv_core.plugin.http import Response, structure
 
 from .payloads import BatchTaken, FileTaken
 
@@ -50,7 +50,7 @@ def _upload(id: str, file: FileTaken | None) -> Upload:
 def knows_uploads(flow: Flow) -> bool:
     """Whether the flow itself says what was handed in. One that goes on from its reference does not (it was not opened
     here), nor one under way that names nothing."""
-    return flow.opened_at is not None and bool(flow.uploads or flow.status is FlowStatus.OPEN)
+    return flow.created_at is not None and bool(flow.uploads or flow.status is FlowStatus.OPEN)
 
 
 def refuse_twice(documents: Iterable[Document], there: Collection[str]) -> None:

@@ -8,8 +8,8 @@ import attrs
 
 from idv_core.errors import InvalidOrder
 from idv_core.model import CheckKind, Deferred, Document, Flow, FlowOrder, FlowStatus, Result
-from idv_core.protocols import Evidence
-from idv_core.wire import Exchange, Request, structure
+from idv_core.plugin.http import Exchange, Request, structure
+from idv_core.plugin.protocols import Evidence
 
 from .account import AtlasAccount, check_id, opened_id, options_of, same_case, unnamed
 from .mapping import answer_doubts, read_cross_checks, read_documents, read_id, read_master_status
@@ -29,13 +29,13 @@ class AtlasVerification(AtlasAccount):
 
     def open_flow(self, order: FlowOrder) -> Exchange[Flow]:
         options = options_of(order)
-        urls = order.callbacks
-        auth_url = urls.url("auth") if urls else options.get("auth_url")
-        callback_url = urls.url("results") if urls else options.get("callback_url")
+        urls = order.urls
+        auth_url = urls.webhook("auth") if urls else options.get("auth_url")
+        callback_url = urls.webhook("results") if urls else options.get("callback_url")
         if not isinstance(auth_url, str) or not isinstance(callback_url, str) or not auth_url or not callback_url:
             raise InvalidOrder(
-                "Atlas verification needs addresses to call back: give the gateway Callbacks(url, key)",
-                fields=("callbacks",),
+                "Atlas verification needs addresses to call back: give the gateway Webhooks(url, key)",
+                fields=("webhooks",),
             )
         body = {
             "product_type": self.product_type(order),

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from idv_atlas.bench import make_bench, make_emulator, make_settings
-from idv_atlas.emulator import AtlasEmulator
+from idv_atlas.testing.emulator import AtlasEmulator
+from idv_atlas.testing.harness import make_emulator, make_harness, make_settings
 
 from idv_core.testing import FakeClock, Network
-from idv_core.testing.bench import Bench
 from idv_core.testing.fixtures import clock, network
+from idv_core.testing.harness import Harness
 
 
 @pytest.fixture
@@ -22,5 +22,5 @@ def settings(emulator: AtlasEmulator) -> dict[str, object]:
 
 
 @pytest.fixture
-def bench(clock: FakeClock, network: Network, emulator: AtlasEmulator, settings: dict[str, object]) -> Bench:
-    return make_bench(clock, network, emulator, settings)
+def harness(clock: FakeClock, network: Network, emulator: AtlasEmulator, settings: dict[str, object]) -> Harness:
+    return make_harness(clock, network, emulator, settings)

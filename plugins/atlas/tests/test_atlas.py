@@ -1,4 +1,4 @@
-"""Atlas beyond the suite: families, versions, callbacks, co-applicants, addresses, and what the pages leave open."""
+"""Atlas beyond the suite: families, versions, webhooks, co-applicants, addresses, and what the pages leave open."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import attrs
 import httpx
 import pytest
 from idv_atlas import AtlasBatch, AtlasOnboarding, AtlasSettings, AtlasVerification, Family, idv_plugin
-from idv_atlas.bench import HOST, MEERA, PLATFORM, ROHAN, documents, order, refused
-from idv_atlas.emulator import AtlasEmulator
+from idv_atlas.testing.emulator import AtlasEmulator
+from idv_atlas.testing.harness import HOST, MEERA, PLATFORM, ROHAN, documents, order, refused
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
@@ -19,8 +19,6 @@ from idv_core import (
     Account,
     Applicant,
     AuthenticationFailed,
-    CallbackRejected,
-    Callbacks,
     CheckOutcome,
     ConfigError,
     Decision,
@@ -36,13 +34,15 @@ from idv_core import (
     Threshold,
     UnexpectedResponse,
     VendorUnavailable,
+    WebhookRejected,
+    Webhooks,
     dump,
     load,
 )
-from idv_core.callbacks import CallbackApp, Inbound, Received
 from idv_core.registry import registry_of
 from idv_core.testing import FakeClock, Network, Reply, make_specimen
 from idv_core.testing.exchange import reply, run_exchange
+from idv_core.webhooks import Received, WebhookApp, WebhookRequest
 
 SETTINGS = AtlasSettings(client_id=Secret("id"), client_secret=Secret("secret"), product_type="PFL_CDL")
 POLICY = Policy(thresholds={"cross_check": Threshold(approve_at=0.8, decline_below=0.6)})
@@ -59,17 +59,17 @@ def connect(
     network: Network, clock: FakeClock, settings: dict[str, object], emulator: AtlasEmulator, seen: list[Received]
 ) -> Connect:
     def connect(*, policy: Policy = POLICY, **changes: object) -> Gateway:
-        callbacks = Callbacks(f"https://{PLATFORM}/idv", Secret("key-of-the-tests-0123456789abcdef"))
+        webhooks = Webhooks(f"https://{PLATFORM}/idv", Secret("key-of-the-tests-0123456789abcdef"))
         account = Account("atlas-india", "atlas", {**settings, **changes})
         idv = Gateway(
             [account],
-            callbacks=callbacks,
+            webhooks=webhooks,
             policy=policy,
             transport=network,
             clock=clock,
             registry=registry_of(idv_plugin()),
         )
-        network.add(PLATFORM, Starlette(routes=[Mount("/idv", app=CallbackApp(idv, seen.append))]))
+        network.add(PLATFORM, Starlette(routes=[Mount("/idv", app=WebhookApp(idv, seen.append))]))
         return idv
 
     return connect
@@ -424,7 +424,7 @@ class TestOnboarding:
         idv.open(order())
         url = next(iter(emulator.cases.values())).request["chat_notification_url"]
         received = idv.receive(
-            "atlas-india", Inbound(method="POST", path=url.split("/atlas-india")[1], body=b'{"message": "x"}')
+            "atlas-india", WebhookRequest(method="POST", path=url.split("/atlas-india")[1], body=b'{"message": "x"}')
         )
         assert (received.event, received.fetch) == ("chat", False)
 
@@ -436,7 +436,7 @@ class TestOnboarding:
 
         def call(name: str, headers: dict[str, str], body: bytes) -> Received:
             path = request[name].split("/atlas-india")[1]
-            return idv.receive("atlas-india", Inbound(method="POST", path=path, headers=headers, body=body))
+            return idv.receive("atlas-india", WebhookRequest(method="POST", path=path, headers=headers, body=body))
 
         token = json.loads(call("auth_token_url", {}, b"").answer.body)["access_token"]
         good = [
@@ -451,7 +451,7 @@ class TestOnboarding:
         for number, headers in enumerate(good):
             assert call("callback_url", headers, b'{"n": %d}' % number).application_id == "APP-10001"
         for headers in ({"Token": "x"}, {"Authorization": "bearer x"}, {"Authorization": "x"}):
-            with pytest.raises(CallbackRejected) as caught:
+            with pytest.raises(WebhookRejected) as caught:
                 call("callback_url", headers, b"{}")
             assert caught.value.status == 401
 
@@ -501,8 +501,8 @@ class TestBatches:
     ) -> None:
         idv = connect(family="idp")
         emulator.account_callback = (
-            idv.callback_url("atlas-india", "results").reveal(),
-            idv.callback_url("atlas-india", "auth").reveal(),
+            idv.webhook_url("atlas-india", "results").reveal(),
+            idv.webhook_url("atlas-india", "auth").reveal(),
         )
         idv.wait(idv.upload(idv.open(order()), [network.by_url("pan", MEERA)]))
         (received,) = seen
@@ -556,7 +556,7 @@ class TestAddresses:
         )
         with pytest.raises(VendorUnavailable) as caught:
             idv.vendor(lambda atlas: atlas.match_addresses("A", self.source, ["x street"]))
-        assert caught.value.safe_to_repeat
+        assert caught.value.safe_to_retry
 
     def test_answers_are_matched_by_index_then_by_text(self) -> None:
         data = [

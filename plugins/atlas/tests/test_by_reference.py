@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from idv_atlas import AtlasBatch, AtlasOnboarding, AtlasSettings, AtlasVerification, Family
-from idv_atlas.bench import order
+from idv_atlas.testing.harness import order
 
 from idv_core import (
     CheckOutcome,
@@ -27,7 +27,7 @@ from idv_core import (
     UnexpectedResponse,
 )
 from idv_core.model import Upload
-from idv_core.policy import judge
+from idv_core.policy import evaluate
 from idv_core.testing.exchange import reply, run_exchange
 from idv_core.testing.strategies import json_values
 
@@ -44,7 +44,7 @@ STRICT = [Decision.DECLINED, Decision.UNDECIDED, Decision.REVIEW, Decision.APPRO
 def value(id: str, *documents: str, **more: Any) -> Flow:
     """A flow as the process has it that opened it and handed the documents in."""
     uploads = tuple(Upload(document_id=name) for name in documents)
-    return Flow(id=id, status=FlowStatus.PROCESSING, opened_at=NOW, uploads=uploads, **more)
+    return Flow(id=id, status=FlowStatus.PROCESSING, created_at=NOW, uploads=uploads, **more)
 
 
 def reference(id: str) -> Flow:
@@ -63,7 +63,7 @@ def extracts(*ids: str, **more: Any) -> dict[str, Any]:
 
 def verified(flow: Flow, answer: Any, status: Any = DONE, adapter: AtlasVerification = VERIFICATION) -> Result:
     result: Result = run_exchange(adapter.result(flow), [reply(status), reply(answer)]).value
-    return judge(POLICY, result, NOW)
+    return evaluate(POLICY, result, NOW)
 
 
 def codes(result: Result) -> list[str]:
@@ -79,7 +79,7 @@ class TestVerification:
         by_reference = verified(reference("u"), extracts("pan"))
         assert (by_reference.decision, codes(by_reference)) == (Decision.REVIEW, ["uploads.unknown"])
 
-    @pytest.mark.parametrize("flow", [value("u"), value("u", "pan"), attrs.evolve(value("u", "pan"), opened_at=None)])
+    @pytest.mark.parametrize("flow", [value("u"), value("u", "pan"), attrs.evolve(value("u", "pan"), created_at=None)])
     def test_a_flow_that_does_not_know_all_that_was_handed_in_does_not_approve(self, flow: Flow) -> None:
         assert codes(verified(flow, extracts("pan", "aadhaar"))) == ["uploads.unknown"]
 
@@ -161,7 +161,7 @@ SUBMITTED: dict[str, Any] = {"flow_id": "F", "data": [entry("5643", external_ref
 class TestOnboarding:
     def result(self, flow: Flow, files: Any, submitted: Any) -> Result:
         replies = [reply({**DONE, "file_statuses": files}), reply(submitted)]
-        return judge(POLICY, run_exchange(ONBOARDING.result(flow), replies).value, NOW)
+        return evaluate(POLICY, run_exchange(ONBOARDING.result(flow), replies).value, NOW)
 
     @pytest.mark.parametrize("flow", [value("F:U", "5643", "7890"), reference("F:U")], ids=["value", "reference"])
     def test_a_file_without_a_result_is_missed(self, flow: Flow) -> None:
@@ -212,13 +212,13 @@ class TestOnboarding:
 
 class TestBatches:
     three = tuple(Document(id, url=f"https://files.example/{id}") for id in ("a", "b", "c"))
-    pending = Flow(id="pending:APP-1", status=FlowStatus.OPEN, opened_at=NOW, details={"product_type": "X"})
+    pending = Flow(id="pending:APP-1", status=FlowStatus.OPEN, created_at=NOW, details={"product_type": "X"})
 
     def taken(self, *ids: str) -> list[dict[str, str]]:
         return [{"document_id": f"APP-1/{id}", "batch_id": "B", "file_uuid": id} for id in ids]
 
     def result(self, flow: Flow, *pages: dict[str, Any]) -> Result:
-        return judge(POLICY, run_exchange(BULK.result(flow), [reply(page) for page in pages]).value, NOW)
+        return evaluate(POLICY, run_exchange(BULK.result(flow), [reply(page) for page in pages]).value, NOW)
 
     def page(self, *ids: str, **more: Any) -> dict[str, Any]:
         return {"data": [entry(f"APP-1/{id}", "file_data") for id in ids], **more}

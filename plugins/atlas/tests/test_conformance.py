@@ -1,10 +1,10 @@
 import attrs
 import pytest
-from idv_atlas.bench import refused
+from idv_atlas.testing.harness import refused
 
 from idv_core import AuthenticationFailed, Decision, DuplicateFlow, FlowNotFound, InvalidOrder
-from idv_core.testing.bench import Bench, DocumentedError, Driver, UnknownWord, answers
 from idv_core.testing.conformance import PluginConformance
+from idv_core.testing.harness import DocumentedError, Driver, Harness, UnknownWord, answers
 
 V2 = "/v2/verification"
 
@@ -16,17 +16,17 @@ class TestVerification(PluginConformance):
 class ExtractionOnly(PluginConformance):
     """Families that compare nothing: good evidence is extraction, and extraction alone approves nobody."""
 
-    def test_good_evidence_approves(self, bench: Bench, idv: Driver) -> None:
-        result = idv.wait(bench.finish(idv, idv.open(bench.order)))
+    def test_good_evidence_approves(self, harness: Harness, idv: Driver) -> None:
+        result = idv.wait(harness.finish(idv, idv.open(harness.order)))
         assert result.documents
         assert result.checks == ()
         assert result.verdict is None
         assert result.decision is Decision.REVIEW
 
-    def test_bad_evidence_declines(self, bench: Bench, idv: Driver) -> None:
-        flow = idv.open(bench.order)
-        bad = [attrs.evolve(document, url="https://files.example/files/none") for document in bench.documents]
-        result = idv.wait(idv.upload(flow, bad[:1] + list(bench.documents[1:])))
+    def test_bad_evidence_declines(self, harness: Harness, idv: Driver) -> None:
+        flow = idv.open(harness.order)
+        bad = [attrs.evolve(document, url="https://files.example/files/none") for document in harness.documents]
+        result = idv.wait(idv.upload(flow, bad[:1] + list(harness.documents[1:])))
         assert result.failed_checks()
         assert result.decision is Decision.DECLINED
 
@@ -35,10 +35,10 @@ class TestOnboarding(ExtractionOnly):
     """Atlas, family onboarding."""
 
     @pytest.fixture
-    def bench(self, bench: Bench) -> Bench:
+    def harness(self, harness: Harness) -> Harness:
         return attrs.evolve(
-            bench,
-            settings={**bench.settings, "family": "onboarding", "refresh": True},
+            harness,
+            settings={**harness.settings, "family": "onboarding", "refresh": True},
             errors=(
                 DocumentedError("open", f"POST {V2}/flow/init", refused(409, "exists"), DuplicateFlow),
                 DocumentedError("open", f"POST {V2}/flow/init", refused(400, "['username']"), InvalidOrder),
@@ -57,10 +57,10 @@ class TestOnboarding(ExtractionOnly):
 class Batch(ExtractionOnly):
     path: str
 
-    def batch_bench(self, bench: Bench, family: str, path: str) -> Bench:
+    def batch_bench(self, harness: Harness, family: str, path: str) -> Harness:
         return attrs.evolve(
-            bench,
-            settings={**bench.settings, "family": family},
+            harness,
+            settings={**harness.settings, "family": family},
             errors=(
                 DocumentedError("upload", f"POST {path}/multiupload", refused(400, "['file_urls']"), InvalidOrder),
                 DocumentedError("upload", f"POST {path}/multiupload", refused(401), AuthenticationFailed),
@@ -68,27 +68,27 @@ class Batch(ExtractionOnly):
             unknown_words=(UnknownWord(f"GET {path}/extracts", answers({"data": [{"document_id": "?"}]})),),
         )
 
-    def test_a_token_is_fetched_once_and_renewed(self, bench: Bench, idv: Driver) -> None:
+    def test_a_token_is_fetched_once_and_renewed(self, harness: Harness, idv: Driver) -> None:
         """A batch that was not handed in yet is nothing to the vendor, so the document goes first."""
-        flow = bench.finish(idv, idv.open(bench.order))
+        flow = harness.finish(idv, idv.open(harness.order))
         idv.status(flow)
-        assert bench.expire_tokens is not None
-        bench.expire_tokens()
+        assert harness.expire_tokens is not None
+        harness.expire_tokens()
         assert idv.status(flow).ref == flow.ref
-        assert len([call for call in bench.emulator.calls if call.endswith("authtoken")]) == 2
+        assert len([call for call in harness.emulator.calls if call.endswith("authtoken")]) == 2
 
 
 class TestIdp(Batch):
     """Atlas, family idp."""
 
     @pytest.fixture
-    def bench(self, bench: Bench) -> Bench:
-        return self.batch_bench(bench, "idp", "/v1/docstream")
+    def harness(self, harness: Harness) -> Harness:
+        return self.batch_bench(harness, "idp", "/v1/docstream")
 
 
 class TestBulk(Batch):
     """Atlas, family bulk."""
 
     @pytest.fixture
-    def bench(self, bench: Bench) -> Bench:
-        return self.batch_bench(bench, "bulk", "/v1/bulk")
+    def harness(self, harness: Harness) -> Harness:
+        return self.batch_bench(harness, "bulk", "/v1/bulk")

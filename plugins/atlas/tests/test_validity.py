@@ -12,7 +12,7 @@ from idv_atlas.mapping import read_documents
 
 from idv_core import Check, CheckKind, CheckOutcome, Decision, Flow, FlowStatus, Policy, Result
 from idv_core.model import DocumentEvidence
-from idv_core.policy import judge
+from idv_core.policy import evaluate
 
 NOW = datetime(2026, 8, 1, tzinfo=UTC)
 MATCHED = Check(kind=CheckKind.DATA_SOURCE, name="register", outcome=CheckOutcome.PASSED)
@@ -172,4 +172,4 @@ def test_expired_in_a_word_is_not_good() -> None:
 
 def _decision(document: DocumentEvidence) -> Decision:
     flow = Flow(id="f", status=FlowStatus.FINISHED)
-    return judge(Policy(), Result(flow=flow, checks=[MATCHED], documents=[document]), NOW).decision
+    return evaluate(Policy(), Result(flow=flow, checks=[MATCHED], documents=[document]), NOW).decision

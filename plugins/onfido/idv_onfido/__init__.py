@@ -1,6 +1,6 @@
 """Onfido for idv-core: workflow runs on a hosted page or in your app, or documents and photos by API; reports as checks."""
 
-from idv_core.hookspecs import Plugin, hookimpl
+from idv_core.plugin.spec import Plugin, hookimpl
 
 from .account import OnfidoAccount
 from .checks import OnfidoChecks
@@ -19,7 +19,7 @@ def idv_plugin() -> Plugin:
         summary="Onfido: workflow runs on a hosted page, or documents and photos by API; reports with breakdowns",
         settings=OnfidoSettings,
         create=lambda settings: _ADAPTERS[settings.family](settings),
-        emulation="idv_onfido.emulation:OnfidoEmulation",
-        bench="idv_onfido.bench:bench",
+        emulation="idv_onfido.testing.emulation:OnfidoEmulation",
+        harness="idv_onfido.testing.harness:harness",
         adapters=(OnfidoWorkflows, OnfidoChecks),
     )

@@ -12,10 +12,10 @@ from typing import Any
 import attrs
 import pycountry
 
-from idv_core.errors import CallbackRejected, InvalidOrder, Refusal, UnexpectedResponse
+from idv_core.errors import InvalidOrder, Refusal, UnexpectedResponse, WebhookRejected
 from idv_core.model import Flow, FlowOrder, Secret
-from idv_core.protocols import CallbackReading, InboundCall
-from idv_core.wire import Exchange, Request, Response
+from idv_core.plugin.http import Exchange, Request, Response
+from idv_core.plugin.protocols import Webhook, WebhookEvent
 
 from .mapping import as_object, as_text
 from .names import is_same_name, names_of
@@ -45,7 +45,7 @@ class OnfidoAccount:
     """Token, errors, applicants, webhooks."""
 
     settings: OnfidoSettings
-    callback_purposes = ("return", "events")
+    webhook_purposes = ("events",)
 
     @property
     def base_url(self) -> str:
@@ -55,7 +55,7 @@ class OnfidoAccount:
     def key_mode(self) -> str | None:
         return self.settings.key_mode
 
-    def problems(self, *, callbacks: bool) -> Iterator[tuple[str, str]]:
+    def problems(self, *, webhooks: bool) -> Iterator[tuple[str, str]]:
         settings = self.settings
         if settings.family is Family.WORKFLOWS and settings.workflow_id is None:
             yield "workflow_id", "is not set: nothing can be opened but orders that name a workflow as their template"
@@ -66,7 +66,7 @@ class OnfidoAccount:
             and str(settings.region) != "eu"
         ):
             yield "region", "the token names no region, as those of region eu do, and the region is another one"
-        if callbacks and not settings.webhook_token:
+        if webhooks and not settings.webhook_token:
             yield "webhook_token", "is not set: only their address proves webhooks. Give the token of the webhook"
 
     def authorize(self, request: Request, token: Secret | None, now: datetime) -> Request:
@@ -80,30 +80,30 @@ class OnfidoAccount:
     def check_credentials(self) -> Exchange[None]:
         yield Request.get("/applicants", query={"per_page": "1"})
 
-    def read_callback(self, call: InboundCall) -> CallbackReading:
-        """The browser's return, or an event signed with the webhook's token (header `X-SHA2-Signature`)."""
-        if call.purpose == "return" and call.method == "GET":
-            return CallbackReading(event="return")
-        if call.purpose != "events" or call.method != "POST":
-            raise CallbackRejected("no such address", status=404)
+    def read_webhook(self, webhook: Webhook) -> WebhookEvent:
+        """An event signed with the webhook's token (header `X-SHA2-Signature`)."""
+        if webhook.purpose != "events" or webhook.method != "POST":
+            raise WebhookRejected("no such address", status=404)
         tokens = self.settings.webhook_token
-        given = [part.strip().encode(errors="replace") for part in call.headers.get("x-sha2-signature", "").split(",")]
-        wanted = [sign(token, call.body).encode() for token in tokens]
+        given = [
+            part.strip().encode(errors="replace") for part in webhook.headers.get("x-sha2-signature", "").split(",")
+        ]
+        wanted = [sign(token, webhook.body).encode() for token in tokens]
         if tokens and not any(hmac.compare_digest(part, good) for part in given for good in wanted):
-            raise CallbackRejected("the signature is missing or wrong", status=401)
-        payload = as_object(call.json_object().get("payload"))
+            raise WebhookRejected("the signature is missing or wrong", status=401)
+        payload = as_object(webhook.json_object().get("payload"))
         flow_id = self.flow_of(payload)
         event = as_text(payload.get("action")) or "unnamed"
-        return CallbackReading(event=event[:80], flow_id=flow_id, fetch=flow_id is not None, signed=bool(tokens))
+        return WebhookEvent(event=event[:80], flow_id=flow_id, fetch=flow_id is not None, signed=bool(tokens))
 
     def flow_of(self, payload: Mapping[str, Any]) -> str | None:
         """The id of our flow in an event's payload, if it is there."""
         raise NotImplementedError
 
-    def create_applicant(self, order: FlowOrder, *, repeatable: bool) -> Exchange[str]:
+    def create_applicant(self, order: FlowOrder, *, idempotent: bool) -> Exchange[str]:
         """The id of a new applicant."""
         sent = _applicant(order)
-        reply = yield Request.post("/applicants", json=sent, repeatable=repeatable)
+        reply = yield Request.post("/applicants", json=sent, idempotent=idempotent)
         created = reply.structure(Created)
         self.check_mode(sandbox=created.sandbox, reply=reply)
         for name in _differing(sent, created):

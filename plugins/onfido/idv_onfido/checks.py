@@ -9,7 +9,6 @@ from typing import Any
 import attrs
 
 from idv_core.errors import InvalidOrder, UnexpectedResponse
-from idv_core.failures import failures_in
 from idv_core.model import (
     Check,
     CheckKind,
@@ -24,9 +23,10 @@ from idv_core.model import (
     UploadKind,
     VendorVerdict,
 )
-from idv_core.pictures import JPEG, PDF, PNG, picture_type
-from idv_core.protocols import Evidence, Polling
-from idv_core.wire import Exchange, FilePart, NotAccepted, Request, Response
+from idv_core.plugin.failures import failures_in
+from idv_core.plugin.http import Exchange, FilePart, NotAccepted, Request, Response
+from idv_core.plugin.pictures import JPEG, PDF, PNG, picture_type
+from idv_core.plugin.protocols import Evidence, Polling
 
 from .account import Created, OnfidoAccount, alpha_3, id_of, moment, new_id
 from .mapping import KINDS, SCORED, Report, as_object, as_text, public, read_reports
@@ -80,7 +80,7 @@ class OnfidoChecks(OnfidoAccount):
     accepts = {UploadKind.DOCUMENT: frozenset({JPEG, PNG, PDF}), UploadKind.SELFIE: frozenset({JPEG, PNG})}  # noqa: RUF012
 
     def open_flow(self, order: FlowOrder) -> Exchange[Flow]:
-        id = yield from self.create_applicant(order, repeatable=False)
+        id = yield from self.create_applicant(order, idempotent=False)
         return Flow(id=id, status=FlowStatus.OPEN)
 
     def upload(self, flow: Flow, documents: tuple[Document, ...]) -> Exchange[Flow]:
@@ -162,7 +162,7 @@ class OnfidoChecks(OnfidoAccount):
         for side, content in (("front", document.content), ("back", document.back_content)):
             if side == "front" or content is not None:
                 form = {**fields, "side": side, "file": _file(document, content)}
-                reply = yield Request.post("/documents", form=form, repeatable=True)
+                reply = yield Request.post("/documents", form=form, idempotent=True)
                 ids[side] = _stored(flow, reply)
         return Upload(document_id=document.id, vendor_ids=ids)
 
@@ -171,7 +171,7 @@ class OnfidoChecks(OnfidoAccount):
         request = Request.post(
             "/live_photos",
             form={"applicant_id": id_of(flow), "file": _file(photo, photo.content)},
-            repeatable=True,
+            idempotent=True,
             accept={422},
         )
         reply = yield request

@@ -9,10 +9,10 @@ from typing import Any
 import attrs
 import pycountry
 
-from idv_core.dates import Meaning, dates_under, document_dates, means_expiry, means_issue
-from idv_core.failures import failures_in
 from idv_core.model import Check, CheckKind, CheckOutcome, DocumentEvidence, ExtractedField, Score
 from idv_core.model.public import without_secrets
+from idv_core.plugin.dates import Meaning, dates_under, document_dates, means_expiry, means_issue
+from idv_core.plugin.failures import failures_in
 
 _KINDS = {
     "document": CheckKind.DOCUMENT,

@@ -9,7 +9,7 @@ from typing import Any
 import attrs
 
 from idv_core.model import Secret
-from idv_core.model.values import as_secrets, as_tuple, is_base_url, without_slash
+from idv_core.model.validation import as_secrets, as_tuple, is_base_url, without_slash
 
 
 class Region(StrEnum):
@@ -39,7 +39,7 @@ class OnfidoSettings:
 
     `workflow_id` names the workflow made in the dashboard (an order's `template` overrides it). `report_names` are asked for
     when documents are handed in by API. `webhook_token` is that of the webhook whose address is
-    `gateway.callback_url(account, "events")`, or a list of them while it is exchanged; without it only the address proves a
+    `gateway.webhook_url(account, "events")`, or a list of them while it is exchanged; without it only the address proves a
     webhook. `base_url` replaces the region's.
     """
 

@@ -11,8 +11,6 @@ from typing import Any
 import attrs
 
 from idv_core.errors import DuplicateFlow, FlowNotFound, InvalidOrder, UnexpectedResponse
-from idv_core.failures import failures_in
-from idv_core.links import trusted_link
 from idv_core.model import (
     CheckOutcome,
     Flow,
@@ -25,8 +23,10 @@ from idv_core.model import (
     VendorVerdict,
     subject_of,
 )
-from idv_core.protocols import Evidence, Polling
-from idv_core.wire import Exchange, Request, Response, structure
+from idv_core.plugin.failures import failures_in
+from idv_core.plugin.http import Exchange, Request, Response, structure
+from idv_core.plugin.links import trusted_link
+from idv_core.plugin.protocols import Evidence, Polling
 
 from .account import OnfidoAccount, id_of, is_same_id, moment, new_id
 from .mapping import (
@@ -122,7 +122,7 @@ class OnfidoWorkflows(OnfidoAccount):
         if found is not None:
             return found
         # an applicant without a run is a record that nobody looks at, so it does no harm if there are two
-        applicant = yield from self.create_applicant(order, repeatable=True)
+        applicant = yield from self.create_applicant(order, idempotent=True)
         reply = yield Request.post("/workflow_runs", json=_run(order, workflow, applicant))
         run = reply.structure(Run)
         if not is_same_id(run.applicant_id, applicant) or not _may_be(run, order, workflow):
@@ -341,7 +341,7 @@ def _sortable(made: datetime | None) -> float:
 
 def _run(order: FlowOrder, workflow: str, applicant: str) -> dict[str, Any]:
     link: dict[str, Any] = {}
-    return_url = order.callbacks.url("return") if order.callbacks else order.return_url
+    return_url = order.urls.return_url() if order.urls else order.return_url
     if return_url:
         link["completed_redirect_url"] = return_url
     if order.applicant.locale[:2] in _LANGUAGES:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from idv_onfido.bench import make_emulator, make_settings
-from idv_onfido.emulator import OnfidoEmulator
+from idv_onfido.testing.emulator import OnfidoEmulator
+from idv_onfido.testing.harness import make_emulator, make_settings
 
 from idv_core.testing import FakeClock, Network
 from idv_core.testing.fixtures import clock, network

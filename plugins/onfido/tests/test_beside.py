@@ -15,7 +15,7 @@ from idv_onfido.workflows import OnfidoWorkflows
 
 from idv_core import Decision, Flow, Result, Secret, UnexpectedResponse
 from idv_core.model import Upload, subject_of
-from idv_core.policy import DEFAULT_POLICY, judge
+from idv_core.policy import DEFAULT_POLICY, evaluate
 from idv_core.testing.exchange import reply, run_exchange
 
 SETTINGS = OnfidoSettings(api_token=Secret("api_live.abcdefghijk.lmnopqrstuvwxyz"), workflow_id="wf-1")
@@ -42,7 +42,7 @@ def run_of(output: Any = (), tasks: tuple[tuple[str, Any], ...] = (), task: Any 
     about = {"id": "r-1", "applicant_id": "A-1", "workflow_id": "wf-1", "status": "approved", "reasons": ["all well"]}
     replies = [reply({**about, "customer_user_id": "CUST-1", "error": None, "output": None, **run}), reply(listed)]
     result = run_exchange(OnfidoWorkflows(SETTINGS).result(FLOW), [*replies, *map(reply, answers)]).value
-    return judge(DEFAULT_POLICY, result, NOW)
+    return evaluate(DEFAULT_POLICY, result, NOW)
 
 
 def check_of(check: Any = (), report: Any = (), uploads: tuple[Upload, ...] = ()) -> Result:
@@ -50,7 +50,7 @@ def check_of(check: Any = (), report: Any = (), uploads: tuple[Upload, ...] = ()
     one = {"id": "c-1", "applicant_id": "r-1", "status": "complete", "result": "clear", "report_ids": ["p-1"]}
     made = {"id": "p-1", "check_id": "c-1", "name": "document", "status": "complete", "result": "clear"}
     replies = [reply({"checks": [{**one, **dict(check)}]}), reply({"reports": [{**made, **dict(report)}]})]
-    return judge(
+    return evaluate(
         DEFAULT_POLICY,
         run_exchange(OnfidoChecks(SETTINGS).result(attrs.evolve(FLOW, uploads=uploads)), replies).value,
         NOW,

@@ -14,9 +14,9 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from idv_onfido import OnfidoChecks, OnfidoSettings, OnfidoWorkflows, idv_plugin
-from idv_onfido.bench import ANA, order, papers, pictures
-from idv_onfido.emulator import OnfidoEmulator
 from idv_onfido.names import is_same_name, names_of
+from idv_onfido.testing.emulator import OnfidoEmulator
+from idv_onfido.testing.harness import ANA, order, papers, pictures
 
 from idv_core import (
     Account,
@@ -36,7 +36,7 @@ from idv_core import (
 from idv_core.errors import IdvError
 from idv_core.registry import registry_of
 from idv_core.testing import FakeClock, Network, Reply
-from idv_core.testing.applicant import fill_in
+from idv_core.testing.applicant import submit_forms
 from idv_core.testing.exchange import reply, run_exchange
 from idv_core.testing.strategies import json_like
 
@@ -160,7 +160,7 @@ class TestOpeningAgain:
         flow = open_at(connect(), order(is_shadow=True))
         assert flow.link is not None
         with network.client() as browser:
-            fill_in(browser, flow.link.url.reveal(), *pictures(ANA))
+            submit_forms(browser, flow.link.url.reveal(), *pictures(ANA))
         clock.advance(5)
         result = connect().result(flow)
         assert (result.decision, [doubt.code for doubt in result.doubts]) == (Decision.REVIEW, ["flow.shadow"])
@@ -201,7 +201,7 @@ class TestRecovering:
         flow = connect().open(order())
         assert flow.link is not None
         with network.client() as browser:
-            fill_in(browser, flow.link.url.reveal(), *pictures(ANA))
+            submit_forms(browser, flow.link.url.reveal(), *pictures(ANA))
         clock.advance(5)
         assert connect().recover(order()).status is FlowStatus.FINISHED
         assert connect().result(flow.ref).decision is Decision.APPROVED
@@ -426,7 +426,7 @@ class TestTestMode:
         flow = connect().open(order())
         assert flow.link is not None
         with network.client() as browser:
-            fill_in(browser, flow.link.url.reveal(), *pictures(ANA))
+            submit_forms(browser, flow.link.url.reveal(), *pictures(ANA))
         clock.advance(5)
         assert connect().result(flow).is_test
         unmarked = Gateway(

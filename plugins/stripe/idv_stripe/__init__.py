@@ -1,6 +1,6 @@
 """Stripe Identity for idv-core: verification sessions on a hosted page or in your app, checks of document and selfie."""
 
-from idv_core.hookspecs import Plugin, hookimpl
+from idv_core.plugin.spec import Plugin, hookimpl
 
 from .plugin import StripeIdentity
 from .settings import StripeSettings
@@ -15,7 +15,7 @@ def idv_plugin() -> Plugin:
         summary="Stripe Identity: hosted page or in-app sheet, document, selfie, id number",
         settings=StripeSettings,
         create=StripeIdentity,
-        emulation="idv_stripe.emulation:StripeEmulation",
-        bench="idv_stripe.bench:bench",
+        emulation="idv_stripe.testing.emulation:StripeEmulation",
+        harness="idv_stripe.testing.harness:harness",
         adapters=(StripeIdentity,),
     )

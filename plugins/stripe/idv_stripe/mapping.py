@@ -8,8 +8,6 @@ from typing import Any
 
 import attrs
 
-from idv_core.dates import Meaning, dates_under, document_dates, means_expiry, means_issue
-from idv_core.failures import failures_in, shown
 from idv_core.model import (
     Check,
     CheckKind,
@@ -21,7 +19,9 @@ from idv_core.model import (
     VendorVerdict,
 )
 from idv_core.model.public import without_secrets
-from idv_core.model.values import COUNTRIES
+from idv_core.model.validation import COUNTRIES
+from idv_core.plugin.dates import Meaning, dates_under, document_dates, means_expiry, means_issue
+from idv_core.plugin.failures import failures_in, shown
 
 _STATUS = {
     "requires_input": FlowStatus.AWAITING_APPLICANT,

@@ -12,11 +12,11 @@ from typing import Any
 
 import attrs
 
-from idv_core.errors import CallbackRejected, DuplicateFlow, InvalidOrder, RateLimited, Refusal, UnexpectedResponse
-from idv_core.links import trusted_link
+from idv_core.errors import DuplicateFlow, InvalidOrder, RateLimited, Refusal, UnexpectedResponse, WebhookRejected
 from idv_core.model import Flow, FlowOrder, FlowStatus, Link, Reason, Result, Secret, subject_of
-from idv_core.protocols import CallbackReading, Evidence, InboundCall, Polling
-from idv_core.wire import Exchange, NotAccepted, Request, Response
+from idv_core.plugin.http import Exchange, NotAccepted, Request, Response
+from idv_core.plugin.links import trusted_link
+from idv_core.plugin.protocols import Evidence, Polling, Webhook, WebhookEvent
 
 from .mapping import KINDS, as_object, as_text, public, read_session, read_status
 from .same import same
@@ -61,7 +61,7 @@ class StripeIdentity:
     settings: StripeSettings
     polling = Polling(first=timedelta(seconds=5), ceiling=timedelta(minutes=2))
     evidence = Evidence(checks=KINDS, documents=True, verdict=True)
-    callback_purposes = ("return", "events")
+    webhook_purposes = ("events",)
 
     @property
     def base_url(self) -> str:
@@ -71,10 +71,10 @@ class StripeIdentity:
     def key_mode(self) -> str | None:
         return self.settings.key_mode
 
-    def problems(self, *, callbacks: bool) -> Iterator[tuple[str, str]]:
+    def problems(self, *, webhooks: bool) -> Iterator[tuple[str, str]]:
         if self.settings.api_key.reveal().startswith("pk_"):
             yield "api_key", "a publishable key (pk_) opens nothing: give a secret or a restricted one (sk_, rk_)"
-        if callbacks and not self.settings.webhook_secret:
+        if webhooks and not self.settings.webhook_secret:
             yield "webhook_secret", "is not set: only their address proves webhooks. Give the endpoint's signing secret"
 
     def authorize(self, request: Request, token: Secret | None, now: datetime) -> Request:
@@ -154,7 +154,7 @@ class StripeIdentity:
 
     def cancel(self, flow: Flow) -> Exchange[Flow]:
         """Only this vendor's: `idv.vendor(lambda stripe: stripe.cancel(flow))`. Cannot be undone."""
-        reply = yield Request.post(f"{_SESSIONS}/{{}}/cancel", _id_of(flow), repeatable=True)
+        reply = yield Request.post(f"{_SESSIONS}/{{}}/cancel", _id_of(flow), idempotent=True)
         self._check_of(flow, reply)
         return attrs.evolve(flow, status=read_status(reply.structure(Session).status), link=None)
 
@@ -180,41 +180,39 @@ class StripeIdentity:
     def check_credentials(self) -> Exchange[None]:
         yield Request.get(_SESSIONS, query={"limit": "1"})
 
-    def read_callback(self, call: InboundCall) -> CallbackReading:
-        """The browser's return, or an event signed by the endpoint's secret (docs.stripe.com/webhooks/signature)."""
-        if call.purpose == "return" and call.method == "GET":
-            return CallbackReading(event="return")
-        if call.purpose != "events" or call.method != "POST":
-            raise CallbackRejected("no such address", status=404)
+    def read_webhook(self, webhook: Webhook) -> WebhookEvent:
+        """An event signed by the endpoint's secret (docs.stripe.com/webhooks/signature)."""
+        if webhook.purpose != "events" or webhook.method != "POST":
+            raise WebhookRejected("no such address", status=404)
         signed = bool(self.settings.webhook_secret)
         if signed:
-            self._check_signature(call)
-        body = call.json_object()
+            self._check_signature(webhook)
+        body = webhook.json_object()
         data = body.get("data")
         session = data.get("object") if isinstance(data, dict) else None
         named = session.get("id") if isinstance(session, dict) else None
         event = body.get("type")
         flow_id = named if isinstance(named, str) and named.startswith("vs_") else None
-        return CallbackReading(
+        return WebhookEvent(
             event=event[:80] if isinstance(event, str) else "unnamed",
             flow_id=flow_id,
             fetch=flow_id is not None,
             signed=signed,
         )
 
-    def _check_signature(self, call: InboundCall) -> None:
+    def _check_signature(self, call: Webhook) -> None:
         pairs = [part.partition("=")[::2] for part in call.headers.get("stripe-signature", "").split(",")]
         stamp = next((value for name, value in pairs if name.strip() == "t"), "")
         given = [value for name, value in pairs if name.strip() == "v1"]
         wanted = [sign(secret, stamp, call.body).encode() for secret in self.settings.webhook_secret]
         if not any(hmac.compare_digest(value.encode(errors="replace"), good) for value in given for good in wanted):
-            raise CallbackRejected("the signature is missing or wrong", status=401)
+            raise WebhookRejected("the signature is missing or wrong", status=401)
         if not stamp.isascii() or not stamp.isdigit() or len(stamp) > 12:
-            raise CallbackRejected("the signature has no time", status=401)
+            raise WebhookRejected("the signature has no time", status=401)
         if call.received_at is not None:
             age = abs(call.received_at.timestamp() - int(stamp))
             if age > self.settings.tolerance:
-                raise CallbackRejected("the signature is too old", status=401)
+                raise WebhookRejected("the signature is too old", status=401)
 
     def _create(self, order: FlowOrder, number: int, accept: set[int]) -> Request:
         """The same bytes for the same order, and the key that belongs to them."""
@@ -225,7 +223,7 @@ class StripeIdentity:
             _SESSIONS,
             form=tuple(self._form(order)),
             headers={"Idempotency-Key": key},
-            repeatable=True,
+            idempotent=True,
             accept=accept,
         )
 
@@ -339,7 +337,7 @@ class StripeIdentity:
             yield "provided_details[email]", person.email
         if person.phone_number:
             yield "provided_details[phone]", person.phone_number
-        return_url = order.callbacks.url("return") if order.callbacks else order.return_url
+        return_url = order.urls.return_url() if order.urls else order.return_url
         if return_url:
             yield "return_url", return_url
 

@@ -8,7 +8,7 @@ from enum import StrEnum
 import attrs
 
 from idv_core.model import Secret
-from idv_core.model.values import as_secrets, as_tuple, is_base_url, is_text, without_slash
+from idv_core.model.validation import as_secrets, as_tuple, is_base_url, is_text, without_slash
 
 
 class DocumentType(StrEnum):
@@ -23,7 +23,7 @@ class StripeSettings:
 
     `verification_flow` (`vf_...`, an order's `template` overrides it) names a flow made in the dashboard; without it a document
     is asked for, as the other settings say. `webhook_secret` (`whsec_...`) is that of the endpoint whose address is
-    `gateway.callback_url(account, "events")`, or a list of them while it is exchanged; without it only the address proves a
+    `gateway.webhook_url(account, "events")`, or a list of them while it is exchanged; without it only the address proves a
     webhook. `tolerance` is how old its signature may be, in seconds.
     """
 

@@ -13,7 +13,7 @@ from idv_stripe.settings import StripeSettings
 
 from idv_core import Decision, Flow, Result, Secret, UnexpectedResponse
 from idv_core.model import subject_of
-from idv_core.policy import DEFAULT_POLICY, judge
+from idv_core.policy import DEFAULT_POLICY, evaluate
 from idv_core.testing.exchange import reply, run_exchange
 
 ADAPTER = StripeIdentity(StripeSettings(api_key=Secret("sk_live_" + "a" * 24)))
@@ -43,7 +43,7 @@ def read(document: Any = (), report: Any = (), **session: Any) -> Result:
         "last_verification_report": {**whole, **dict(report)},
         **session,
     }
-    return judge(
+    return evaluate(
         DEFAULT_POLICY, run_exchange(ADAPTER.result(FLOW), [reply(answer)]).value, datetime(2026, 3, 1, tzinfo=UTC)
     )
 

@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from idv_stripe import StripeIdentity, StripeSettings, idv_plugin
-from idv_stripe.bench import MEERA, order, pictures
-from idv_stripe.emulator import StripeEmulator
 from idv_stripe.same import same
+from idv_stripe.testing.emulator import StripeEmulator
+from idv_stripe.testing.harness import MEERA, order, pictures
 
 from idv_core import (
     Account,
@@ -36,7 +36,7 @@ from idv_core import (
 from idv_core.errors import IdvError
 from idv_core.registry import registry_of
 from idv_core.testing import FakeClock, Network, Reply
-from idv_core.testing.applicant import fill_in
+from idv_core.testing.applicant import submit_forms
 from idv_core.testing.exchange import reply, run_exchange
 from idv_core.testing.strategies import json_like
 
@@ -103,7 +103,7 @@ class TestOpeningAgain:
         second = connect().open(order())
         assert second.link is not None
         with network.client() as browser:
-            fill_in(browser, second.link.url.reveal(), *pictures(MEERA))
+            submit_forms(browser, second.link.url.reveal(), *pictures(MEERA))
         assert connect().open(order()).status is FlowStatus.PROCESSING
         clock.advance(5)
         assert connect().result(second).decision is Decision.APPROVED
@@ -215,7 +215,7 @@ class TestAKeyInUse:
         emulator.fault(f"POST {SESSIONS}", self.in_use(), times=100)
         with pytest.raises(RateLimited) as caught:
             connect().open(order())
-        assert (caught.value.nothing_done, caught.value.safe_to_repeat) == (True, True)
+        assert (caught.value.nothing_done, caught.value.safe_to_retry) == (True, True)
         assert caught.value.retry_after == timedelta(seconds=1)
 
     def test_after_a_time_out_of_ours_nothing_is_certain(self, clock: FakeClock) -> None:
@@ -387,7 +387,7 @@ class TestWhoseSession:
         flow = open_at(connect(), order(is_shadow=True))
         assert flow.link is not None
         with network.client() as browser:
-            fill_in(browser, flow.link.url.reveal(), *pictures(MEERA))
+            submit_forms(browser, flow.link.url.reveal(), *pictures(MEERA))
         clock.advance(5)
         result = connect().result(flow)
         assert (result.decision, [doubt.code for doubt in result.doubts]) == (Decision.REVIEW, ["flow.shadow"])

@@ -1,6 +1,6 @@
 """Verifik Smart Enroll (Latin America) for idv-core: project flows, registrations, hosted or step by step."""
 
-from idv_core.hookspecs import Plugin, hookimpl
+from idv_core.plugin.spec import Plugin, hookimpl
 
 from .plugin import Verifik
 from .settings import Device, VerifikSettings
@@ -28,7 +28,7 @@ def idv_plugin() -> Plugin:
         summary="Verifik Smart Enroll, Latin America: hosted or step by step, documents, liveness, screening",
         settings=VerifikSettings,
         create=Verifik,
-        emulation="idv_verifik.emulation:VerifikEmulation",
-        bench="idv_verifik.bench:bench",
+        emulation="idv_verifik.testing.emulation:VerifikEmulation",
+        harness="idv_verifik.testing.harness:harness",
         adapters=(Verifik,),
     )

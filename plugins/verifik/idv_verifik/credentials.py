@@ -7,7 +7,7 @@ import json
 from datetime import UTC, datetime, timedelta
 
 from idv_core.model import Secret
-from idv_core.protocols import Grant
+from idv_core.plugin.protocols import Grant
 
 from .settings import VerifikSettings
 

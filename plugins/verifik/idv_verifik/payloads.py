@@ -10,7 +10,7 @@ from typing import Any
 import attrs
 
 from idv_core.errors import UnexpectedResponse
-from idv_core.wire import Exchange, Request, Response, structure
+from idv_core.plugin.http import Exchange, Request, Response, structure
 
 DUPLICATES = ("email_is_registered_already", "phone_is_registered_already")
 ACCOUNT_TOKENS = (

@@ -16,12 +16,12 @@ import attrs
 
 from idv_core.errors import (
     AuthenticationFailed,
-    CallbackRejected,
     DuplicateFlow,
     InvalidOrder,
     PermissionDenied,
     Refusal,
     UnexpectedResponse,
+    WebhookRejected,
 )
 from idv_core.model import (
     CheckKind,
@@ -36,9 +36,9 @@ from idv_core.model import (
     UploadKind,
 )
 from idv_core.model.public import without_secrets
-from idv_core.pictures import JPEG, PNG
-from idv_core.protocols import CallbackReading, Evidence, Grant, InboundCall, Polling
-from idv_core.wire import Exchange, Request, Response, structure
+from idv_core.plugin.http import Exchange, Request, Response, structure
+from idv_core.plugin.pictures import JPEG, PNG
+from idv_core.plugin.protocols import Evidence, Grant, Polling, Webhook, WebhookEvent
 
 from . import mapping
 from .credentials import bearer, grant
@@ -71,13 +71,13 @@ class Verifik:
     polling = Polling(first=timedelta(seconds=5), ceiling=timedelta(minutes=2))
     # fact sheet section 8 row 10
     accepts = dict.fromkeys(UploadKind, frozenset({JPEG, PNG}))
-    callback_purposes = ("events",)
+    webhook_purposes = ("events",)
 
     @property
     def base_url(self) -> str:
         return self.settings.base_url
 
-    def problems(self, *, callbacks: bool) -> Iterator[tuple[str, str]]:
+    def problems(self, *, webhooks: bool) -> Iterator[tuple[str, str]]:
         if self.settings.project_flow is None:
             yield "project_flow", "is not set: nothing can be opened but orders that name one as their template"
 
@@ -132,18 +132,18 @@ class Verifik:
             raw=without_secrets(registration, mapping.NEVER_KEPT),
         )
 
-    def read_callback(self, call: InboundCall) -> CallbackReading:
+    def read_webhook(self, webhook: Webhook) -> WebhookEvent:
         """`{type, object}`, or the object itself as older texts have it; only a hint which registration to fetch (4.2)."""
-        if call.purpose != "events" or call.method != "POST":
-            raise CallbackRejected("no such address", status=404)
-        body = call.json_object()
+        if webhook.purpose != "events" or webhook.method != "POST":
+            raise WebhookRejected("no such address", status=404)
+        body = webhook.json_object()
         kind, entity = body.get("type"), body.get("object")
         if not isinstance(entity, dict):
             kind, entity = None, body
         event = kind.removeprefix("onboarding_")[:80] if isinstance(kind, str) else "unnamed"
         own = event.startswith(("app_registration", "face_verification")) or _is_registration(entity)
         id = reference_id(entity.get("appRegistration")) or (reference_id(entity) if own else None)
-        return CallbackReading(event=event, flow_id=id, fetch=id is not None)
+        return WebhookEvent(event=event, flow_id=id, fetch=id is not None)
 
     def check_credentials(self) -> Exchange[None]:
         """Lists the account's project flows, one of them (section 3.2)."""
@@ -160,7 +160,7 @@ class Verifik:
         asked["headers"] = bearer(self.settings, previous.access_token)
         reply = yield Request.get("/v2/auth/session", accept={404, 405}, **asked)
         if not reply.is_success:
-            reply = yield Request.post("/v2/auth/session", repeatable=True, **asked)
+            reply = yield Request.post("/v2/auth/session", idempotent=True, **asked)
         renewed = structure(unwrap(reply), SessionToken, status=reply.status)
         token = renewed.accessToken or renewed.token
         if not token:

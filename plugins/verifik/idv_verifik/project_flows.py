@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 
 from idv_core.model import ProvisionedTemplate, Template
-from idv_core.wire import Exchange, Request
+from idv_core.plugin.http import Exchange, Request
 
 from . import mapping
 from .payloads import read_id, read_list, read_object, reference_id, unwrap
@@ -37,8 +37,8 @@ class ProjectFlows:
             if changed:
                 yield Request.put("/v3/project-flows/{}", id, json=changed)
         details = {}
-        if template.callback_url is not None:
-            details["webhook"] = yield from self._link_webhook(template.callback_url.reveal(), template.name, id)
+        if template.webhook_url is not None:
+            details["webhook"] = yield from self._link_webhook(template.webhook_url.reveal(), template.name, id)
         return ProvisionedTemplate(id=id, name=template.name, created=found is None, details=details)
 
     def list(self) -> Exchange[tuple[dict[str, Any], ...]]:

@@ -12,7 +12,7 @@ import attrs
 
 from idv_core.errors import DuplicateFlow, FlowNotFound, InvalidOrder, UnexpectedResponse
 from idv_core.model import Applicant, Flow, FlowOrder, FlowStatus, Link, Secret
-from idv_core.wire import Exchange, NotAccepted, Request, Response, structure
+from idv_core.plugin.http import Exchange, NotAccepted, Request, Response, structure
 
 from . import mapping
 from .credentials import bearer
@@ -119,7 +119,7 @@ class Registrations:
 
     def renew_link(self, flow: Flow) -> Exchange[Flow]:
         """A fresh link and token; never by registering again (sections 2.8 and 3.3.5)."""
-        reply = yield Request.post("/v2/app-registrations/{}/resend-link", path_id(flow), json={}, repeatable=True)
+        reply = yield Request.post("/v2/app-registrations/{}/resend-link", path_id(flow), json={}, idempotent=True)
         resent = structure(unwrap(reply), LinkResent, status=reply.status)
         if not resent.token:
             raise UnexpectedResponse("the answer has an empty token", status=reply.status)

@@ -10,7 +10,7 @@ import attrs
 
 from idv_core.errors import InvalidOrder, VendorUnavailable
 from idv_core.model import Check, Document, Flow, FlowStatus, Secret, Upload, UploadKind
-from idv_core.wire import Exchange, NotAccepted, Request, Response, structure
+from idv_core.plugin.http import Exchange, NotAccepted, Request, Response, structure
 
 from . import mapping
 from .countries import country_name
@@ -64,7 +64,7 @@ class Steps:
             return attrs.evolve(flow, status=status)
         if mapping.is_being_read(registration) or status is FlowStatus.PROCESSING:
             raise VendorUnavailable(
-                "Verifik is still reading the document; submit again", safe_to_repeat=True, retry_after=_READING
+                "Verifik is still reading the document; submit again", safe_to_retry=True, retry_after=_READING
             )
         settings = yield from ProjectFlows(self.settings).settings_of(registration)
         wants = mapping.document_settings(settings)
@@ -153,7 +153,7 @@ class Steps:
     def check_background(self, flow: Flow, information_validation: str) -> Exchange[Flow]:
         """Criminal records and lists. Charged for each source (section 3.9)."""
         request = Request.put(
-            "/v2/information-validations/{}/background-check", information_validation, json={}, repeatable=False
+            "/v2/information-validations/{}/background-check", information_validation, json={}, idempotent=False
         )
         flow, _ = yield from self.registrations.as_applicant(flow, request)
         return flow

@@ -9,7 +9,7 @@ from typing import Any
 import attrs
 
 from idv_core.model import Template
-from idv_core.model.values import as_tuple, is_unit
+from idv_core.model.validation import as_tuple, is_unit
 
 from .countries import country_name
 

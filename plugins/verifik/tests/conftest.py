@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 from idv_verifik import SmartEnroll
-from idv_verifik.bench import make_bench, make_emulator, make_settings, make_smart_enroll
-from idv_verifik.emulator import VerifikEmulator
+from idv_verifik.testing.emulator import VerifikEmulator
+from idv_verifik.testing.harness import make_emulator, make_harness, make_settings, make_smart_enroll
 
 from idv_core.testing import FakeClock, Network
-from idv_core.testing.bench import Bench
 from idv_core.testing.fixtures import clock, network
+from idv_core.testing.harness import Harness
 
 
 @pytest.fixture
@@ -28,5 +28,5 @@ def smart_enroll() -> SmartEnroll:
 
 
 @pytest.fixture
-def bench(clock: FakeClock, network: Network, emulator: VerifikEmulator, settings: dict[str, object]) -> Bench:
-    return make_bench(clock, network, emulator, settings)
+def harness(clock: FakeClock, network: Network, emulator: VerifikEmulator, settings: dict[str, object]) -> Harness:
+    return make_harness(clock, network, emulator, settings)

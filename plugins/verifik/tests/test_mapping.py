@@ -14,7 +14,7 @@ from idv_verifik.payloads import Said
 
 from idv_core import CheckKind, CheckOutcome, Decision, Flow, FlowStatus, Result, VendorVerdict
 from idv_core.model import Upload
-from idv_core.policy import DEFAULT_POLICY, judge
+from idv_core.policy import DEFAULT_POLICY, evaluate
 from idv_core.testing.strategies import json_like
 
 FLOW = Flow(
@@ -45,7 +45,7 @@ def judged(data: dict[str, object]) -> Result:
         vendor_word=reading.word,
         doubts=reading.doubts,
     )
-    return judge(DEFAULT_POLICY, result, datetime(2026, 3, 1, tzinfo=UTC))
+    return evaluate(DEFAULT_POLICY, result, datetime(2026, 3, 1, tzinfo=UTC))
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from idv_verifik import Verifik, VerifikSettings, idv_plugin
-from idv_verifik.bench import ANA, LUIS, applicant, order, pictures, said
-from idv_verifik.emulator import VerifikEmulator
+from idv_verifik.testing.emulator import VerifikEmulator
+from idv_verifik.testing.harness import ANA, LUIS, applicant, order, pictures, said
 
 from idv_core import (
     Account,
@@ -32,10 +32,10 @@ from idv_core import (
     UnexpectedResponse,
 )
 from idv_core.errors import IdvError
+from idv_core.plugin.http import Request
 from idv_core.registry import registry_of
 from idv_core.testing import FakeClock, Network, Reply
 from idv_core.testing.exchange import reply, run_exchange
-from idv_core.wire import Request
 
 SETTINGS = VerifikSettings(token=Secret("account-token"), project="p-1", project_flow="pf-1")
 ADAPTER = Verifik(SETTINGS)

@@ -17,9 +17,9 @@ from idv_verifik import (
     VerifikSettings,
     idv_plugin,
 )
-from idv_verifik.bench import ANA, HOST, LUIS, applicant, order, pictures, said
 from idv_verifik.countries import country_code, country_name
-from idv_verifik.emulator import VerifikEmulator
+from idv_verifik.testing.emulator import VerifikEmulator
+from idv_verifik.testing.harness import ANA, HOST, LUIS, applicant, order, pictures, said
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
@@ -27,7 +27,6 @@ from idv_core import (
     Account,
     Applicant,
     AuthenticationFailed,
-    Callbacks,
     CheckKind,
     CheckOutcome,
     Decision,
@@ -43,13 +42,14 @@ from idv_core import (
     Secret,
     UnexpectedResponse,
     VendorUnavailable,
+    Webhooks,
 )
-from idv_core.callbacks import CallbackApp, Received
-from idv_core.errors import CallbackRejected
-from idv_core.protocols import Grant, InboundCall
+from idv_core.errors import WebhookRejected
+from idv_core.plugin.protocols import Grant, Webhook
 from idv_core.registry import registry_of
 from idv_core.testing import FakeClock, Network, Reply, by_content, make_specimen
 from idv_core.testing.exchange import reply, run_exchange
+from idv_core.webhooks import Received, WebhookApp
 
 PLATFORM = "platform.example"
 SETTINGS = VerifikSettings(token=Secret("account-token"), project="p-1", project_flow="pf-1")
@@ -64,12 +64,10 @@ def seen() -> list[Received]:
 @pytest.fixture
 def connect(network: Network, clock: FakeClock, settings: dict[str, object], seen: list[Received]) -> Connect:
     def connect(**changes: object) -> Gateway:
-        callbacks = Callbacks(f"https://{PLATFORM}/idv", Secret("key-of-the-tests-0123456789abcdef"))
+        webhooks = Webhooks(f"https://{PLATFORM}/idv", Secret("key-of-the-tests-0123456789abcdef"))
         account = Account("vf", "verifik", {**settings, **changes})
-        idv = Gateway(
-            [account], callbacks=callbacks, transport=network, clock=clock, registry=registry_of(idv_plugin())
-        )
-        network.add(PLATFORM, Starlette(routes=[Mount("/idv", app=CallbackApp(idv, seen.append))]))
+        idv = Gateway([account], webhooks=webhooks, transport=network, clock=clock, registry=registry_of(idv_plugin()))
+        network.add(PLATFORM, Starlette(routes=[Mount("/idv", app=WebhookApp(idv, seen.append))]))
         return idv
 
     return connect
@@ -327,7 +325,7 @@ class TestStepByStep:
         flow = idv.upload(opened(idv), pictures())
         with pytest.raises(VendorUnavailable, match="submit again") as caught:
             idv.submit(flow)
-        assert caught.value.safe_to_repeat
+        assert caught.value.safe_to_retry
         clock.advance(31)
         assert idv.wait(idv.submit(flow)).decision is Decision.APPROVED
 
@@ -652,7 +650,7 @@ class TestWebhooks:
         ],
     )
     def test_both_shapes_of_a_body(self, body: bytes, flow_id: str | None) -> None:
-        reading = Verifik(SETTINGS).read_callback(InboundCall(purpose="events", method="POST", body=body))
+        reading = Verifik(SETTINGS).read_webhook(Webhook(purpose="events", method="POST", body=body))
         assert (reading.flow_id, reading.fetch) == (flow_id, flow_id is not None)
 
     @pytest.mark.parametrize(
@@ -660,8 +658,8 @@ class TestWebhooks:
         [("other", "POST", b"{}"), ("events", "GET", b"{}"), ("events", "POST", b"[]"), ("events", "POST", b"x")],
     )
     def test_what_makes_no_sense_is_refused(self, purpose: str, method: str, body: bytes) -> None:
-        with pytest.raises(CallbackRejected):
-            Verifik(SETTINGS).read_callback(InboundCall(purpose=purpose, method=method, body=body))
+        with pytest.raises(WebhookRejected):
+            Verifik(SETTINGS).read_webhook(Webhook(purpose=purpose, method=method, body=body))
 
 
 class TestErrors:

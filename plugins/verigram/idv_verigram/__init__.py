@@ -1,6 +1,6 @@
 """Verigram (Kazakhstan) for idv-core: a hosted flow behind a `vlink`, or a liveness session for its SDK; pass or fail."""
 
-from idv_core.hookspecs import Plugin, hookimpl
+from idv_core.plugin.spec import Plugin, hookimpl
 
 from .plugin import Verigram
 from .settings import VerigramSettings
@@ -15,7 +15,7 @@ def idv_plugin() -> Plugin:
         summary="Verigram, Kazakhstan: hosted page or liveness SDK, verdict pass/fail",
         settings=VerigramSettings,
         create=Verigram,
-        emulation="idv_verigram.emulation:VerigramEmulation",
-        bench="idv_verigram.bench:bench",
+        emulation="idv_verigram.testing.emulation:VerigramEmulation",
+        harness="idv_verigram.testing.harness:harness",
         adapters=(Verigram,),
     )

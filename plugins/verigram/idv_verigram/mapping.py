@@ -8,8 +8,6 @@ from typing import Any
 
 import attrs
 
-from idv_core.dates import dates_under, document_dates, means_expiry
-from idv_core.failures import failures_in
 from idv_core.model import (
     Check,
     CheckKind,
@@ -20,6 +18,8 @@ from idv_core.model import (
     VendorVerdict,
 )
 from idv_core.model.public import without_secrets
+from idv_core.plugin.dates import dates_under, document_dates, means_expiry
+from idv_core.plugin.failures import failures_in
 
 KINDS = {
     "verilive": CheckKind.LIVENESS,

@@ -11,11 +11,11 @@ from urllib.parse import urlsplit
 
 import attrs
 
-from idv_core.errors import CallbackRejected, FlowNotFound, InvalidOrder, Refusal, UnexpectedResponse, VendorUnavailable
-from idv_core.links import trusted_link
+from idv_core.errors import FlowNotFound, InvalidOrder, Refusal, UnexpectedResponse, VendorUnavailable
 from idv_core.model import CheckKind, Flow, FlowOrder, FlowStatus, Link, Reason, Result, Secret, subject_of
-from idv_core.protocols import CallbackReading, Evidence, InboundCall, Polling
-from idv_core.wire import Exchange, Request, Response
+from idv_core.plugin.http import Exchange, Request, Response
+from idv_core.plugin.links import trusted_link
+from idv_core.plugin.protocols import Evidence, Polling
 
 from .mapping import KINDS, Reading, read_answer
 from .settings import Journey, VerigramSettings
@@ -53,7 +53,6 @@ class Verigram:
     settings: VerigramSettings
     evidence = Evidence(checks=set(KINDS.values()), scored={CheckKind.FACE_MATCH}, documents=False, verdict=True)
     polling = Polling(first=timedelta(seconds=10), ceiling=timedelta(minutes=5))
-    callback_purposes = ("return",)
 
     @property
     def base_url(self) -> str:
@@ -100,8 +99,8 @@ class Verigram:
         if self._journey(order, options) is Journey.SDK:
             return (yield from self._open_session(person))
         body: dict[str, Any] = {"person_id": person, "locale": order.applicant.locale}
-        if order.callbacks is not None:
-            body["callback_url"] = order.callbacks.url("return")
+        if order.urls is not None:
+            body["callback_url"] = order.urls.return_url()
         elif order.return_url is not None:
             body["callback_url"] = order.return_url
         template = options.get("template") or order.template or self.settings.template
@@ -174,25 +173,19 @@ class Verigram:
         """Asks for a flow that nobody made: 404 means that the key works (section 7)."""
         yield Request.get("/flow/{}/result", _NOBODY, accept={404})
 
-    def read_callback(self, call: InboundCall) -> CallbackReading:
-        """The browser's return, or one integrator's POST: nothing in it is read (section 4)."""
-        if call.purpose != "return":
-            raise CallbackRejected("no such address", status=404)
-        return CallbackReading(event="return")
-
     def _unfinished(self, flow: Flow, reply: Response) -> Flow:
         """The answers that mean "not yet", and the 404 that means "lost" (section 5.2)."""
         if reply.status != 404:
             return attrs.evolve(flow, status=FlowStatus.AWAITING_APPLICANT)
-        if flow.opened_at is None:
+        if flow.created_at is None:
             raise FlowNotFound("Verigram does not know this flow (for this key)", status=404)
-        young = reply.received_at - flow.opened_at < _SETTLING
+        young = reply.received_at - flow.created_at < _SETTLING
         return attrs.evolve(flow, status=FlowStatus.AWAITING_APPLICANT if young else FlowStatus.FAILED)
 
     def _reading(self, flow: Flow, reply: Response) -> Reading:
         answer = reply.json_object()
         if answer is None:
-            raise VendorUnavailable("the result is not a JSON object", status=reply.status, safe_to_repeat=True)
+            raise VendorUnavailable("the result is not a JSON object", status=reply.status, safe_to_retry=True)
         named, person = answer.get("flow_id"), answer.get("person_id")
         if named not in (None, flow.id) or _is_somebody_else(flow, person):
             which = "person_id" if named in (None, flow.id) else "flow_id"

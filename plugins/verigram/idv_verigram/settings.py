@@ -9,7 +9,7 @@ from typing import Any
 import attrs
 
 from idv_core.model import Secret
-from idv_core.model.values import as_tuple, is_base_url, without_slash
+from idv_core.model.validation import as_tuple, is_base_url, without_slash
 
 
 class Journey(StrEnum):

@@ -14,7 +14,7 @@ from idv_verigram.settings import VerigramSettings
 
 from idv_core import Decision, Flow, Result, Secret
 from idv_core.model import subject_of
-from idv_core.policy import DEFAULT_POLICY, judge
+from idv_core.policy import DEFAULT_POLICY, evaluate
 from idv_core.testing.exchange import reply, run_exchange
 
 LIVE = {"service_name": "verilive", "service_status": "pass"}
@@ -27,7 +27,7 @@ FLOW = Flow(id="f-1", status="awaiting_applicant", details={"person_id": "CUST-1
 
 def read(**more: Any) -> Result:
     result = run_exchange(ADAPTER.result(FLOW), [reply({**GOOD, **more})]).value
-    return judge(DEFAULT_POLICY, result, datetime(2026, 3, 1, tzinfo=UTC))
+    return evaluate(DEFAULT_POLICY, result, datetime(2026, 3, 1, tzinfo=UTC))
 
 
 def decide(**more: Any) -> Decision | None:

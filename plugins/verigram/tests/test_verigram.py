@@ -9,16 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from idv_verigram import Verigram, VerigramSettings, idv_plugin
-from idv_verigram.bench import AIGERIM, DANIYAR, HOST, order, walk
-from idv_verigram.emulator import VerigramEmulator
 from idv_verigram.mapping import read_answer
 from idv_verigram.plugin import sign
+from idv_verigram.testing.emulator import VerigramEmulator
+from idv_verigram.testing.harness import AIGERIM, DANIYAR, HOST, order, walk
 
 from idv_core import (
     Account,
     Applicant,
     AuthenticationFailed,
-    Callbacks,
     CheckKind,
     CheckOutcome,
     Decision,
@@ -33,9 +32,10 @@ from idv_core import (
     UnexpectedResponse,
     VendorUnavailable,
     VendorVerdict,
+    Webhooks,
 )
 from idv_core.model import subject_of
-from idv_core.policy import DEFAULT_POLICY, judge
+from idv_core.policy import DEFAULT_POLICY, evaluate
 from idv_core.registry import registry_of
 from idv_core.testing import FakeClock, Network, Reply, make_specimen
 from idv_core.testing.exchange import reply, run_exchange
@@ -48,11 +48,9 @@ PASS = {"flow_id": "f-1", "flow_status": "pass", "verilive": {"service_status": 
 
 @pytest.fixture
 def connect(network: Network, clock: FakeClock, emulator: VerigramEmulator, settings: dict[str, object]):
-    def connect(callbacks: Callbacks | None = None, **changes: object) -> Gateway:
+    def connect(webhooks: Webhooks | None = None, **changes: object) -> Gateway:
         account = Account("vg", "verigram", {**settings, **changes})
-        return Gateway(
-            [account], transport=network, clock=clock, registry=registry_of(idv_plugin()), callbacks=callbacks
-        )
+        return Gateway([account], transport=network, clock=clock, registry=registry_of(idv_plugin()), webhooks=webhooks)
 
     return connect
 
@@ -117,10 +115,10 @@ class TestReadings:
         assert result.notes[0].startswith("unknown flow_status")
 
     def test_404_in_the_first_minute_is_still_open_and_lost_later(self, clock: FakeClock) -> None:
-        young = attrs.evolve(OPEN, opened_at=clock.now())
+        young = attrs.evolve(OPEN, created_at=clock.now())
         assert self.read(reply({}, 404), young).status is FlowStatus.AWAITING_APPLICANT
         clock.advance(-61)
-        old = attrs.evolve(OPEN, opened_at=clock.now())
+        old = attrs.evolve(OPEN, created_at=clock.now())
         lost = self.read(reply({}, 404), old)
         assert (lost.status, lost.decision) == (FlowStatus.FAILED, Decision.UNDECIDED)
         with pytest.raises(FlowNotFound):
@@ -186,7 +184,7 @@ class TestReadings:
     @staticmethod
     def read(answer: object, flow: Flow = OPEN, settings: VerigramSettings = SETTINGS):
         replies = [answer if hasattr(answer, "status") else reply(answer)]
-        return judge(
+        return evaluate(
             DEFAULT_POLICY,
             run_exchange(Verigram(settings).result(flow), replies).value,
             datetime(2026, 3, 1, tzinfo=UTC),
@@ -396,7 +394,7 @@ class TestOpening:
                 run_exchange(Verigram(SETTINGS).open_flow(order(applicant=Applicant(reference=reference))), [])
 
     def test_a_prefix_is_signed_unless_it_is_a_proxys(self, clock: FakeClock) -> None:
-        from idv_core.wire import Request
+        from idv_core.plugin.http import Request
 
         settings = attrs.evolve(SETTINGS, base_url="https://x.example/api", secret=Secret("s"))
         timestamp = str(int(clock.now().timestamp()))
@@ -524,12 +522,12 @@ class TestAgainstTheEmulator:
         from starlette.applications import Starlette
         from starlette.routing import Mount
 
-        from idv_core.callbacks import CallbackApp
+        from idv_core.webhooks import WebhookApp
 
         emulator.variants.redirect_adds = emulator.variants.notify_post = True
-        idv = connect(callbacks=Callbacks("https://platform.example/idv", Secret("key-of-the-tests-0123456789abcdef")))
+        idv = connect(webhooks=Webhooks("https://platform.example/idv", Secret("key-of-the-tests-0123456789abcdef")))
         seen: list[object] = []
-        network.add("platform.example", Starlette(routes=[Mount("/idv", app=CallbackApp(idv, seen.append))]))
+        network.add("platform.example", Starlette(routes=[Mount("/idv", app=WebhookApp(idv, seen.append))]))
         flow = idv.open(order(return_url="https://platform.example/thanks"))
         answer = walk(network, flow, make_specimen("kz-id", AIGERIM), make_specimen("selfie", AIGERIM))
         with network.client() as browser:

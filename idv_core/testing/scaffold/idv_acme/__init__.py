@@ -1,6 +1,6 @@
 """Acme for idv-core."""
 
-from idv_core.hookspecs import Plugin, hookimpl
+from idv_core.plugin.spec import Plugin, hookimpl
 
 from .plugin import Acme
 from .settings import AcmeSettings
@@ -15,7 +15,7 @@ def idv_plugin() -> Plugin:
         summary="Acme: a hosted page, document and face",
         settings=AcmeSettings,
         create=Acme,
-        bench="idv_acme.bench:bench",
+        harness="idv_acme.harness:harness",
         adapters=(Acme,),
         contract=1,
     )

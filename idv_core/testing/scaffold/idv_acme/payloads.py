@@ -7,7 +7,7 @@ import attrs
 
 @attrs.frozen(kw_only=True)
 class Created:
-    """Answer of `POST /verifications`."""
+    """WebhookResponse of `POST /verifications`."""
 
     id: str
     url: str
@@ -23,7 +23,7 @@ class Checked:
 
 @attrs.frozen(kw_only=True)
 class Verification:
-    """Answer of `GET /verifications/{id}`."""
+    """WebhookResponse of `GET /verifications/{id}`."""
 
     id: str
     status: str

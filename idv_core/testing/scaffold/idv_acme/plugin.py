@@ -7,9 +7,9 @@ from datetime import datetime
 import attrs
 
 from idv_core.errors import Refusal, UnexpectedResponse
-from idv_core.links import trusted_link
+from idv_core.plugin.links import trusted_link
 from idv_core.model import Flow, FlowOrder, FlowStatus, Link, Result, Secret
-from idv_core.wire import Exchange, Request, Response
+from idv_core.plugin.http import Exchange, Request, Response
 
 from .mapping import read_check, read_status, read_verdict
 from .payloads import Created, Verification

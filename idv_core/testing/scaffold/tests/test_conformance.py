@@ -1,14 +1,14 @@
-"""The conformance suite, with Acme's bench."""
+"""The conformance suite, with Acme's harness."""
 
 import pytest
-from idv_acme.bench import bench as make_bench
+from idv_acme.harness import harness as make_harness
 
 from idv_core.testing import FakeClock
-from idv_core.testing.bench import Bench
+from idv_core.testing.harness import Harness
 from idv_core.testing.conformance import PluginConformance
 
 
 class TestAcme(PluginConformance):
     @pytest.fixture
-    def bench(self) -> Bench:
-        return make_bench(FakeClock())
+    def harness(self) -> Harness:
+        return make_harness(FakeClock())

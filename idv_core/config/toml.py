@@ -1,0 +1,243 @@
+"""`idv.toml`: from the file's table to a `Configuration`, with every problem at its line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path as FilePath
+from typing import Any
+
+import attrs
+
+from ..engine.account import Limits
+from ..engine.breaker import Circuit
+from ..engine.retry import Retry
+from ..errors import ConfigError
+from ..model import CheckKind, CheckRules, DocumentRules, Policy, Threshold, VerdictRule
+from ..model.validation import is_count_or_none, is_not_negative, texts
+from ..model.words import listed, near
+from ..plugin.protocols import Polling
+from ..routing import Route
+from .accounts import OF_THE_CORE, Account, are_account_names
+from .configuration import Configuration
+from .problems import Problems, said, without
+from .settings import WRONG, SettingsReader
+from .source import read_source
+from .toml_lines import Path, place_of
+
+SECTIONS = ("include", "defaults", "accounts", "webhooks", "routes", "policies")
+ENGINE = ("limits", "retry", "circuit", "polling")
+"""What an account may have of its own, and `[defaults]` for all."""
+
+
+@attrs.frozen(kw_only=True)
+class EngineTable:
+    """What `[defaults]` may hold."""
+
+    limits: Limits = attrs.field(factory=Limits)
+    retry: Retry = attrs.field(factory=Retry)
+    circuit: Circuit = attrs.field(factory=Circuit)
+    polling: Polling | None = None
+
+
+@attrs.frozen(kw_only=True)
+class AccountTable(EngineTable):
+    """What an account's table may hold besides the settings of its plugin."""
+
+    plugin: str
+    cost: float | None = attrs.field(default=None, validator=attrs.validators.optional(is_not_negative))
+    daily_cap: int | None = attrs.field(default=None, validator=attrs.validators.optional(is_count_or_none))
+    test: bool = False
+    formerly: tuple[str, ...] = attrs.field(default=(), converter=texts, validator=are_account_names)
+
+
+@attrs.frozen(kw_only=True)
+class PolicyTable:
+    """What a policy's table may hold besides its thresholds, which stand under the kinds of checks."""
+
+    checks: CheckRules = attrs.field(factory=CheckRules)
+    documents: DocumentRules = attrs.field(factory=DocumentRules)
+    verdict: VerdictRule = VerdictRule.TRUST
+
+
+def load_configuration(path: str | FilePath) -> Configuration:
+    """Read the file. Raises ConfigError that lists all problems, each with its line. Accounts are not opened yet."""
+    configuration = read_configuration(path)
+    if configuration.problems:
+        raise ConfigError.of(configuration.problems)
+    return configuration
+
+
+def read_configuration(path: str | FilePath) -> Configuration:
+    """Read the file as far as it can be read; the rest is in `problems`."""
+    source = read_source(path)
+    routes = source.data.get("routes")
+    names = {
+        index: route["name"]
+        for index, route in enumerate(routes if isinstance(routes, list) else [])
+        if isinstance(route, dict) and isinstance(route.get("name"), str)
+    }
+    problems = Problems(source.places, names, source.problems)
+    if not source.data and source.problems:
+        return Configuration(accounts=(), problems=tuple(source.problems), unread=frozenset({"*"}))
+    return _Reading(SettingsReader(problems)).configuration(source.data)
+
+
+def read_policies(path: str | FilePath) -> Mapping[str, Policy]:
+    """Only the policies of a file. Raises ConfigError with what is wrong with them."""
+    source = read_source(path)
+    reading = _Reading(SettingsReader(Problems(source.places, {}, source.problems)))
+    policies = reading.policies(source.data)
+    if source.problems:
+        raise ConfigError.of(tuple(source.problems))
+    return policies
+
+
+@attrs.define
+class _Reading:
+    reader: SettingsReader
+    unread: set[str] = attrs.field(factory=set)
+
+    @property
+    def problems(self) -> Problems:
+        return self.reader.problems
+
+    def configuration(self, data: Mapping[str, Any]) -> Configuration:
+        for name in data:
+            if name not in SECTIONS:
+                hint = near(name, SECTIONS) or f" (there are: {listed(SECTIONS)})"
+                self.problems.unknown((name,), f"there is no such section{hint}")
+        defaults = data.get("defaults", {})
+        if self.reader.read(EngineTable, defaults, ("defaults",)) is WRONG:
+            defaults = {}
+        accounts = [
+            self.account(name, table, defaults, ("accounts", name))
+            for name, table in self.table(data, "accounts").items()
+        ]
+        routes = data.get("routes", [])
+        if not isinstance(routes, list):
+            self.problems.add(("routes",), "routes are written as [[routes]]")
+            routes = []
+        policies = self.policies(data)
+        webhooks = data.get("webhooks")
+        if webhooks is not None and not isinstance(webhooks, dict):
+            self.problems.add(("webhooks",), "a table is needed")
+            webhooks = None
+        return Configuration(
+            accounts=[account for account in accounts if account is not None],
+            webhooks=webhooks,
+            routes=[self.route(index, route) for index, route in enumerate(routes)],
+            policies=policies,
+            places=self.problems.places,
+            problems=tuple(self.problems.found),
+            unread=frozenset(self.unread),
+        )
+
+    def account(self, name: str, table: Any, defaults: Mapping[str, Any], path: Path) -> Account | None:
+        self.unread.add(name)
+        if not isinstance(table, dict) or not isinstance(table.get("plugin"), str):
+            self.problems.add((*path, "plugin"), "is missing; it names the vendor's plugin")
+            return None
+        own = {key: table[key] for key in OF_THE_CORE if key in table}
+        for key in ENGINE:
+            if isinstance(own.get(key, {}), dict) and key in defaults:
+                own[key] = {**defaults[key], **own.get(key, {})}
+        read = self.reader.read(AccountTable, own, path)
+        if read is WRONG:
+            # the settings of its plugin are looked at all the same
+            read = AccountTable(plugin=table["plugin"])
+        settings = {key: value for key, value in table.items() if key not in OF_THE_CORE}
+        try:
+            account = Account(
+                name,
+                settings=settings,
+                **{field.name: getattr(read, field.name) for field in attrs.fields(AccountTable)},
+            )
+        except (TypeError, ValueError) as error:
+            self.problems.add(path, said(error))
+            return None
+        self.unread.discard(name)
+        return account
+
+    def route(self, index: int, table: Any) -> Route:
+        """One that cannot be read is kept as far as it can, so that the rest of it is looked at."""
+        path: Path = ("routes", index)
+        before = len(self.problems.paths)
+        read: Route = self.reader.read(Route, table, path)
+        if read is not WRONG:
+            return read
+        wrong = {place[2] for place in self.problems.paths[before:] if len(place) > 2}
+        fit = {key: value for key, value in table.items() if key not in wrong} if isinstance(table, dict) else {}
+        goes = [key for key in ("to", "split", "cheapest", "refuse") if key in fit]
+        if len(goes) != 1:
+            fit = {**{key: value for key, value in fit.items() if key not in goes}, "refuse": "it could not be read"}
+        fit.setdefault("name", f"number {index + 1}")
+        partly: Route = SettingsReader(Problems()).read(Route, fit, path)
+        return Route(name=fit["name"], refuse="it could not be read") if partly is WRONG else partly
+
+    def policies(self, data: Mapping[str, Any]) -> dict[str, Policy]:
+        read = {
+            name: self.policy(name, table, ("policies", name)) for name, table in self.table(data, "policies").items()
+        }
+        self.unread |= {name for name, policy in read.items() if policy is None}
+        return {name: policy for name, policy in read.items() if policy is not None}
+
+    def policy(self, name: str, table: Any, path: Path) -> Policy | None:
+        if not isinstance(table, dict):
+            self.problems.add(path, "a table is needed")
+            return None
+        before = len(self.problems.found)
+        kinds = tuple(kind.value for kind in CheckKind)
+        rules = self.reader.read(
+            PolicyTable, {key: value for key, value in table.items() if key not in kinds}, path, ignore=kinds
+        )
+        thresholds: dict[str, Threshold] = {}
+        for kind in kinds:
+            if kind in table:
+                thresholds |= self.thresholds(kind, table[kind], (*path, kind))
+        for names in (("checks", "required"), ("documents", "required"), ("documents", "max_age_days")):
+            section = table.get(names[0])
+            listed = section.get(names[1]) if isinstance(section, dict) else None
+            self.spellings(listed if isinstance(listed, (list, dict)) else (), (*path, *names))
+        if len(self.problems.found) > before:
+            return None
+        try:
+            return Policy(
+                name=name, thresholds=thresholds, checks=rules.checks, documents=rules.documents, verdict=rules.verdict
+            )
+        except ValueError as error:
+            self.problems.add(path, without(said(error), table))
+            return None
+
+    def thresholds(self, kind: str, table: Any, path: Path) -> dict[str, Threshold]:
+        """`cross_check.approve_at` is a bound for the kind, `cross_check.NAME` holds those of one check."""
+        if not isinstance(table, dict):
+            self.problems.add(path, "a table is needed, with approve_at and decline_below")
+            return {}
+        bounds = {key: value for key, value in table.items() if not isinstance(value, dict)}
+        named = [name for name in table if name not in bounds]
+        self.spellings(named, path)
+        read = {kind: self.reader.read(Threshold, bounds, path)} if bounds else {}
+        for name in named:
+            read[f"{kind}.{name}"] = self.reader.read(Threshold, table[name], (*path, name))
+        return {name: threshold for name, threshold in read.items() if threshold is not WRONG}
+
+    def spellings(self, names: Iterable[Any], path: Path) -> None:
+        """Upper and lower case mean the same, so of two spellings nobody could tell which one counts."""
+        seen: dict[str, Path] = {}
+        for index, name in enumerate(names):
+            if not isinstance(name, str):
+                continue
+            where = (*path, index if isinstance(names, list) and path[-1] == "required" else name)
+            first = seen.setdefault(name.casefold(), where)
+            if first is not where:
+                there = place_of(self.problems.places, first)
+                self.problems.add(
+                    where, f"is there already, in {there or 'this policy'}: upper and lower case mean the same"
+                )
+
+    def table(self, data: Mapping[str, Any], name: str) -> dict[str, Any]:
+        table = data.get(name, {})
+        if isinstance(table, dict):
+            return table
+        self.problems.add((name,), f"a table is needed, such as [{name}.something]")
+        return {}

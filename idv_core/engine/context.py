@@ -1,0 +1,60 @@
+"""One operation under way: what all parts of the engine are told about it."""
+
+from __future__ import annotations
+
+import attrs
+
+from ..clock import Clock
+from ..errors import DeadlineExceeded
+from ..plugin.http import Request
+from ..telemetry import Observers, OperationStarted
+from .account import AccountSession
+
+
+@attrs.define
+class Trail:
+    """What is left of an operation that ended without a word, because it was cancelled or interrupted."""
+
+    run: Run | None = None
+
+    @property
+    def went_out(self) -> bool:
+        """Whether a request that does something had gone out and was not refused."""
+        return self.run is not None and self.run.unsure is not None
+
+
+@attrs.define
+class Run:
+    """One operation under way: whose, until when (monotonic), and which personal words no error may repeat.
+
+    `unsure` is the last request that does something and went out, unless the vendor certainly refused it.
+    """
+
+    session: AccountSession
+    operation: OperationStarted
+    clock: Clock
+    deadline: float
+    personal: tuple[str, ...] = attrs.field(repr=False)
+    observers: Observers
+    unsure: Request | None = None
+
+    @property
+    def is_opening(self) -> bool:
+        return self.operation.operation in ("open", "recover")
+
+    def sent(self, request: Request) -> None:
+        """The request, which does something, goes out now. One that must not be repeated is kept before one that may."""
+        if self.unsure is None or self.unsure.idempotent:
+            self.unsure = request
+
+    def refused(self, request: Request) -> None:
+        """It is certain that the vendor did nothing of what the request asked for."""
+        if self.unsure is request:
+            self.unsure = None
+
+    def left(self) -> float:
+        """Seconds until the deadline. Raises DeadlineExceeded when there are none."""
+        left = self.deadline - self.clock.monotonic()
+        if left <= 0:
+            raise DeadlineExceeded("the time for the whole operation was up before the next call could be made")
+        return left

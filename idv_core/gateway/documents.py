@@ -1,0 +1,212 @@
+"""What is handed in, looked at before a plugin sees it: pictures are read, bounded and told apart; addresses are checked."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, BinaryIO
+from urllib.parse import urlsplit
+
+import attrs
+
+from ..errors import InvalidOrder
+from ..model import Document, FlowOrder
+from ..plugin.pictures import PDF, picture_names, picture_type
+from ..plugin.protocols import PictureProtocol
+from ..plugin.urls import is_private, parse_url
+
+
+def check_url(id: str, url: str) -> str:
+    """The address put together anew, if the vendor can be sent there: `https` at a public host. Raises InvalidOrder.
+
+    Names are not resolved: who serves the name decides then where it leads, and the vendor guards its own network.
+    """
+    if not url[:8].lower() == "https://":
+        raise InvalidOrder(f"document {id!r}: its URL must begin with https://", fields=(id,))
+    try:
+        parsed = parse_url(url)
+    except ValueError as error:
+        if _leads_inside(url):
+            raise _private(id) from None
+        raise InvalidOrder(f"document {id!r}: its URL is malformed ({error})", fields=(id,)) from None
+    if is_private(parsed.host):
+        raise _private(id)
+    if parsed.port is not None:
+        raise InvalidOrder(f"document {id!r}: its URL must have no port other than 443", fields=(id,))
+    return parsed.text
+
+
+def _leads_inside(url: str) -> bool:
+    """Whether an address that we do not take means a private host to others."""
+    try:
+        parts = urlsplit(url)
+        return "@" not in parts.netloc and bool(parts.hostname) and is_private(parts.hostname or "")
+    except ValueError:
+        return False
+
+
+def _private(id: str) -> InvalidOrder:
+    return InvalidOrder(
+        f"document {id!r}: its URL leads into a private network (limits.allow_private_urls lets it)", fields=(id,)
+    )
+
+
+def read_document(document: Document, limit: int) -> Document:
+    """The same document with bytes in `content` and `back_content`. Raises InvalidOrder that says what is wrong with it."""
+    return (
+        attrs.evolve(
+            document,
+            path=None,
+            content=_bytes(document.id, document.path, document.content, limit),
+            back_path=None,
+            back_content=_bytes(document.id, document.back_path, document.back_content, limit),
+        )
+        if document.url is None
+        else document
+    )
+
+
+def check_pictures(documents: Iterable[Document], adapter: Any) -> None:
+    """Raise InvalidOrder for a picture of a kind that the vendor does not read, where the adapter says what it reads."""
+    accepts = adapter.accepts if isinstance(adapter, PictureProtocol) else {}
+    for document in documents:
+        wanted = accepts.get(document.kind)
+        if wanted is None:
+            continue
+        for content in (document.content, document.back_content):
+            if not isinstance(content, bytes):
+                continue
+            kind = picture_type(content)
+            if kind in wanted:
+                continue
+            what = (
+                f"is a {picture_names([kind])} picture"
+                if kind and kind != PDF
+                else "is a PDF"
+                if kind
+                else "is no picture"
+            )
+            raise InvalidOrder(
+                f"document {document.id!r} {what}; this vendor reads {picture_names(wanted)}", fields=(document.id,)
+            )
+
+
+def check_documents(documents: Any) -> tuple[Document, ...]:
+    """What a caller hands in, as a tuple. Raises InvalidOrder for one document without a list, and for anything else."""
+    if isinstance(documents, Document):
+        raise InvalidOrder("a list of documents is needed: upload(flow, [document])", fields=("documents",))
+    try:
+        several = tuple(documents)
+    except TypeError:
+        several = (None,)
+    if isinstance(documents, (str, bytes)) or not all(isinstance(document, Document) for document in several):
+        raise InvalidOrder("a list of documents is needed, each a Document", fields=("documents",))
+    _check_streams(several)
+    return several
+
+
+def _check_streams(documents: tuple[Document, ...]) -> None:
+    """One open file handed in for two documents would be sent twice as the same picture."""
+    seen: set[int] = set()
+    for document in documents:
+        for content in (document.content, document.back_content):
+            if content is None or isinstance(content, bytes):
+                continue
+            if id(content) in seen:
+                raise InvalidOrder(
+                    f"document {document.id!r}: its file object is that of another document too; open one for each",
+                    fields=(document.id,),
+                )
+            seen.add(id(content))
+
+
+def check_order(order: object, now: datetime) -> None:
+    """Raise InvalidOrder for what is no FlowOrder, and for an applicant who is not born yet (a day of slack for time zones)."""
+    if not isinstance(order, FlowOrder):
+        raise InvalidOrder("a FlowOrder is needed", fields=("order",))
+    born = order.applicant.birthdate
+    if born is not None and born > (now + timedelta(days=1)).date():
+        raise InvalidOrder("birthdate: it lies in the future", fields=("applicant.birthdate",))
+
+
+def _bytes(id: str, path: str | Path | None, content: bytes | BinaryIO | None, limit: int) -> bytes | None:
+    if path is not None:
+        content = _of_file(id, path, limit)
+    elif content is not None and not isinstance(content, bytes):
+        content = _of_stream(id, content, limit)
+    if content is None:
+        return None
+    if not content:
+        raise InvalidOrder(f"document {id!r}: its file is empty", fields=(id,))
+    if len(content) > limit:
+        raise InvalidOrder(f"document {id!r}: its file is larger than {limit} bytes", fields=(id,))
+    return content
+
+
+def _of_file(id: str, path: str | Path, limit: int) -> bytes:
+    try:
+        # opening a pipe would wait for whoever writes to it
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            raise InvalidOrder(
+                f"document {id!r}: its path leads to no regular file; for a pipe give content", fields=(id,)
+            )
+        with Path(path).open("rb") as file:
+            return file.read(limit + 1)
+    except OSError as error:
+        raise InvalidOrder(f"document {id!r}: its file cannot be read ({error.strerror})", fields=(id,)) from None
+    except ValueError:
+        raise InvalidOrder(f"document {id!r}: its path is no name of a file", fields=(id,)) from None
+
+
+def _of_stream(id: str, stream: BinaryIO, limit: int) -> bytes:
+    """From the beginning, where it can be turned back, to the end: pipes, sockets and raw files give a piece at a time."""
+    parts: list[bytes] = []
+    size = 0
+    try:
+        turned = _turned_back(stream)
+        while size <= limit:
+            part: Any = stream.read(limit + 1 - size)
+            if part is None:
+                raise InvalidOrder(
+                    f"document {id!r}: its file does not wait for its bytes (non-blocking); give the bytes",
+                    fields=(id,),
+                )
+            if not isinstance(part, (bytes, bytearray, memoryview)):
+                if hasattr(part, "close"):
+                    part.close()  # a coroutine that nobody awaits
+                raise InvalidOrder(f"document {id!r}: open its file in binary mode, not asynchronous", fields=(id,))
+            if not part:
+                break
+            parts.append(bytes(part))
+            size += len(part)
+    except InvalidOrder:
+        raise
+    except UnicodeError:
+        raise InvalidOrder(f"document {id!r}: open its file in binary mode", fields=(id,)) from None
+    except ValueError:
+        raise InvalidOrder(f"document {id!r}: its file is closed", fields=(id,)) from None
+    except Exception as error:
+        why = getattr(error, "strerror", None) if isinstance(error, OSError) else None
+        raise InvalidOrder(
+            f"document {id!r}: its file cannot be read ({why or type(error).__name__})", fields=(id,)
+        ) from None
+    if not parts and not turned:
+        raise InvalidOrder(
+            f"document {id!r}: its file is empty or was read already, and cannot be turned back; give the bytes",
+            fields=(id,),
+        )
+    return b"".join(parts)
+
+
+def _turned_back(stream: Any) -> bool:
+    """Whether the stream stands at its beginning now."""
+    try:
+        if not stream.seekable():
+            return False
+        stream.seek(0)
+    except (AttributeError, OSError):
+        return False
+    return True

@@ -1,0 +1,284 @@
+"""What a plugin yields and is sent: `Request` and `Response` values. Nobody here opens a socket.
+
+An operation is a generator: it yields a `Request`, is sent the `Response`, and returns a model::
+
+    def status(self, flow: Flow) -> Exchange[Flow]:
+        reply = yield Request.get("/flow/{}/result", flow.id)
+        ...
+        return attrs.evolve(flow, status=FlowStatus.FINISHED)
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Generator, Iterable, Mapping
+from datetime import datetime
+from typing import Any, TypeAlias, TypeVar
+from urllib.parse import quote, urlencode
+
+import attrs
+import cattrs
+from cattrs.gen import make_dict_structure_fn
+
+from ..errors import InvalidOrder, UnexpectedResponse
+from ..model.secret import Secret
+from ..model.strict import none_of_data, register_strict_scalars
+from ..model.validation import is_aware, plain_mapping, text_fault
+from .decoding import decode
+
+T = TypeVar("T")
+
+Exchange: TypeAlias = Generator["Request", "Response", T]
+"""What an operation of a plugin is: requests out, responses in, a model at the end."""
+
+Query: TypeAlias = tuple[tuple[str, str], ...]
+
+_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
+_DEEPEST = 64
+_LONGEST_SEGMENT = 1000
+_PATH = re.compile(r"/(?!/)[A-Za-z0-9._~!$&'()*+,;=:@%/-]*")
+
+
+def fill_path(template: str, *segments: str) -> str:
+    """Put each segment, percent-encoded (RFC 3986 section 3.3), where `{}` stands in `template`.
+
+    A value stays one segment whatever it holds; an empty one, `.` and `..` would change the path and raise InvalidOrder,
+    as do one with half a surrogate pair and one longer than 1000 characters. Raises ValueError where there are not as many
+    segments as `{}`.
+    """
+    parts = template.split("{}")
+    if len(parts) - 1 != len(segments):
+        raise ValueError(f"the path {template!r} has room for {len(parts) - 1} segments and is given {len(segments)}")
+    path = [parts[0]]
+    for segment, after in zip(segments, parts[1:], strict=True):
+        if segment in ("", ".", ".."):
+            raise InvalidOrder("an id that goes into a path is empty or a dot segment", fields=("id",))
+        if text_fault(segment, _LONGEST_SEGMENT, blank=True, controls=True):
+            raise InvalidOrder("an id that goes into a path is no text that can be sent", fields=("id",))
+        path += [quote(segment, safe=""), after]
+    return "".join(path)
+
+
+def _query(query: Mapping[str, str] | Query) -> Query:
+    return tuple(query.items()) if isinstance(query, Mapping) else tuple(query)
+
+
+def _statuses(statuses: Iterable[int]) -> frozenset[int]:
+    return frozenset(statuses)
+
+
+@attrs.frozen
+class FilePart:
+    """A file in a form: its name, its bytes, and its media type."""
+
+    name: str
+    content: bytes = attrs.field(repr=False)
+    type: str = "application/octet-stream"
+
+
+Form: TypeAlias = tuple[tuple[str, "str | FilePart"], ...]
+
+
+def _form(form: Mapping[str, str | FilePart] | Form) -> Form:
+    return tuple(form.items()) if isinstance(form, Mapping) else tuple(form)
+
+
+@attrs.frozen(kw_only=True)
+class Request:
+    """One call to the vendor, relative to the account's base URL.
+
+    `path` begins with one slash and is put behind the base URL: what RFC 3986 section 3.3 lets stand in a path; anything
+    else, such as a whole address or a query, raises ValueError. `query` is apart, its values are texts (InvalidOrder for
+    one that cannot be sent).
+
+    `json` is the body, or `form` is: fields that are sent URL-encoded, or as multipart/form-data (RFC 7578) where a `FilePart`
+    is among them. `accept` names statuses outside 2xx that the operation wants to read itself instead of having
+    them raised. `idempotent` says that making the call twice does no harm (true for GET, PUT and DELETE). With `signed`
+    false the account's own credentials are left off. `headers` may hold secrets. `template` is the path without the
+    values in it, for those who count and trace.
+    """
+
+    method: str
+    path: str
+    template: str = attrs.field()
+    query: Query = attrs.field(default=(), converter=_query, repr=False)
+    headers: Mapping[str, str | Secret] = attrs.field(factory=dict, converter=plain_mapping, repr=False, hash=False)
+    json: Any = attrs.field(default=None, repr=False, hash=False)
+    form: Form = attrs.field(default=(), converter=_form, repr=False)
+    accept: frozenset[int] = attrs.field(default=frozenset(), converter=_statuses)
+    idempotent: bool = attrs.field()
+    signed: bool = True
+
+    def __attrs_post_init__(self) -> None:
+        if self.form and self.json is not None:
+            raise ValueError("give json or form, not both")
+        if not _PATH.fullmatch(self.path):
+            raise ValueError(
+                f"the path of {self.template!r} must begin with one slash and hold printable ASCII; no address, no query"
+            )
+        for name, value in self.query:
+            if not isinstance(value, str) or text_fault(value, len(value), blank=True, controls=True):
+                raise InvalidOrder(f"the value of {name!r} in the query is no text that can be sent", fields=(name,))
+
+    @template.default
+    def _by_path(self) -> str:
+        return self.path
+
+    @idempotent.default
+    def _by_method(self) -> bool:
+        return self.method in _SAFE_METHODS
+
+    @classmethod
+    def get(cls, path: str, *segments: str, **more: Any) -> Request:
+        return cls(method="GET", path=fill_path(path, *segments), template=path, **more)
+
+    @classmethod
+    def post(cls, path: str, *segments: str, **more: Any) -> Request:
+        return cls(method="POST", path=fill_path(path, *segments), template=path, **more)
+
+    @classmethod
+    def put(cls, path: str, *segments: str, **more: Any) -> Request:
+        return cls(method="PUT", path=fill_path(path, *segments), template=path, **more)
+
+    @classmethod
+    def delete(cls, path: str, *segments: str, **more: Any) -> Request:
+        return cls(method="DELETE", path=fill_path(path, *segments), template=path, **more)
+
+    @property
+    def target(self) -> str:
+        """Path and query exactly as sent (the request target of RFC 9112 section 3.2.1, below the base URL)."""
+        return f"{self.path}?{urlencode(self.query, quote_via=quote)}" if self.query else self.path
+
+    def with_headers(self, headers: Mapping[str, str | Secret]) -> Request:
+        """The same request with further headers."""
+        return attrs.evolve(self, headers={**self.headers, **headers})
+
+
+@attrs.frozen(kw_only=True)
+class Response:
+    """The vendor's answer: `status`, `headers` (names in lower case), bounded `content`. `received_at` is aware, UTC."""
+
+    status: int
+    headers: Mapping[str, str] = attrs.field(factory=dict, converter=plain_mapping, repr=False, hash=False)
+    content: bytes = attrs.field(default=b"", repr=False)
+    received_at: datetime = attrs.field(validator=is_aware)
+
+    @property
+    def is_success(self) -> bool:
+        return 200 <= self.status < 300
+
+    @property
+    def is_page(self) -> bool:
+        """Whether this is a web page or XML: of a load balancer, a firewall, a maintenance, and not the vendor's own answer."""
+        kind = self.headers.get("content-type", "").strip().lower()
+        return kind.startswith("text/html") or self.content.lstrip()[:1] == b"<"
+
+    def json(self) -> Any:
+        """The body as JSON data. Raises UnexpectedResponse when it is anything else, or nested more than 64 deep."""
+        try:
+            data = decode(self.content)
+        except ValueError:
+            kind = self.headers.get("content-type", "no content type").split(";")[0]
+            raise UnexpectedResponse(f"the answer is not JSON ({kind})", status=self.status) from None
+        if _is_too_deep(data, self.content):
+            raise UnexpectedResponse("the answer is nested too deep", status=self.status)
+        return data
+
+    def json_object(self) -> dict[str, Any] | None:
+        """The body if it is a JSON object, None for anything else. Never raises."""
+        return json_object(self.content)
+
+    def structure(self, cls: type[T]) -> T:
+        """The body as an attrs class of the plugin. Unknown keys are ignored; UnexpectedResponse names what does not fit."""
+        return structure(self.json(), cls, status=self.status)
+
+
+def json_object(content: bytes) -> dict[str, Any] | None:
+    """The JSON object that the bytes are, None for anything else, also for one nested more than 64 deep."""
+    try:
+        data = decode(content)
+    except ValueError:
+        return None
+    return data if isinstance(data, dict) and not _is_too_deep(data, content) else None
+
+
+class NotAccepted(Exception):
+    """Raise it for an answer that `Request.accept` let through and that turns out to be an error: the core makes it one."""
+
+    def __init__(self, request: Request, response: Response) -> None:
+        super().__init__(response.status)
+        self.request = request
+        self.response = response
+
+
+def structure(data: Any, cls: type[T], *, status: int | None = None) -> T:
+    """JSON data as an attrs class: no coercion, unknown keys ignored. Raises UnexpectedResponse, which shows no value."""
+    try:
+        return _converter.structure(data, cls)
+    except Exception as error:
+        other = none_of_data(error)
+        if other is not None:
+            raise other from None
+        places = "; ".join(map(_dark_path, cattrs.transform_error(error, format_exception=_describe)))
+        raise UnexpectedResponse(f"the answer is no {cls.__name__}: {places}", status=status) from None
+
+
+_QUOTED_KEY = re.compile(r"\[['\"].*['\"]\]")
+_FIELD_KEY = re.compile(r"\['[a-z][A-Za-z_]{0,60}'\]")
+
+
+def _dark_path(place: str) -> str:
+    """The place without keys of the vendor's that are no names of fields: one may be a person's name."""
+    return _QUOTED_KEY.sub(lambda key: key.group() if _FIELD_KEY.fullmatch(key.group()) else "[*]", place)
+
+
+def _describe(error: BaseException, kind: type | None) -> str:
+    if isinstance(error, KeyError):
+        return f"required field {error.args[0]!r} missing"
+    return f"{getattr(kind, '__name__', kind)} expected"
+
+
+_ALL_BUT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+
+
+def _is_too_deep(data: Any, content: bytes) -> bool:
+    """Counts brackets, then peels them pair by pair; only what is still there afterwards is looked at in earnest."""
+    if content.count(b"[") + content.count(b"{") <= _DEEPEST:
+        return False
+    brackets = content.translate(None, _ALL_BUT_BRACKETS)
+    for _ in range(_DEEPEST // 2):
+        if not brackets:
+            return False
+        brackets = brackets.replace(b"[]", b"").replace(b"{}", b"")
+    return _deeper_than(data, _DEEPEST)
+
+
+def _deeper_than(data: Any, depth: int) -> bool:
+    layer = [data]
+    for _ in range(depth):
+        layer = [
+            item
+            for holder in layer
+            if isinstance(holder, (dict, list))
+            for item in (holder.values() if isinstance(holder, dict) else holder)
+        ]
+        if not layer:
+            return False
+    return True
+
+
+def _object_only(cls: type[Any]) -> Callable[[Any, Any], Any]:
+    """cattrs looks for keys in whatever it is given, so that an array would pass for an object without them."""
+    read = make_dict_structure_fn(cls, _converter)
+
+    def structure_object(data: Any, kind: Any) -> Any:
+        if not isinstance(data, dict):
+            raise TypeError(f"{cls.__name__} expected")
+        return read(data, kind)
+
+    return structure_object
+
+
+_converter = cattrs.Converter()
+register_strict_scalars(_converter)
+_converter.register_structure_hook_factory(attrs.has, _object_only)

@@ -1,0 +1,223 @@
+"""The one place where evidence becomes a decision.
+
+- A flow that is not finished: undecided.
+- A failed check, a negative verdict, or what the policy says to decline for: declined.
+- Anything doubtful, missing or not understood: review.
+- Every check passed, nothing required missing, and one passed identity check at least: approved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import date, datetime
+from typing import Any, TypeAlias
+
+import attrs
+
+from ..model import (
+    Check,
+    CheckKind,
+    CheckOutcome,
+    Decision,
+    DocumentEvidence,
+    FlowStatus,
+    Reason,
+    Result,
+    VendorVerdict,
+)
+from ..model.policy import Action, DocumentRules, Policy, VerdictRule, split_name
+
+DEFAULT_POLICY = Policy()
+
+Finding: TypeAlias = tuple[Action, Reason]
+
+# From bad to good; what was not done is no worse than what came to no end.
+_RANK = {CheckOutcome.FAILED: 0, CheckOutcome.INCONCLUSIVE: 1, CheckOutcome.NOT_DONE: 1, CheckOutcome.PASSED: 2}
+# Whoever passed none of these may be anybody (NIST SP 800-63A: evidence is validated, and the person verified against it).
+_IDENTITY = frozenset({CheckKind.DOCUMENT, CheckKind.FACE_MATCH, CheckKind.LIVENESS, CheckKind.DATA_SOURCE})
+# No document is valid for longer than that, in years; a later end was misread.
+_LONGEST = 100
+_STRICT = {Decision.DECLINED: 0, Decision.UNDECIDED: 1, Decision.REVIEW: 2, Decision.APPROVED: 3}
+
+
+def evaluate(policy: Policy, result: Result, at: datetime, **more: Any) -> Result:
+    """The same result with outcomes for scored checks, a decision, and the reasons that led to it.
+
+    `at` is the moment for which documents must be valid; `more` are further fields to set in the same step.
+    """
+    checks = result.checks
+    if policy.thresholds or any(check.by_policy for check in checks):
+        checks = tuple(_judged(policy, check) for check in checks)
+    decision, reasons = _decide(policy, result, checks, at.date())
+    notes = tuple(_without_effect(policy, checks, result.documents)) if result.status is FlowStatus.FINISHED else ()
+    if notes:
+        more["notes"] = tuple(dict.fromkeys((*result.notes, *notes)))
+    return attrs.evolve(result, checks=checks, decision=decision, reasons=reasons, **more)
+
+
+def strictest(policies: Iterable[Policy], result: Result, at: datetime, **more: Any) -> Result:
+    """The result as that policy judges it which decides most strictly."""
+    return min(
+        (evaluate(policy, result, at, **more) for policy in policies), key=lambda judged: _STRICT[judged.decision]
+    )
+
+
+def _judged(policy: Policy, check: Check) -> Check:
+    said = check.vendor_outcome if check.by_policy else check.outcome
+    threshold = policy.threshold(check)
+    if threshold is None:
+        return attrs.evolve(check, outcome=said, vendor_outcome=None, by_policy=False) if check.by_policy else check
+    # a bound on a score that is not there cannot be met
+    by_score = threshold.outcome(check.score.value) if check.score else CheckOutcome.INCONCLUSIVE
+    outcome = by_score if said is None else min(said, by_score, key=_RANK.__getitem__)
+    return attrs.evolve(check, outcome=outcome, vendor_outcome=said, by_policy=True)
+
+
+def _decide(
+    policy: Policy, result: Result, checks: tuple[Check, ...], today: date
+) -> tuple[Decision, tuple[Reason, ...]]:
+    if result.status is not FlowStatus.FINISHED:
+        return Decision.UNDECIDED, (Reason(f"flow.{result.status}", f"the flow is {result.status}, not finished"),)
+    against: list[Reason] = []
+    doubts: list[Reason] = []
+    for action, reason in _findings(policy, result, checks, today):
+        (against if action is Action.DECLINE else doubts).append(reason)
+    if against:
+        return Decision.DECLINED, tuple(against)
+    if not doubts and not _says_who(policy, result, checks):
+        text = "no identity check passed (document, face match, liveness or data source)"
+        doubts.append(Reason("evidence.no_identity", text))
+    if doubts:
+        return Decision.REVIEW, tuple(doubts)
+    return Decision.APPROVED, (Reason("evidence.passed", _approval(policy, result)),)
+
+
+def _findings(policy: Policy, result: Result, checks: tuple[Check, ...], today: date) -> Iterator[Finding]:
+    for doubt in result.doubts:
+        yield Action.REVIEW, doubt
+    for check in checks:
+        if check.outcome is not CheckOutcome.PASSED:
+            yield _check_finding(policy, check)
+    for name in policy.checks.required:
+        kind, named = split_name(name)
+        if not any(_is(check, kind, named) for check in checks):
+            yield policy.checks.missing, Reason("check.missing", f"there is no check {name}, which is required", name)
+    yield from _document_findings(policy.documents, result.documents, today)
+    verdict = None if policy.verdict is VerdictRule.IGNORE else result.verdict
+    if verdict is VendorVerdict.NEGATIVE:
+        yield Action.DECLINE, Reason("verdict.negative", "the vendor's verdict is negative")
+    elif verdict not in (None, VendorVerdict.POSITIVE):
+        word = result.vendor_word or "no word"
+        yield Action.REVIEW, Reason("verdict.doubtful", f"the vendor's verdict is doubtful ({word})")
+    elif verdict is None and policy.verdict is VerdictRule.REQUIRE:
+        yield Action.REVIEW, Reason("verdict.missing", "the vendor gave no verdict, and one is required")
+    if not checks and verdict is not VendorVerdict.POSITIVE:
+        yield Action.REVIEW, Reason("evidence.none", "there is no evidence")
+
+
+def _says_who(policy: Policy, result: Result, checks: tuple[Check, ...]) -> bool:
+    """Whether anything tells who the person is: an identity check, or a check that the policy names itself."""
+    if policy.verdict is VerdictRule.SUFFICIENT and result.verdict is VendorVerdict.POSITIVE:
+        return True
+    named = [split_name(name) for name in policy.checks.required]
+    return any(
+        check.outcome is CheckOutcome.PASSED
+        and (check.kind in _IDENTITY or check.by_policy or any(_is(check, kind, name) for kind, name in named))
+        for check in checks
+    )
+
+
+def _without_effect(
+    policy: Policy, checks: tuple[Check, ...], documents: tuple[DocumentEvidence, ...]
+) -> Iterator[str]:
+    """Rules that met nothing: most likely a name is spelt wrongly."""
+    for name in policy.thresholds:
+        kind, named = split_name(name)
+        if named is not None and not any(_is(check, kind, named) for check in checks):
+            yield f"the threshold for {name} met no check"
+    types = {(document.type or "").casefold() for document in documents}
+    for type_ in policy.documents.max_age_days:
+        if type_.casefold() not in types:
+            yield f"max_age_days for {type_} met no document"
+
+
+def _is(check: Check, kind: CheckKind, name: str | None) -> bool:
+    return check.kind is kind and (name is None or check.name.casefold() == name.casefold())
+
+
+def _check_finding(policy: Policy, check: Check) -> Finding:
+    rules = policy.checks
+    match check.outcome:
+        case CheckOutcome.FAILED:
+            action = policy.documents.errors if check.kind is CheckKind.DOCUMENT else Action.DECLINE
+            what = "failed"
+        case CheckOutcome.INCONCLUSIVE:
+            no_score = check.by_policy and check.score is None
+            action, what = rules.inconclusive, "has no score to evaluate it by" if no_score else "is inconclusive"
+        case CheckOutcome.NOT_DONE:
+            action, what = rules.missing, "was not done"
+        case _:
+            action, what = Action.REVIEW, "was scored but no threshold says what the score means"
+    return action, Reason(
+        f"check.{check.outcome or 'no_outcome'}", _sentence(check, what), check.name, check.document_id
+    )
+
+
+def _document_findings(rules: DocumentRules, documents: tuple[DocumentEvidence, ...], today: date) -> Iterator[Finding]:
+    there = {(document.type or "").casefold() for document in documents}
+    for type_ in rules.required:
+        if type_.casefold() not in there:
+            yield (
+                rules.missing,
+                Reason("document.missing", f"there is no document {type_}, which is required", document=type_),
+            )
+    if rules.countries and not documents:
+        yield Action.REVIEW, Reason("document.country_unknown", "there is no document that says its country")
+    oldest = {type_.casefold(): days for type_, days in rules.max_age_days.items()}
+    for document in documents:
+        name = document.document_id or document.type or "(unattributed)"
+        if rules.countries and document.country is None:
+            yield Action.REVIEW, Reason("document.country_unknown", f"the country of {name} is not known", None, name)
+        elif rules.countries and document.country not in rules.countries:
+            text = f"{name} is of {document.country}, allowed: {', '.join(rules.countries)}"
+            yield Action.DECLINE, Reason("document.country", text, None, name)
+        yield from _validity_findings(rules, document, name, today)
+        days = oldest.get((document.type or "").casefold())
+        if days is None:
+            continue
+        if document.issued_on is None and "issued_on" not in document.unread:
+            yield Action.REVIEW, Reason("document.age_unknown", f"when {name} was issued is not known", None, name)
+        elif document.issued_on is not None and (today - document.issued_on).days > days:
+            yield rules.outdated, Reason("document.too_old", f"{name} is older than {days} days", None, name)
+
+
+def _validity_findings(rules: DocumentRules, document: DocumentEvidence, name: str, today: date) -> Iterator[Finding]:
+    """What a document's own dates say. One that is there and not understood is neither good nor bad."""
+    expires, issued = document.expires_on, document.issued_on
+    if "expires_on" in document.unread or (expires is not None and expires.year > today.year + _LONGEST):
+        yield Action.REVIEW, Reason("document.expiry_unknown", f"when {name} expires could not be read", None, name)
+    elif expires is not None and expires < today:
+        yield rules.outdated, Reason("document.expired", f"{name} has expired", None, name)
+    if "issued_on" in document.unread:
+        yield Action.REVIEW, Reason("document.issue_unknown", f"when {name} was issued could not be read", None, name)
+    elif issued is not None and issued > today:
+        yield Action.REVIEW, Reason("document.issued_in_future", f"{name} was issued in the future", None, name)
+    elif issued is not None and expires is not None and issued > expires:
+        yield Action.REVIEW, Reason("document.dates_disagree", f"{name} was issued after its end", None, name)
+
+
+def _sentence(check: Check, what: str) -> str:
+    about = f" of {check.document_id}" if check.document_id and check.kind is not CheckKind.CROSS_CHECK else ""
+    score = f" at {check.score.value:.2f}" if check.score else ""
+    why = f" ({', '.join(check.reasons)})" if check.reasons else ""
+    return f"{check.kind} {check.name}{about} {what}{score}{why}"
+
+
+def _approval(policy: Policy, result: Result) -> str:
+    if policy.verdict is VerdictRule.IGNORE:
+        verdict = "the vendor's verdict is not asked"
+    elif result.verdict is VendorVerdict.POSITIVE:
+        verdict = "the vendor's verdict is positive"
+    else:
+        verdict = "no verdict against it"
+    return f"all {len(result.checks)} checks passed, {verdict}" if result.checks else verdict

@@ -1,0 +1,108 @@
+"""The addresses and tokens that we hand out. They prove themselves by an HMAC (RFC 2104), so any process can check them."""
+
+from __future__ import annotations
+
+import base64
+import hmac
+import json
+import re
+from datetime import datetime, timedelta
+
+import attrs
+
+from ..model import FlowUrls, Secret
+
+BEARER_LIFETIME = timedelta(minutes=5)
+_PURPOSE = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
+
+
+@attrs.frozen
+class Addressee:
+    """What an address was made for.
+
+    `application_id` None means the whole account. The browser goes on to `return_url`. `policy` is the mark of the policy that
+    its flow is judged by (`lending.1a2b3c4d`). `is_shadow` says that the flow decides nothing.
+    """
+
+    application_id: str | None
+    return_url: str | None = attrs.field(default=None, repr=False)
+    policy: str | None = None
+    is_shadow: bool = False
+
+    @property
+    def text(self) -> str:
+        """The addressee as the first part of a token, in characters that an address may hold."""
+        payload = [self.application_id, self.return_url, self.policy, self.is_shadow]
+        return _encode(json.dumps(payload, separators=(",", ":")).encode())
+
+    @classmethod
+    def parse(cls, text: str) -> Addressee | None:
+        payload = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+        return cls(*payload) if isinstance(payload, list) and len(payload) == 4 else None
+
+
+@attrs.frozen
+class Addresses:
+    """Makes and checks addresses `{url}/{account}/{token}/{purpose}` and short-lived bearer tokens.
+
+    A token is signed for one account, one addressee and one purpose. There is nothing random in it, so that a repeated order
+    is the same to the byte. The first of `keys` signs, all of them check.
+    """
+
+    url: str
+    keys: tuple[Secret, ...]
+
+    def make(self, account: str, addressee: Addressee) -> FlowUrls:
+        """The addresses for an addressee, signed when a purpose is asked for."""
+        return FlowUrls(_Signer(self, account, addressee))
+
+    def address(self, account: str, addressee: Addressee, purpose: str) -> Secret:
+        """One address. Raises ValueError for a purpose that is no word."""
+        if not _PURPOSE.fullmatch(purpose):
+            raise ValueError("the purpose of a webhook address is a word of a-z, 0-9, '_' and '-'")
+        token = self._sign("address", f"{account}\0{purpose}", addressee.text)
+        return Secret(f"{self.url}/{account}/{token}/{purpose}")
+
+    def read(self, account: str, token: str, purpose: str) -> Addressee | None:
+        """What the token was made for, or None if it was not made by us for this account and purpose."""
+        text = self._check("address", f"{account}\0{purpose}", token)
+        return None if text is None else Addressee.parse(text)
+
+    def make_bearer(self, account: str, addressee: Addressee, now: datetime) -> Secret:
+        """A token for the vendor to show when it calls another address of the same addressee within `BEARER_LIFETIME`."""
+        until = _encode(json.dumps(int((now + BEARER_LIFETIME).timestamp())).encode())
+        return Secret(self._sign("bearer", f"{account}\0{addressee.text}", until))
+
+    def is_bearer(self, account: str, addressee: Addressee, bearer: Secret, now: datetime) -> bool:
+        text = self._check("bearer", f"{account}\0{addressee.text}", bearer.reveal())
+        return text is not None and now.timestamp() < int(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+
+    def _sign(self, use: str, scope: str, text: str) -> str:
+        return f"{text}.{_mac(self.keys[0], use, scope, text)}"
+
+    def _check(self, use: str, scope: str, token: str) -> str | None:
+        """The signed text, or None if none of our keys has signed it."""
+        text, _, mac = token.partition(".")
+        if not token.isascii():
+            return None
+        good = [hmac.compare_digest(mac, _mac(key, use, scope, text)) for key in self.keys]
+        return text if any(good) else None
+
+
+@attrs.frozen
+class _Signer:
+    addresses: Addresses
+    account: str
+    addressee: Addressee
+
+    def __call__(self, purpose: str) -> Secret:
+        return self.addresses.address(self.account, self.addressee, purpose)
+
+
+def _mac(key: Secret, use: str, scope: str, text: str) -> str:
+    message = f"{use}\0{scope}\0{text}".encode("utf-8", "surrogatepass")
+    return _encode(hmac.digest(key.reveal().encode(), message, "sha256"))
+
+
+def _encode(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()

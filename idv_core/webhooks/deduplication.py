@@ -1,0 +1,111 @@
+"""Which calls have been handled, and how often an address is used. For each account apart, so that nobody pushes others out."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict, deque
+from enum import Enum
+
+import attrs
+
+from ..runtime.forks import renew_after_fork
+
+# Remembered of one account: so many calls to an address of the whole account, so many addresses of single applications,
+# and so many calls to each of these.
+CALLS_OF_ACCOUNT = 10_000
+ADDRESSES = 10_000
+CALLS_OF_ADDRESS = 100
+
+
+class Met(Enum):
+    """What is known of a call that comes in."""
+
+    NEW = "new"
+    UNDER_WAY = "under way"
+    HANDLED = "handled"
+
+
+@attrs.frozen
+class Place:
+    """One address as memory knows it: the same for every key that has signed it."""
+
+    account: str
+    address: str
+    is_of_account: bool
+
+
+@attrs.frozen
+class Ticket:
+    """One call, by what makes it the same as another."""
+
+    place: Place
+    digest: bytes
+
+
+@attrs.define
+class _Address:
+    handled: OrderedDict[bytes, None] = attrs.field(factory=OrderedDict)
+    times: deque[float] = attrs.field(factory=deque)
+
+
+@attrs.define(eq=False)
+class Memory:
+    """Safe for threads; never blocks for long."""
+
+    _addresses: dict[tuple[str, bool], OrderedDict[str, _Address]] = attrs.field(factory=dict, repr=False)
+    _under_way: set[Ticket] = attrs.field(factory=set, repr=False)
+    _lock: threading.Lock = attrs.field(factory=threading.Lock, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        renew_after_fork(self)
+
+    def after_fork(self) -> None:
+        """In the child nothing is under way."""
+        self._lock = threading.Lock()
+        self._under_way = set()
+
+    def begin(self, ticket: Ticket) -> Met:
+        """A call that is NEW is under way from now on, until `end` or `forget`."""
+        with self._lock:
+            handled = self._at(ticket.place).handled
+            if ticket.digest in handled:
+                handled.move_to_end(ticket.digest)
+                return Met.HANDLED
+            if ticket in self._under_way:
+                return Met.UNDER_WAY
+            self._under_way.add(ticket)
+            return Met.NEW
+
+    def end(self, ticket: Ticket) -> None:
+        """It was handled: the same call will be HANDLED when it comes again."""
+        with self._lock:
+            self._under_way.discard(ticket)
+            handled = self._at(ticket.place).handled
+            handled[ticket.digest] = None
+            if len(handled) > (CALLS_OF_ACCOUNT if ticket.place.is_of_account else CALLS_OF_ADDRESS):
+                handled.popitem(last=False)
+
+    def forget(self, ticket: Ticket) -> None:
+        """The same call will be NEW when it comes again."""
+        with self._lock:
+            self._under_way.discard(ticket)
+            self._at(ticket.place).handled.pop(ticket.digest, None)
+
+    def wait(self, place: Place, most: int, now: float) -> float:
+        """Count one use of the address; or say how many seconds to wait, where it was used `most` times in a minute."""
+        with self._lock:
+            times = self._at(place).times
+            while times and now - times[0] >= 60:
+                times.popleft()
+            if len(times) >= most:
+                return 60 - (now - times[0])
+            times.append(now)
+            return 0
+
+    def _at(self, place: Place) -> _Address:
+        addresses = self._addresses.setdefault((place.account, place.is_of_account), OrderedDict())
+        address = addresses.setdefault(place.address, _Address())
+        addresses.move_to_end(place.address)
+        if len(addresses) > ADDRESSES:
+            addresses.popitem(last=False)
+        return address

@@ -1,0 +1,32 @@
+"""Stripe Identity in `idv demo` and `idv emulate`: the applicant goes through the hosted page."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from idv_core import Flow, Gateway, Secret
+from idv_core.clock import Clock
+from idv_core.plugin.protocols import Polling
+from idv_core.testing.emulation import Scene
+from idv_core.testing.specimens import make_specimen
+
+from .emulator import StripeEmulator, Variants
+
+
+class StripeEmulation:
+    """Test mode, with webhooks unsent: the demo waits by polling."""
+
+    def __init__(self, clock: Clock, pace: timedelta) -> None:
+        self.polling = Polling(first=pace, ceiling=4 * pace)
+        self.emulator = StripeEmulator(clock, variants=Variants(processing=3 * pace))
+
+    def settings(self, base_url: str) -> dict[str, Any]:
+        return {"base_url": base_url, "api_key": Secret(self.emulator.api_key)}
+
+    def play(self, idv: Gateway, flow: Flow, scene: Scene) -> Flow:
+        scene.say("the applicant shows document and face on the hosted page")
+        scene.walk(
+            flow, {"document": make_specimen("passport", scene.person)}, {"selfie": make_specimen("selfie", scene.face)}
+        )
+        return flow

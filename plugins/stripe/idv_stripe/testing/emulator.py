@@ -1,0 +1,409 @@
+"""An emulator of Stripe Identity after docs.stripe.com: sessions, reports, idempotency, hosted page, signed webhooks.
+
+The official SDK drives it in the tests. What the pages leave open is in `Variants`.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+import attrs
+import httpx
+
+from idv_core.model import Secret
+from idv_core.testing.emulator import Call, Emulator, Handler, HasNow, Refused, Reply, html, redirect
+from idv_core.testing.pages import file_field, form, page, paragraph
+from idv_core.testing.specimens import Specimen, read_specimen
+
+from ..plugin import signature_header
+
+_VENDOR = "Stripe"
+_BASE = "/v1/identity/verification_sessions"
+_REPORTS = "/v1/identity/verification_reports"
+_TYPES = {"PASSPORT": "passport", "DRIVING_LICENSE": "driving_license"}
+_COUNTRIES = {"PAN": "IN", "AADHAAR": "IN", "CEDULA": "CO", "KZ_ID": "KZ"}
+_CODES = {400: "invalid_request_error", 401: "invalid_request_error", 404: "invalid_request_error"}
+
+
+@attrs.define(kw_only=True)
+class EmulatedSession:
+    """State of one session. `attempt` counts how often the applicant handed everything in."""
+
+    id: str
+    created: int
+    livemode: bool
+    type: str
+    options: dict[str, Any]
+    metadata: dict[str, str]
+    client_reference_id: str | None
+    provided_details: dict[str, str] | None
+    return_url: str | None
+    verification_flow: str | None
+    token: str
+    status: str = "requires_input"
+    is_redacted: bool = False
+    document: Specimen | None = None
+    selfie: Specimen | None = None
+    submitted_at: datetime | None = None
+    last_error: dict[str, str] | None = None
+    reports: list[dict[str, Any]] = attrs.field(factory=list)
+
+    @property
+    def wants_selfie(self) -> bool:
+        return bool(self.options.get("document", {}).get("require_matching_selfie"))
+
+
+@attrs.define(kw_only=True)
+class Variants:
+    """What the vendor's pages leave open: how long processing takes, and how long idempotency keys are kept."""
+
+    processing: timedelta = timedelta(seconds=2)
+    keys_kept: timedelta = timedelta(hours=24)
+
+
+class StripeEmulator(Emulator):
+    """`webhook` is the endpoint that events go to; their signatures are made with `webhook_secret`.
+
+    The next `failing` creations end in a 500, which is kept under the request's key like any other first answer.
+    """
+
+    def __init__(
+        self,
+        clock: HasNow,
+        *,
+        api_key: str = "sk_test_emulated4711",
+        webhook_secret: str = "whsec_emulated4711",  # noqa: S107, an emulator's
+        client: Callable[[], httpx.Client] | None = None,
+        variants: Variants | None = None,
+    ) -> None:
+        self.api_key = api_key
+        self.webhook: str | None = None
+        self.webhook_secret = Secret(webhook_secret)
+        self.variants = variants or Variants()
+        self.failing = 0
+        self.sessions: dict[str, EmulatedSession] = {}
+        self._kept: dict[str, tuple[datetime, dict[str, str], Reply]] = {}
+        super().__init__(clock, client)
+
+    def routes(self) -> list[tuple[str, str, Handler]]:
+        return [
+            ("POST", _BASE, self._create),
+            ("GET", _BASE, self._list),
+            ("GET", _BASE + "/{id}", self._retrieve),
+            ("POST", _BASE + "/{id}", self._update),
+            ("POST", _BASE + "/{id}/cancel", self._cancel),
+            ("POST", _BASE + "/{id}/redact", self._redact),
+            ("GET", _REPORTS, self._list_reports),
+            ("GET", _REPORTS + "/{id}", self._retrieve_report),
+            ("GET", "/start/{token}", self._show),
+            ("POST", "/start/{token}", self._advance),
+        ]
+
+    def hand_in(self, session_id: str, document: bytes, selfie: bytes) -> None:
+        """What the applicant does on the hosted page, without the page."""
+        session = self.sessions[session_id]
+        session.document, session.selfie = read_specimen(document), read_specimen(selfie)
+        self._submit(session)
+
+    def tick(self) -> None:
+        """Finish what has been processed, then send what is due."""
+        with self._lock:
+            for session in self.sessions.values():
+                self._process(session)
+        super().tick()
+
+    # The API
+
+    def _create(self, call: Call) -> Reply:
+        self._authenticated(call)
+        key = call.headers.get("idempotency-key")
+        params = {name: str(value) for name, value in call.form.items()}
+        if key is None:
+            return self._created(call, params)
+        kept = self._kept.get(key)
+        if kept is not None and kept[0] > self.clock.now():
+            if kept[1] != params:
+                text = (
+                    "Keys for idempotent requests can only be used with the same parameters they were first used with."
+                )
+                raise _error(400, text, type="idempotency_error")
+            return attrs.evolve(kept[2], headers={"Idempotent-Replayed": "true"})
+        reply = self._created(call, params)
+        self._kept[key] = (self.clock.now() + self.variants.keys_kept, params, reply)
+        return reply
+
+    def _created(self, call: Call, params: Mapping[str, str]) -> Reply:
+        if self.failing > 0:
+            self.failing -= 1
+            return _error(500, "Something went wrong on Stripe's end.").reply
+        given = _nested(params)
+        if given.get("type") not in ("document", "id_number") and not given.get("verification_flow"):
+            raise _error(400, "Missing required param: type.", code="parameter_missing", param="type")
+        document = given.get("options", {}).get("document", {})
+        options = {name: value == "true" if value in ("true", "false") else value for name, value in document.items()}
+        session = EmulatedSession(
+            id=f"vs_{secrets.token_hex(12)}",
+            created=int(self.clock.now().timestamp()),
+            livemode="_live_" in self.api_key,
+            type=given.get("type", "verification_flow"),
+            options={"document": options} if given.get("type") == "document" else {},
+            metadata=dict(given.get("metadata", {})),
+            client_reference_id=given.get("client_reference_id"),
+            provided_details=given.get("provided_details"),
+            return_url=given.get("return_url"),
+            verification_flow=given.get("verification_flow"),
+            token=secrets.token_urlsafe(16),
+        )
+        self.sessions[session.id] = session
+        self._tell("created", session)
+        return Reply(200, self._shown(session, call))
+
+    def _list(self, call: Call) -> Reply:
+        self._authenticated(call)
+        wanted = {name: call.query[name] for name in ("client_reference_id", "status") if name in call.query}
+        found = [
+            session
+            for session in reversed(self.sessions.values())
+            if all(getattr(session, name) == value for name, value in wanted.items())
+        ]
+        if "starting_after" in call.query:
+            ids = [session.id for session in found]
+            if call.query["starting_after"] not in ids:
+                raise _error(404, "No such verification session", code="resource_missing", param="starting_after")
+            found = found[ids.index(call.query["starting_after"]) + 1 :]
+        limit = int(call.query.get("limit", "10"))
+        data = [self._shown(session, call) for session in found[:limit]]
+        return Reply(200, {"object": "list", "url": _BASE, "has_more": len(found) > limit, "data": data})
+
+    def _retrieve(self, call: Call) -> Reply:
+        return Reply(200, self._shown(self._owned(call), call))
+
+    def _update(self, call: Call) -> Reply:
+        session = self._owned(call)
+        session.metadata |= _nested({name: str(value) for name, value in call.form.items()}).get("metadata", {})
+        return Reply(200, self._shown(session, call))
+
+    def _cancel(self, call: Call) -> Reply:
+        session = self._owned(call)
+        if session.status not in ("requires_input", "canceled"):
+            raise _error(400, f"You cannot cancel a session that is {session.status}.", code="invalid_request")
+        session.status = "canceled"
+        self._tell("canceled", session)
+        return Reply(200, self._shown(session, call))
+
+    def _redact(self, call: Call) -> Reply:
+        session = self._owned(call)
+        if session.status == "processing":
+            raise _error(400, "You cannot redact a session that is processing.", code="invalid_request")
+        if session.status == "requires_input":
+            session.status = "canceled"
+        session.is_redacted, session.reports, session.provided_details = True, [], None
+        return Reply(200, self._shown(session, call))
+
+    def _list_reports(self, call: Call) -> Reply:
+        self._authenticated(call)
+        wanted = call.query.get("verification_session")
+        reports = [r for s in self.sessions.values() if wanted in (None, s.id) for r in s.reports]
+        return Reply(200, {"object": "list", "url": _REPORTS, "has_more": False, "data": reports})
+
+    def _retrieve_report(self, call: Call) -> Reply:
+        self._authenticated(call)
+        for session in self.sessions.values():
+            for report in session.reports:
+                if report["id"] == call.params["id"]:
+                    return Reply(200, report)
+        raise _error(404, "No such verification report", code="resource_missing", param="id")
+
+    def _shown(self, session: EmulatedSession, call: Call) -> dict[str, Any]:
+        """The session as the API shows it; link and client secret only while it waits for the applicant."""
+        self._process(session)
+        waits = session.status == "requires_input"
+        if waits and session.last_error is not None:
+            session.token = secrets.token_urlsafe(16)
+        report: Any = session.reports[-1] if session.reports else None
+        # the SDK counts (`expand[0]`), the pages do not (`expand[]`)
+        expanded = [text for name, texts in call.query_lists.items() if name.startswith("expand[") for text in texts]
+        if report is not None and "last_verification_report" not in expanded:
+            report = report["id"]
+        return {
+            "id": session.id,
+            "object": "identity.verification_session",
+            "client_reference_id": session.client_reference_id,
+            "client_secret": f"{session.id}_secret_{session.token}" if waits else None,
+            "created": session.created,
+            "last_error": session.last_error,
+            "last_verification_report": report,
+            "livemode": session.livemode,
+            "metadata": session.metadata,
+            "options": session.options,
+            "provided_details": session.provided_details,
+            "redaction": {"status": "redacted"} if session.is_redacted else None,
+            "related_customer": None,
+            "status": session.status,
+            "type": session.type,
+            "url": f"{call.base_url}/start/{session.token}" if waits else None,
+            "verification_flow": session.verification_flow,
+        }
+
+    # The applicant
+
+    def _show(self, call: Call) -> Reply:
+        return html(self._page(self._visited(call)))
+
+    def _advance(self, call: Call) -> Reply:
+        session = self._visited(call)
+        given = {name: read_specimen(call.form.get(name)) for name in ("document", "selfie")}
+        if session.document is None:
+            if given["document"] is None or given["document"].type == "SELFIE":
+                return html(
+                    self._page(session, "This is not a document that we can read. Please take another picture.")
+                )
+            session.document = given["document"]
+        elif session.selfie is None:
+            if given["selfie"] is None or given["selfie"].type != "SELFIE":
+                return html(self._page(session, "We see no face. Please take another picture."))
+            session.selfie = given["selfie"]
+        if session.selfie is None and session.wants_selfie:
+            return redirect(call.path)
+        self._submit(session)
+        return redirect(session.return_url or call.path)
+
+    def _submit(self, session: EmulatedSession) -> None:
+        session.status, session.submitted_at, session.last_error = "processing", self.clock.now(), None
+        self._tell("processing", session)
+
+    def _visited(self, call: Call) -> EmulatedSession:
+        for session in self.sessions.values():
+            if session.token == call.params["token"]:
+                return session
+        raise Refused(html(page(_VENDOR, "This link is not valid", paragraph("Ask for a new one.")), 404))
+
+    def _page(self, session: EmulatedSession, error: str = "") -> str:
+        if session.status != "requires_input":
+            return page(_VENDOR, "Thank you", paragraph("You are done and can close this page."))
+        name, label = (
+            ("document", "Picture of your identity document")
+            if session.document is None
+            else ("selfie", "Picture of your face")
+        )
+        return page(_VENDOR, "Verify your identity", form([file_field(name, label)], "Continue"), error=error)
+
+    def _process(self, session: EmulatedSession) -> None:
+        if session.status != "processing" or session.submitted_at is None or session.document is None:
+            return
+        if self.clock.now() < session.submitted_at + self.variants.processing:
+            return
+        report = self._report(session)
+        session.reports.append(report)
+        errors = [part["error"] for name in ("document", "selfie") if (part := report.get(name)) and part["error"]]
+        session.status = "requires_input" if errors else "verified"
+        session.last_error = errors[0] if errors else None
+        session.document = session.selfie = session.submitted_at = None
+        self._tell(session.status, session)
+
+    def _report(self, session: EmulatedSession) -> dict[str, Any]:
+        document, selfie = session.document, session.selfie
+        assert document is not None
+        flawed = document.flaw is not None
+        first, _, last = str(document.fields.get("name", "")).partition(" ")
+        report: dict[str, Any] = {
+            "id": f"vr_{secrets.token_hex(12)}",
+            "object": "identity.verification_report",
+            "client_reference_id": session.client_reference_id,
+            "created": int(self.clock.now().timestamp()),
+            "livemode": session.livemode,
+            "options": session.options,
+            "type": session.type,
+            "verification_session": session.id,
+            "document": {
+                "status": "unverified" if flawed else "verified",
+                "error": _failure("document_unverified_other", "The document could not be verified.")
+                if flawed
+                else None,
+                "type": _TYPES.get(document.type, "id_card"),
+                "first_name": first or None,
+                "last_name": last or None,
+                "issuing_country": _COUNTRIES.get(document.type),
+                "issued_date": None,
+                "expiration_date": _printed_date(document.fields.get("date_of_expiry")),
+                "files": ["file_emulated"],
+            },
+        }
+        if session.wants_selfie and selfie is not None:
+            live, same = selfie.flaw is None, selfie.face == document.face
+            code = "selfie_manipulated" if not live else "selfie_face_mismatch" if not same else None
+            report["selfie"] = {
+                "status": "unverified" if code else "verified",
+                "error": _failure(code, "The selfie does not fit.") if code else None,
+                "document": "file_emulated",
+                "selfie": "file_emulated",
+            }
+        return report
+
+    # Events
+
+    def _tell(self, event: str, session: EmulatedSession) -> None:
+        """Event names are those of the statuses, in the form `identity.verification_session.verified`."""
+        if self.webhook is None:
+            return
+        shown = {"id": session.id, "object": "identity.verification_session", "status": session.status}
+        now = int(self.clock.now().timestamp())
+        body = json.dumps(
+            {
+                "id": f"evt_{secrets.token_hex(8)}",
+                "object": "event",
+                "api_version": "2024-06-20",
+                "created": now,
+                "livemode": session.livemode,
+                "pending_webhooks": 1,
+                "request": {"id": None, "idempotency_key": None},
+                "type": f"identity.verification_session.{event}",
+                "data": {"object": {**shown, "metadata": session.metadata, "livemode": session.livemode}},
+            }
+        ).encode()
+        headers = {**signature_header(self.webhook_secret, str(now), body), "Content-Type": "application/json"}
+        url = self.webhook
+        self.notify(url, body, headers)
+
+    def _authenticated(self, call: Call) -> None:
+        scheme, _, key = call.headers.get("authorization", "").partition(" ")
+        if scheme != "Bearer" or key != self.api_key:
+            raise _error(401, "Invalid API Key provided")
+
+    def _owned(self, call: Call) -> EmulatedSession:
+        self._authenticated(call)
+        session = self.sessions.get(call.params["id"])
+        if session is None:
+            raise _error(404, "No such verification session", code="resource_missing", param="session")
+        return session
+
+
+def _nested(params: Mapping[str, str]) -> dict[str, Any]:
+    """`options[document][x]=1` as `{"options": {"document": {"x": "1"}}}`."""
+    made: dict[str, Any] = {}
+    for name, value in params.items():
+        *above, last = name.replace("]", "").split("[")
+        place = made
+        for part in above:
+            place = place.setdefault(part, {})
+        place[last] = value
+    return made
+
+
+def _printed_date(text: object) -> dict[str, int] | None:
+    """Specimens print day first, with slashes."""
+    parts = text.split("/") if isinstance(text, str) else []
+    return dict(zip(("day", "month", "year"), map(int, parts), strict=True)) if len(parts) == 3 else None
+
+
+def _failure(code: str, reason: str) -> dict[str, str]:
+    return {"code": code, "reason": reason}
+
+
+def _error(status: int, message: str, **more: str) -> Refused:
+    error = {"type": _CODES.get(status, "api_error"), "message": message, **more}
+    return Refused(Reply(status, {"error": error}, headers={"Request-Id": f"req_{secrets.token_hex(6)}"}))

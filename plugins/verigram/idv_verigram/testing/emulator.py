@@ -1,0 +1,314 @@
+"""An emulator of Verigram after its fact sheet: API, hosted page, browser return. `[assumed]` points are settings."""
+
+from __future__ import annotations
+
+import hmac
+import json
+import secrets
+from collections import deque
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from typing import Any, Literal
+from uuid import uuid4
+
+import attrs
+import httpx
+
+from idv_core.model import Secret
+from idv_core.testing.emulator import Call, Emulator, Handler, HasNow, Refused, Reply, html, redirect
+from idv_core.testing.pages import consent_field, file_field, form, page, paragraph
+from idv_core.testing.specimens import Specimen, read_specimen
+
+from ..plugin import sign
+
+_VENDOR = "Verigram"
+_STEPS = ("consent", "document", "selfie")
+_CODES = {401: "UNAUTHORIZED", 403: "FORBIDDEN", 404: "NOT_FOUND", 422: "VALIDATION_ERROR", 429: "TOO_MANY_REQUESTS"}
+
+
+@attrs.define(kw_only=True)
+class EmulatedFlow:
+    """State of one flow. `document` and `selfie` are what the applicant handed in."""
+
+    id: str
+    person_id: str
+    key: str
+    callback_url: str | None
+    locale: str
+    step: int = 0
+    failed_attempts: int = 0
+    document: Specimen | None = None
+    selfie: Specimen | None = None
+    ended_at: datetime | None = None
+    scripted: dict[str, Any] | None = None
+
+
+@attrs.define(kw_only=True)
+class Variants:
+    """What the vendor's pages leave open (fact sheet sections 3.1, 3.9, 4, 5.2, 6.1, 7).
+
+    With `names_flow` results carry `flow_id` and `person_id`; with `lists_attempts` a step that was tried again stands in
+    them once for each attempt.
+    """
+
+    while_open: Literal["null", "empty", "unknown", "404", "interrupter"] = "null"
+    container: Literal["services", "keyed", "none"] = "services"
+    names_flow: bool = True
+    lists_attempts: bool = False
+    errors: Literal["code", "detail"] = "code"
+    redirect_adds: bool = False
+    notify_post: bool = False
+    test_key_calls: int = 10
+    test_key_window: timedelta = timedelta(seconds=10)
+    signature_window: timedelta = timedelta(seconds=300)
+    processing: timedelta = timedelta(seconds=2)
+
+
+class VerigramEmulator(Emulator):
+    """`test_key` works bare and is limited; each key of `keys` needs signatures made with its secret."""
+
+    def __init__(
+        self,
+        clock: HasNow,
+        *,
+        test_key: str = "test-key-1",
+        keys: Mapping[str, str] | None = None,
+        client: Callable[[], httpx.Client] | None = None,
+        variants: Variants | None = None,
+    ) -> None:
+        self.test_key = test_key
+        self.keys = dict(keys or {"production-key-1": "s3cr3t-for-tests"})
+        self.flows: dict[str, EmulatedFlow] = {}
+        self.variants = variants or Variants()
+        self.switched_off: set[str] = set()
+        self._recent: deque[datetime] = deque()
+        super().__init__(clock, client)
+
+    def routes(self) -> list[tuple[str, str, Handler]]:
+        return [
+            ("POST", "/flow", self._create),
+            ("GET", "/flow/{flow_id}", self._details),
+            ("GET", "/flow/{flow_id}/result", self._result),
+            ("POST", "/liveness2/session", self._session),
+            ("GET", "/hf2/{flow_id}/", self._show),
+            ("POST", "/hf2/{flow_id}/", self._advance),
+        ]
+
+    def script(self, flow_id: str, answer: Mapping[str, Any]) -> None:
+        """End the flow with just this result."""
+        flow = self.flows[flow_id]
+        flow.scripted, flow.ended_at = dict(answer), self.clock.now() - self.variants.processing
+
+    def finish_session(self, flow_id: str, selfie: bytes) -> None:
+        """What the SDK does at the end of a liveness session."""
+        flow = self.flows[flow_id]
+        flow.selfie, flow.ended_at = read_specimen(selfie), self.clock.now()
+
+    def on_error(self, reply: Reply) -> Reply:
+        if self.variants.errors == "detail" and isinstance(reply.data, dict) and "error_message" in reply.data:
+            text = reply.data["error_message"]
+            field = [{"loc": ["body", text.split()[0]], "msg": "field required", "type": "value_error.missing"}]
+            return attrs.evolve(reply, data={"detail": field if reply.status == 422 else text})
+        return reply
+
+    def _create(self, call: Call) -> Reply:
+        flow = self._new_flow(call)
+        return Reply(201, {"flow_id": flow.id, "vlink": f"{call.base_url}/hf2/{flow.id}/"})
+
+    def _session(self, call: Call) -> Reply:
+        flow = self._new_flow(call)
+        token = {"session_id": str(uuid4()), "access_token": f"tok_{secrets.token_hex(6)}"}
+        return Reply(201, {**token, "person_id": flow.person_id, "flow_id": flow.id})
+
+    def _new_flow(self, call: Call) -> EmulatedFlow:
+        key = self._authenticated(call)
+        body = call.json()
+        if not isinstance(body.get("person_id"), str) or not body["person_id"]:
+            raise _error(422, "person_id is required")
+        callback_url = body.get("callback_url")
+        flow = EmulatedFlow(
+            id=str(uuid4()),
+            person_id=body["person_id"],
+            key=key,
+            callback_url=callback_url,
+            locale=body.get("locale", "en"),
+        )
+        self.flows[flow.id] = flow
+        return flow
+
+    def _details(self, call: Call) -> Reply:
+        flow = self._owned(call)
+        verdict = self._answer(flow) if self._is_over(flow) else {}
+        return Reply(
+            200,
+            {
+                "flow_id": flow.id,
+                "person_id": flow.person_id,
+                "locale": flow.locale,
+                "callback_url": flow.callback_url,
+                "vlink": f"{call.base_url}/hf2/{flow.id}/",
+                "flow_status": verdict.get("flow_status"),
+                "end_cause": verdict.get("end_cause"),
+            },
+        )
+
+    def _result(self, call: Call) -> Reply:
+        flow = self._owned(call)
+        if self._is_over(flow):
+            named = {"flow_id": flow.id, "person_id": flow.person_id} if self.variants.names_flow else {}
+            return Reply(200, {**named, **self._answer(flow)})
+        match self.variants.while_open:
+            case "404":
+                raise _error(404, "no result yet")
+            case "empty":
+                return Reply(200, {})
+            case "unknown":
+                return Reply(200, {"flow_status": "in_review"})
+            case "interrupter":
+                paused = {"service_name": "esign", "service_status": "in_progress"}
+                return Reply(200, {"flow_status": None, "end_cause": None, "interrupter": paused})
+            case _:
+                return Reply(200, {"flow_status": None, "end_cause": None})
+
+    def _is_over(self, flow: EmulatedFlow) -> bool:
+        return flow.ended_at is not None and self.clock.now() >= flow.ended_at + self.variants.processing
+
+    def _answer(self, flow: EmulatedFlow) -> dict[str, Any]:
+        if flow.scripted is not None:
+            return flow.scripted
+        services = list(_services(flow))
+        passed = all(service["service_status"] in ("pass", "success") for service in services)
+        answer: dict[str, Any] = {"flow_status": "pass" if passed else "fail", "end_cause": "completed"}
+        if self.variants.container == "services":
+            attempts = flow.failed_attempts if self.variants.lists_attempts else 0
+            answer["services"] = [{"service_name": "verilive", "service_status": "fail"}] * attempts + services
+        elif self.variants.container == "keyed":
+            answer |= {service.pop("service_name"): service for service in services}
+        return answer
+
+    def _show(self, call: Call) -> Reply:
+        return html(self._page(self._visited(call)))
+
+    def _advance(self, call: Call) -> Reply:
+        flow = self._visited(call)
+        error = self._take(flow, call)
+        if error:
+            return html(self._page(flow, error))
+        if flow.ended_at is None and flow.step == len(_STEPS):
+            flow.ended_at = self.clock.now()
+            return self._send_back(flow)
+        return redirect(call.path)
+
+    def _take(self, flow: EmulatedFlow, call: Call) -> str:
+        """One step of the applicant's; a text if it was not good enough."""
+        if flow.step == len(_STEPS):
+            return ""
+        match _STEPS[flow.step]:
+            case "consent":
+                if call.form.get("consent") != "yes":
+                    return "Please agree, or close this page."
+            case "document":
+                flow.document = read_specimen(call.form.get("document"))
+                if flow.document is None or flow.document.type == "SELFIE":
+                    return "This is not a document that we can read. Please take another picture."
+            case _:
+                flow.selfie = read_specimen(call.form.get("selfie"))
+                if flow.selfie is None or flow.selfie.type != "SELFIE":
+                    flow.failed_attempts += 1
+                    return "We see no face. Please take another picture."
+        flow.step += 1
+        return ""
+
+    def _send_back(self, flow: EmulatedFlow) -> Reply:
+        if flow.callback_url is None:
+            return redirect(f"/hf2/{flow.id}/")
+        url = flow.callback_url
+        if self.variants.notify_post:
+            self.notify(url, json.dumps({"flow_id": flow.id}).encode(), {"Content-Type": "application/json"})
+        if self.variants.redirect_adds:
+            url += f"{'&' if '?' in url else '?'}flow_id={flow.id}"
+        return redirect(url)
+
+    def _visited(self, call: Call) -> EmulatedFlow:
+        flow = self.flows.get(call.params["flow_id"])
+        if flow is None:
+            raise Refused(html(page(_VENDOR, "This link is not valid", paragraph("Ask for a new one.")), 404))
+        return flow
+
+    def _page(self, flow: EmulatedFlow, error: str = "") -> str:
+        if flow.step == len(_STEPS):
+            return page(_VENDOR, "Thank you", paragraph("You are done and can close this page."))
+        step = f"Step {flow.step + 1} of {len(_STEPS)}"
+        match _STEPS[flow.step]:
+            case "consent":
+                agree = consent_field(
+                    "consent", "I agree that my identity is verified and my data are processed for it."
+                )
+                return page(_VENDOR, "Verify your identity", form([agree], "Begin"), step=step, error=error)
+            case "document":
+                field = file_field("document", "Picture of your identity document")
+                return page(_VENDOR, "Your document", form([field], "Continue"), step=step, error=error)
+            case _:
+                field = file_field("selfie", "Picture of your face")
+                return page(_VENDOR, "Your face", form([field], "Finish"), step=step, error=error)
+
+    def _authenticated(self, call: Call) -> str:
+        key = call.headers.get("x-verigram-api-key", "")
+        if call.headers.get("x-verigram-api-version") not in ("2.0", "2.0.0"):
+            raise _error(401, "version header is missing or unknown")
+        if key in self.keys:
+            self._check_signature(call, Secret(self.keys[key]))
+        elif key == self.test_key:
+            self._check_rate()
+        else:
+            raise _error(401, "key is missing or unknown")
+        if key in self.switched_off:
+            raise _error(403, "account is switched off")
+        return key
+
+    def _check_signature(self, call: Call, secret: Secret) -> None:
+        timestamp = call.headers.get("x-verigram-ts", "")
+        given = call.headers.get("x-verigram-hmac-sha256", "")
+        if not timestamp.isdigit() or not hmac.compare_digest(given, sign(secret, timestamp, call.target)):
+            raise _error(401, "signature is missing or wrong")
+        if abs(int(timestamp) - self.clock.now().timestamp()) > self.variants.signature_window.total_seconds():
+            raise _error(401, "signature is too old")
+
+    def _check_rate(self) -> None:
+        now = self.clock.now()
+        while self._recent and self._recent[0] <= now - self.variants.test_key_window:
+            self._recent.popleft()
+        if len(self._recent) >= self.variants.test_key_calls:
+            refused = _error(429, "too many requests")
+            raise Refused(attrs.evolve(refused.reply, headers={"retry-after": "1"}))
+        self._recent.append(now)
+
+    def _owned(self, call: Call) -> EmulatedFlow:
+        key = self._authenticated(call)
+        flow = self.flows.get(call.params["flow_id"])
+        if flow is None or flow.key != key:
+            raise _error(404, "flow not found")
+        return flow
+
+
+def _services(flow: EmulatedFlow) -> Any:
+    """What the steps found: what stands on the specimens decides."""
+    live = flow.selfie is not None and flow.selfie.type == "SELFIE" and flow.selfie.flaw is None
+    if flow.document is not None:
+        yield {"service_name": "consent", "service_status": "success"}
+        good = flow.document.flaw is None
+        yield {"service_name": "veridoc", "service_status": "pass" if good else "fail"}
+    yield {"service_name": "verilive", "service_status": "pass" if live else "fail"}
+    if flow.document is not None and flow.selfie is not None:
+        same = flow.document.face == flow.selfie.face
+        yield {
+            "service_name": "kisc",
+            "service_status": "success" if same else "fail",
+            "face_match": same,
+            "similarity": 98.7 if same else 21.4,
+            "vendor": "verigram",
+        }
+
+
+def _error(status: int, text: str) -> Refused:
+    return Refused(Reply(status, {"error_code": _CODES[status], "error_message": text}))
