@@ -32,7 +32,7 @@ if TYPE_CHECKING:
         WaitCancelled,
         WebhookRejected,
     )
-    from .gateway.aio import AsyncGateway
+    from .gateway import AsyncGateway
     from .gateway.sync import Gateway
     from .model import (
         Applicant,
@@ -59,7 +59,7 @@ if TYPE_CHECKING:
     from .routing import Route, Shadow, When
 
 # Looked through in this order when a name is first asked for, so that a program pays only for what it uses.
-_PLACES = ("errors", "model", "routing", "config", "gateway", "async_gateway")
+_PLACES = ("errors", "model", "routing", "config", "gateway")
 
 __version__ = "0.1.0"
 

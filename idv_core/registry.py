@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import attrs
 import pluggy
 
-from . import hookspecs
+from .plugin import spec
 from .errors import PluginError
 from .plugin.protocols import CONTRACT_VERSION
 from .plugin.spec import ENTRY_POINT_GROUP, PROJECT, SECRETS_GROUP, Plugin, SecretSource
@@ -103,7 +103,7 @@ def registry_of(*plugins: Plugin, secret_sources: Mapping[str, SecretSource] | N
 
 def _load(point: metadata.EntryPoint) -> Plugin:
     manager = pluggy.PluginManager(PROJECT)
-    manager.add_hookspecs(hookspecs)
+    manager.add_hookspecs(spec)
     manager.register(point.load(), name=point.name)
     given = manager.hook.idv_plugin()
     if len(given) != 1 or not isinstance(given[0], Plugin):

@@ -129,8 +129,8 @@ class DocumentEvidence:
 
     `document_id` is your id, None when the vendor's answer cannot be attributed. `images` are links to pictures that the
     vendor keeps (pre-signed, short-lived, secret). `issued_on` and `expires_on` are what the document says of itself;
-    `unread` names those of the two that are there and could not be read (see `idv_core.plugin.dates.document_dates`), which leads to
-    review.
+    `unread` names those of the two that are there and could not be read (see
+    `idv_core.plugin.dates.document_dates`), which leads to review.
     """
 
     document_id: str | None

@@ -1,0 +1,1 @@
+"""The door for plugin authors, and the contract."""

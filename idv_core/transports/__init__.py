@@ -1,0 +1,1 @@
+"""How a request reaches the vendor: httpx with a guarded pool, the quick transport, one proxy decision."""

@@ -1,4 +1,4 @@
-"""WebhookRequest calls: authenticated, limited, deduplicated, read. They are hints; the result is always fetched."""
+"""Webhooks: authenticated, limited, deduplicated, read. They are hints; the result is always fetched."""
 
 from .asgi import WebhookApp
 from .receiver import Received, WebhookRequest, WebhookResponse

@@ -1,0 +1,71 @@
+"""The types of documents, in the words of OpenID Connect for Identity Assurance where it has one."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from .words import near, quoted
+
+
+class DocumentType(StrEnum):
+    """What a document is. The vendor's own word stands beside it (`DocumentEvidence.vendor_type`)."""
+
+    # OpenID Connect for Identity Assurance, predefined values: document types
+    IDCARD = "idcard"
+    PASSPORT = "passport"
+    DRIVING_PERMIT = "driving_permit"
+    RESIDENCE_PERMIT = "residence_permit"
+    BIRTH_CERTIFICATE = "birth_certificate"
+    BANK_STATEMENT = "bank_statement"
+    UTILITY_STATEMENT = "utility_statement"
+    TAX_STATEMENT = "tax_statement"
+    # ours: a person
+    VISA = "visa"
+    NATIONAL_NUMBER_CARD = "national_number_card"
+    """Shows a person's national number: India's Aadhaar, a social security card."""
+    TAX_CARD = "tax_card"
+    """Shows a person's tax number: India's PAN."""
+    VOTER_CARD = "voter_card"
+    HEALTH_CARD = "health_card"
+    WORK_PERMIT = "work_permit"
+    MILITARY_CARD = "military_card"
+    PROFESSIONAL_CARD = "professional_card"
+    MARRIAGE_CERTIFICATE = "marriage_certificate"
+    PAYSLIP = "payslip"
+    PHOTO = "photo"
+    """A picture of the person's face."""
+    # ours: a company, money, trade
+    COMPANY_REGISTRATION = "company_registration"
+    COMPANY_TAX_REGISTRATION = "company_tax_registration"
+    CHEQUE = "cheque"
+    INVOICE = "invoice"
+    PURCHASE_ORDER = "purchase_order"
+    DELIVERY_ORDER = "delivery_order"
+    CONTRACT = "contract"
+
+    OTHER = "other"
+
+    @classmethod
+    def _missing_(cls, value: object) -> None:
+        words = [member.value for member in cls]
+        hint = near(str(value), words) or f" (there are: {', '.join(words)})"
+        raise ValueError(f"there is no document type {quoted(str(value))}{hint}")
+
+
+IDENTITY_DOCUMENTS = frozenset(
+    {
+        DocumentType.IDCARD,
+        DocumentType.PASSPORT,
+        DocumentType.DRIVING_PERMIT,
+        DocumentType.RESIDENCE_PERMIT,
+        DocumentType.VISA,
+        DocumentType.NATIONAL_NUMBER_CARD,
+        DocumentType.TAX_CARD,
+        DocumentType.VOTER_CARD,
+        DocumentType.HEALTH_CARD,
+        DocumentType.WORK_PERMIT,
+        DocumentType.MILITARY_CARD,
+        DocumentType.PROFESSIONAL_CARD,
+    }
+)
+"""Documents that name one person and carry a number."""

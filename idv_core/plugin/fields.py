@@ -1,0 +1,92 @@
+"""Fields as vendors print them, read into the vocabulary. One call for each field: `read_field("birthdate", "dob", "03/05/1990")`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from ..model.countries import alpha_2
+from ..model.fields import ADDRESSES, DATES, Address, ExtractedField, FieldName, Place
+from ..model.secret import Secret
+from .dates import read_date
+
+_GENDERS = {
+    "f": "female",
+    "female": "female",
+    "mujer": "female",
+    "femenino": "female",
+    "feminino": "female",
+    "m": "male",
+    "male": "male",
+    "hombre": "male",
+    "masculino": "male",
+    "x": "other",
+    "o": "other",
+    "other": "other",
+    "nonbinary": "other",
+    "transgender": "other",
+}
+_NOTHING = (None, "", [], {})
+
+
+def read_field(
+    name: FieldName | str,
+    vendor_name: str,
+    raw: Any,
+    *,
+    confidence: float | None = None,
+    whole: Secret | None = None,
+    day_first: bool = False,
+) -> ExtractedField | None:
+    """A vendor's field as one of the vocabulary, its value in the type of that name; None where the vendor wrote nothing.
+
+    `vendor_name` is the vendor's key and `raw` what stands there. A value that cannot be read in exactly one way becomes
+    None and stays in `vendor_text`: it is there, and nobody guesses. `whole` is the number behind a masked `raw`. `confidence` is
+    0..1, `day_first` is for vendors that document that order of dates. Raises ValueError for a name that is not in the vocabulary.
+    """
+    name = FieldName(name)
+    if raw in _NOTHING or (isinstance(raw, str) and not raw.strip()):
+        return None
+    text = raw if isinstance(raw, str) else None
+    return ExtractedField(
+        name=name,
+        value=_typed(name, raw, day_first),
+        vendor_name=vendor_name,
+        vendor_text=text,
+        confidence=confidence,
+        whole=whole,
+    )
+
+
+def read_fields(names: Mapping[str, FieldName | str], data: Mapping[str, Any]) -> Iterator[ExtractedField]:
+    """The fields of a vendor's object by a table of the vendor's keys. A key that is not in it becomes `other`."""
+    for key, raw in data.items():
+        field = read_field(names.get(key, FieldName.OTHER), key, raw)
+        if field is not None:
+            yield field
+
+
+def _typed(name: FieldName, raw: Any, day_first: bool) -> Any:
+    if name in DATES:
+        return read_date(raw, day_first=day_first)
+    if name in ADDRESSES:
+        return raw if isinstance(raw, Address) else Address(formatted=raw.strip()) if isinstance(raw, str) else None
+    if name is FieldName.PLACE_OF_BIRTH:
+        return raw if isinstance(raw, Place) else Place(locality=raw.strip()) if isinstance(raw, str) else None
+    if name is FieldName.NATIONALITIES:
+        return _countries([raw] if isinstance(raw, str) else raw)
+    if name is FieldName.GENDER:
+        return _GENDERS.get(re.sub(r"[^a-z]", "", raw.casefold())) if isinstance(raw, str) else None
+    if name in (FieldName.OTHER, FieldName.TRANSACTIONS, FieldName.LINE_ITEMS, FieldName.VEHICLE_CLASSES):
+        return raw
+    if isinstance(raw, str):
+        return raw.strip()
+    return raw if isinstance(raw, (int, float)) and not isinstance(raw, bool) else None
+
+
+def _countries(raw: Any) -> tuple[str, ...] | None:
+    if not isinstance(raw, Iterable):
+        return None
+    read = [alpha_2(one) if isinstance(one, str) else None for one in raw]
+    return tuple(dict.fromkeys(one for one in read if one)) if read and all(read) else None
