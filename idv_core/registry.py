@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import attrs
 import pluggy
 
-from .plugin import spec
 from .errors import PluginError
+from .plugin import spec
 from .plugin.protocols import CONTRACT_VERSION
 from .plugin.spec import ENTRY_POINT_GROUP, PROJECT, SECRETS_GROUP, Plugin, SecretSource
 

@@ -1,20 +1,22 @@
 """The vocabulary: frozen values and enumerations that mean the same for every vendor."""
 
 from .applicant import Applicant
+from .check_names import CheckKind
+from .claims import Claim, Claims, ClaimSource
 from .codec import dump, load
 from .deferred import Deferred
 from .document import Document, Upload, UploadKind
+from .document_types import DocumentType
 from .evidence import (
     Check,
-    CheckKind,
     CheckOutcome,
     DocumentEvidence,
-    ExtractedField,
     FieldPair,
     Score,
     VendorVerdict,
 )
 from .explanation import Candidate, Condition, Explanation, RouteTried
+from .fields import Address, ExtractedField, FieldName, Place
 from .flow import Flow, FlowOrder, FlowRef, FlowStatus, FlowUrls, Link, subject_of
 from .policy import Action, CheckRules, DocumentRules, Policy, Threshold, VerdictRule
 from .result import Decision, Reason, Result
@@ -23,20 +25,26 @@ from .template import ProvisionedTemplate, Template
 
 __all__ = [
     "Action",
+    "Address",
     "Applicant",
     "Candidate",
     "Check",
     "CheckKind",
     "CheckOutcome",
     "CheckRules",
+    "Claim",
+    "ClaimSource",
+    "Claims",
     "Condition",
     "Decision",
     "Deferred",
     "Document",
     "DocumentEvidence",
     "DocumentRules",
+    "DocumentType",
     "Explanation",
     "ExtractedField",
+    "FieldName",
     "FieldPair",
     "Flow",
     "FlowOrder",
@@ -44,6 +52,7 @@ __all__ = [
     "FlowStatus",
     "FlowUrls",
     "Link",
+    "Place",
     "Policy",
     "ProvisionedTemplate",
     "Reason",

@@ -6,31 +6,16 @@ import math
 from collections.abc import Mapping
 from datetime import date
 from enum import StrEnum
-from typing import Any
 
 import attrs
 
+from .check_names import OVERALL, CheckKind, check_name_fault
+from .claims import Claims
+from .document_types import DocumentType
+from .fields import ExtractedField
 from .redacted import not_pickled
 from .secret import Secret
 from .validation import are, is_country, is_date, is_unit, optional, plain_mapping, several
-
-
-class CheckKind(StrEnum):
-    """What a check is about. Words of OpenID Connect for Identity Assurance and ISO/IEC 30107-3 where they have one."""
-
-    DOCUMENT = "document"
-    CROSS_CHECK = "cross_check"
-    NAME_MATCH = "name_match"
-    ADDRESS_MATCH = "address_match"
-    LIVENESS = "liveness"
-    FACE_MATCH = "face_match"
-    DATA_SOURCE = "data_source"
-    SCREENING = "screening"
-    EMAIL = "email"
-    PHONE = "phone"
-    CONSENT = "consent"
-    SIGNATURE = "signature"
-    OTHER = "other"
 
 
 class CheckOutcome(StrEnum):
@@ -88,53 +73,46 @@ class Check:
     """One piece of evidence.
 
     `outcome` is None where the vendor only scores: a cross-check has no outcome until a policy's threshold gives it one.
-    `document_id` is your id of the document it is about, `vendor_word` the vendor's own status word. Where a threshold of
-    the policy has set `outcome`, `judged` is true and `vendor_outcome` is what the vendor said.
+    `name` says what of the kind was looked at, in the words of `CHECK_NAMES`: `overall`, `other`, or one of the kind's own;
+    `vendor_name` is what the vendor calls it. `document_id` is your id of the document it is about, `vendor_word` the
+    vendor's own status word. Where a threshold of the policy has set `outcome`, `by_policy` is true and `vendor_outcome` is
+    what the vendor said.
     """
 
     kind: CheckKind = attrs.field(converter=CheckKind)
-    name: str = attrs.field(validator=attrs.validators.instance_of(str))
+    name: str = attrs.field(default=OVERALL)
     outcome: CheckOutcome | None = attrs.field(default=None, converter=attrs.converters.optional(CheckOutcome))
     score: Score | None = attrs.field(default=None, validator=optional(Score))
     reasons: tuple[str, ...] = attrs.field(default=(), converter=several, validator=are(str))
     document_id: str | None = attrs.field(default=None, validator=optional(str))
     pair: FieldPair | None = None
+    vendor_name: str | None = attrs.field(default=None, validator=optional(str))
     vendor_word: str | None = attrs.field(default=None, validator=optional(str))
     by_policy: bool = False
     vendor_outcome: CheckOutcome | None = None
 
-
-@not_pickled
-@attrs.frozen(kw_only=True)
-class ExtractedField:
-    """One field read from a document. `value` is personal data, dark in `repr`.
-
-    Where the value is a national number that must stay masked (Aadhaar), `value` holds the masked form and the whole one
-    is behind `reveal()`. `confidence` (0..1) says how sure the reader is of the text, nothing about authenticity.
-    """
-
-    name: str
-    value: Any = attrs.field(repr=False, hash=False)
-    confidence: float | None = attrs.field(default=None, validator=is_unit)
-    whole: Secret | None = attrs.field(default=None, repr=False)
-
-    def reveal(self) -> Any:
-        """The value unmasked. Call it only where the law lets you."""
-        return self.whole.reveal() if self.whole is not None else self.value
+    @name.validator
+    def _check_name(self, _: object, value: object) -> None:
+        fault = check_name_fault(self.kind, value) if isinstance(value, str) else "name: a text is needed"
+        if fault is not None:
+            raise ValueError(fault)
 
 
 @attrs.frozen(kw_only=True)
 class DocumentEvidence:
     """One document as the vendor saw it: type, issuing country, extracted fields.
 
-    `document_id` is your id, None when the vendor's answer cannot be attributed. `images` are links to pictures that the
+    `document_id` is your id, None when the vendor's answer cannot be attributed. `type` is from the vocabulary, `other` for a
+    type that it does not have, None where the vendor does not say; `vendor_type` is the vendor's word. `claims` are its fields
+    by the names of the vocabulary. `images` are links to pictures that the
     vendor keeps (pre-signed, short-lived, secret). `issued_on` and `expires_on` are what the document says of itself;
     `unread` names those of the two that are there and could not be read (see
     `idv_core.plugin.dates.document_dates`), which leads to review.
     """
 
     document_id: str | None
-    type: str | None = None
+    type: DocumentType | None = attrs.field(default=None, converter=attrs.converters.optional(DocumentType))
+    vendor_type: str | None = attrs.field(default=None, validator=optional(str))
     country: str | None = attrs.field(default=None, validator=is_country)
     fields: tuple[ExtractedField, ...] = attrs.field(default=(), converter=several, validator=are(ExtractedField))
     images: Mapping[str, Secret] = attrs.field(factory=dict, converter=plain_mapping, repr=False, hash=False)
@@ -148,5 +126,10 @@ class DocumentEvidence:
             raise ValueError("unread: 'issued_on' and 'expires_on' are what can be named")
 
     def field(self, name: str) -> ExtractedField | None:
-        """The extracted field of that name, or None."""
+        """The first extracted field of that name, or None."""
         return next((field for field in self.fields if field.name == name), None)
+
+    @property
+    def claims(self) -> Claims:
+        """What this document says, by the names of the vocabulary."""
+        return Claims((self,))

@@ -169,9 +169,9 @@ def _name(value: object) -> FieldName:
     return value if isinstance(value, FieldName) else FieldName(value)  # type: ignore[arg-type]
 
 
-def _value(value: Any, field: ExtractedField) -> Any:
+def _value(value: Any, field: Any) -> Any:
     """JSON forms (what `dump` writes) become the type of the name."""
-    name = field.name
+    name: FieldName = field.name
     if name in DATES and isinstance(value, str):
         return date.fromisoformat(value)
     if name in ADDRESSES and isinstance(value, Mapping):
@@ -181,6 +181,9 @@ def _value(value: Any, field: ExtractedField) -> Any:
     if name is FieldName.NATIONALITIES and isinstance(value, list):
         return tuple(value)
     return value
+
+
+_TYPED: Any = attrs.Converter(_value, takes_self=True)
 
 
 def _fault(name: FieldName, value: Any) -> str | None:
@@ -207,22 +210,18 @@ def _fault(name: FieldName, value: Any) -> str | None:
 class ExtractedField:
     """One field as it was read once: from a document, or from a register.
 
-    `name` is from the vocabulary, `value` has its type: `date` (`DATES`), `Address` (`ADDRESSES`), `Place` (`place_of_birth`), a
-    tuple of ISO 3166-1 alpha-2 codes (`nationalities`), `female`, `male` or `other` (`gender`), else a text or a number. None
+    `name` is from the vocabulary, `value` has its type: `date` (`DATES`), `Address` (`ADDRESSES`), `Place` (`place_of_birth`),
+    a tuple of ISO 3166-1 alpha-2 codes (`nationalities`), `female`, `male` or `other` (`gender`), else a text or a number. None
     says: it is there and could not be read. `vendor_name` and `vendor_text` are what the vendor wrote. Where the value is a
     national number that must stay masked (Aadhaar), `value` and `vendor_text` hold the masked form and the whole one is
     behind `reveal()`. `confidence` (0..1) says how sure the reader is of the text, nothing about authenticity.
 
-    Values are personal data, hidden in `repr`. Raises ValueError for a name that is not in the vocabulary, or a value of another
-    type.
+    Values are personal data, hidden in `repr`. Raises ValueError for a name that is not in the vocabulary, or a value of
+    another type.
     """
 
     name: FieldName = attrs.field(converter=_name)
-    value: Any = attrs.field(
-        repr=False,
-        hash=False,
-        converter=attrs.Converter(_value, takes_self=True),  # type: ignore[misc]
-    )
+    value: Any = attrs.field(repr=False, hash=False, converter=_TYPED)  # type: ignore[misc]
     vendor_name: str = attrs.field(validator=attrs.validators.instance_of(str))
     vendor_text: str | None = attrs.field(default=None, repr=False, validator=optional(str))
     confidence: float | None = attrs.field(default=None, validator=is_unit)

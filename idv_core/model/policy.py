@@ -9,7 +9,8 @@ from urllib.parse import quote
 
 import attrs
 
-from .evidence import Check, CheckKind, CheckOutcome
+from .check_names import CheckKind
+from .evidence import Check, CheckOutcome
 from .validation import are_countries, is_unit, plain_mapping, texts
 from .words import listed, near, quoted
 

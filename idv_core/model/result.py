@@ -9,7 +9,10 @@ from typing import Any
 
 import attrs
 
-from .evidence import Check, CheckKind, CheckOutcome, DocumentEvidence, VendorVerdict
+from .check_names import CheckKind
+from .claims import Claims
+from .evidence import Check, CheckOutcome, DocumentEvidence, VendorVerdict
+from .fields import ExtractedField
 from .flow import Flow, FlowStatus
 from .redacted import RedactedMapping, not_pickled
 from .validation import are, is_aware, optional, several
@@ -45,7 +48,10 @@ def _dark(raw: Mapping[str, Any]) -> RedactedMapping:
 @not_pickled
 @attrs.frozen(kw_only=True)
 class Result:
-    """Evidence (`checks`, `documents`, `verdict`) and, once a policy has looked at it, `decision` with `reasons`.
+    """Evidence (`checks`, `documents`, `fields`, `verdict`) and, once a policy has looked at it, `decision` with `reasons`.
+
+    `fields` are what the vendor says of the person apart from any document (a register, its own file). `claims` has all that
+    was read, under one name whoever the vendor is: `result.claims.birthdate.value`.
 
     `doubts` are what the plugin found and could not understand, or found missing where the vendor could have said it; no
     policy approves over one. `is_test` says that the vendor made it in its test mode, where nothing is really checked.
@@ -58,6 +64,7 @@ class Result:
     documents: tuple[DocumentEvidence, ...] = attrs.field(
         default=(), converter=several, validator=are(DocumentEvidence)
     )
+    fields: tuple[ExtractedField, ...] = attrs.field(default=(), converter=several, validator=are(ExtractedField))
     verdict: VendorVerdict | None = attrs.field(default=None, converter=attrs.converters.optional(VendorVerdict))
     vendor_word: str | None = attrs.field(default=None, validator=optional(str))
     notes: tuple[str, ...] = attrs.field(default=(), converter=several, validator=are(str))
@@ -71,6 +78,16 @@ class Result:
     @property
     def status(self) -> FlowStatus:
         return self.flow.status
+
+    @property
+    def approved(self) -> bool:
+        """Whether the policy approved the person."""
+        return self.decision is Decision.APPROVED
+
+    @property
+    def claims(self) -> Claims:
+        """What is known about the person; each claim says whether its sources disagree."""
+        return Claims(self.documents, self.fields)
 
     def checks_of(self, kind: CheckKind) -> tuple[Check, ...]:
         """All checks of one kind."""

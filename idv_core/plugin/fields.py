@@ -1,4 +1,4 @@
-"""Fields as vendors print them, read into the vocabulary. One call for each field: `read_field("birthdate", "dob", "03/05/1990")`."""
+"""Fields as vendors print them, read into the vocabulary: `read_field("birthdate", "dob", "1990-05-03")`."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _GENDERS = {
     "nonbinary": "other",
     "transgender": "other",
 }
-_NOTHING = (None, "", [], {})
+_NOTHING: tuple[Any, ...] = (None, "", [], {})
 
 
 def read_field(
@@ -42,8 +42,9 @@ def read_field(
     """A vendor's field as one of the vocabulary, its value in the type of that name; None where the vendor wrote nothing.
 
     `vendor_name` is the vendor's key and `raw` what stands there. A value that cannot be read in exactly one way becomes
-    None and stays in `vendor_text`: it is there, and nobody guesses. `whole` is the number behind a masked `raw`. `confidence` is
-    0..1, `day_first` is for vendors that document that order of dates. Raises ValueError for a name that is not in the vocabulary.
+    None and stays in `vendor_text`: it is there, and nobody guesses. `whole` is the number behind a masked `raw`.
+    `confidence` is 0..1, `day_first` is for vendors that document that order of dates. Raises ValueError for a name that is
+    not in the vocabulary.
     """
     name = FieldName(name)
     if raw in _NOTHING or (isinstance(raw, str) and not raw.strip()):
