@@ -80,7 +80,7 @@ class Acme:
         word = reply.json().get("status")
         status = FlowStatus.FINISHED if word == "good" else FlowStatus.PROCESSING
         verdict = VendorVerdict.POSITIVE if word == "good" else None
-        checks = (Check(kind="data_source", name="register", outcome="passed"),) if word == "good" else ()
+        checks = (Check(kind="data_source", name="government_register", outcome="passed"),) if word == "good" else ()
         return Result(flow=attrs.evolve(flow, status=status), checks=checks, verdict=verdict, vendor_word=word)
 
     def upload(self, flow: Flow, documents: tuple[Document, ...]) -> Exchange[Flow]:

@@ -65,7 +65,7 @@ def worlds() -> list[tuple[Driver, Any, list[Any]]]:
 
 
 WORLDS = worlds()
-counted = {"result": 0, "callback": 0, "begun": time.monotonic()}
+counted = {"result": 0, "webhook": 0, "begun": time.monotonic()}
 
 
 def a_value(data: atheris.FuzzedDataProvider, depth: int = 0) -> Any:
@@ -135,7 +135,7 @@ def read_one(raw: bytes) -> None:
         contents = [content(data, examples) for _ in range(data.ConsumeIntInRange(1, 3))]
         feed(driver, harness, "result", contents, status)
         return
-    counted["callback"] += 1
+    counted["webhook"] += 1
     call = Webhook(
         purpose=data.PickValueInList(PURPOSES),
         method=data.PickValueInList(["GET", "POST"]),
@@ -156,10 +156,10 @@ def main() -> None:
             read_one(raw)
         except BaseException as error:
             raise AssertionError(f"{type(error).__name__}: {error}") from error
-        total = counted["result"] + counted["callback"]
+        total = counted["result"] + counted["webhook"]
         if total % 100_000 == 0:
             seconds = time.monotonic() - counted["begun"]
-            results, webhooks = counted["result"], counted["callback"]
+            results, webhooks = counted["result"], counted["webhook"]
             print(f"fuzz: {total} inputs ({results} results, {webhooks} webhooks) in {seconds:.0f} s", flush=True)
 
     atheris.Setup([sys.argv[0], *(sys.argv[1:] or ["-runs=1000000"]), "-max_len=2000", "-len_control=0"], one)

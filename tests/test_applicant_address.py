@@ -33,7 +33,7 @@ def world(vendor: str) -> tuple[Gateway, str]:
     gateway: Gateway = Driver(attrs.evolve(harness, settings=unsigned), "sync").gateway
     receiver = gateway._operations.active.receiver
     assert receiver is not None
-    seen = receiver.urls(ACCOUNT, MINE, "https://platform.example/thanks").url("return")
+    seen = receiver.urls(ACCOUNT, MINE, "https://platform.example/thanks").return_url()
     return gateway, seen.rpartition(f"/{ACCOUNT}/")[2]
 
 

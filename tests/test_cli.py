@@ -351,7 +351,7 @@ class TestDemo:
         assert cells[0] == "ended by"
         # a busy machine may be quicker with a look than with the call that comes in
         assert len(cells) == 6
-        assert set(cells[1:]) <= {"callback", "polling"}
+        assert set(cells[1:]) <= {"webhook", "polling"}
         assert shown.count("APPROVED") == 5
 
     def test_some_vendors_by_name(self, capsys: pytest.CaptureFixture[str]) -> None:

@@ -466,9 +466,9 @@ class TestReasons:
         ],
     )
     def test_they_are_cleaned_by_the_core(self, reason: str, shown: str) -> None:
-        check = Check(kind="document", name="document", reasons=[reason, "blurry"])
+        check = Check(kind="document", name="overall", reasons=[reason, "blurry"])
         assert redact_check(check).reasons == (shown, "blurry")
 
     def test_a_check_without_a_sentence_is_left_alone(self) -> None:
-        check = Check(kind="document", name="document", reasons=["TAMPERED"])
+        check = Check(kind="document", name="overall", reasons=["TAMPERED"])
         assert redact_check(check) is check

@@ -554,7 +554,7 @@ class TestWhatIsLetInCanBeSent:
             self.opened(vendor, asked)
             self.opened(
                 vendor,
-                attrs.evolve(asked, webhooks=FlowUrls(lambda word: Secret(f"https://platform.example/idv/a/{word}"))),
+                attrs.evolve(asked, urls=FlowUrls(lambda word: Secret(f"https://platform.example/idv/a/{word}"))),
             )
 
     def opened(self, vendor: str, asked: FlowOrder) -> None:

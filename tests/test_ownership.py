@@ -171,18 +171,18 @@ class TestFork:
         """Another thread held the locks, ran the only call and renewed the token; in the child there is no such thread."""
         idv = made(server, account=account(server, concurrency=1, operation=20))
         session = idv._operations.active.sessions["acme-1"]
-        turns = (session.turns, session.renewal)
+        turns = (session.limiter, session.renewal)
         locks = [part._lock for part in (*turns, session.breaker, session.budget, session.cap, idv._operations.waiters)]
         locks.append(idv._operations.openings._lock)
         for turn in turns:
             assert turn.take(Slot())
         for lock in locks:
             lock.acquire()
-        child = in_child(lambda: f"{session.turns.running} {word_of(idv, 'free')}")
+        child = in_child(lambda: f"{session.limiter.running} {word_of(idv, 'free')}")
         for lock in locks:
             lock.release()
         assert child() == "0 free"
-        assert session.turns.running == 1, "the parent's own go on"
+        assert session.limiter.running == 1, "the parent's own go on"
 
     def test_an_owner_that_is_gone_is_not_asked(self) -> None:
         class Owner:
@@ -404,7 +404,7 @@ class TestInterrupts:
 
         idv = gateway(vendor, Clock(), attrs.evolve(ACCOUNT, plugin="bare", limits=Limits(concurrency=1)))
         (session,) = idv._operations.active.sessions.values()
-        assert session.turns.take(Slot())
+        assert session.limiter.take(Slot())
         with pytest.raises(type(error)) as caught:
             idv.status("acme-1/f-1")
         assert caught.value is error
@@ -584,8 +584,8 @@ class TestClosing:
         account = attrs.evolve(ACCOUNT, plugin="bare", limits=Limits(concurrency=1))
         idv = gateway(vendor, SystemClock(), account)
         (session,) = idv._operations.active.sessions.values()
-        turn = Slot()
-        assert session.turns.take(turn)
+        slot = Slot()
+        assert session.limiter.take(slot)
         failures: list[BaseException] = []
 
         def open_one() -> None:
@@ -596,10 +596,10 @@ class TestClosing:
 
         waiting = threading.Thread(target=open_one)
         waiting.start()
-        while not session.turns.waiting:
+        while not session.limiter.waiting:
             waiting.join(0.001)
         idv.close()
-        session.turns.give_back(turn)
+        session.limiter.give_back(slot)
         waiting.join()
         (failure,) = failures
         assert "the gateway is closed" in str(failure)
@@ -610,13 +610,13 @@ class TestClosing:
         account = attrs.evolve(ACCOUNT, plugin="bare", limits=Limits(concurrency=1))
         idv = async_gateway(vendor, SystemClock(), account)
         (session,) = idv._operations.active.sessions.values()
-        turn = Slot()
-        assert session.turns.take(turn)
+        slot = Slot()
+        assert session.limiter.take(slot)
         waiting = asyncio.ensure_future(idv.open(order()))
-        while not session.turns.waiting:
+        while not session.limiter.waiting:
             await asyncio.sleep(0)
         await idv.close()
-        session.turns.give_back(turn)
+        session.limiter.give_back(slot)
         with pytest.raises(ConfigError, match="the gateway is closed") as caught:
             await waiting
         assert caught.value.nothing_done

@@ -22,8 +22,8 @@ from hypothesis import strategies as st
 
 from idv_core import ConfigError, IdvError, OutcomeUnknown, Retry, VendorUnavailable
 from idv_core.config import Configuration
-from idv_core.engine import proxies
 from idv_core.testing import FakeClock
+from idv_core.transports import proxies
 from idv_core.transports.calls import ssl_context
 from idv_core.transports.causes import cause_of
 from idv_core.transports.fast import FastTransport

@@ -118,7 +118,7 @@ def test_an_unknown_name_gets_the_nearest() -> None:
 
 
 def test_a_capability_is_what_is_there() -> None:
-    every = ("flow", "upload", "submit", "result", "callback", "template", "link", "recover", "token")
+    every = ("flow", "upload", "submit", "result", "webhook", "template", "link", "recover", "token")
     assert capabilities(Acme) == every
     assert capabilities(AcmeBare) == ("flow", "result")
 

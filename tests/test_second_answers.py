@@ -17,9 +17,8 @@ import httpx
 import pytest
 from acme import ACCOUNT, Vendor, async_gateway, gateway
 
-from idv_core import fast
 from idv_core.clock import SystemClock
-from idv_core.engine import pools
+from idv_core.transports import fast, pools
 from idv_core.transports.calls import ssl_context
 
 KINDS = ["sync", "async", "fast", "brought", "brought async"]

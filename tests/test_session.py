@@ -21,8 +21,8 @@ def record(place: Path, id: str, similarity: int) -> None:
         flow=Flow(id="f-1", account="verigram-kz", status="finished", application_id=id, policy=policy),
         verdict=VendorVerdict.POSITIVE,
         checks=[
-            Check(kind="liveness", name="verilive", outcome=passed),
-            Check(kind="face_match", name="veridoc.face_match", outcome=passed, score=Score.read(similarity, 0, 100)),
+            Check(kind="liveness", name="presentation_attack", outcome=passed),
+            Check(kind="face_match", name="selfie_to_document", outcome=passed, score=Score.read(similarity, 0, 100)),
         ],
     )
     judged = evaluate(policy, result, datetime(2026, 12, 1, tzinfo=UTC), received_at=datetime(2026, 12, 1, tzinfo=UTC))

@@ -37,22 +37,22 @@ def idv(vendor: Vendor, clock: FakeClock) -> Gateway:
 
 
 @pytest.fixture
-def request(idv: Gateway) -> WebhookRequest:
+def webhook(idv: Gateway) -> WebhookRequest:
     path = idv.webhook_url("acme-1", "done").reveal().removeprefix("https://platform.example/idv/acme-1")
     return WebhookRequest(method="POST", path=path, query={"id": "f-1"})
 
 
 def test_while_a_plugin_reads_a_callback(
-    idv: Gateway, request: WebhookRequest, time_is_up: Any, monkeypatch: pytest.MonkeyPatch
+    idv: Gateway, webhook: WebhookRequest, time_is_up: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patched:
         patched.setattr(Acme, "read_webhook", time_is_up)
         with pytest.raises(TimeIsUp):
-            idv.receive("acme-1", request)
-    assert not idv.receive("acme-1", request).repeated
+            idv.receive("acme-1", webhook)
+    assert not idv.receive("acme-1", webhook).repeated
 
 
-async def test_while_the_platform_handles_one(idv: Gateway, request: WebhookRequest, time_is_up: Any) -> None:
+async def test_while_the_platform_handles_one(idv: Gateway, webhook: WebhookRequest, time_is_up: Any) -> None:
     async def handle(_: object) -> None:
         time_is_up()
 
@@ -64,11 +64,11 @@ async def test_while_the_platform_handles_one(idv: Gateway, request: WebhookRequ
     async def send(message: Any) -> None:
         sent.append(message)
 
-    scope = {"type": "http", "method": "POST", "path": f"/acme-1{request.path}", "query_string": b"id=f-1"}
+    scope = {"type": "http", "method": "POST", "path": f"/acme-1{webhook.path}", "query_string": b"id=f-1"}
     with pytest.raises(TimeIsUp):
         await WebhookApp(idv, handle)(scope, receive, send)
     assert sent == []
-    assert not idv.receive("acme-1", request).repeated, "it was not handled"
+    assert not idv.receive("acme-1", webhook).repeated, "it was not handled"
 
 
 def test_while_a_secret_is_read(time_is_up: Any) -> None:

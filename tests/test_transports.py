@@ -16,10 +16,10 @@ from idv_verigram.testing.emulator import VerigramEmulator
 
 from idv_core import Account, OutcomeUnknown, UnexpectedResponse
 from idv_core.clock import SystemClock
-from idv_core.engine import pools
 from idv_core.testing import FakeClock
 from idv_core.testing.fault_server import Fault, FaultServer
 from idv_core.testing.faults import FAULTS
+from idv_core.transports import pools
 from idv_core.transports.calls import make_async_transport, make_sync_transport
 from idv_core.transports.fast import FastTransport
 

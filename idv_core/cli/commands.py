@@ -47,7 +47,7 @@ def _version(wanted: bool) -> None:
 @app.callback()
 def every(
     version: Annotated[
-        bool, typer.Option("--version", help="Print the version.", webhook=_version, is_eager=True)
+        bool, typer.Option("--version", help="Print the version.", callback=_version, is_eager=True)
     ] = False,
 ) -> None:
     """One API in front of every identity-verification vendor."""

@@ -135,7 +135,7 @@ class Demo:
         except IdvError as error:
             self._say(name, "unavailable")
             return Ending(name, None, error=str(error))
-        return Ending(name, result, "callback" if name in self.called_back else "polling")
+        return Ending(name, result, "webhook" if name in self.called_back else "polling")
 
     def _say(self, name: str, text: str) -> None:
         if not self.quiet:

@@ -151,7 +151,7 @@ class PluginConformance:
             "documents": UploadProtocol,
             "bad_documents": UploadProtocol,
             "template": TemplateProtocol,
-            "callback": WebhookProtocol,
+            "webhook": WebhookProtocol,
             "expire_tokens": TokenProtocol,
         }
         for name, protocol in needed.items():

@@ -62,7 +62,7 @@ _IDENTITY = frozenset({CheckKind.DOCUMENT, CheckKind.LIVENESS, CheckKind.FACE_MA
 _STEPS = {"document": CheckKind.DOCUMENT, "liveness": CheckKind.LIVENESS}
 _GATEWAYS = (("email", "emailGateway", CheckKind.EMAIL), ("phone", "phoneGateway", CheckKind.PHONE))
 _NOTHING_VERIFIED = Check(
-    kind=CheckKind.OTHER, name="identity", outcome=CheckOutcome.NOT_DONE, reasons=("nothing was verified",)
+    kind=CheckKind.OTHER, name="overall", outcome=CheckOutcome.NOT_DONE, reasons=("nothing was verified",)
 )
 _DOCUMENT_FIELDS = ("documentNumber", "nationality", "gender", "age", "country")
 # What is dropped from `raw` by name; links, tokens and pictures are told by their values too (`without_secrets`).

@@ -196,9 +196,9 @@ class TestDecisions:
 
     @pytest.mark.parametrize("place", ["OCRExtraction", "documentData"])
     def test_an_expired_document_is_noticed_wherever_it_says_so(self, place: str) -> None:
-        assert self.by_policy(**{place: {"dateOfExpiry": "2031-01-31"}}).decision is Decision.APPROVED
+        assert self.judged(**{place: {"dateOfExpiry": "2031-01-31"}}).decision is Decision.APPROVED
         for text, code in (("2020-01-31", "document.expired"), ("01/02/2031", "document.expiry_unknown")):
-            result = self.by_policy(**{place: {"dateOfExpiry": text}})
+            result = self.judged(**{place: {"dateOfExpiry": text}})
             assert (result.decision, [reason.code for reason in result.reasons]) == (Decision.REVIEW, [code])
 
     @pytest.mark.parametrize(
@@ -217,7 +217,7 @@ class TestDecisions:
         ids=str,
     )
     def test_an_error_in_any_spelling_and_type_is_not_a_pass(self, told: dict[str, Any]) -> None:
-        assert self.by_policy(**told).decision is Decision.REVIEW
+        assert self.judged(**told).decision is Decision.REVIEW
 
     @pytest.mark.parametrize(
         "told",
@@ -234,7 +234,7 @@ class TestDecisions:
         ids=str,
     )
     def test_the_absence_of_an_error_is_none(self, told: dict[str, Any]) -> None:
-        assert self.by_policy(**told).decision is Decision.APPROVED
+        assert self.judged(**told).decision is Decision.APPROVED
 
     def test_names_of_keys_are_bounded(self) -> None:
         (word,) = error_words({"error" + "x" * 100: 1})
