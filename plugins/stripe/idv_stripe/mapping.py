@@ -13,15 +13,20 @@ from idv_core.model import (
     CheckKind,
     CheckOutcome,
     DocumentEvidence,
+    DocumentType,
     ExtractedField,
+    Flow,
     FlowStatus,
     Reason,
+    Result,
     VendorVerdict,
 )
+from idv_core.model.fields import Address, FieldName
 from idv_core.model.public import without_secrets
 from idv_core.model.validation import COUNTRIES
 from idv_core.plugin.dates import Meaning, dates_under, document_dates, means_expiry, means_issue
 from idv_core.plugin.failures import failures_in, shown
+from idv_core.plugin.fields import read_field
 
 _STATUS = {
     "requires_input": FlowStatus.AWAITING_APPLICANT,
@@ -32,15 +37,31 @@ _STATUS = {
 # The beginnings of error codes that speak of what was checked; the applicant may try again with a fresh link.
 _AGAINST = ("document_", "selfie_", "id_number_", "email_unverified", "phone_unverified", "under_supported_age")
 _PARTS = (
-    ("document", CheckKind.DOCUMENT),
-    ("selfie", CheckKind.FACE_MATCH),
-    ("id_number", CheckKind.DATA_SOURCE),
-    ("email", CheckKind.EMAIL),
-    ("phone", CheckKind.PHONE),
+    ("document", CheckKind.DOCUMENT, "authenticity"),
+    ("selfie", CheckKind.FACE_MATCH, "selfie_to_document"),
+    ("id_number", CheckKind.DATA_SOURCE, "government_register"),
+    ("email", CheckKind.EMAIL, "possession"),
+    ("phone", CheckKind.PHONE, "possession"),
 )
-KINDS = frozenset(kind for _, kind in _PARTS)
+KINDS = frozenset(kind for _, kind, _ in _PARTS)
+_DOCUMENT_TYPES = {
+    "driving_license": DocumentType.DRIVING_PERMIT,
+    "id_card": DocumentType.IDCARD,
+    "passport": DocumentType.PASSPORT,
+}
+# Stripe's keys and our names, of a document and of what was verified of the person (docs.stripe.com/api/identity).
+_CLAIMS = {
+    "first_name": FieldName.GIVEN_NAME,
+    "last_name": FieldName.FAMILY_NAME,
+    "sex": FieldName.GENDER,
+    "dob": FieldName.BIRTHDATE,
+    "number": FieldName.DOCUMENT_NUMBER,
+    "unparsed_place_of_birth": FieldName.PLACE_OF_BIRTH,
+    "id_number": FieldName.PERSONAL_NUMBER,
+    "email": FieldName.EMAIL,
+    "phone": FieldName.PHONE_NUMBER,
+}
 _OUTCOMES = {"verified": CheckOutcome.PASSED, "unverified": CheckOutcome.FAILED}
-_FIELDS = ("first_name", "last_name", "sex")
 # What a session and a report have beside what is read here (docs.stripe.com/api/identity).
 _SESSION = frozenset(
     {
@@ -58,25 +79,12 @@ _REPORT = frozenset(
 # What a person's papers say, which is text of any kind.
 _PERSONAL = frozenset(
     {
-        *_FIELDS, "address", "dob", "email", "files", "id_number", "id_number_type", "issuing_country", "number", "phone",
-        "unparsed_place_of_birth", "unparsed_sex",
+        "first_name", "last_name", "sex", "address", "dob", "email", "files", "id_number", "id_number_type",
+        "issuing_country", "number", "phone", "unparsed_place_of_birth", "unparsed_sex",
     }
 )  # fmt: skip
 _DATE = frozenset({"day", "month", "year"})
 _WORD = re.compile(r"[A-Za-z][A-Za-z _-]{0,39}", re.ASCII)
-
-
-@attrs.frozen(kw_only=True)
-class Reading:
-    """What a session says."""
-
-    status: FlowStatus
-    verdict: VendorVerdict | None = None
-    word: str | None = None
-    checks: tuple[Check, ...] = ()
-    documents: tuple[DocumentEvidence, ...] = ()
-    notes: tuple[str, ...] = ()
-    doubts: tuple[Reason, ...] = ()
 
 
 def read_status(word: object) -> FlowStatus:
@@ -84,29 +92,40 @@ def read_status(word: object) -> FlowStatus:
     return _STATUS.get(word, FlowStatus.PROCESSING) if isinstance(word, str) else FlowStatus.PROCESSING
 
 
-def read_session(session: Mapping[str, Any]) -> Reading:
+def read_session(flow: Flow, session: Mapping[str, Any]) -> Result:
     """Read a session with its report expanded. `verified` counts only with a verified check behind it, and no other."""
     word = as_text(session.get("status"))
     status = read_status(word)
     report = as_object(session.get("last_verification_report"))
     checks = tuple(_checks(report))
-    reading = Reading(status=status, word=word and word[:40], checks=checks, documents=tuple(_documents(report)))
+    result = Result(
+        flow=attrs.evolve(flow, status=status),
+        vendor_word=word and word[:40],
+        checks=checks,
+        documents=tuple(_documents(report)),
+        fields=tuple(_fields(as_object(session.get("verified_outputs")))),
+    )
     error = session.get("last_error")
     code = as_text(as_object(error).get("code"))
     if word == "verified":
         passed = any(check.outcome is CheckOutcome.PASSED for check in checks)
         bad = bool(error) or any(check.outcome is not CheckOutcome.PASSED for check in checks)
         verdict = VendorVerdict.POSITIVE if passed and not bad else VendorVerdict.DOUBTFUL
-        return attrs.evolve(reading, verdict=verdict, doubts=tuple(_doubts(session, report)))
+        return attrs.evolve(result, verdict=verdict, doubts=tuple(_doubts(session, report)))
     if word == "requires_input" and code not in (None, "abandoned"):
         # the attempt is over, and nothing more comes unless the applicant is sent there again
         against = code.startswith(_AGAINST)
         verdict = VendorVerdict.NEGATIVE if against else VendorVerdict.DOUBTFUL
-        return attrs.evolve(reading, status=FlowStatus.FINISHED, verdict=verdict, notes=(f"last_error {code[:60]}",))
+        return attrs.evolve(
+            result,
+            flow=attrs.evolve(flow, status=FlowStatus.FINISHED),
+            verdict=verdict,
+            notes=(f"last_error {code[:60]}",),
+        )
     if word not in _STATUS:
-        reading = attrs.evolve(reading, notes=("unknown status",))
+        result = attrs.evolve(result, notes=("unknown status",))
     # what an earlier attempt reported says nothing of this one
-    return reading if status.is_final else attrs.evolve(reading, checks=(), documents=())
+    return result if status.is_final else attrs.evolve(result, checks=(), documents=(), fields=())
 
 
 def _doubts(session: Mapping[str, Any], report: Mapping[str, Any]) -> Iterator[Reason]:
@@ -122,16 +141,15 @@ def _doubts(session: Mapping[str, Any], report: Mapping[str, Any]) -> Iterator[R
 
 
 def _checks(report: Mapping[str, Any]) -> Iterator[Check]:
-    for name, kind in _PARTS:
-        part = report.get(name)
+    for part_name, kind, name in _PARTS:
+        part = report.get(part_name)
         if part is not None:
-            about = as_text(as_object(part).get("type")) if name == "document" else None
-            yield _check(kind, about or name, part)
+            yield _check(kind, name, part_name, part)
     # parts that the pages do not have (yet): an object, a list, or a word, which may be a verdict
-    known = {name for name, _ in _PARTS} | _REPORT
+    known = {part_name for part_name, _, _ in _PARTS} | _REPORT
     for name, part in report.items():
         if name not in known and _is_part(name, part):
-            yield _check(CheckKind.OTHER, shown(name), part)
+            yield _check(CheckKind.OTHER, "other", shown(name), part)
 
 
 def _is_part(name: str, part: object) -> bool:
@@ -140,7 +158,7 @@ def _is_part(name: str, part: object) -> bool:
     return bool(failures_in({name: part})) or part is False or (isinstance(part, str) and bool(_WORD.fullmatch(part)))
 
 
-def _check(kind: CheckKind, name: str, part: object) -> Check:
+def _check(kind: CheckKind, name: str, part_name: str, part: object) -> Check:
     """One part of the report. It passes only as an object that is understood, with no error in it."""
     said = as_object(part)
     word, error = as_text(said.get("status")), said.get("error")
@@ -151,7 +169,8 @@ def _check(kind: CheckKind, name: str, part: object) -> Check:
     code = as_text(as_object(error).get("code")) or ("unknown_error" if error else None)
     return Check(
         kind=kind,
-        name=name[:40],
+        name=name,
+        vendor_name=part_name[:40],
         outcome=outcome,
         reasons=(*((code[:80],) if code else ()), *beside),
         vendor_word=word and word[:40],
@@ -164,14 +183,38 @@ def _documents(report: Mapping[str, Any]) -> Iterator[DocumentEvidence]:
     if not document and not any(dates.values()):
         return
     country = as_text(document.get("issuing_country"))
-    read = {name: as_text(document.get(name)) for name in _FIELDS}
+    word = as_text(document.get("type"))
     yield DocumentEvidence(
         document_id=None,
-        type=(as_text(document.get("type")) or "").upper() or None,
+        type=_DOCUMENT_TYPES.get(word, DocumentType.OTHER) if word else None,
+        vendor_type=word and shown(word),
         country=country if country in COUNTRIES else None,
-        fields=tuple(ExtractedField(name=name, value=value) for name, value in read.items() if value),
+        fields=tuple(_fields(document)),
         **dates,
     )
+
+
+def _fields(data: Mapping[str, Any]) -> Iterator[ExtractedField]:
+    for key, name in _CLAIMS.items():
+        raw = data.get(key) if name is FieldName.BIRTHDATE else as_text(data.get(key))
+        field = None if _is_null(raw) else read_field(name, key, raw)
+        if field is not None:
+            yield field
+    address = as_object(data.get("address"))
+    if any(as_text(part) for part in address.values()):
+        country = as_text(address.get("country"))
+        lines = [text for line in ("line1", "line2") if (text := as_text(address.get(line)))]
+        yield ExtractedField(
+            name=FieldName.ADDRESS,
+            value=Address(
+                street_address="\n".join(lines) or None,
+                locality=as_text(address.get("city")),
+                region=as_text(address.get("state")),
+                postal_code=as_text(address.get("postal_code")),
+                country=country if country in COUNTRIES else None,
+            ),
+            vendor_name="address",
+        )
 
 
 def _dates(place: Mapping[str, Any], means: Meaning) -> tuple[object, ...]:

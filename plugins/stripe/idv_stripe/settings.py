@@ -24,7 +24,8 @@ class StripeSettings:
     `verification_flow` (`vf_...`, an order's `template` overrides it) names a flow made in the dashboard; without it a document
     is asked for, as the other settings say. `webhook_secret` (`whsec_...`) is that of the endpoint whose address is
     `gateway.webhook_url(account, "events")`, or a list of them while it is exchanged; without it only the address proves a
-    webhook. `tolerance` is how old its signature may be, in seconds.
+    webhook. `tolerance` is how old its signature may be, in seconds. With `read_sensitive` date of
+    birth, numbers and date of expiry are asked for too, which Stripe gives to restricted keys (`rk_...`) only.
     """
 
     api_key: Secret
@@ -33,6 +34,7 @@ class StripeSettings:
     require_matching_selfie: bool = True
     require_live_capture: bool = True
     require_id_number: bool = False
+    read_sensitive: bool = False
     allowed_types: tuple[DocumentType, ...] = attrs.field(default=(), converter=as_tuple)
     base_url: str = attrs.field(default="https://api.stripe.com", converter=without_slash, validator=is_base_url)
     api_version: str = attrs.field(default="2024-06-20", validator=is_text)

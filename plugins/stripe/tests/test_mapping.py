@@ -10,12 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from idv_stripe.mapping import public, read_session, read_status
 
-from idv_core import CheckKind, CheckOutcome, FlowStatus, VendorVerdict
+from idv_core import CheckKind, CheckOutcome, Flow, FlowStatus, VendorVerdict
 from idv_core.testing.strategies import json_values
 
 PASSED, FAILED, INCONCLUSIVE = CheckOutcome.PASSED, CheckOutcome.FAILED, CheckOutcome.INCONCLUSIVE
 POSITIVE, NEGATIVE, DOUBTFUL = VendorVerdict.POSITIVE, VendorVerdict.NEGATIVE, VendorVerdict.DOUBTFUL
 GOOD = {"document": {"status": "verified", "type": "passport"}, "selfie": {"status": "verified"}}
+
+FLOW = Flow(id="vs_1", status="open")
 
 
 def session(status: Any, report: Any = None, code: str | None = None, **more: Any) -> dict[str, Any]:
@@ -54,7 +56,7 @@ def test_statuses(word: object, status: FlowStatus) -> None:
     ],
 )
 def test_verified_counts_with_verified_checks_behind_it(report: Any, verdict: VendorVerdict) -> None:
-    assert read_session(session("verified", report)).verdict is verdict
+    assert read_session(FLOW, session("verified", report)).verdict is verdict
 
 
 @pytest.mark.parametrize(
@@ -75,7 +77,7 @@ def test_verified_counts_with_verified_checks_behind_it(report: Any, verdict: Ve
     ],
 )
 def test_an_attempt_that_failed(code: str | None, status: FlowStatus, verdict: VendorVerdict | None) -> None:
-    reading = read_session(session("requires_input", GOOD, code))
+    reading = read_session(FLOW, session("requires_input", GOOD, code))
     assert (reading.status, reading.verdict) == (status, verdict)
     assert bool(reading.checks) is status.is_final, "what an earlier attempt reported says nothing of this one"
 
@@ -88,16 +90,16 @@ def test_the_parts_of_a_report() -> None:
         "email": {"status": "verified"},
         "phone": {"status": "odd"},
     }
-    checks = read_session(session("verified", report)).checks
+    checks = read_session(FLOW, session("verified", report)).checks
     assert [(check.kind, check.name, check.outcome) for check in checks] == [
-        (CheckKind.DOCUMENT, "id_card", FAILED),
-        (CheckKind.FACE_MATCH, "selfie", PASSED),
-        (CheckKind.DATA_SOURCE, "id_number", FAILED),
-        (CheckKind.EMAIL, "email", PASSED),
-        (CheckKind.PHONE, "phone", INCONCLUSIVE),
+        (CheckKind.DOCUMENT, "authenticity", FAILED),
+        (CheckKind.FACE_MATCH, "selfie_to_document", PASSED),
+        (CheckKind.DATA_SOURCE, "government_register", FAILED),
+        (CheckKind.EMAIL, "possession", PASSED),
+        (CheckKind.PHONE, "possession", INCONCLUSIVE),
     ]
     assert checks[0].reasons == ("document_expired",)
-    (alone,) = read_session(session("verified", {"phone": {"status": "verified"}})).checks
+    (alone,) = read_session(FLOW, session("verified", {"phone": {"status": "verified"}})).checks
     assert (alone.kind, alone.outcome) == (CheckKind.PHONE, PASSED)
 
 
@@ -118,34 +120,34 @@ def test_the_parts_of_a_report() -> None:
 )
 def test_a_date_that_is_there_and_not_whole_is_not_absent(date: Any, read: str, unread: bool) -> None:
     report = {"document": {"status": "verified", "expiration_date": date, "issued_date": date}}
-    (document,) = read_session(session("verified", report)).documents
+    (document,) = read_session(FLOW, session("verified", report)).documents
     assert (str(document.expires_on), str(document.issued_on)) == (read, read)
     assert set(document.unread) == ({"issued_on", "expires_on"} if unread else set())
 
 
 def test_a_document() -> None:
     def read(**document: Any) -> Any:
-        reading = read_session(session("verified", {"document": {"status": "verified", **document}}))
+        reading = read_session(FLOW, session("verified", {"document": {"status": "verified", **document}}))
         return reading.documents[0], reading.checks[0]
 
     document, check = read(type="passport", issuing_country="DE", first_name="Ana", last_name="Ruiz", sex="female")
-    assert (document.type, document.country, check.name) == ("PASSPORT", "DE", "passport")
+    assert (document.type, document.vendor_type, document.country) == ("passport", "passport", "DE")
     assert [(field.name, field.value) for field in document.fields] == [
-        ("first_name", "Ana"),
-        ("last_name", "Ruiz"),
-        ("sex", "female"),
+        ("given_name", "Ana"),
+        ("family_name", "Ruiz"),
+        ("gender", "female"),
     ]
     document, check = read(issuing_country="UTO", first_name=7, last_name="")
-    assert (document.type, document.country, document.fields, check.name) == (None, None, (), "document")
-    assert read_session(session("verified", {"selfie": {"status": "verified"}})).documents == ()
+    assert (document.type, document.country, document.fields, check.vendor_name) == (None, None, (), "document")
+    assert read_session(FLOW, session("verified", {"selfie": {"status": "verified"}})).documents == ()
 
 
 @pytest.mark.parametrize("word", ["verifiee", "verified ", "zzz", "a", "requires_inputs", "requires", "", None, 7])
 def test_a_word_that_nobody_documents_is_under_way_and_no_verdict(word: object) -> None:
-    reading = read_session(session(word, GOOD, "document_expired"))
+    reading = read_session(FLOW, session(word, GOOD, "document_expired"))
     assert (reading.status, reading.verdict, reading.checks) == (FlowStatus.PROCESSING, None, ())
     assert reading.notes == ("unknown status",)
-    assert reading.word == (word if isinstance(word, str) and word else None)
+    assert reading.vendor_word == (word if isinstance(word, str) and word else None)
 
 
 @pytest.mark.parametrize(
@@ -162,14 +164,14 @@ def test_a_word_that_nobody_documents_is_under_way_and_no_verdict(word: object) 
     ],
 )
 def test_a_part_that_is_there_and_not_understood_is_not_good(report: Any) -> None:
-    reading = read_session(session("verified", report))
+    reading = read_session(FLOW, session("verified", report))
     assert reading.verdict is DOUBTFUL
     assert INCONCLUSIVE in [check.outcome for check in reading.checks]
 
 
 def test_verified_beside_an_error_is_doubtful() -> None:
     for error in ({"code": "document_expired"}, "odd", ["odd"]):
-        assert read_session(session("verified", GOOD, last_error=error)).verdict is DOUBTFUL
+        assert read_session(FLOW, session("verified", GOOD, last_error=error)).verdict is DOUBTFUL
 
 
 @pytest.mark.parametrize(
@@ -179,9 +181,9 @@ def test_what_was_required_and_is_not_in_the_report_is_a_doubt(option: str, part
     whole = {**GOOD, "id_number": {"status": "verified"}}
     asked = {"document": {option: True}}
     lacking = {name: said for name, said in whole.items() if name != part}
-    assert read_session(session("verified", whole, options=asked)).doubts == ()
-    assert read_session(session("verified", lacking)).doubts == ()
-    (doubt,) = read_session(session("verified", lacking, options=asked)).doubts
+    assert read_session(FLOW, session("verified", whole, options=asked)).doubts == ()
+    assert read_session(FLOW, session("verified", lacking)).doubts == ()
+    (doubt,) = read_session(FLOW, session("verified", lacking, options=asked)).doubts
     assert (doubt.code, part in doubt.text) == ("report.incomplete", True)
 
 

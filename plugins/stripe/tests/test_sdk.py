@@ -100,7 +100,7 @@ class TestLife:
         assert isinstance(report, stripe.identity.VerificationReport)
         assert report.document is not None
         assert report.selfie is not None
-        assert [(check.name, check.vendor_word) for check in result.checks] == [
+        assert [(check.vendor_name, check.vendor_word) for check in result.checks] == [
             (report.document.type, report.document.status),
             ("selfie", report.selfie.status),
         ]

@@ -229,6 +229,10 @@ class StripeEmulator(Emulator):
         expanded = [text for name, texts in call.query_lists.items() if name.startswith("expand[") for text in texts]
         if report is not None and "last_verification_report" not in expanded:
             report = report["id"]
+        elif report is not None:
+            hidden = {name for name in ("dob", "number") if f"last_verification_report.document.{name}" not in expanded}
+            document = {key: value for key, value in report["document"].items() if key not in hidden}
+            report = {**report, "document": document}
         return {
             "id": session.id,
             "object": "identity.verification_session",
@@ -327,6 +331,8 @@ class StripeEmulator(Emulator):
                 "type": _TYPES.get(document.type, "id_card"),
                 "first_name": first or None,
                 "last_name": last or None,
+                "dob": _printed_date(document.fields.get("date_of_birth")),
+                "number": document.fields.get("number"),
                 "issuing_country": _COUNTRIES.get(document.type),
                 "issued_date": None,
                 "expiration_date": _printed_date(document.fields.get("date_of_expiry")),
