@@ -86,8 +86,8 @@ class SettingsReader:
         if isinstance(wanted, type) and issubclass(wanted, Enum):
             return self._member(wanted, given, path)
         if origin is tuple:
-            if isinstance(given, str) and inner[0] is str:
-                return (given,)
+            if isinstance(given, str) and issubclass(inner[0], str):
+                given = (given,)
             if inner[0] is Secret and not isinstance(given, (list, tuple)):
                 one = self.value(Secret, given, path)
                 return WRONG if one is WRONG else (one,)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
+from typing import Any
 
 from .words import near, quoted
 
@@ -69,3 +71,10 @@ IDENTITY_DOCUMENTS = frozenset(
     }
 )
 """Documents that name one person and carry a number."""
+
+
+def document_types(types: Any) -> tuple[DocumentType, ...]:
+    """Words, or one word, as members. Raises ValueError that names the nearest for one that is not in the vocabulary."""
+    if isinstance(types, str) or not isinstance(types, Iterable):
+        types = (types,)
+    return tuple(dict.fromkeys(DocumentType(word) for word in types))
