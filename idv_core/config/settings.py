@@ -97,20 +97,22 @@ class SettingsReader:
             items = [self.value(inner[0], item, (*path, index)) for index, item in enumerate(given)]
             return WRONG if WRONG in items else tuple(items)
         if origin is not None and issubclass(origin, Mapping):
-            return self._mapping(inner[1], given, path)
+            return self._mapping(inner[0], inner[1], given, path)
         scalar = _scalar(wanted, given)
         if scalar is WRONG:
             self.problems.add(path, refused() or _NEEDED[wanted].format(what_is(given)))
         return scalar
 
-    def _mapping(self, wanted: Any, given: Any, path: Path) -> Any:
+    def _mapping(self, keys: Any, wanted: Any, given: Any, path: Path) -> Any:
         if not isinstance(given, Mapping):
             self.problems.add(path, "a table is needed")
             return WRONG
         if wanted is Any:
             return given
-        read = {key: self.value(wanted, item, (*path, key)) for key, item in given.items()}
-        return WRONG if WRONG in read.values() else read
+        read = {
+            self.value(keys, key, (*path, key)): self.value(wanted, item, (*path, key)) for key, item in given.items()
+        }
+        return WRONG if WRONG in read or WRONG in read.values() else read
 
     def _member(self, wanted: type[Enum], given: Any, path: Path) -> Any:
         if isinstance(given, wanted):
@@ -118,10 +120,22 @@ class SettingsReader:
         values = [member.value for member in wanted]
         if isinstance(given, str) and given in values:
             return wanted(given)
+        if isinstance(given, str) and "_missing_" in vars(wanted):
+            # a vocabulary, which knows other words for its own
+            self.problems.add(path, _refusal(wanted, given))
+            return WRONG
         hint = near(given, values) if isinstance(given, str) else ""
         what = f"'{given}'" if hint else what_is(given) if not isinstance(given, str) else "what stands there"
         self.problems.add(path, f"{what} is none of {listed(values)}{hint}")
         return WRONG
+
+
+def _refusal(wanted: type[Enum], given: str) -> str:
+    try:
+        wanted(given)
+    except ValueError as error:
+        return str(error)
+    raise AssertionError(f"{wanted.__name__} takes it")
 
 
 def _refused(field: attrs.Attribute[Any], value: Any) -> str | None:

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 
 import attrs
 
-from .document_types import DocumentType
+from .document_types import DocumentType, document_type
 from .evidence import Check
 from .redacted import not_pickled
 from .secret import Secret
@@ -84,7 +84,7 @@ class Document:
     )
     kind: UploadKind = attrs.field(default=UploadKind.DOCUMENT, kw_only=True, converter=_kind)
     type: DocumentType | None = attrs.field(
-        default=None, kw_only=True, converter=attrs.converters.optional(DocumentType)
+        default=None, kw_only=True, converter=attrs.converters.optional(document_type)
     )
     country: str | None = attrs.field(default=None, kw_only=True, validator=is_country)
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import Any
 
-from .words import near, quoted
+from .words import listed, near, quoted
 
 
 class DocumentType(StrEnum):
@@ -50,7 +50,7 @@ class DocumentType(StrEnum):
     @classmethod
     def _missing_(cls, value: object) -> None:
         words = [member.value for member in cls]
-        hint = near(str(value), words) or f" (there are: {', '.join(words)})"
+        hint = near(value, words, DOCUMENT_SYNONYMS) or f" (there are: {listed(words)})"
         raise ValueError(f"there is no document type {quoted(str(value))}{hint}")
 
 
@@ -73,8 +73,41 @@ IDENTITY_DOCUMENTS = frozenset(
 """Documents that name one person and carry a number."""
 
 
-def document_types(types: Any) -> tuple[DocumentType, ...]:
-    """Words, or one word, as members. Raises ValueError that names the nearest for one that is not in the vocabulary."""
+DOCUMENT_SYNONYMS: Mapping[str, DocumentType] = {
+    "aadhaar": DocumentType.NATIONAL_NUMBER_CARD,
+    "aadhar": DocumentType.NATIONAL_NUMBER_CARD,
+    "social_security_card": DocumentType.NATIONAL_NUMBER_CARD,
+    "pan": DocumentType.TAX_CARD,
+    "pan_card": DocumentType.TAX_CARD,
+    "id": DocumentType.IDCARD,
+    "identity_card": DocumentType.IDCARD,
+    "national_id": DocumentType.IDCARD,
+    "national_identity_card": DocumentType.IDCARD,
+    "driver_licence": DocumentType.DRIVING_PERMIT,
+    "driver_license": DocumentType.DRIVING_PERMIT,
+    "drivers_licence": DocumentType.DRIVING_PERMIT,
+    "drivers_license": DocumentType.DRIVING_PERMIT,
+    "driving_licence": DocumentType.DRIVING_PERMIT,
+    "driving_license": DocumentType.DRIVING_PERMIT,
+    "residence_card": DocumentType.RESIDENCE_PERMIT,
+    "voter_id": DocumentType.VOTER_CARD,
+    "utility_bill": DocumentType.UTILITY_STATEMENT,
+    "pay_slip": DocumentType.PAYSLIP,
+    "check": DocumentType.CHEQUE,
+}
+"""Other words for the same, in lower case with `_`: for hints, and to find what a plugin left as `other`."""
+
+
+def document_types(types: Any, field: str = "documents") -> tuple[DocumentType, ...]:
+    """One word, or several, as members. Raises ValueError that names the field and the nearest word."""
     if isinstance(types, str) or not isinstance(types, Iterable):
         types = (types,)
-    return tuple(dict.fromkeys(DocumentType(word) for word in types))
+    return tuple(dict.fromkeys(document_type(word, field) for word in types))
+
+
+def document_type(word: Any, field: str = "type") -> DocumentType:
+    """A word as a member. Raises ValueError that names the field and the nearest word."""
+    try:
+        return DocumentType(word)
+    except ValueError as error:
+        raise ValueError(f"{field}: {error}") from None

@@ -10,9 +10,9 @@ from urllib.parse import quote
 import attrs
 
 from .check_names import CheckKind, check_name_fault
-from .document_types import DocumentType, document_types
+from .document_types import DocumentType, document_type, document_types
 from .evidence import Check, CheckOutcome
-from .validation import are_countries, is_unit, plain_mapping, texts
+from .validation import are_countries, is_unit, texts
 from .words import listed, near, quoted
 
 
@@ -89,7 +89,11 @@ class CheckRules:
 
 
 def _by_type(days: Mapping[str, int]) -> Mapping[DocumentType, int]:
-    return plain_mapping({DocumentType(type_): count for type_, count in days.items()})
+    return {document_type(type_, "max_age_days"): count for type_, count in days.items()}
+
+
+def _required_types(types: object) -> tuple[DocumentType, ...]:
+    return document_types(types, "required")
 
 
 @attrs.frozen(kw_only=True)
@@ -101,7 +105,7 @@ class DocumentRules:
     than that, or past their own end.
     """
 
-    required: tuple[DocumentType, ...] = attrs.field(default=(), converter=document_types)
+    required: tuple[DocumentType, ...] = attrs.field(default=(), converter=_required_types)
     missing: Action = attrs.field(default=Action.REVIEW, converter=Action)
     errors: Action = attrs.field(default=Action.DECLINE, converter=Action)
     countries: tuple[str, ...] = attrs.field(default=(), converter=texts, validator=are_countries)

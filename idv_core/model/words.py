@@ -22,6 +22,7 @@ _BETWEEN = re.compile(r"[-_./ :*?,]+")
 _MANY_DIGITS = re.compile(r"(?:[^0-9]*[0-9]){9}")
 _KEYS = re.compile(r"(?:sk|pk|rk|whsec|ghp|gho|xox.|glpat|AKIA|ASIA|eyJ|Bearer)(?![a-z])|api[_.-](?:live|sandbox)")
 _LOWER, _UPPER = re.compile(r"[a-z]{2,}[0-9]*"), re.compile(r"[A-Z]{4,}[0-9]*")
+_PART = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[0-9]+")
 _IDENTIFIER = re.compile(r"[a-z][a-z0-9_-]*")
 
 _KINDS: tuple[tuple[Any, str], ...] = (
@@ -75,14 +76,25 @@ def quoted(text: object) -> str:
     return f"'{shown(text)}'"
 
 
-def near(name: object, names: Iterable[object]) -> str:
-    """`; did you mean 'verigram-kz'?`, or nothing."""
+def near(name: object, names: Iterable[object], synonyms: Mapping[str, object] | None = None) -> str:
+    """`; did you mean 'verigram-kz'?`, or nothing. `synonyms` are other words, in lower case with `_`, for some of `names`."""
     text = str(name)
-    fit = [other for other in map(str, names) if abs(len(other) - len(text)) <= max(3, len(text) // 2)]
-    if not is_shown(text) or len(fit) > _MOST_COMPARED:
+    if not is_shown(text):
         return ""
-    found = difflib.get_close_matches(text, fit, n=1)
-    return f"; did you mean '{found[0]}'?" if found else ""
+    known = (synonyms or {}).get(snake_case(text))
+    if known is not None:
+        return f"; did you mean '{known}'?"
+    fit = [other for other in map(str, names) if abs(len(other) - len(text)) <= max(3, len(text) // 2)]
+    if len(fit) > _MOST_COMPARED:
+        return ""
+    close = {other.casefold(): other for other in reversed(fit)}
+    found = difflib.get_close_matches(text, fit, n=1) or difflib.get_close_matches(text.casefold(), close, n=1)
+    return f"; did you mean '{close.get(found[0].casefold(), found[0])}'?" if found else ""
+
+
+def snake_case(text: str) -> str:
+    """`dateOfBirth`, `Date of birth` and `DATE-OF-BIRTH` as `date_of_birth`."""
+    return "_".join(part.lower() for part in _PART.findall(text))
 
 
 def listed(names: Iterable[Any]) -> str:
