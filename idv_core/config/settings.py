@@ -118,6 +118,13 @@ class SettingsReader:
         values = [member.value for member in wanted]
         if isinstance(given, str) and given in values:
             return wanted(given)
+        if isinstance(given, str) and "_missing_" in vars(wanted):
+            # the vocabulary knows what is meant
+            try:
+                return wanted(given)
+            except ValueError as error:
+                self.problems.add(path, str(error))
+                return WRONG
         hint = near(given, values) if isinstance(given, str) else ""
         what = f"'{given}'" if hint else what_is(given) if not isinstance(given, str) else "what stands there"
         self.problems.add(path, f"{what} is none of {listed(values)}{hint}")

@@ -50,9 +50,27 @@ class DocumentType(StrEnum):
     @classmethod
     def _missing_(cls, value: object) -> None:
         words = [member.value for member in cls]
-        hint = near(str(value), words) or f" (there are: {', '.join(words)})"
+        plain = str(value).casefold().replace(" ", "_")
+        meant = _ELSEWHERE.get(plain.replace("_", ""))
+        hint = f"; did you mean '{meant}'?" if meant else near(plain, words) or f" (there are: {', '.join(words)})"
         raise ValueError(f"there is no document type {quoted(str(value))}{hint}")
 
+
+# What vendors and people call some of them.
+_ELSEWHERE = {
+    "aadhaar": "national_number_card",
+    "aadhar": "national_number_card",
+    "drivinglicence": "driving_permit",
+    "drivinglicense": "driving_permit",
+    "driverslicense": "driving_permit",
+    "gstcertificate": "company_tax_registration",
+    "nationalid": "idcard",
+    "nationalidentitycard": "idcard",
+    "pan": "tax_card",
+    "residencecard": "residence_permit",
+    "utilitybill": "utility_statement",
+    "voterid": "voter_card",
+}
 
 IDENTITY_DOCUMENTS = frozenset(
     {
