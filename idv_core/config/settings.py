@@ -121,21 +121,16 @@ class SettingsReader:
         if isinstance(given, str) and given in values:
             return wanted(given)
         if isinstance(given, str) and "_missing_" in vars(wanted):
-            # a vocabulary, which knows other words for its own
-            self.problems.add(path, _refusal(wanted, given))
-            return WRONG
+            # a vocabulary knows other words for its own
+            try:
+                return wanted(given)
+            except ValueError as error:
+                self.problems.add(path, str(error))
+                return WRONG
         hint = near(given, values) if isinstance(given, str) else ""
         what = f"'{given}'" if hint else what_is(given) if not isinstance(given, str) else "what stands there"
         self.problems.add(path, f"{what} is none of {listed(values)}{hint}")
         return WRONG
-
-
-def _refusal(wanted: type[Enum], given: str) -> str:
-    try:
-        wanted(given)
-    except ValueError as error:
-        return str(error)
-    raise AssertionError(f"{wanted.__name__} takes it")
 
 
 def _refused(field: attrs.Attribute[Any], value: Any) -> str | None:

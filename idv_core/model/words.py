@@ -22,7 +22,6 @@ _BETWEEN = re.compile(r"[-_./ :*?,]+")
 _MANY_DIGITS = re.compile(r"(?:[^0-9]*[0-9]){9}")
 _KEYS = re.compile(r"(?:sk|pk|rk|whsec|ghp|gho|xox.|glpat|AKIA|ASIA|eyJ|Bearer)(?![a-z])|api[_.-](?:live|sandbox)")
 _LOWER, _UPPER = re.compile(r"[a-z]{2,}[0-9]*"), re.compile(r"[A-Z]{4,}[0-9]*")
-_PART = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[0-9]+")
 _IDENTIFIER = re.compile(r"[a-z][a-z0-9_-]*")
 
 _KINDS: tuple[tuple[Any, str], ...] = (
@@ -77,11 +76,11 @@ def quoted(text: object) -> str:
 
 
 def near(name: object, names: Iterable[object], synonyms: Mapping[str, object] | None = None) -> str:
-    """`; did you mean 'verigram-kz'?`, or nothing. `synonyms` are other words, in lower case with `_`, for some of `names`."""
+    """`; did you mean 'verigram-kz'?`, or nothing. `synonyms` are other words, as `plain` writes them, for some of `names`."""
     text = str(name)
     if not is_shown(text):
         return ""
-    known = (synonyms or {}).get(snake_case(text))
+    known = (synonyms or {}).get(plain(text))
     if known is not None:
         return f"; did you mean '{known}'?"
     fit = [other for other in map(str, names) if abs(len(other) - len(text)) <= max(3, len(text) // 2)]
@@ -92,9 +91,9 @@ def near(name: object, names: Iterable[object], synonyms: Mapping[str, object] |
     return f"; did you mean '{close.get(found[0].casefold(), found[0])}'?" if found else ""
 
 
-def snake_case(text: str) -> str:
-    """`dateOfBirth`, `Date of birth` and `DATE-OF-BIRTH` as `date_of_birth`."""
-    return "_".join(part.lower() for part in _PART.findall(text))
+def plain(text: str) -> str:
+    """`dateOfBirth`, `Date of birth` and `DATE-OF-BIRTH` as `dateofbirth`."""
+    return "".join(char for char in text.casefold() if char.isalnum())
 
 
 def listed(names: Iterable[Any]) -> str:

@@ -12,8 +12,8 @@ from typing import Any
 import attrs
 
 from idv_core.errors import InvalidOrder, Refusal, UnexpectedResponse, WebhookRejected
-from idv_core.model.countries import ALPHA_3
 from idv_core.model import Flow, FlowOrder, Secret
+from idv_core.model.countries import ALPHA_3
 from idv_core.plugin.http import Exchange, Request, Response
 from idv_core.plugin.protocols import Webhook, WebhookEvent
 

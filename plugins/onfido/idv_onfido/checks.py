@@ -9,7 +9,6 @@ from typing import Any
 import attrs
 
 from idv_core.errors import InvalidOrder, UnexpectedResponse
-from idv_core.model.countries import ALPHA_3
 from idv_core.model import (
     Check,
     CheckKind,
@@ -24,6 +23,7 @@ from idv_core.model import (
     UploadKind,
     VendorVerdict,
 )
+from idv_core.model.countries import ALPHA_3
 from idv_core.plugin.failures import failures_in
 from idv_core.plugin.http import Exchange, FilePart, NotAccepted, Request, Response
 from idv_core.plugin.pictures import JPEG, PDF, PNG, picture_type
