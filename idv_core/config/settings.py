@@ -86,8 +86,8 @@ class SettingsReader:
         if isinstance(wanted, type) and issubclass(wanted, Enum):
             return self._member(wanted, given, path)
         if origin is tuple:
-            if isinstance(given, str) and inner[0] is str:
-                return (given,)
+            if isinstance(given, str) and issubclass(inner[0], str):
+                given = (given,)
             if inner[0] is Secret and not isinstance(given, (list, tuple)):
                 one = self.value(Secret, given, path)
                 return WRONG if one is WRONG else (one,)
@@ -97,20 +97,22 @@ class SettingsReader:
             items = [self.value(inner[0], item, (*path, index)) for index, item in enumerate(given)]
             return WRONG if WRONG in items else tuple(items)
         if origin is not None and issubclass(origin, Mapping):
-            return self._mapping(inner[1], given, path)
+            return self._mapping(inner[0], inner[1], given, path)
         scalar = _scalar(wanted, given)
         if scalar is WRONG:
             self.problems.add(path, refused() or _NEEDED[wanted].format(what_is(given)))
         return scalar
 
-    def _mapping(self, wanted: Any, given: Any, path: Path) -> Any:
+    def _mapping(self, keys: Any, wanted: Any, given: Any, path: Path) -> Any:
         if not isinstance(given, Mapping):
             self.problems.add(path, "a table is needed")
             return WRONG
         if wanted is Any:
             return given
-        read = {key: self.value(wanted, item, (*path, key)) for key, item in given.items()}
-        return WRONG if WRONG in read.values() else read
+        read = {
+            self.value(keys, key, (*path, key)): self.value(wanted, item, (*path, key)) for key, item in given.items()
+        }
+        return WRONG if WRONG in read or WRONG in read.values() else read
 
     def _member(self, wanted: type[Enum], given: Any, path: Path) -> Any:
         if isinstance(given, wanted):
@@ -118,6 +120,13 @@ class SettingsReader:
         values = [member.value for member in wanted]
         if isinstance(given, str) and given in values:
             return wanted(given)
+        if isinstance(given, str) and "_missing_" in vars(wanted):
+            # a vocabulary knows other words for its own
+            try:
+                return wanted(given)
+            except ValueError as error:
+                self.problems.add(path, str(error))
+                return WRONG
         hint = near(given, values) if isinstance(given, str) else ""
         what = f"'{given}'" if hint else what_is(given) if not isinstance(given, str) else "what stands there"
         self.problems.add(path, f"{what} is none of {listed(values)}{hint}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -13,6 +13,7 @@ from ..engine.breaker import Circuit
 from ..engine.retry import Retry
 from ..errors import ConfigError
 from ..model import CheckKind, CheckRules, DocumentRules, Policy, Threshold, VerdictRule
+from ..model.check_names import check_name_fault
 from ..model.validation import is_count_or_none, is_not_negative, texts
 from ..model.words import listed, near
 from ..plugin.protocols import Polling
@@ -22,7 +23,7 @@ from .configuration import Configuration
 from .problems import Problems, said, without
 from .settings import WRONG, SettingsReader
 from .source import read_source
-from .toml_lines import Path, place_of
+from .toml_lines import Path
 
 SECTIONS = ("include", "defaults", "accounts", "webhooks", "routes", "policies")
 ENGINE = ("limits", "retry", "circuit", "polling")
@@ -194,10 +195,6 @@ class _Reading:
         for kind in kinds:
             if kind in table:
                 thresholds |= self.thresholds(kind, table[kind], (*path, kind))
-        for names in (("checks", "required"), ("documents", "required"), ("documents", "max_age_days")):
-            section = table.get(names[0])
-            listed = section.get(names[1]) if isinstance(section, dict) else None
-            self.spellings(listed if isinstance(listed, (list, dict)) else (), (*path, *names))
         if len(self.problems.found) > before:
             return None
         try:
@@ -215,25 +212,13 @@ class _Reading:
             return {}
         bounds = {key: value for key, value in table.items() if not isinstance(value, dict)}
         named = [name for name in table if name not in bounds]
-        self.spellings(named, path)
         read = {kind: self.reader.read(Threshold, bounds, path)} if bounds else {}
         for name in named:
+            fault = check_name_fault(CheckKind(kind), name)
+            if fault is not None:
+                self.problems.add((*path, name), fault)
             read[f"{kind}.{name}"] = self.reader.read(Threshold, table[name], (*path, name))
         return {name: threshold for name, threshold in read.items() if threshold is not WRONG}
-
-    def spellings(self, names: Iterable[Any], path: Path) -> None:
-        """Upper and lower case mean the same, so of two spellings nobody could tell which one counts."""
-        seen: dict[str, Path] = {}
-        for index, name in enumerate(names):
-            if not isinstance(name, str):
-                continue
-            where = (*path, index if isinstance(names, list) and path[-1] == "required" else name)
-            first = seen.setdefault(name.casefold(), where)
-            if first is not where:
-                there = place_of(self.problems.places, first)
-                self.problems.add(
-                    where, f"is there already, in {there or 'this policy'}: upper and lower case mean the same"
-                )
 
     def table(self, data: Mapping[str, Any], name: str) -> dict[str, Any]:
         table = data.get(name, {})

@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 
 import attrs
 
+from .document_types import DocumentType, document_type
 from .evidence import Check
 from .redacted import not_pickled
 from .secret import Secret
@@ -66,9 +67,9 @@ class Document:
     `id` is yours, unique within the flow; the evidence comes back under it. The picture is given by exactly one of
     `url` (for vendors that fetch it; a pre-signed link is a secret), `path` or `content`: whatever holds bytes (bytes,
     bytearray, memoryview, an array of them) or a binary file object, which is read from its beginning to its end when it is
-    handed in. One that cannot seek is read once: keep its bytes if you want to hand it in again. `type` and `country`
-    (ISO 3166-1 alpha-2) are hints for vendors that want to be told. `id` and `type` have 200 characters at most. Raises
-    ValueError that names the field.
+    handed in. One that cannot seek is read once: keep its bytes if you want to hand it in again. `type` (a
+    `DocumentType`) and `country` (ISO 3166-1 alpha-2) are hints for vendors that want to be told. `id` has 200 characters at
+    most. Raises ValueError that names the field.
     """
 
     id: str = attrs.field(validator=text())
@@ -82,7 +83,9 @@ class Document:
         default=None, kw_only=True, converter=_bytes_at_once, validator=_is_picture, repr=False
     )
     kind: UploadKind = attrs.field(default=UploadKind.DOCUMENT, kw_only=True, converter=_kind)
-    type: str | None = attrs.field(default=None, kw_only=True, validator=text(optional=True))
+    type: DocumentType | None = attrs.field(
+        default=None, kw_only=True, converter=attrs.converters.optional(document_type)
+    )
     country: str | None = attrs.field(default=None, kw_only=True, validator=is_country)
 
     @url.validator

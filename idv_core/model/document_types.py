@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
+from typing import Any
 
-from .words import near, quoted
+from .words import listed, near, quoted
 
 
 class DocumentType(StrEnum):
@@ -48,7 +50,7 @@ class DocumentType(StrEnum):
     @classmethod
     def _missing_(cls, value: object) -> None:
         words = [member.value for member in cls]
-        hint = near(str(value), words) or f" (there are: {', '.join(words)})"
+        hint = near(value, words, DOCUMENT_SYNONYMS) or f" (there are: {listed(words)})"
         raise ValueError(f"there is no document type {quoted(str(value))}{hint}")
 
 
@@ -69,3 +71,44 @@ IDENTITY_DOCUMENTS = frozenset(
     }
 )
 """Documents that name one person and carry a number."""
+
+
+DOCUMENT_SYNONYMS: Mapping[str, DocumentType] = {
+    "aadhaar": DocumentType.NATIONAL_NUMBER_CARD,
+    "aadhar": DocumentType.NATIONAL_NUMBER_CARD,
+    "aadhaarcard": DocumentType.NATIONAL_NUMBER_CARD,
+    "socialsecuritycard": DocumentType.NATIONAL_NUMBER_CARD,
+    "pan": DocumentType.TAX_CARD,
+    "pancard": DocumentType.TAX_CARD,
+    "identitycard": DocumentType.IDCARD,
+    "nationalid": DocumentType.IDCARD,
+    "nationalidcard": DocumentType.IDCARD,
+    "nationalidentitycard": DocumentType.IDCARD,
+    "driverlicence": DocumentType.DRIVING_PERMIT,
+    "driverlicense": DocumentType.DRIVING_PERMIT,
+    "driverslicence": DocumentType.DRIVING_PERMIT,
+    "driverslicense": DocumentType.DRIVING_PERMIT,
+    "drivinglicence": DocumentType.DRIVING_PERMIT,
+    "drivinglicense": DocumentType.DRIVING_PERMIT,
+    "residencecard": DocumentType.RESIDENCE_PERMIT,
+    "voterid": DocumentType.VOTER_CARD,
+    "utilitybill": DocumentType.UTILITY_STATEMENT,
+    "bankaccountstatement": DocumentType.BANK_STATEMENT,
+    "gstcertificate": DocumentType.COMPANY_TAX_REGISTRATION,
+}
+"""Other words for the same, as `plain` writes them: for hints, and to find what a plugin left as `other`."""
+
+
+def document_types(types: Any, field: str = "documents") -> tuple[DocumentType, ...]:
+    """One word, or several, as members. Raises ValueError that names the field and the nearest word."""
+    if isinstance(types, str) or not isinstance(types, Iterable):
+        types = (types,)
+    return tuple(dict.fromkeys(document_type(word, field) for word in types))
+
+
+def document_type(word: Any, field: str = "type") -> DocumentType:
+    """A word as a member. Raises ValueError that names the field and the nearest word."""
+    try:
+        return DocumentType(word)
+    except ValueError as error:
+        raise ValueError(f"{field}: {error}") from None

@@ -12,6 +12,7 @@ import attrs
 
 from .applicant import Applicant
 from .document import Upload
+from .document_types import DocumentType, document_types
 from .explanation import Explanation
 from .policy import Policy
 from .redacted import not_pickled
@@ -19,14 +20,12 @@ from .secret import Secret
 from .validation import (
     are_json_options,
     are_named_texts,
-    are_texts,
     as_tuple,
     if_mapping,
     is_aware,
     is_return_url,
     is_text,
     plain_mapping,
-    several,
     text,
 )
 
@@ -96,7 +95,7 @@ class FlowOrder:
     """What a platform asks for.
 
     `product` and `application_id` are yours; `template` names the steps at the vendor where the account's default does
-    not serve (Atlas `product_type`, Verifik project flow). `documents` are the document types expected. The applicant's
+    not serve (Atlas `product_type`, Verifik project flow). `documents` are the types expected (`DocumentType`). The applicant's
     browser comes back to `return_url`: https (http to this very machine), printable ASCII, 2000 characters at most.
     `tenant` and `metadata` are yours, for routes. `vendor_options["atlas"]` holds what only that vendor knows, as JSON
     data. Texts have 200 characters at most, values of `metadata` 2000, and no control characters. Raises ValueError that
@@ -111,7 +110,7 @@ class FlowOrder:
     applicant: Applicant = attrs.field()
     template: str | None = attrs.field(default=None, validator=text(optional=True))
     tenant: str | None = attrs.field(default=None, validator=text(optional=True))
-    documents: tuple[str, ...] = attrs.field(default=(), converter=several, validator=are_texts)
+    documents: tuple[DocumentType, ...] = attrs.field(default=(), converter=document_types)
     return_url: str | None = attrs.field(default=None, repr=False, validator=is_return_url)
     metadata: Mapping[str, str] = attrs.field(
         factory=dict, converter=if_mapping, validator=are_named_texts, repr=False, hash=False

@@ -9,9 +9,10 @@ from urllib.parse import quote
 
 import attrs
 
-from .check_names import CheckKind
+from .check_names import CheckKind, check_name_fault
+from .document_types import DocumentType, document_type, document_types
 from .evidence import Check, CheckOutcome
-from .validation import are_countries, is_unit, plain_mapping, texts
+from .validation import are_countries, is_unit, texts
 from .words import listed, near, quoted
 
 
@@ -59,11 +60,14 @@ _CHECK_KINDS = tuple(kind.value for kind in CheckKind)
 
 
 def split_name(name: str) -> tuple[CheckKind, str | None]:
-    """`face_match` or `cross_check.CUSTOMER_NAME` as kind and name. Raises ValueError for a kind that does not exist."""
+    """`face_match` or `cross_check.name` as kind and name. Raises ValueError for a kind that does not exist."""
     kind, _, named = name.partition(".")
     if kind not in _CHECK_KINDS:
         hint = near(kind, _CHECK_KINDS) or f" (there are: {listed(_CHECK_KINDS)})"
         raise ValueError(f"there is no kind of check {quoted(kind)}{hint}")
+    fault = check_name_fault(CheckKind(kind), named) if named else None
+    if fault is not None:
+        raise ValueError(fault)
     return CheckKind(kind), named or None
 
 
@@ -74,7 +78,7 @@ def _are_checks(_: object, attribute: attrs.Attribute[tuple[str, ...]], value: t
 
 @attrs.frozen(kw_only=True)
 class CheckRules:
-    """`required` are kinds (`liveness`) or single checks (`cross_check.CUSTOMER_NAME`): one such check must have passed.
+    """`required` are kinds (`liveness`) or single checks (`cross_check.name`): one such check must have passed.
 
     `inconclusive` is for checks that came to no end, `missing` for those that were not done or not even mentioned.
     """
@@ -84,24 +88,32 @@ class CheckRules:
     missing: Action = attrs.field(default=Action.REVIEW, converter=Action)
 
 
+def _by_type(days: Mapping[str, int]) -> Mapping[DocumentType, int]:
+    return {document_type(type_, "max_age_days"): count for type_, count in days.items()}
+
+
+def _required_types(types: object) -> tuple[DocumentType, ...]:
+    return document_types(types, "required")
+
+
 @attrs.frozen(kw_only=True)
 class DocumentRules:
-    """Rules for documents, by the vendor's words for their types (`PAN`, `PASSPORT`; upper or lower case).
+    """Rules for documents, by their types in our words (`passport`, `tax_card`: see `DocumentType`).
 
     `required` types must be there (else `missing`), `errors` is for documents whose check failed, `countries` are the issuing
     countries allowed (ISO 3166-1 alpha-2), `max_age_days` bounds days since issue by type; `outdated` is for documents older
     than that, or past their own end.
     """
 
-    required: tuple[str, ...] = attrs.field(default=(), converter=texts)
+    required: tuple[DocumentType, ...] = attrs.field(default=(), converter=_required_types)
     missing: Action = attrs.field(default=Action.REVIEW, converter=Action)
     errors: Action = attrs.field(default=Action.DECLINE, converter=Action)
     countries: tuple[str, ...] = attrs.field(default=(), converter=texts, validator=are_countries)
-    max_age_days: Mapping[str, int] = attrs.field(factory=dict, converter=plain_mapping, hash=False)
+    max_age_days: Mapping[DocumentType, int] = attrs.field(factory=dict, converter=_by_type, hash=False)
     outdated: Action = attrs.field(default=Action.REVIEW, converter=Action)
 
     @max_age_days.validator
-    def _check_max_age_days(self, _: object, value: Mapping[str, int]) -> None:
+    def _check_max_age_days(self, _: object, value: Mapping[DocumentType, int]) -> None:
         if any(days <= 0 for days in value.values()):
             raise ValueError("max_age_days: days above 0 are needed")
 
@@ -113,7 +125,7 @@ def _by_name(thresholds: Mapping[str, Threshold]) -> dict[str, Threshold]:
 
 @attrs.frozen(kw_only=True)
 class Policy:
-    """What turns evidence into a decision: `Policy(name="lending", thresholds={"cross_check.CUSTOMER_NAME": Threshold(...)})`.
+    """What turns evidence into a decision: `Policy(name="lending", thresholds={"cross_check.name": Threshold(...)})`.
 
     `thresholds` are by kind or by single check, the latter first. A score gives an outcome to checks that have none, and
     can make the vendor's own outcome worse, never better. Without any rule this is the strict default: see `evaluate`.
@@ -131,30 +143,17 @@ class Policy:
             raise ValueError(
                 'documents.errors = "review" would treat a failed document better than one that is inconclusive or missing'
             )
-        by_check = {}
-        for name, threshold in self.thresholds.items():
-            kind, named = split_name(name)
-            key = (kind, named and named.casefold())
-            if key in by_check:
-                raise ValueError(f"{name} is there twice, in two spellings: upper and lower case mean the same")
-            by_check[key] = threshold
-        types: set[str] = set()
-        for type_ in self.documents.max_age_days:
-            if type_.casefold() in types:
-                raise ValueError(f"max_age_days: {type_} is there twice, in two spellings")
-            types.add(type_.casefold())
+        by_check = {split_name(name): threshold for name, threshold in self.thresholds.items()}
         object.__setattr__(self, "_by_check", by_check)
 
     def threshold(self, check: Check) -> Threshold | None:
         """The threshold for this check: by its name, else by its kind."""
-        return self._by_check.get((check.kind, check.name.casefold())) or self._by_check.get((check.kind, None))
+        return self._by_check.get((check.kind, check.name)) or self._by_check.get((check.kind, None))
 
     @property
     def fingerprint(self) -> str:
         """Eight hexadecimal digits that are the same for the same rules, whatever the policy is called."""
-        thresholds = sorted(
-            (name.casefold(), bounds.approve_at, bounds.decline_below) for name, bounds in self.thresholds.items()
-        )
+        thresholds = sorted((name, bounds.approve_at, bounds.decline_below) for name, bounds in self.thresholds.items())
         rules = (thresholds, attrs.astuple(self.checks), _sorted(attrs.astuple(self.documents)), str(self.verdict))
         return sha256(repr(rules).encode()).hexdigest()[:8]
 

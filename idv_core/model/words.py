@@ -75,14 +75,25 @@ def quoted(text: object) -> str:
     return f"'{shown(text)}'"
 
 
-def near(name: object, names: Iterable[object]) -> str:
-    """`; did you mean 'verigram-kz'?`, or nothing."""
+def near(name: object, names: Iterable[object], synonyms: Mapping[str, object] | None = None) -> str:
+    """`; did you mean 'verigram-kz'?`, or nothing. `synonyms` are other words, as `plain` writes them, for some of `names`."""
     text = str(name)
-    fit = [other for other in map(str, names) if abs(len(other) - len(text)) <= max(3, len(text) // 2)]
-    if not is_shown(text) or len(fit) > _MOST_COMPARED:
+    if not is_shown(text):
         return ""
-    found = difflib.get_close_matches(text, fit, n=1)
-    return f"; did you mean '{found[0]}'?" if found else ""
+    known = (synonyms or {}).get(plain(text))
+    if known is not None:
+        return f"; did you mean '{known}'?"
+    fit = [other for other in map(str, names) if abs(len(other) - len(text)) <= max(3, len(text) // 2)]
+    if len(fit) > _MOST_COMPARED:
+        return ""
+    close = {other.casefold(): other for other in reversed(fit)}
+    found = difflib.get_close_matches(text, fit, n=1) or difflib.get_close_matches(text.casefold(), close, n=1)
+    return f"; did you mean '{close.get(found[0].casefold(), found[0])}'?" if found else ""
+
+
+def plain(text: str) -> str:
+    """`dateOfBirth`, `Date of birth` and `DATE-OF-BIRTH` as `dateofbirth`."""
+    return "".join(char for char in text.casefold() if char.isalnum())
 
 
 def listed(names: Iterable[Any]) -> str:

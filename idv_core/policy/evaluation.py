@@ -135,14 +135,14 @@ def _without_effect(
         kind, named = split_name(name)
         if named is not None and not any(_is(check, kind, named) for check in checks):
             yield f"the threshold for {name} met no check"
-    types = {(document.type or "").casefold() for document in documents}
+    types = {document.type for document in documents}
     for type_ in policy.documents.max_age_days:
-        if type_.casefold() not in types:
+        if type_ not in types:
             yield f"max_age_days for {type_} met no document"
 
 
 def _is(check: Check, kind: CheckKind, name: str | None) -> bool:
-    return check.kind is kind and (name is None or check.name.casefold() == name.casefold())
+    return check.kind is kind and (name is None or check.name == name)
 
 
 def _check_finding(policy: Policy, check: Check) -> Finding:
@@ -164,16 +164,15 @@ def _check_finding(policy: Policy, check: Check) -> Finding:
 
 
 def _document_findings(rules: DocumentRules, documents: tuple[DocumentEvidence, ...], today: date) -> Iterator[Finding]:
-    there = {(document.type or "").casefold() for document in documents}
+    there = {document.type for document in documents}
     for type_ in rules.required:
-        if type_.casefold() not in there:
+        if type_ not in there:
             yield (
                 rules.missing,
                 Reason("document.missing", f"there is no document {type_}, which is required", document=type_),
             )
     if rules.countries and not documents:
         yield Action.REVIEW, Reason("document.country_unknown", "there is no document that says its country")
-    oldest = {type_.casefold(): days for type_, days in rules.max_age_days.items()}
     for document in documents:
         name = document.document_id or document.type or "(unattributed)"
         if rules.countries and document.country is None:
@@ -182,7 +181,7 @@ def _document_findings(rules: DocumentRules, documents: tuple[DocumentEvidence, 
             text = f"{name} is of {document.country}, allowed: {', '.join(rules.countries)}"
             yield Action.DECLINE, Reason("document.country", text, None, name)
         yield from _validity_findings(rules, document, name, today)
-        days = oldest.get((document.type or "").casefold())
+        days = rules.max_age_days.get(document.type) if document.type else None
         if days is None:
             continue
         if document.issued_on is None and "issued_on" not in document.unread:

@@ -89,11 +89,11 @@ def questions_of(when: When) -> tuple[Question, ...]:
         add("country", _listed(when.country), lambda f: country_of(f) in countries, lambda f: country_of(f) or "none")
     texts("tenant", when.tenant, tenant_of)
     if when.documents:
-        types = frozenset(type_.casefold() for type_ in when.documents)
+        types = frozenset(when.documents)
         add(
             "documents",
             _listed(when.documents),
-            lambda f: any(type_.casefold() in types for type_ in f.order.documents),
+            lambda f: any(type_ in types for type_ in f.order.documents),
             lambda f: _listed(f.order.documents) or "none",
         )
     texts("locale", when.locale, locale_of)
@@ -161,7 +161,7 @@ def covers_when(wide: When, narrow: When) -> bool:
         and _covers_texts(wide.tenant, narrow.tenant)
         and _covers_texts(wide.locale, narrow.locale)
         and _covers_set(wide.country, narrow.country)
-        and _covers_set([t.casefold() for t in wide.documents], [t.casefold() for t in narrow.documents])
+        and _covers_set(wide.documents, narrow.documents)
         and _covers_set(wide.has, narrow.has)
         and all(_covers_texts(wanted, narrow.metadata.get(key, ())) for key, wanted in wide.metadata.items())
         and (wide.age_from is None or (narrow.age_from is not None and narrow.age_from >= wide.age_from))

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 import attrs
 
+from ..model.document_types import DocumentType, document_types
 from ..model.validation import are_countries, is_aware, is_count, is_count_or_none, is_text, plain_mapping, texts
 from ..model.words import quoted
 from .buckets import BUCKETS, hundredths, ranges_of
@@ -54,7 +55,7 @@ class When:
     product: tuple[str, ...] = attrs.field(default=(), converter=texts)
     country: tuple[str, ...] = attrs.field(default=(), converter=texts, validator=are_countries)
     tenant: tuple[str, ...] = attrs.field(default=(), converter=texts)
-    documents: tuple[str, ...] = attrs.field(default=(), converter=texts)
+    documents: tuple[DocumentType, ...] = attrs.field(default=(), converter=document_types)
     locale: tuple[str, ...] = attrs.field(default=(), converter=texts)
     metadata: Mapping[str, tuple[str, ...]] = attrs.field(factory=dict, converter=_texts_by_name, hash=False)
     has: tuple[str, ...] = attrs.field(default=(), converter=texts, validator=_are_contacts)

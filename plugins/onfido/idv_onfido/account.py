@@ -10,10 +10,10 @@ from datetime import datetime
 from typing import Any
 
 import attrs
-import pycountry
 
 from idv_core.errors import InvalidOrder, Refusal, UnexpectedResponse, WebhookRejected
 from idv_core.model import Flow, FlowOrder, Secret
+from idv_core.model.countries import ALPHA_3
 from idv_core.plugin.http import Exchange, Request, Response
 from idv_core.plugin.protocols import Webhook, WebhookEvent
 
@@ -168,18 +168,10 @@ def moment(text: str | None) -> datetime | None:
     return read if read.tzinfo is not None else None
 
 
-def alpha_3(country: str) -> str | None:
-    """Three letters of ISO 3166-1 for two; XKX for Kosovo, which has no code there."""
-    if country == "XK":
-        return "XKX"
-    found = pycountry.countries.get(alpha_2=country)
-    return str(found.alpha_3) if found else None
-
-
 def _applicant(order: FlowOrder) -> dict[str, Any]:
     person = order.applicant
     first, last = names_of(person, order.vendor_options.get("onfido", {}))
-    country = person.country and alpha_3(person.country)
+    country = person.country and ALPHA_3[person.country]
     known = {
         "first_name": first,
         "last_name": last,

@@ -23,13 +23,14 @@ from idv_core.model import (
     UploadKind,
     VendorVerdict,
 )
+from idv_core.model.countries import ALPHA_3
 from idv_core.plugin.failures import failures_in
 from idv_core.plugin.http import Exchange, FilePart, NotAccepted, Request, Response
 from idv_core.plugin.pictures import JPEG, PDF, PNG, picture_type
 from idv_core.plugin.protocols import Evidence, Polling
 
-from .account import Created, OnfidoAccount, alpha_3, id_of, moment, new_id
-from .mapping import KINDS, SCORED, Report, as_object, as_text, public, read_reports
+from .account import Created, OnfidoAccount, id_of, moment, new_id
+from .mapping import KINDS, SCORED, SENT_TYPES, Report, as_object, as_text, public, read_reports
 
 # What is read of a check, or is about the check itself.
 _CHECK = frozenset(
@@ -154,8 +155,8 @@ class OnfidoChecks(OnfidoAccount):
         return as_text(as_object(payload.get("resource")).get("applicant_id"))
 
     def _document(self, flow: Flow, document: Document) -> Exchange[Upload]:
-        country = document.country and alpha_3(document.country)
-        fields = {"applicant_id": id_of(flow), "type": (document.type or "unknown").lower()}
+        country = document.country and ALPHA_3[document.country]
+        fields = {"applicant_id": id_of(flow), "type": _sent_type(document)}
         if country:
             fields["issuing_country"] = country
         ids: dict[str, str] = {}
@@ -181,7 +182,8 @@ class OnfidoChecks(OnfidoAccount):
             raise NotAccepted(request, reply)
         check = Check(
             kind=CheckKind.FACE_MATCH,
-            name="face_detection",
+            name="other",
+            vendor_name="face_detection",
             outcome=CheckOutcome.INCONCLUSIVE,
             reasons=("face_detection",),
             document_id=photo.id,
@@ -219,6 +221,17 @@ def _stored(flow: Flow, reply: Response) -> str:
 
 def _status(check: OneCheck) -> FlowStatus:
     return _STATUS.get(check.status or "", FlowStatus.PROCESSING)
+
+
+def _sent_type(document: Document) -> str:
+    """Onfido's word for the type; `unknown` lets Onfido find out."""
+    if document.type is None:
+        return "unknown"
+    word = SENT_TYPES.get(document.type)
+    if word is None:
+        what = f"document {document.id!r}: Onfido has no word for the type {document.type.value!r}; leave type out"
+        raise InvalidOrder(what, fields=("documents",))
+    return word
 
 
 _SUFFIXES = {JPEG: "jpg", PNG: "png", PDF: "pdf"}

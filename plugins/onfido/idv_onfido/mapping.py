@@ -7,44 +7,87 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import attrs
-import pycountry
 
-from idv_core.model import Check, CheckKind, CheckOutcome, DocumentEvidence, ExtractedField, Score
+from idv_core.model import Check, CheckKind, CheckOutcome, DocumentEvidence, DocumentType, FieldName, Score
+from idv_core.model.check_names import OTHER
+from idv_core.model.countries import alpha_2
 from idv_core.model.public import without_secrets
 from idv_core.plugin.dates import Meaning, dates_under, document_dates, means_expiry, means_issue
 from idv_core.plugin.failures import failures_in
+from idv_core.plugin.fields import read_field
 
 _KINDS = {
-    "document": CheckKind.DOCUMENT,
-    "document_video": CheckKind.DOCUMENT,
-    "document_video_with_address_information": CheckKind.DOCUMENT,
-    "document_with_address_information": CheckKind.DOCUMENT,
-    "document_with_driving_licence_information": CheckKind.DOCUMENT,
-    "document_with_driver_verification": CheckKind.DOCUMENT,
-    "facial_similarity_photo": CheckKind.FACE_MATCH,
-    "facial_similarity_photo_fully_auto": CheckKind.FACE_MATCH,
-    "facial_similarity_video": CheckKind.FACE_MATCH,
-    "facial_similarity_motion": CheckKind.FACE_MATCH,
-    "known_faces": CheckKind.OTHER,
-    "device_intelligence": CheckKind.OTHER,
-    "identity_enhanced": CheckKind.DATA_SOURCE,
-    "us_driving_licence": CheckKind.DATA_SOURCE,
-    "india_pan": CheckKind.DATA_SOURCE,
-    "watchlist_aml": CheckKind.SCREENING,
-    "watchlist_enhanced": CheckKind.SCREENING,
-    "watchlist_standard": CheckKind.SCREENING,
-    "watchlist_peps_only": CheckKind.SCREENING,
-    "watchlist_sanctions_only": CheckKind.SCREENING,
-    "proof_of_address": CheckKind.ADDRESS_MATCH,
+    "document": (CheckKind.DOCUMENT, "authenticity"),
+    "document_video": (CheckKind.DOCUMENT, "authenticity"),
+    "document_video_with_address_information": (CheckKind.DOCUMENT, "authenticity"),
+    "document_with_address_information": (CheckKind.DOCUMENT, "authenticity"),
+    "document_with_driving_licence_information": (CheckKind.DOCUMENT, "authenticity"),
+    "document_with_driver_verification": (CheckKind.DOCUMENT, "authenticity"),
+    "facial_similarity_photo": (CheckKind.FACE_MATCH, "selfie_to_document"),
+    "facial_similarity_photo_fully_auto": (CheckKind.FACE_MATCH, "selfie_to_document"),
+    "facial_similarity_video": (CheckKind.FACE_MATCH, "selfie_to_document"),
+    "facial_similarity_motion": (CheckKind.FACE_MATCH, "selfie_to_document"),
+    "known_faces": (CheckKind.OTHER, "other"),
+    "device_intelligence": (CheckKind.OTHER, "other"),
+    "identity_enhanced": (CheckKind.DATA_SOURCE, "government_register"),
+    "us_driving_licence": (CheckKind.DATA_SOURCE, "government_register"),
+    "india_pan": (CheckKind.DATA_SOURCE, "government_register"),
+    "watchlist_aml": (CheckKind.SCREENING, "overall"),
+    "watchlist_enhanced": (CheckKind.SCREENING, "overall"),
+    "watchlist_standard": (CheckKind.SCREENING, "overall"),
+    "watchlist_peps_only": (CheckKind.SCREENING, "politically_exposed"),
+    "watchlist_sanctions_only": (CheckKind.SCREENING, "sanctions"),
+    "proof_of_address": (CheckKind.ADDRESS_MATCH, "overall"),
 }
-KINDS = frozenset({*_KINDS.values(), CheckKind.LIVENESS})
+KINDS = frozenset({*(kind for kind, _ in _KINDS.values()), CheckKind.LIVENESS})
 SCORED = frozenset({CheckKind.FACE_MATCH, CheckKind.LIVENESS})
 # A facial similarity report answers two questions: the same face, and a live one.
 _FACE_PARTS = (
-    ("face_comparison", CheckKind.FACE_MATCH, "face_match"),
-    ("visual_authenticity", CheckKind.LIVENESS, "spoofing_detection"),
+    ("face_comparison", CheckKind.FACE_MATCH, "selfie_to_document", "face_match"),
+    ("visual_authenticity", CheckKind.LIVENESS, "presentation_attack", "spoofing_detection"),
 )
-_FIELDS = ("first_name", "middle_name", "last_name", "date_of_birth", "gender", "nationality", "personal_number")
+_DOCUMENT_TYPES = {
+    "driving_licence": DocumentType.DRIVING_PERMIT,
+    "national_identity_card": DocumentType.IDCARD,
+    "passport": DocumentType.PASSPORT,
+    "passport_card": DocumentType.PASSPORT,
+    "residence_permit": DocumentType.RESIDENCE_PERMIT,
+    "tax_id": DocumentType.TAX_CARD,
+    "visa": DocumentType.VISA,
+    "voter_id": DocumentType.VOTER_CARD,
+    "work_permit": DocumentType.WORK_PERMIT,
+    "social_security_card": DocumentType.NATIONAL_NUMBER_CARD,
+    "national_health_insurance_card": DocumentType.HEALTH_CARD,
+    "professional_qualification_card": DocumentType.PROFESSIONAL_CARD,
+    "birth_certificate": DocumentType.BIRTH_CERTIFICATE,
+    "bank_building_society_statement": DocumentType.BANK_STATEMENT,
+    "utility_bill": DocumentType.UTILITY_STATEMENT,
+    "council_tax": DocumentType.TAX_STATEMENT,
+}
+# Onfido's words for what it is told of a document (documentation.onfido.com/api/latest#document-types).
+SENT_TYPES = {type_: word for word, type_ in _DOCUMENT_TYPES.items() if word != "passport_card"}
+# Properties of a document report and our names (documentation.onfido.com/api/latest#document-report).
+_CLAIMS = {
+    "first_name": FieldName.GIVEN_NAME,
+    "middle_name": FieldName.MIDDLE_NAME,
+    "last_name": FieldName.FAMILY_NAME,
+    "date_of_birth": FieldName.BIRTHDATE,
+    "place_of_birth": FieldName.PLACE_OF_BIRTH,
+    "gender": FieldName.GENDER,
+    "nationality": FieldName.NATIONALITIES,
+    "personal_number": FieldName.PERSONAL_NUMBER,
+    "address": FieldName.ADDRESS,
+    "father_name": FieldName.FATHER_NAME,
+    "mother_name": FieldName.MOTHER_NAME,
+    "spouse_name": FieldName.SPOUSE_NAME,
+    "profession": FieldName.OCCUPATION,
+    "issuing_authority": FieldName.ISSUER,
+}
+_NUMBERS = {
+    "document_number": FieldName.DOCUMENT_NUMBER,
+    "personal_number": FieldName.PERSONAL_NUMBER,
+    "tax_id": FieldName.TAX_NUMBER,
+}
 # What is read where it stands, or is about the report itself; the rest may tell of a failure or a date.
 _REPORT = frozenset(
     {
@@ -55,8 +98,9 @@ _REPORT = frozenset(
 # What a person's papers say, which is text of any kind.
 _PERSONAL = frozenset(
     {
-        *_FIELDS, "address", "address_lines", "alias_name", "father_name", "full_name", "mother_name", "place_of_birth",
-        "profession", "religion", "remarks", "spouse_name", "widow_name",
+        "first_name", "middle_name", "last_name", "date_of_birth", "gender", "nationality",
+        "personal_number", "address", "address_lines", "alias_name", "father_name", "full_name", "mother_name",
+        "place_of_birth", "profession", "religion", "remarks", "spouse_name", "widow_name",
     }
 )  # fmt: skip
 # The classes of vehicles of a licence end by themselves ("which may be different to doc expiry", API v3.6).
@@ -85,17 +129,17 @@ def read_reports(
     checks: list[Check] = []
     documents: list[DocumentEvidence] = []
     for report in reports:
-        kind = _KINDS.get(report.name)
+        kind, name = _KINDS.get(report.name, (None, OTHER))
         if kind is CheckKind.FACE_MATCH:
             checks.extend(_face_checks(report, ours))
         else:
-            checks.append(_check(report, kind, ours))
+            checks.append(_check(report, kind, name, ours))
         if kind is CheckKind.DOCUMENT:
             documents.append(_document(report, ours))
     return tuple(checks), tuple(documents)
 
 
-def _check(report: Report, kind: CheckKind | None, ours: Mapping[str, str]) -> Check:
+def _check(report: Report, kind: CheckKind | None, name: str, ours: Mapping[str, str]) -> Check:
     """Clear passes. Of what is flagged only a suspected document fails; the rest is for a person to look at."""
     word, sub = as_word(report.data.get("result")), as_word(report.data.get("sub_result"))
     if not _is_complete(report):
@@ -106,7 +150,8 @@ def _check(report: Report, kind: CheckKind | None, ours: Mapping[str, str]) -> C
         outcome = CheckOutcome.FAILED if (word, sub) == ("consider", "suspected") else None
     return Check(
         kind=kind or CheckKind.OTHER,
-        name=as_word(report.name) or "report",
+        name=name,
+        vendor_name=as_word(report.name) or "report",
         outcome=outcome or CheckOutcome.INCONCLUSIVE,
         reasons=tuple(_flagged(report.data)) or (tuple(_contradictions(report.data)) if word == "clear" else ()),
         document_id=_one_of_ours(report, "documents", ours),
@@ -116,8 +161,8 @@ def _check(report: Report, kind: CheckKind | None, ours: Mapping[str, str]) -> C
 
 def _face_checks(report: Report, ours: Mapping[str, str]) -> Iterator[Check]:
     whole, complete = as_word(report.data.get("result")), _is_complete(report)
-    for name, kind, scored in _FACE_PARTS:
-        said = as_object(report.data.get("breakdown")).get(name)
+    for part_name, kind, name, scored in _FACE_PARTS:
+        said = as_object(report.data.get("breakdown")).get(part_name)
         part, word = as_object(said), as_word(_result_of(said))
         if complete and word == "clear" and _is_clear(report):
             outcome = CheckOutcome.PASSED
@@ -127,6 +172,7 @@ def _face_checks(report: Report, ours: Mapping[str, str]) -> Iterator[Check]:
         yield Check(
             kind=kind,
             name=name,
+            vendor_name=part_name,
             outcome=outcome,
             score=Score.read(properties.get("score")),
             reasons=tuple(_flagged(part)),
@@ -195,17 +241,18 @@ def _is_flagged(part: object) -> bool:
 
 def _document(report: Report, ours: Mapping[str, str]) -> DocumentEvidence:
     read = as_object(report.data.get("properties"))
-    fields = [ExtractedField(name=name, value=read[name]) for name in _FIELDS if as_text(read.get(name))]
-    numbers = read.get("document_numbers")
-    for number in numbers if isinstance(numbers, list) else ():
-        name, value = as_word(as_object(number).get("type")), as_text(as_object(number).get("value"))
-        if name and value:
-            fields.append(ExtractedField(name=name, value=value))
+    fields = [read_field(name, key, as_text(read.get(key))) for key, name in _CLAIMS.items()]
+    for number in as_list(read.get("document_numbers")):
+        key = as_word(as_object(number).get("type"))
+        if key:
+            fields.append(read_field(_NUMBERS.get(key, FieldName.OTHER), key, as_text(as_object(number).get("value"))))
+    word = as_word(read.get("document_type"))
     return DocumentEvidence(
         document_id=_one_of_ours(report, "documents", ours),
-        type=(as_word(read.get("document_type")) or "").upper() or None,
-        country=_alpha_2(read.get("issuing_country")),
-        fields=tuple(fields),
+        type=_DOCUMENT_TYPES.get(word, DocumentType.OTHER) if word else None,
+        vendor_type=word,
+        country=_country(read.get("issuing_country")),
+        fields=tuple(field for field in fields if field is not None),
         **document_dates(issued=_dates(report, means_issue), expires=_dates(report, means_expiry)),
     )
 
@@ -252,12 +299,8 @@ def public(answer: Mapping[str, Any], reports: Iterable[Report]) -> dict[str, An
     return without_secrets({**{name: value for name, value in kept.items() if value is not None}, "reports": read})
 
 
-def _alpha_2(code: object) -> str | None:
-    # Kosovo has no code in ISO 3166: XKX is the World Bank's, RKS stands in its passports (ICAO 9303)
-    if code in ("XKX", "RKS"):
-        return "XK"
-    found = pycountry.countries.get(alpha_3=code) if isinstance(code, str) else None
-    return str(found.alpha_2) if found else None
+def _country(code: object) -> str | None:
+    return alpha_2(code) if isinstance(code, str) else None
 
 
 def as_object(value: object) -> Mapping[str, Any]:

@@ -75,7 +75,7 @@ def test_other_reports_pass_when_clear_and_are_looked_at_when_not(name: str, kin
 
 def test_a_report_that_nobody_knows_is_inconclusive() -> None:
     check = one("aura_reading", result="clear", sub_result="clear")
-    assert (check.kind, check.name, check.outcome) == (CheckKind.OTHER, "aura_reading", INCONCLUSIVE)
+    assert (check.kind, check.vendor_name, check.outcome) == (CheckKind.OTHER, "aura_reading", INCONCLUSIVE)
 
 
 def face(compared: object, authentic: object, whole: object = None) -> list[CheckOutcome | None]:
@@ -180,9 +180,9 @@ def test_a_document() -> None:
         ],
     }
     _, (document,) = read_reports([report("document", {"properties": properties})], {})
-    assert document.type == "NATIONAL_IDENTITY_CARD"
+    assert (document.type, document.vendor_type) == ("idcard", "national_identity_card")
     assert [(field.name, field.value) for field in document.fields] == [
-        ("first_name", "Ana"),
+        ("given_name", "Ana"),
         ("document_number", "X1"),
     ]
     assert "X1" not in repr(report("document", {"properties": properties}))

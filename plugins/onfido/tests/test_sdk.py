@@ -123,7 +123,7 @@ class TestWorkflowRuns:
         assert (result.verdict, result.decision) == (VendorVerdict.POSITIVE, Decision.APPROVED)
         tasks = {task.task_def_id: sdk.find_task(run.id, task.id).output for task in sdk.list_tasks(run.id)}
         document, face, live = result.checks
-        assert (document.name, document.vendor_word) == ("document", tasks["document_check"]["sub_result"])
+        assert (document.vendor_name, document.vendor_word) == ("document", tasks["document_check"]["sub_result"])
         parts = tasks["facial_similarity_photo_check"]["breakdown"]
         assert [face.vendor_word, live.vendor_word] == [
             parts[name]["result"] for name in ("face_comparison", "visual_authenticity")
@@ -131,7 +131,7 @@ class TestWorkflowRuns:
         assert face.score is not None
         assert face.score.raw == parts["face_comparison"]["breakdown"]["face_match"]["properties"]["score"]
         read, properties = result.documents[0], tasks["document_check"]["properties"]
-        assert read.field("first_name").value == properties["first_name"] == "Ana"  # type: ignore[union-attr]
+        assert read.field("given_name").value == properties["first_name"] == "Ana"  # type: ignore[union-attr]
         assert read.expires_on is not None
         assert read.expires_on.isoformat() == properties["date_of_expiry"]
 
@@ -158,7 +158,7 @@ class TestWorkflowRuns:
         flow = walked(idv, clock, LUIS)
         result = idv.result(flow)
         assert sdk.find_workflow_run(flow.id).status.value == result.vendor_word == ends
-        assert [check.name for check in result.failed_checks()] == ["face_comparison"]
+        assert [check.vendor_name for check in result.failed_checks()] == ["face_comparison"]
         assert result.decision is decision
 
     def test_an_approval_without_a_report_behind_it_is_doubtful(

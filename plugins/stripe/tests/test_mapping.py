@@ -198,7 +198,7 @@ def test_what_is_kept_names_nobody() -> None:
 
 @given(st.dictionaries(st.sampled_from(["status", "last_error", "last_verification_report", "livemode"]), json_values))
 def test_any_session_is_read_and_only_verified_is_good(answer: dict[str, Any]) -> None:
-    reading = read_session(answer)
+    reading = read_session(FLOW, answer)
     if reading.verdict is POSITIVE:
         assert answer["status"] == "verified"
         assert reading.checks

@@ -101,11 +101,11 @@ class TestLife:
         assert report.document is not None
         assert report.selfie is not None
         assert [(check.vendor_name, check.vendor_word) for check in result.checks] == [
-            (report.document.type, report.document.status),
+            ("document", report.document.status),
             ("selfie", report.selfie.status),
         ]
         (document,) = result.documents
-        assert document.field("first_name").value == report.document.first_name  # type: ignore[union-attr]
+        assert document.field("given_name").value == report.document.first_name  # type: ignore[union-attr]
         assert document.expires_on is not None
         assert report.document.expiration_date is not None
         assert document.expires_on.year == report.document.expiration_date.year

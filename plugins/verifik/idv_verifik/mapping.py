@@ -12,21 +12,19 @@ from idv_core.model import (
     Check,
     CheckKind,
     CheckOutcome,
-    DocumentEvidence,
-    ExtractedField,
     Flow,
     FlowStatus,
     Reason,
+    Result,
     Score,
-    Secret,
     VendorVerdict,
 )
 
 from .claims import claims
-from .countries import country_code
+from .documents import id_of_ours, label, read_evidence
 from .facts import is_foreign, person_of
 from .payloads import Said, reference_id
-from .printed import error_words, printed_dates
+from .printed import error_words
 
 _REGISTRATION = {
     "STARTED": (FlowStatus.AWAITING_APPLICANT, None),
@@ -61,10 +59,7 @@ _VALIDATION = {
 _IDENTITY = frozenset({CheckKind.DOCUMENT, CheckKind.LIVENESS, CheckKind.FACE_MATCH})
 _STEPS = {"document": CheckKind.DOCUMENT, "liveness": CheckKind.LIVENESS}
 _GATEWAYS = (("email", "emailGateway", CheckKind.EMAIL), ("phone", "phoneGateway", CheckKind.PHONE))
-_NOTHING_VERIFIED = Check(
-    kind=CheckKind.OTHER, name="overall", outcome=CheckOutcome.NOT_DONE, reasons=("nothing was verified",)
-)
-_DOCUMENT_FIELDS = ("documentNumber", "nationality", "gender", "age", "country")
+_NOTHING_VERIFIED = Check(kind=CheckKind.OTHER, outcome=CheckOutcome.NOT_DONE, reasons=("nothing was verified",))
 # What is dropped from `raw` by name; links, tokens and pictures are told by their values too (`without_secrets`).
 NEVER_KEPT = (
     "url",
@@ -122,24 +117,9 @@ _CLAIMED = {
 }
 _INFORMATION = frozenset({"NEW", "PENDING", "ASSESSING", *(word for word, out in _DOCUMENT.items() if out == "passed")})
 _CODE = re.compile(r"[A-Z][A-Z_-]{0,39}")
-_LABEL = re.compile(r"[^\W\d_][\w .'’()/-]{0,59}")
-_LONG_NUMBER = re.compile(r"\d{5}")
 
 
-@attrs.frozen(kw_only=True)
-class Reading:
-    """What a registration says."""
-
-    status: FlowStatus
-    verdict: VendorVerdict | None
-    word: str | None
-    checks: tuple[Check, ...]
-    documents: tuple[DocumentEvidence, ...]
-    notes: tuple[str, ...]
-    doubts: tuple[Reason, ...]
-
-
-def read_registration(data: Mapping[str, Any], flow: Flow, settings: Mapping[str, Any] | None = None) -> Reading:
+def read_registration(data: Mapping[str, Any], flow: Flow, settings: Mapping[str, Any] | None = None) -> Result:
     """Read a registration with its references populated. COMPLETED counts only with the checks behind it (section 6.4).
 
     `settings` are those of its project flow, where they do not stand in the registration itself.
@@ -162,12 +142,12 @@ def read_registration(data: Mapping[str, Any], flow: Flow, settings: Mapping[str
         checks += tuple(_missing(wanted, checks))
         if word == "COMPLETED_WITHOUT_KYC" or not passed & _IDENTITY:
             checks += (_NOTHING_VERIFIED,)
-    return Reading(
-        status=status,
+    return Result(
+        flow=attrs.evolve(flow, status=status),
         verdict=verdict,
-        word=word,
+        vendor_word=word,
         checks=checks,
-        documents=tuple(_documents(data, flow)),
+        documents=tuple(read_evidence(data, flow)),
         notes=tuple(notes),
         doubts=tuple(_doubts(data)),
     )
@@ -195,7 +175,7 @@ def read_comparison(data: Mapping[str, Any]) -> Check:
     errors = error_words({**data, "result": result})
     return Check(
         kind=CheckKind.FACE_MATCH,
-        name="face_match",
+        name="selfie_to_document",
         outcome=_unless(errors, outcome),
         score=Score.read(result.get("score")),
         reasons=errors,
@@ -215,7 +195,6 @@ def read_refused_selfie(said: Said, document_id: str) -> Check:
     words = (said.token, None if score else said.detail, reason if isinstance(reason, str) else None)
     return Check(
         kind=CheckKind.LIVENESS,
-        name="liveness",
         outcome=CheckOutcome.FAILED if low else CheckOutcome.INCONCLUSIVE,
         score=score,
         reasons=tuple(word[:80] for word in words if word),
@@ -229,7 +208,6 @@ def read_refused_document(said: Said, document_id: str) -> Check:
     foreign = said.names("existing_document_validation_with_document_number")
     return Check(
         kind=CheckKind.DOCUMENT,
-        name="document",
         outcome=CheckOutcome.FAILED if foreign else CheckOutcome.INCONCLUSIVE,
         reasons=(said.token[:80] or said.code[:80] or "refused",),
         document_id=document_id,
@@ -249,7 +227,7 @@ def read_document(data: Mapping[str, Any], document_id: str | None) -> Check:
     reasons += [name for name in errors if name != "failedReason" or not isinstance(data[name], str)]
     return Check(
         kind=CheckKind.DOCUMENT,
-        name=_label(data.get("documentType")) or "document",
+        vendor_name=label(data.get("documentType")),
         outcome=_unless(errors, _DOCUMENT.get(word or "", CheckOutcome.INCONCLUSIVE)),
         reasons=tuple(reasons),
         document_id=document_id,
@@ -264,7 +242,6 @@ def read_liveness(data: Mapping[str, Any], document_id: str | None) -> Check:
     errors = error_words({key: value for key, value in data.items() if key != "response"})
     return Check(
         kind=CheckKind.LIVENESS,
-        name="liveness",
         outcome=_unless(errors, _VALIDATION.get(word or "", CheckOutcome.INCONCLUSIVE)),
         score=Score.read(data.get("livenessScore")),
         reasons=(("expired",) if word == "EXPIRED" else ()) + errors,
@@ -307,15 +284,15 @@ def are_settings(project_flow: object) -> bool:
 def _checks(data: Mapping[str, Any], settings: Mapping[str, Any], flow: Flow) -> Iterator[Check]:
     document = _object(data.get("documentValidation"))
     if document:
-        yield _owned(read_document(document, _ours(flow, "document_validation", document)), document, data)
+        yield _owned(read_document(document, id_of_ours(flow, "document_validation", document)), document, data)
         yield from _names(document, settings)
     elif data.get("failedDocumentValidations"):
-        yield _failed_earlier(CheckKind.DOCUMENT, "document")
+        yield _failed_earlier(CheckKind.DOCUMENT)
     liveness = _object(data.get("biometricValidation"))
     if liveness:
-        yield _owned(read_liveness(liveness, _ours(flow, "biometric_validation", liveness)), liveness, data)
+        yield _owned(read_liveness(liveness, id_of_ours(flow, "biometric_validation", liveness)), liveness, data)
     elif data.get("failedBiometricValidations"):
-        yield _failed_earlier(CheckKind.LIVENESS, "liveness")
+        yield _failed_earlier(CheckKind.LIVENESS)
     comparison = _object(data.get("compareFaceVerification"))
     if comparison:
         yield _owned(read_comparison(comparison), comparison, data)
@@ -326,7 +303,7 @@ def _checks(data: Mapping[str, Any], settings: Mapping[str, Any], flow: Flow) ->
             outcome = _VALIDATION.get(word or "", CheckOutcome.INCONCLUSIVE)
             errors = error_words(validation)
             check = Check(
-                kind=kind, name=kind.value, outcome=_unless(errors, outcome), reasons=errors, vendor_word=word
+                kind=kind, name="possession", outcome=_unless(errors, outcome), reasons=errors, vendor_word=word
             )
             yield _owned(check, validation, data)
     information = _object(data.get("informationValidation"))
@@ -365,7 +342,7 @@ def _names(document: Mapping[str, Any], settings: Mapping[str, Any]) -> Iterator
     reason = document.get("infoValidationSupportedReason")
     yield Check(
         kind=CheckKind.NAME_MATCH,
-        name="names",
+        vendor_name="namesMatch",
         outcome=outcome,
         score=score,
         reasons=(reason[:80],) if isinstance(reason, str) and reason else (),
@@ -391,7 +368,7 @@ def _screening(information: Mapping[str, Any], settings: Mapping[str, Any]) -> I
         return
     found, word = criminal.get("foundKeys"), _word(information.get("status"))
     clear = found == [] and word == "ACTIVE"
-    hits = tuple(_label(key) or "hit" for key in found) if isinstance(found, list) else ()
+    hits = tuple(label(key) or "hit" for key in found) if isinstance(found, list) else ()
     outcome = CheckOutcome.PASSED if clear else CheckOutcome.INCONCLUSIVE
     yield Check(kind=CheckKind.SCREENING, name="background", outcome=outcome, reasons=hits, vendor_word=word)
 
@@ -423,11 +400,11 @@ def _is_mandatory(step: object) -> bool:
 def _missing(wanted: set[CheckKind], checks: tuple[Check, ...]) -> Iterator[Check]:
     there = {check.kind for check in checks}
     for kind in sorted(wanted - there):
-        yield Check(kind=kind, name=kind.value, outcome=CheckOutcome.NOT_DONE, reasons=("mandatory",))
+        yield Check(kind=kind, outcome=CheckOutcome.NOT_DONE, reasons=("mandatory",))
 
 
-def _failed_earlier(kind: CheckKind, name: str) -> Check:
-    return Check(kind=kind, name=name, outcome=CheckOutcome.FAILED, reasons=("every attempt failed",))
+def _failed_earlier(kind: CheckKind) -> Check:
+    return Check(kind=kind, outcome=CheckOutcome.FAILED, reasons=("every attempt failed",))
 
 
 def _unless(errors: tuple[str, ...], outcome: CheckOutcome) -> CheckOutcome:
@@ -501,28 +478,6 @@ def _notes(data: Mapping[str, Any]) -> Iterator[str]:
             yield f"{len(attempts)} failed {key.lower()} attempts"
 
 
-def _documents(data: Mapping[str, Any], flow: Flow) -> Iterator[DocumentEvidence]:
-    document = _object(data.get("documentValidation"))
-    if not document:
-        return
-    read = {**{key: document.get(key) for key in _DOCUMENT_FIELDS}, **_object(document.get("OCRExtraction"))}
-    links = {name: document[key] for key, name in (("url", "front"), ("backUrl", "back")) if _text(document.get(key))}
-    yield DocumentEvidence(
-        document_id=_ours(flow, "document_validation", document),
-        type=_label(document.get("documentType")),
-        country=country_code(document.get("country")),
-        fields=tuple(ExtractedField(name=name, value=value) for name, value in read.items() if value not in (None, "")),
-        images={name: Secret(url) for name, url in links.items()},
-        **printed_dates(document),
-    )
-
-
-def _ours(flow: Flow, kind: str, theirs: Mapping[str, Any]) -> str | None:
-    """Our id of what the vendor calls `theirs`."""
-    id = reference_id(dict(theirs))
-    return next((upload.document_id for upload in flow.uploads if id and upload.vendor_ids.get(kind) == id), None)
-
-
 def _section(settings: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     """A part of a project flow, in the new shape or under `onboardingSettings` (section 1.7 row 12)."""
     old = _object(settings.get("onboardingSettings"))
@@ -541,12 +496,6 @@ def _object(value: object) -> Mapping[str, Any]:
 
 def _text(value: object) -> str | None:
     return value if isinstance(value, str) and value else None
-
-
-def _label(value: object) -> str | None:
-    """A word of the vendor's that may be shown: short, and no number of anything in it."""
-    text = value.strip() if isinstance(value, str) else ""
-    return text if _LABEL.fullmatch(text) and not _LONG_NUMBER.search(text) else None
 
 
 def _word(value: object) -> str | None:

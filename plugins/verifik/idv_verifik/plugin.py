@@ -120,17 +120,8 @@ class Verifik:
         settings: Mapping[str, Any] | None = None
         if mapping.read_status(registration.get("status")) is FlowStatus.FINISHED:
             settings = yield from self.project_flows.settings_of(registration)
-        reading = mapping.read_registration(registration, flow, settings)
-        return Result(
-            flow=attrs.evolve(flow, status=reading.status),
-            checks=reading.checks,
-            documents=reading.documents,
-            verdict=reading.verdict,
-            vendor_word=reading.word,
-            notes=reading.notes,
-            doubts=reading.doubts,
-            raw=without_secrets(registration, mapping.NEVER_KEPT),
-        )
+        result = mapping.read_registration(registration, flow, settings)
+        return attrs.evolve(result, raw=without_secrets(registration, mapping.NEVER_KEPT))
 
     def read_webhook(self, webhook: Webhook) -> WebhookEvent:
         """`{type, object}`, or the object itself as older texts have it; only a hint which registration to fetch (4.2)."""

@@ -14,6 +14,7 @@ from idv_core.plugin.http import Exchange, NotAccepted, Request, Response, struc
 
 from . import mapping
 from .countries import country_name
+from .documents import SENT_CATEGORIES
 from .facts import phone
 from .payloads import ACCOUNT_TOKENS, CALLER_TOKENS, Said, Synced, read_id, read_object, read_said, reference_id, unwrap
 from .project_flows import ProjectFlows
@@ -170,7 +171,7 @@ class Steps:
     def _upload_document(self, flow: Flow, document: Document) -> Exchange[Flow]:
         body: dict[str, Any] = {"image": _base64(document.content), "inputMethod": "FILE_UPLOAD"}
         body |= {"backImage": _base64(document.back_content)} if document.back_content is not None else {}
-        body |= {"category": document.type} if document.type else {}
+        body |= {"category": _category(document)} if document.type else {}
         body |= {"country": country_name(document.country)} if document.country else {}
         body |= {"force": True} if _was_refused(flow, "document") else {}
         request = Request.post("/v2/document-validations/app-registration", json=body, accept=_UNREADABLE)
@@ -262,3 +263,11 @@ def _was_refused(flow: Flow, kind: str) -> bool:
     return any(
         upload.check is not None and upload.check.kind == kind and not upload.accepted for upload in flow.uploads
     )
+
+
+def _category(document: Document) -> str:
+    category = SENT_CATEGORIES.get(document.type) if document.type is not None else None
+    if category is None:
+        what = f"document {document.id!r}: Verifik has no category for the type {document.type!s}; leave type out"
+        raise InvalidOrder(what, fields=("documents",))
+    return category

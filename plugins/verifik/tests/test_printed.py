@@ -184,14 +184,7 @@ class TestDecisions:
             "compareFaceVerification": {"_id": "c-1", "status": "success", "result": {"passed": True}},
         }
         flow = Flow(id="r-1", status="open")
-        reading = mapping.read_registration(json.loads(json.dumps(data)), flow)
-        result = Result(
-            flow=Flow(id="r-1", status=reading.status),
-            checks=reading.checks,
-            documents=reading.documents,
-            verdict=reading.verdict,
-            doubts=reading.doubts,
-        )
+        result = mapping.read_registration(json.loads(json.dumps(data)), flow)
         return evaluate(DEFAULT_POLICY, result, datetime(2026, 3, 1, tzinfo=UTC))
 
     @pytest.mark.parametrize("place", ["OCRExtraction", "documentData"])

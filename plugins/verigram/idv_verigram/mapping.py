@@ -12,25 +12,31 @@ from idv_core.model import (
     Check,
     CheckKind,
     CheckOutcome,
+    Flow,
     FlowStatus,
     Reason,
+    Result,
     Score,
     VendorVerdict,
 )
+from idv_core.model.check_names import OTHER, OVERALL
 from idv_core.model.public import without_secrets
 from idv_core.plugin.dates import dates_under, document_dates, means_expiry
 from idv_core.plugin.failures import failures_in
 
-KINDS = {
-    "verilive": CheckKind.LIVENESS,
-    "veridoc": CheckKind.DOCUMENT,
-    "veriface": CheckKind.FACE_MATCH,
-    "kisc": CheckKind.DATA_SOURCE,
-    "esign": CheckKind.SIGNATURE,
-    "consent": CheckKind.CONSENT,
-    "client-card": CheckKind.OTHER,
-    "doc-preview": CheckKind.OTHER,
+_SERVICES = {
+    "verilive": (CheckKind.LIVENESS, OVERALL),
+    "veridoc": (CheckKind.DOCUMENT, OVERALL),
+    "veriface": (CheckKind.FACE_MATCH, OVERALL),
+    "kisc": (CheckKind.DATA_SOURCE, "government_register"),
+    "esign": (CheckKind.SIGNATURE, OVERALL),
+    "consent": (CheckKind.CONSENT, OVERALL),
+    "client-card": (CheckKind.OTHER, OTHER),
+    "doc-preview": (CheckKind.OTHER, OTHER),
 }
+KINDS = {name: kind for name, (kind, _) in _SERVICES.items()}
+# A face is compared with the register's picture at `kisc`, elsewhere with the document's.
+_COMPARED_WITH = {"kisc": "selfie_to_record"}
 _OUTCOMES = {"pass": CheckOutcome.PASSED, "success": CheckOutcome.PASSED, "fail": CheckOutcome.FAILED}
 _KEPT = ("service_name", "service_status", "face_match", "similarity", "vendor")
 # Files and a population register's record of all of a person's papers, of which some have ended (sections 3.7 and 6.3).
@@ -40,22 +46,11 @@ _ANSWER = frozenset({"flow_id", "person_id", "flow_status", "end_cause", "interr
 _NAMES, _STATUSES = ("service_name", "service", "name"), ("service_status", "status", "result")
 
 
-@attrs.frozen(kw_only=True)
-class Reading:
-    """What one answer of the result call says. `expires_on` is when a document ends, should it tell that."""
+def read_answer(flow: Flow, answer: Mapping[str, Any], today: date) -> Result:
+    """Read a 200 of the result call. Only `flow_status` and `end_cause` make the verdict; services are evidence.
 
-    status: FlowStatus
-    verdict: VendorVerdict | None = None
-    word: str | None = None
-    checks: tuple[Check, ...] = ()
-    expires_on: date | None = None
-    notes: tuple[str, ...] = ()
-    doubts: tuple[Reason, ...] = ()
-    raw: Mapping[str, Any] = attrs.field(factory=dict)
-
-
-def read_answer(answer: Mapping[str, Any]) -> Reading:
-    """Read a 200 of the result call. Only `flow_status` and `end_cause` make the verdict; services are evidence."""
+    A document that ended before `today` is a doubt.
+    """
     rest = {key: value for key, value in answer.items() if key not in _ANSWER}
     found = [one for key, value in rest.items() for one in _services(key, value, key)]
     services = [(place, _kept(service)) for place, service in found]
@@ -71,12 +66,13 @@ def read_answer(answer: Mapping[str, Any]) -> Reading:
     doubts = [*_doubts(answer, rest, verdict)]
     if dates["unread"]:
         doubts.append(Reason("document.unread", "a service tells when a document ends, and the date is not understood"))
-    return Reading(
-        status=status,
+    if dates["expires_on"] is not None and dates["expires_on"] < today:
+        doubts.append(Reason("document.expired", "a service tells that a document has ended"))
+    return Result(
+        flow=attrs.evolve(flow, status=status),
         verdict=verdict,
-        word=word and word[:40],
+        vendor_word=word and word[:40],
         checks=checks,
-        expires_on=dates["expires_on"],
         notes=(*notes, *earlier),
         doubts=tuple(doubts),
         raw=without_secrets(raw),
@@ -190,7 +186,7 @@ def _last_attempts(services: list[tuple[str, dict[str, Any]]]) -> tuple[tuple[Ch
     attempts: dict[str, list[dict[str, Check]]] = {}
     places: dict[str, set[str]] = {}
     for place, service in services:
-        made = {check.name: check for check in _checks(service)}
+        made = {str(check.vendor_name): check for check in _checks(service)}
         attempts.setdefault(str(service["service_name"]), []).append(made)
         places.setdefault(str(service["service_name"]), set()).add(place)
     checks: list[Check] = []
@@ -221,9 +217,11 @@ def _checks(service: Mapping[str, Any]) -> Iterator[Check]:
     # a service that is named and says neither how it went nor what it compared has not passed
     if "service_status" in service or not compares:
         word = _word(service.get("service_status"))
+        kind, check_name = _SERVICES.get(name, (CheckKind.OTHER, OTHER))
         yield Check(
-            kind=KINDS.get(name, CheckKind.OTHER),
-            name=name,
+            kind=kind,
+            name=check_name,
+            vendor_name=name,
             outcome=_OUTCOMES.get(word or "", CheckOutcome.INCONCLUSIVE),
             vendor_word=(_as_said(service.get("service_status")) or "")[:40] or None,
         )
@@ -231,7 +229,8 @@ def _checks(service: Mapping[str, Any]) -> Iterator[Check]:
         matched = service.get("face_match")
         yield Check(
             kind=CheckKind.FACE_MATCH,
-            name=f"{name}.face_match",
+            name=_COMPARED_WITH.get(name, "selfie_to_document"),
+            vendor_name=f"{name}.face_match",
             outcome={True: CheckOutcome.PASSED, False: CheckOutcome.FAILED}.get(matched, CheckOutcome.INCONCLUSIVE)
             if isinstance(matched, bool)
             else CheckOutcome.INCONCLUSIVE,

@@ -17,7 +17,7 @@ from idv_core.plugin.http import Exchange, Request, Response
 from idv_core.plugin.links import trusted_link
 from idv_core.plugin.protocols import Evidence, Polling
 
-from .mapping import KINDS, Reading, read_answer
+from .mapping import KINDS, read_answer
 from .settings import Journey, VerigramSettings
 
 _PERSON_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -158,16 +158,7 @@ class Verigram:
         reply = yield Request.get("/flow/{}/result", flow.id, accept={404, 409, 422, 425})
         if not reply.is_success:
             return Result(flow=self._unfinished(flow, reply))
-        reading = self._reading(flow, reply)
-        return Result(
-            flow=attrs.evolve(flow, status=reading.status),
-            checks=reading.checks,
-            verdict=reading.verdict,
-            vendor_word=reading.word,
-            notes=reading.notes,
-            doubts=reading.doubts,
-            raw=reading.raw,
-        )
+        return self._read(flow, reply)
 
     def check_credentials(self) -> Exchange[None]:
         """Asks for a flow that nobody made: 404 means that the key works (section 7)."""
@@ -182,7 +173,7 @@ class Verigram:
         young = reply.received_at - flow.created_at < _SETTLING
         return attrs.evolve(flow, status=FlowStatus.AWAITING_APPLICANT if young else FlowStatus.FAILED)
 
-    def _reading(self, flow: Flow, reply: Response) -> Reading:
+    def _read(self, flow: Flow, reply: Response) -> Result:
         answer = reply.json_object()
         if answer is None:
             raise VendorUnavailable("the result is not a JSON object", status=reply.status, safe_to_retry=True)
@@ -190,11 +181,8 @@ class Verigram:
         if named not in (None, flow.id) or _is_somebody_else(flow, person):
             which = "person_id" if named in (None, flow.id) else "flow_id"
             raise UnexpectedResponse(f"the result is of another flow: its {which} is not ours", status=reply.status)
-        reading = read_answer(answer)
-        doubts = [*reading.doubts, *self._unnamed(flow, named, person)]
-        if reading.expires_on is not None and reading.expires_on < reply.received_at.date():
-            doubts.append(Reason("document.expired", "a service tells that a document has ended"))
-        return attrs.evolve(reading, doubts=tuple(doubts))
+        result = read_answer(flow, answer, reply.received_at.date())
+        return attrs.evolve(result, doubts=(*result.doubts, *self._unnamed(flow, named, person)))
 
     def _unnamed(self, flow: Flow, named: object, person: object) -> Iterator[Reason]:
         """An answer that does not say whose it is may be another's: of a proxy that caches, say."""

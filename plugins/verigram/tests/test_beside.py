@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
@@ -80,8 +80,8 @@ def shapes(draw: st.DrawFn, name: str, word: str) -> dict[str, Any]:
 @given(st.data(), st.sampled_from(sorted(KINDS)))
 def test_a_service_that_failed_is_seen_in_any_shape(data: st.DataObject, name: str) -> None:
     more = data.draw(shapes(name, "fail"))
-    (check,) = read_answer(more).checks
-    assert (check.name, check.kind, check.outcome) == (name, KINDS[name], "failed")
+    (check,) = read_answer(FLOW, more, date(2026, 3, 1)).checks
+    assert (check.vendor_name, check.kind, check.outcome) == (name, KINDS[name], "failed")
     assert decide(**more) in (Decision.DECLINED, Decision.REVIEW)
     for word in ("odd", "in_progress"):
         assert decide(**data.draw(shapes(name, word))) is Decision.REVIEW

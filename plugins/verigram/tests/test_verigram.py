@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from typing import Any
 
 import attrs
 import pytest
@@ -28,6 +29,7 @@ from idv_core import (
     InvalidOrder,
     PermissionDenied,
     RateLimited,
+    Result,
     Secret,
     UnexpectedResponse,
     VendorUnavailable,
@@ -75,6 +77,10 @@ def connect(network: Network, clock: FakeClock, emulator: VerigramEmulator, sett
 )
 def test_signatures_are_those_of_the_sheet(path: str, signature: str) -> None:
     assert sign(Secret("s3cr3t-for-tests"), "1700000000", path) == signature
+
+
+def read(answer: dict[str, Any]) -> Result:
+    return read_answer(Flow(id="f-1", status="awaiting_applicant"), answer, date(2026, 3, 1))
 
 
 class TestReadings:
@@ -179,7 +185,7 @@ class TestReadings:
             "end_cause": "https://files.example/a",
             "veridoc": {"service_status": "https://files.example/b"},
         }
-        assert "files.example" not in str(read_answer(answer).raw)
+        assert "files.example" not in str(read(answer).raw)
 
     @staticmethod
     def read(answer: object, flow: Flow = OPEN, settings: VerigramSettings = SETTINGS):
@@ -210,8 +216,8 @@ class TestServices:
         return {service["service_name"]: dict(service) for service in self.services}
 
     def test_both_containers_read_alike(self) -> None:
-        listed = read_answer({"flow_status": "pass", "services": [dict(service) for service in self.services]})
-        keyed = read_answer({"flow_status": "pass", **self.keyed()})
+        listed = read({"flow_status": "pass", "services": [dict(service) for service in self.services]})
+        keyed = read({"flow_status": "pass", **self.keyed()})
         assert listed.checks == keyed.checks
         assert [(check.kind, check.outcome) for check in listed.checks] == [
             (CheckKind.LIVENESS, CheckOutcome.PASSED),
@@ -225,13 +231,13 @@ class TestServices:
     def test_words_of_services(self) -> None:
         words = {"pass": "passed", "success": "passed", "FAIL ": "failed", "odd": "inconclusive", "": "inconclusive"}
         for word, outcome in words.items():
-            (check,) = read_answer({"any": [{"service_name": "new-thing", "service_status": word}]}).checks
-            assert (check.kind, check.outcome, check.name) == (CheckKind.OTHER, outcome, "new-thing")
+            (check,) = read({"any": [{"service_name": "new-thing", "service_status": word}]}).checks
+            assert (check.kind, check.outcome, check.vendor_name) == (CheckKind.OTHER, outcome, "new-thing")
         for silent in ({}, {"service_status": None}):
-            (check,) = read_answer({"verilive": {"service_name": "verilive", **silent}}).checks
+            (check,) = read({"verilive": {"service_name": "verilive", **silent}}).checks
             assert (check.kind, check.outcome) == (CheckKind.LIVENESS, CheckOutcome.INCONCLUSIVE)
-        assert read_answer({"interrupter": {"service_name": "esign", "service_status": "in_progress"}}).checks == ()
-        assert read_answer({"strange": {"service_status": "pass"}}).checks[0].name == "strange"
+        assert read({"interrupter": {"service_name": "esign", "service_status": "in_progress"}}).checks == ()
+        assert read({"strange": {"service_status": "pass"}}).checks[0].vendor_name == "strange"
 
     @pytest.mark.parametrize(
         "name", ["consent", "veridoc", "verilive", "veriface", "kisc", "esign", "client-card", "a-new-one"]
@@ -258,8 +264,8 @@ class TestServices:
             {"verilive": [failed]},
             {"result": {"steps": [{"service_name": "verilive", **failed}]}},
         ):
-            assert [check.outcome for check in read_answer(container).checks] == [CheckOutcome.FAILED], container
-        assert [c.outcome for c in read_answer({"verilive": {"service_status": ["pass"]}}).checks] == ["inconclusive"]
+            assert [check.outcome for check in read(container).checks] == [CheckOutcome.FAILED], container
+        assert [c.outcome for c in read({"verilive": {"service_status": ["pass"]}}).checks] == ["inconclusive"]
 
     @pytest.mark.parametrize(
         ("words", "outcome", "decision"),
@@ -291,29 +297,32 @@ class TestServices:
                 {"service_name": "kisc", "service_status": "fail", "face_match": matched},
                 {"service_name": "kisc", "service_status": "success"},
             ]
-            checks = read_answer({"services": tried}).checks
-            assert [(c.name, c.outcome) for c in checks] == [("kisc", "passed"), ("kisc.face_match", "inconclusive")]
+            checks = read({"services": tried}).checks
+            assert [(c.vendor_name, c.outcome) for c in checks] == [
+                ("kisc", "passed"),
+                ("kisc.face_match", "inconclusive"),
+            ]
 
     @given(st.permutations(["verilive", "kisc", "veridoc", "new-thing"]), st.data())
     def test_the_order_of_different_services_is_of_no_account(self, names: list[str], data: st.DataObject) -> None:
         word = {name: data.draw(st.sampled_from(["pass", "fail", "odd", "success"])) for name in names}
         listed = [{"service_name": name, "service_status": word[name]} for name in names]
-        read = {check.name: check.outcome for check in read_answer({"services": listed}).checks}
-        assert read == {check.name: check.outcome for check in read_answer({"services": listed[::-1]}).checks}
-        assert all((read[name] == "passed") == (word[name] in ("pass", "success")) for name in names)
+        forth = {check.vendor_name: check.outcome for check in read({"services": listed}).checks}
+        assert forth == {check.vendor_name: check.outcome for check in read({"services": listed[::-1]}).checks}
+        assert all((forth[name] == "passed") == (word[name] in ("pass", "success")) for name in names)
 
     @pytest.mark.parametrize(
         ("matched", "outcome"),
         [(True, "passed"), (False, "failed"), (None, "inconclusive"), ("yes", "inconclusive"), (1, "inconclusive")],
     )
     def test_a_face_match_is_what_the_vendor_says(self, matched: object, outcome: str) -> None:
-        (check,) = read_answer({"kisc": {"face_match": matched, "similarity": 12}}).checks
+        (check,) = read({"kisc": {"face_match": matched, "similarity": 12}}).checks
         assert check.outcome == outcome
 
     @given(st.dictionaries(st.text(max_size=8), json_values, max_size=5), st.sampled_from(["pass", "fail", None]))
     def test_details_never_change_the_verdict(self, details: dict[str, object], word: str | None) -> None:
         details = {key: value for key, value in details.items() if key not in ("flow_status", "end_cause")}
-        reading = read_answer({**details, "flow_status": word})
+        reading = read({**details, "flow_status": word})
         assert reading.verdict == {"pass": VendorVerdict.POSITIVE, "fail": VendorVerdict.NEGATIVE, None: None}[word]
 
 
@@ -499,7 +508,7 @@ class TestAgainstTheEmulator:
         idv = connect()
         flow = idv.open(order())
         walk(network, flow, make_specimen("kz-id", AIGERIM), make_specimen("selfie", AIGERIM, flaw="printed photo"))
-        assert [check.name for check in idv.wait(flow).failed_checks()] == ["verilive"]
+        assert [check.vendor_name for check in idv.wait(flow).failed_checks()] == ["verilive"]
 
     def test_the_hosted_page_asks_again_for_what_it_cannot_use(self, connect, network: Network) -> None:
         flow = connect().open(order())

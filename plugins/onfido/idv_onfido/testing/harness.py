@@ -51,7 +51,7 @@ def order(**changes: Any) -> FlowOrder:
 
 def papers(face: Person) -> tuple[Document, ...]:
     """Ana's passport, and a photo of somebody."""
-    passport = Document("passport", content=make_specimen("passport", ANA), type="PASSPORT")
+    passport = Document("passport", content=make_specimen("passport", ANA), type="passport")
     return passport, Document.selfie(content=make_specimen("selfie", face))
 
 
