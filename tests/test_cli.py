@@ -194,7 +194,7 @@ def test_no_configuration_is_said(tmp_path: Path) -> None:
 def test_plugins_are_listed(monkeypatch: pytest.MonkeyPatch) -> None:
     listed = json.loads(run("plugins", "--json").stdout)
     assert {row["name"] for row in listed["plugins"]} >= {"atlas", "verifik", "verigram"}
-    assert "Verigram: flow, result, callback" in run("plugins").output
+    assert "Verigram: flow, result, credentials" in run("plugins").output
     broken = Registry(dict(discover().found), (Broken(name="bad", distribution="dist-bad", reason="ImportError: no"),))
     monkeypatch.setattr("idv_core.cli.commands.discover", lambda: broken)
     result = run("plugins")
