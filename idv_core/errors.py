@@ -1,23 +1,23 @@
-"""The one tree of errors. Every leaf says where it happened, what the vendor said, and whether a repeat is safe.
+"""All errors. Each says where it happened, what the vendor said, and whether a retry is safe.
 
 IdvError
-├── ConfigError            the configuration is wrong; `problems` has each with its place
-├── NoRoute                no route serves this order
-├── PluginError            a plugin is missing, broken or misbehaves
-├── UnsupportedOperation   this vendor does not offer it
-├── WebhookRejected       a webhook was refused; `status` is the HTTP status to answer
-├── DeadlineExceeded       our own time was up; the flow lives on at the vendor
-├── WaitCancelled          the caller asked to stop waiting
+├── ConfigError            the configuration has errors; `problems` lists each with its line
+├── NoRoute                the routes refuse this order; nothing was opened
+├── PluginError            a plugin is missing, cannot be loaded, or has a bug
+├── UnsupportedOperation   this vendor or account does not offer the operation
+├── WebhookRejected        a webhook was refused; respond with the HTTP status `status`
+├── DeadlineExceeded       our own timeout; the flow continues at the vendor
+├── WaitCancelled          the caller stopped waiting; the flow continues at the vendor
 └── VendorError
-    ├── AuthenticationFailed   key, token or signature refused
-    ├── PermissionDenied       the account may not do this (also: unpaid, switched off)
-    ├── InvalidOrder           what was asked for is not acceptable; `fields` names what
-    ├── FlowNotFound           the vendor does not know the flow (any more)
-    ├── DuplicateFlow          the vendor has a flow for this already
-    ├── RateLimited            too many calls; `retry_after` says how long to wait, if the vendor does
-    ├── VendorUnavailable      no usable answer; the call did not happen, or repeating it does no harm
-    ├── UnexpectedResponse     an answer that is not understood
-    └── OutcomeUnknown         the request may or may not have been carried out: find out before you repeat it
+    ├── AuthenticationFailed   the vendor refused the key, token or signature
+    ├── PermissionDenied       the account may not do this: no credit, feature disabled
+    ├── InvalidOrder           the input is not valid; `fields` names the parts
+    ├── FlowNotFound           the vendor does not know the flow, or no longer
+    ├── DuplicateFlow          the vendor already has a flow for this order
+    ├── RateLimited            too many calls; `retry_after` is the pause, if known
+    ├── VendorUnavailable      no usable response; the vendor did nothing, or a retry is harmless
+    ├── UnexpectedResponse     the response is not understood
+    └── OutcomeUnknown         the vendor may or may not have processed the request: find out before you retry
 """
 
 from __future__ import annotations
@@ -32,15 +32,20 @@ _TEXT_LIMIT = 200
 
 
 def bounded(text: str, limit: int = _TEXT_LIMIT) -> str:
-    """`text` on one line, without control characters, cut to `limit` characters."""
+    """`text` on one line, without control characters, truncated to `limit` characters."""
     line = " ".join("".join(char if char.isprintable() else " " for char in text).split())
     return line if len(line) <= limit else line[: limit - 1] + "…"
 
 
 class IdvError(Exception):
-    """Root of all errors of this library. `account` and `operation` say where; no message holds personal data.
+    """Base class of all errors of this library. No message holds personal data.
 
-    `nothing_done` is true where it is certain that the vendor carried nothing out.
+    Args:
+        message: What is wrong and what to do.
+        account: The name of the account, if known.
+        operation: The gateway's method, such as `open`, if known.
+
+    `nothing_done` is True if the vendor certainly did nothing.
     """
 
     nothing_done = False
@@ -62,9 +67,13 @@ class IdvError(Exception):
 
 @attrs.frozen
 class Problem:
-    """One thing that is wrong with a configuration. `place` is `file:line` where it comes from a file.
+    """One problem of a configuration.
 
-    A warning is something that works as it stands and is probably not meant.
+    Args:
+        path: Where in the configuration, such as `accounts.atlas.base_url`.
+        text: What is wrong and what to do.
+        place: `file:line`, if it comes from a file.
+        is_warning: Whether it works as it is, but is probably a mistake.
     """
 
     path: str
@@ -78,7 +87,7 @@ class Problem:
 
 
 class ConfigError(IdvError):
-    """The configuration is wrong. `problems` are all of them, each with its place and its path in the file."""
+    """The configuration has errors. `problems` lists all of them, each with its line and its path in the file."""
 
     def __init__(self, message: str, *, problems: tuple[Problem, ...] = (), **where: Any) -> None:
         super().__init__(message, **where)
@@ -86,7 +95,7 @@ class ConfigError(IdvError):
 
     @classmethod
     def of(cls, problems: tuple[Problem, ...]) -> ConfigError:
-        """One error for all of them."""
+        """One error that lists all problems."""
         return cls("".join(f"\n  {problem}" for problem in problems), problems=problems)
 
 
@@ -95,17 +104,19 @@ class NoRoute(IdvError):
 
 
 class PluginError(IdvError):
-    """A plugin is missing, could not be loaded, or broke its contract."""
+    """A plugin is missing, cannot be loaded, or has a bug."""
 
 
 class UnsupportedOperation(IdvError):
-    """This vendor, or this account's setting of it, does not offer the operation."""
+    """This vendor, or this account with its settings, does not offer the operation."""
 
 
 class WebhookRejected(IdvError):
-    """A webhook was refused and changed nothing. WebhookResponse it with the HTTP `status` (`WebhookResponse.of(error)` does).
+    """A webhook was refused and changed nothing. Respond with `WebhookResponse.of(error)`.
 
-    `retry_after` is set where the same call may be taken later (503: a twin of it is being handled; 429: too many).
+    Args:
+        status: The HTTP status to respond with.
+        retry_after: Set if a later retry may be accepted: 503 (the same call is being handled), 429 (rate limit).
     """
 
     def __init__(self, message: str, *, status: int = 400, retry_after: timedelta | None = None, **where: Any) -> None:
@@ -115,20 +126,25 @@ class WebhookRejected(IdvError):
 
 
 class DeadlineExceeded(IdvError):
-    """Our own deadline passed. Nothing is lost: the flow goes on at the vendor and can be waited for again."""
+    """Our own deadline passed. Nothing is lost: the flow continues at the vendor, and you can wait for it again."""
 
 
 class WaitCancelled(IdvError):
-    """The caller asked to stop waiting. The flow goes on at the vendor."""
+    """The caller stopped waiting. The flow continues at the vendor."""
 
 
 class VendorError(IdvError):
-    """A call to a vendor did not end well.
+    """A call to a vendor failed.
 
-    `status` is the HTTP status, `code` and `vendor_message` the vendor's own words (bounded, redacted), `request_id`
-    the id to quote to the vendor's support, `safe_to_retry` whether the same call may be made again as it is,
-    `retry_after` how long to wait first. `nothing_done` is true where it is certain that the vendor did not carry it out, so
-    that another vendor may be asked.
+    Args:
+        status: The HTTP status; None if there was no response.
+        code: The vendor's error code.
+        vendor_message: The vendor's message, bounded and redacted.
+        request_id: The id to quote to the vendor's support.
+        safe_to_retry: Whether you may make the same call again unchanged.
+        retry_after: How long to wait before a retry.
+        fields: The names of the wrong fields, if known.
+        nothing_done: Whether the vendor certainly did nothing, so that another vendor may be used.
     """
 
     def __init__(
@@ -164,23 +180,23 @@ class VendorError(IdvError):
             "request": self.request_id,
             "retry after": self.retry_after and f"{self.retry_after.total_seconds():g} s",
         }
-        repeat = "safe to repeat" if self.safe_to_retry else "not safe to repeat as it is"
-        return [f"{name} {value}" for name, value in said.items() if value] + [repeat]
+        retry = "safe to retry" if self.safe_to_retry else "not safe to retry unchanged"
+        return [f"{name} {value}" for name, value in said.items() if value] + [retry]
 
 
 class AuthenticationFailed(VendorError):
-    """Key, token or signature were refused: check the account's credentials. Never a statement about the applicant."""
+    """The vendor refused the key, token or signature. Check the account's credentials. It says nothing about the applicant."""
 
 
 class PermissionDenied(VendorError):
-    """The account may not do this: a feature switched off, credit used up, another client's object."""
+    """The account may not do this: the feature is disabled, the credit is used up, or the object is another client's."""
 
 
 class InvalidOrder(VendorError):
-    """What was asked for is not acceptable. `fields` names the parts, where the vendor (or we) can tell."""
+    """The input is not valid. `fields` names the parts, if the vendor or the core can tell."""
 
     def _details(self) -> list[str]:
-        # what we refuse ourselves was never sent, so nothing need be said about a repeat
+        # what the core refuses was never sent, so a hint about retries would be noise
         return super()._details() if self.status is not None or self.safe_to_retry else super()._details()[:-1]
 
 
@@ -189,26 +205,27 @@ class FlowNotFound(VendorError):
 
 
 class DuplicateFlow(VendorError):
-    """The vendor has a flow for this order already; nothing was opened."""
+    """The vendor already has a flow for this order. Nothing was opened."""
 
 
 class RateLimited(VendorError):
-    """Too many calls. Nothing was done."""
+    """Too many calls. The vendor did nothing. Wait for `retry_after`, if it is set."""
 
 
 class VendorUnavailable(VendorError):
-    """The vendor could not be reached, or said that it cannot serve now."""
+    """The vendor cannot be reached, or reports that it is unavailable."""
 
 
 class UnexpectedResponse(VendorError):
-    """An answer that is not understood: not JSON, a field missing, another flow's data."""
+    """The response is not understood: not JSON, a field is missing, or it is about another flow."""
 
 
 class OutcomeUnknown(VendorError):
-    """The request went out and no usable answer came back: it may have been carried out. Repeating it may do it twice.
+    """The request was sent and no usable response came: the vendor may or may not have processed it. A retry may do it twice.
 
-    `ask` is the operation of the gateway that clears it up (`recover`, `status`, ...), None where the vendor offers none.
-    `since` is when the operation began: hand it to `recover`, so that no flow is taken that is older.
+    Args:
+        ask: The gateway's method that finds out (`recover`, `status`, ...); None if the vendor offers none.
+        since: When the operation began. Pass it to `recover`, so that it takes no older flow.
     """
 
     def __init__(self, message: str, *, ask: str | None = None, since: datetime | None = None, **more: Any) -> None:
@@ -232,10 +249,16 @@ def _names(value: object) -> tuple[str, ...]:
 
 @attrs.frozen(kw_only=True)
 class Refusal:
-    """What a plugin reads out of an error answer. `kind` None: by HTTP status (see `kind_of_status`).
+    """What a plugin reads from an error response.
 
-    Give what stands in the body, whatever it is: what is no text becomes None, and of `fields` (a text, a list, the keys of an
-    object) the texts are kept.
+    Pass whatever the body holds. A value that is not a string becomes None.
+
+    Args:
+        kind: The class of the error; None to choose it by HTTP status (see `kind_of_status`).
+        code: The vendor's error code.
+        message: The vendor's message. The core bounds and redacts it.
+        fields: The names of the wrong fields: a string, a list, or an object whose keys are the names.
+        retry_after: How long the vendor wants us to wait.
     """
 
     kind: type[VendorError] | None = None
@@ -246,7 +269,7 @@ class Refusal:
 
 
 def kind_of_status(status: int) -> type[VendorError]:
-    """The error that an HTTP status means unless a vendor means something else by it (RFC 9110 section 15)."""
+    """The class of error for an HTTP status, unless the vendor means something else by it (RFC 9110 section 15)."""
     match status:
         case 401:
             return AuthenticationFailed

@@ -1,4 +1,4 @@
-"""Finds plugins by entry points. A broken one is reported and does not disturb the others."""
+"""Finds plugins by their entry points. A broken plugin is reported; the others keep working."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @attrs.frozen(kw_only=True)
 class Found:
-    """A plugin that works, with the distribution it came from."""
+    """A loaded plugin and its distribution."""
 
     plugin: Plugin
     distribution: str
@@ -29,7 +29,7 @@ class Found:
 
 @attrs.frozen(kw_only=True)
 class Broken:
-    """An entry point that gave no usable plugin, and why."""
+    """An entry point that could not be loaded, and why."""
 
     name: str
     distribution: str
@@ -41,14 +41,18 @@ class Broken:
 
 @attrs.frozen
 class Registry:
-    """The plugins of this environment, and the sources of secrets that were added to it."""
+    """The plugins and the secret sources that are installed."""
 
     found: Mapping[str, Found]
     broken: tuple[Broken, ...] = ()
     secret_sources: Mapping[str, SecretSource] = attrs.field(factory=dict)
 
     def plugin(self, name: str) -> Plugin:
-        """The plugin of that name. Raises PluginError that says what there is, and why a broken one is broken."""
+        """The plugin of that name.
+
+        Raises:
+            PluginError: It is not installed (the message lists those that are), or it could not be loaded (and why).
+        """
         if name in self.found:
             return self.found[name].plugin
         for broken in self.broken:
@@ -63,10 +67,15 @@ class Registry:
 
 
 def discover(entry_points: Iterable[metadata.EntryPoint] | None = None) -> Registry:
-    """Load every plugin of the group `idv_core.plugins`.
+    """Load every plugin of the entry point group `idv_core.plugins`.
 
-    A plugin that fails to import, has another contract version or returns nonsense becomes a `Broken`. Two plugins of one
-    name raise PluginError that names both distributions.
+    A plugin that cannot be imported, has another contract version or returns the wrong type becomes a `Broken`.
+
+    Args:
+        entry_points: Entry points to load instead of the installed ones.
+
+    Raises:
+        PluginError: Two plugins have one name.
     """
     from importlib import metadata  # a program that brings its own registry never loads it
 
@@ -96,7 +105,7 @@ def discover(entry_points: Iterable[metadata.EntryPoint] | None = None) -> Regis
 
 
 def registry_of(*plugins: Plugin, secret_sources: Mapping[str, SecretSource] | None = None) -> Registry:
-    """A registry of just these plugins (and sources of secrets), for tests and for programs that bring their own."""
+    """A registry of exactly these plugins and secret sources, for tests and for programs that bring their own."""
     found = {plugin.name: Found(plugin=plugin, distribution="given", version="") for plugin in plugins}
     return Registry(found, secret_sources=secret_sources or {})
 
@@ -107,7 +116,7 @@ def _load(point: metadata.EntryPoint) -> Plugin:
     manager.register(point.load(), name=point.name)
     given = manager.hook.idv_plugin()
     if len(given) != 1 or not isinstance(given[0], Plugin):
-        raise TypeError("its hook idv_plugin() must return one idv_core.plugin.spec.Plugin")
+        raise TypeError("its hook idv_plugin() must return one Plugin")
     plugin = given[0]
     if plugin.contract != CONTRACT_VERSION:
         raise TypeError(
@@ -118,7 +127,7 @@ def _load(point: metadata.EntryPoint) -> Plugin:
 
 
 def _once(points: Iterable[metadata.EntryPoint]) -> list[metadata.EntryPoint]:
-    """The same entry point twice (a checkout and its installed metadata, say) is one."""
+    """Without duplicates, such as a checkout and its installed metadata."""
     return list({(point.name, point.value, _distribution(point)[0]): point for point in points}.values())
 
 

@@ -135,7 +135,7 @@ MESSAGES = {
     "literal secret": (
         '[accounts.x]\nplugin = "acme"\nkey = "literal"',
         [
-            '12: accounts.x.key: a secret is never written out: give { env = "NAME" } or '
+            '12: accounts.x.key: a secret must be a reference: write { env = "NAME" } or '
             '{ file = "/run/secrets/name" } in idv.toml, Secret(...) in Python'
         ],
     ),
@@ -546,8 +546,8 @@ class TestWhatPluginsSay:
     def test_what_concerns_webhooks_only_where_there_are_addresses_for_them(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setenv("IDV_CALLBACK_KEY", "0123456789abcdef" * 4)
-        webhooks = '[webhooks]\nurl = "https://x.example"\nkey = { env = "IDV_CALLBACK_KEY" }\n'
+        monkeypatch.setenv("IDV_WEBHOOK_KEY", "0123456789abcdef" * 4)
+        webhooks = '[webhooks]\nurl = "https://x.example"\nkey = { env = "IDV_WEBHOOK_KEY" }\n'
         assert warned(self.ACCOUNT.format("ACME_KEY", 1, "") + webhooks, tmp_path) == [
             "1: warning: accounts.a.secret: is not set"
         ]
@@ -556,13 +556,13 @@ class TestWhatPluginsSay:
 class TestWhatThePluginsOfThisProjectSay:
     @pytest.fixture
     def key(self, monkeypatch: pytest.MonkeyPatch):
-        monkeypatch.setenv("IDV_CALLBACK_KEY", "0123456789abcdef" * 4)
+        monkeypatch.setenv("IDV_WEBHOOK_KEY", "0123456789abcdef" * 4)
         return lambda text: monkeypatch.setenv("KEY", text)
 
     def said(self, place: Path, plugin: str, settings: str, webhooks: bool = False) -> list[str]:
         file = place / "idv.toml"
         text = f'[accounts.a]\nplugin = "{plugin}"\n{settings}\n'
-        text += '[webhooks]\nurl = "https://x.example"\nkey = { env = "IDV_CALLBACK_KEY" }\n' if webhooks else ""
+        text += '[webhooks]\nurl = "https://x.example"\nkey = { env = "IDV_WEBHOOK_KEY" }\n' if webhooks else ""
         file.write_text(text)
         problems = check(read_configuration(file), discover(), NOW).problems
         return [str(problem).removeprefix(f"{file}:").partition(": ")[2] for problem in problems]

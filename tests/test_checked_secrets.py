@@ -148,7 +148,7 @@ def test_a_plugin_that_breaks_on_its_settings_is_named() -> None:
     assert str(problem) == text
 
 
-SLIP = "that is named there (if a secret was written there: only its name belongs into the file)"
+SLIP = "that is named here (if you wrote the secret itself: write only its name in the file)"
 
 
 class TestSources:
@@ -183,13 +183,13 @@ class TestSources:
         assert str(caught.value) == f"the environment variable {SLIP} is not set"
         with pytest.raises(ValueError) as caught:
             read_file(name)
-        assert str(caught.value).startswith(f"the file {SLIP} gives no secret (")
+        assert str(caught.value).startswith(f"the file {SLIP} cannot be read (")
 
     @pytest.mark.parametrize(
         ("content", "why"),
         [
-            (None, "gives no secret (it is not there)"),
-            (b"\xff\xfe", "gives no secret (it is not UTF-8)"),
+            (None, "cannot be read (file not found)"),
+            (b"\xff\xfe", "cannot be read (not UTF-8 text)"),
             (b"\r\n", "is empty"),
         ],
     )
@@ -202,7 +202,7 @@ class TestSources:
         assert str(caught.value) == f"the file {file} {why}"
 
     def test_a_folder_is_no_file(self, tmp_path: Path) -> None:
-        with pytest.raises(ValueError, match=r"gives no secret \(it is a folder\)"):
+        with pytest.raises(ValueError, match=r"cannot be read \(it is a directory\)"):
             read_file(str(tmp_path))
 
 
@@ -243,10 +243,10 @@ class TestWritable:
         for file in files:
             file.chmod(mode)
         assert self.said(files[2]) == [
-            f"idv.toml: warning: others than its owner may write this file (mode {mode:o}): chmod go-w",
-            f"other.toml: warning: others than its owner may write this file (mode {mode:o}): chmod go-w",
-            f"other.toml:3: warning: accounts.a.key: others than its owner may write the secret's file (mode {mode:o}): "
-            "chmod go-w",
+            f"idv.toml: warning: group or others can write this file (mode {mode:o}); run: chmod go-w",
+            f"other.toml: warning: group or others can write this file (mode {mode:o}); run: chmod go-w",
+            f"other.toml:3: warning: accounts.a.key: group or others can write the secret file (mode {mode:o}); "
+            "run: chmod go-w",
         ]
 
 

@@ -85,18 +85,18 @@ class TestRealWork:
             f"stripe.webhook_secret: {unsigned} endpoint's signing secret",
         ]
         assert good.stdout.splitlines()[2:] == [
-            "account atlas: credentials are good",
-            "account onfido: credentials are good",
-            "account stripe: credentials are good",
-            "account verifik: credentials are good",
-            "account verigram: credentials are good",
+            "account atlas: credentials are valid",
+            "account onfido: credentials are valid",
+            "account stripe: credentials are valid",
+            "account verifik: credentials are valid",
+            "account verigram: credentials are valid",
             f"{file}: 5 accounts, 0 routes, 2 warnings, no errors",
         ]
         monkeypatch.setenv("VERIGRAM_API_KEY", "wrong")
         monkeypatch.setenv("ATLAS_CLIENT_SECRET", "wrong")
         plain = run("config", "check", file, "--online")
         assert plain.exit_code == 1
-        ending = f"{file}: 5 accounts, 0 routes, 2 warnings, 2 accounts of them refused online"
+        ending = f"{file}: 5 accounts, 0 routes, 2 warnings, 2 accounts refused online"
         assert plain.stdout.splitlines()[-1] == ending
         bad = run("config", "check", file, "--online", "--json")
         assert bad.exit_code == 1
@@ -160,8 +160,8 @@ class TestRealWork:
             (("status", "verigram/none"), 1, "does not know this flow"),
             (("status", "nobody/none"), 2, "no account 'nobody'"),
             (("status", "nonsense"), 2, "account/vendor-id"),
-            (("upload", "verifik/x", "nonsense"), 2, "given as id=path"),
-            (("upload", "verifik/x", "id=/no/such/file.png"), 2, "idv: /no/such/file.png: there is no such file"),
+            (("upload", "verifik/x", "nonsense"), 2, "a document as id=path"),
+            (("upload", "verifik/x", "id=/no/such/file.png"), 2, "idv: /no/such/file.png: file not found"),
             (("open", "--product", "p", "--application-id", "a", "--reference", "r"), 2, "say which one"),
             (
                 ("open", "--product", "p", "--application-id", "a", "--reference", "r", "--country", "India"),
@@ -194,7 +194,7 @@ def test_no_configuration_is_said(tmp_path: Path) -> None:
 def test_plugins_are_listed(monkeypatch: pytest.MonkeyPatch) -> None:
     listed = json.loads(run("plugins", "--json").stdout)
     assert {row["name"] for row in listed["plugins"]} >= {"atlas", "verifik", "verigram"}
-    assert "Verigram: flow, result, callback" in run("plugins").output
+    assert "Verigram: flow, result, credentials" in run("plugins").output
     broken = Registry(dict(discover().found), (Broken(name="bad", distribution="dist-bad", reason="ImportError: no"),))
     monkeypatch.setattr("idv_core.cli.commands.discover", lambda: broken)
     result = run("plugins")
@@ -325,7 +325,7 @@ class TestErrorsAsJson:
         assert ended.value.exit_code == 5
         assert json.loads(capsys.readouterr().out)["error"] == {
             "kind": "OutcomeUnknown",
-            "message": "a open: lost (HTTP 500, retry after 30 s, not safe to repeat as it is)",
+            "message": "a open: lost (HTTP 500, retry after 30 s, not safe to retry unchanged)",
             "exit_code": 5,
             "account": "a",
             "operation": "open",
@@ -362,7 +362,7 @@ class TestDemo:
 
     def test_all_means_all(self, monkeypatch: pytest.MonkeyPatch) -> None:
         both = run("demo", "stripe", "--all")
-        assert (both.exit_code, both.stderr) == (2, "idv: name vendors or say --all, not both\n")
+        assert (both.exit_code, both.stderr) == (2, "idv: give vendor names or --all, not both\n")
         found = {**discover().found, "acme": Found(plugin=PLUGIN, distribution="idv-acme", version="1")}
         monkeypatch.setattr("idv_core.cli.commands.discover", lambda: Registry(found))
         monkeypatch.setattr("idv_core.cli.emulators.discover", lambda: Registry(found))
@@ -387,7 +387,7 @@ class TestDemo:
     def test_a_vendor_that_is_not_there(self) -> None:
         result = run("demo", "--stop", "nobody")
         assert result.exit_code == 2
-        assert "there is no vendor 'nobody'" in result.output
+        assert "'nobody' is not running" in result.output
 
 
 class TestOperating:
@@ -451,7 +451,7 @@ refuse = "no"
     def test_a_file_that_is_not_there(self, tmp_path: Path) -> None:
         done = run("config", "check", str(tmp_path / "none.toml"))
         assert done.exit_code == 2
-        assert done.stdout == f"{tmp_path / 'none.toml'}: cannot be read: there is no such file\n"
+        assert done.stdout == f"{tmp_path / 'none.toml'}: cannot be read: file not found\n"
 
     def test_every_attribute_can_be_given_to_explain(self, file: str) -> None:
         given = ("--product", "wallet", "--metadata", "channel=web", "--has", "email", "--birthdate", "1990-01-01")
@@ -475,10 +475,10 @@ refuse = "no"
     @pytest.mark.parametrize(
         ("args", "said"),
         [
-            (("--metadata", "channel"), "key=value is needed"),
-            (("--has", "shoes"), "--has shoes: there are email, phone_number, name"),
+            (("--metadata", "channel"), "must be key=value"),
+            (("--has", "shoes"), "--has shoes: must be one of email, phone_number, name"),
             (("--country", "XX"), "an ISO 3166-1 alpha-2 code"),
-            (("--config", "/no/such/file.toml"), "cannot be read: there is no such file"),
+            (("--config", "/no/such/file.toml"), "cannot be read: file not found"),
         ],
     )
     def test_what_is_wrong_with_a_question(self, file: str, args: tuple[str, ...], said: str) -> None:
@@ -490,7 +490,7 @@ refuse = "no"
     def test_no_ids(self, file: str, tmp_path: Path) -> None:
         (tmp_path / "ids").write_text("")
         done = run("route", "share", "--product", "x", "--ids", str(tmp_path / "ids"), "--config", file)
-        assert (done.exit_code, "there are no application ids" in done.stderr) == (2, True)
+        assert (done.exit_code, "the file has no application ids" in done.stderr) == (2, True)
 
     def test_the_schema_goes_to_a_file(self, tmp_path: Path) -> None:
         done = run("config", "schema", "-o", str(tmp_path / "s.json"))
@@ -501,7 +501,7 @@ refuse = "no"
     @pytest.mark.parametrize(
         ("case", "said"),
         [
-            ("not json", "cannot be read: it is no JSON"),
+            ("not json", "cannot be read: not JSON"),
             ("[]", "record results with: idv result REF --json > case.json"),
             ('{"flow": {"id": "f"}}', "this is no Result"),
             (

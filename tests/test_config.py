@@ -47,14 +47,14 @@ client_secret = { env = "VERIGRAM_API_KEY" }
 
 [webhooks]
 url = "https://platform.example/idv/"
-key = { env = "IDV_CALLBACK_KEY" }
+key = { env = "IDV_WEBHOOK_KEY" }
 """
 
 
 @pytest.fixture
 def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("VERIGRAM_API_KEY", "key-1")
-    monkeypatch.setenv("IDV_CALLBACK_KEY", "0123456789abcdef" * 2)
+    monkeypatch.setenv("IDV_WEBHOOK_KEY", "0123456789abcdef" * 2)
     monkeypatch.delenv("NOT_SET", raising=False)
     secret = tmp_path / "secret"
     secret.write_text("s3cr3t\n")
@@ -127,9 +127,9 @@ def test_all_problems_come_at_once(write) -> None:
         "2: acounts: there is no such section; did you mean 'accounts'?",
         "3: accounts.a.plugin: is missing; it names the vendor's plugin",
         "8: accounts.b.api_key: the environment variable NOT_SET is not set",
-        "9: accounts.b.secret: the file /no/such/file gives no secret (it is not there)",
+        "9: accounts.b.secret: the file /no/such/file cannot be read (file not found)",
         "10: accounts.c.base_url: is missing",
-        "12: accounts.c.api_key: a reference has one key, one of env, file",
+        "12: accounts.c.api_key: a secret reference has exactly one key, one of env, file",
         "14: accounts.c.limits.conect: there is no such setting; did you mean 'connect'?",
         "15: accounts.c.limits.read: a number of seconds above 0 is needed, this is a text",
         "16: accounts.d.base_url: is missing",
@@ -147,7 +147,7 @@ def test_all_problems_come_at_once(write) -> None:
 def test_a_literal_secret_is_an_error(write) -> None:
     text = '[accounts.a]\nplugin = "verigram"\nbase_url = "https://x.example"\napi_key = "literal-key"\n'
     (problem,) = problems(write(text))
-    assert problem.startswith("4: accounts.a.api_key: a secret is never written out")
+    assert problem.startswith("4: accounts.a.api_key: a secret must be a reference")
     assert "literal-key" not in problem
 
 
@@ -167,9 +167,9 @@ def test_plugins_settings_are_checked(write) -> None:
 
 
 def test_a_file_that_is_not_there_or_no_toml(write, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="cannot be read: there is no such file"):
+    with pytest.raises(ConfigError, match="cannot be read: file not found"):
         Gateway.load(tmp_path / "none.toml")
-    with pytest.raises(ConfigError, match="is not TOML"):
+    with pytest.raises(ConfigError, match="is not valid TOML"):
         Gateway.load(write("[accounts"))
     assert problems(write("")) == [" accounts: at least one account is needed, such as [accounts.atlas-india]"]
     assert problems(write("accounts = 3"))[0] == "1: accounts: a table is needed, such as [accounts.something]"
@@ -299,10 +299,10 @@ def test_what_is_no_duration_is_refused(wrong: object) -> None:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("[accounts", " is not TOML: expected ']' at the end of a table declaration (at the end of the file)"),
-        ("a = 1\n[a]\n", "2: is not TOML: cannot overwrite a value (column 3)"),
-        ("[accounts.a]\nx = 1\n[accounts.a]\n", "3: is not TOML: cannot declare a name twice (column 12)"),
-        ("x = y\n", "1: is not TOML: invalid value (column 5)"),
+        ("[accounts", " is not valid TOML: expected ']' at the end of a table declaration (at the end of the file)"),
+        ("a = 1\n[a]\n", "2: is not valid TOML: cannot overwrite a value (column 3)"),
+        ("[accounts.a]\nx = 1\n[accounts.a]\n", "3: is not valid TOML: cannot declare a name twice (column 12)"),
+        ("x = y\n", "1: is not valid TOML: invalid value (column 5)"),
     ],
 )
 def test_where_it_is_no_toml(write, text: str, problem: str) -> None:
@@ -480,9 +480,9 @@ class TestIncludes:
         with pytest.raises(ConfigError) as caught:
             load_configuration(tmp_path / "a.toml")
         assert [str(problem).removeprefix(f"{tmp_path}/") for problem in caught.value.problems] == [
-            "b.toml:1: include: 'a.toml' includes this file again",
-            "a.toml:1: include: there is no file 'none.toml'",
-            "a.toml:1: include: names of files are needed",
+            "b.toml:1: include: 'a.toml' includes this file again; remove one of the two includes",
+            "a.toml:1: include: no file matches 'none.toml'",
+            "a.toml:1: include: must be a file name or a list of file names",
             "b.toml:2: acounts: there is no such section; did you mean 'accounts'?",
         ]
 
@@ -499,12 +499,12 @@ class TestSecrets:
     @pytest.mark.parametrize(
         ("reference", "problem"),
         [
-            ('{ vault = "none" }', "the source 'vault' gives no secret of the name that stands there (KeyError)"),
-            ('{ vault = "leaky" }', "the source 'vault' gives no secret of the name that stands there (ValueError)"),
-            ("{ vault = 3 }", "vault names the secret by a text"),
+            ('{ vault = "none" }', "the secret source 'vault' cannot read the secret that is named here (KeyError)"),
+            ('{ vault = "leaky" }', "the secret source 'vault' cannot read the secret that is named here (ValueError)"),
+            ("{ vault = 3 }", "vault must be a string: the name of the secret"),
             (
                 '{ valt = "x" }',
-                "there is no source of secrets 'valt'; did you mean 'vault'? (there are: env, file, vault)",
+                "there is no secret source 'valt'; did you mean 'vault'? (there are: env, file, vault)",
             ),
             ('{ file = "EMPTY" }', "the file EMPTY is empty"),
         ],

@@ -310,7 +310,7 @@ class TestAccounts:
             "accounts.b.key: is missing",
             "accounts.b.retries: a whole number is needed, this is a text",
             "accounts.c.plugin: there is no plugin 'acmee'; did you mean 'acme'? (installed: acme; try: pip install idv-acmee)",
-            'accounts.d.key: a secret is never written out: give { env = "NAME" } or { file = "/run/secrets/name" } '
+            'accounts.d.key: a secret must be a reference: write { env = "NAME" } or { file = "/run/secrets/name" } '
             "in idv.toml, Secret(...) in Python",
             "accounts.e.base_url: http is not encrypted: https is needed (http only for this very machine)",
             "accounts.f: a table is needed",

@@ -370,7 +370,7 @@ class TestKeys:
         webhook = WebhookRequest(method="POST", path=address(with_keys(old), "done"))
         several = with_keys(f'[{{ file = "{tmp_path}/new" }}, {old}]')
         assert several.receive("acme-1", webhook).application_id == "APP-1"
-        with pytest.raises(ConfigError, match=r"webhooks.key: a secret is never written out"):
+        with pytest.raises(ConfigError, match=r"webhooks.key: a secret must be a reference"):
             with_keys('"0123456789-0123456789-0123456789-0123456789"')
 
 
@@ -913,8 +913,8 @@ class TestApp:
             await client.post(path, headers={"Signature": "wrong"})
             await client.post("/idv/somebody/x/" + path.split("/")[3])
         assert [(record.levelname, record.getMessage()) for record in caplog.records if record.name == "idv_core"] == [
-            ("WARNING", "callback refused: acme-1, done: the signature is wrong (401)"),
-            ("INFO", "callback refused: no account of ours, no purpose: no such address (404)"),
+            ("WARNING", "webhook refused: acme-1, done: the signature is wrong (401)"),
+            ("INFO", "webhook refused: no account of ours, no purpose: no such address (404)"),
         ]
 
     async def test_a_handlers_author_can_find_the_error(self, idv: Gateway, caplog: pytest.LogCaptureFixture) -> None:
@@ -929,8 +929,8 @@ class TestApp:
 
         client = self.over(WebhookApp(idv, handle))
         assert (await client.post("/acme-1" + address(idv, "done"))).status_code == 500
-        (text,) = [record.getMessage() for record in caplog.records if "could not be handled" in record.getMessage()]
-        assert text.startswith("callback could not be handled: acme-1, done: ValueError at ")
+        (text,) = [record.getMessage() for record in caplog.records if "handler failed" in record.getMessage()]
+        assert text.startswith("webhook handler failed: acme-1, done: ValueError at ")
         assert f"{__file__}:{handle.__code__.co_firstlineno + 4} in handle" in text
         assert f"caused by KeyError at {__file__}:{look_up.__code__.co_firstlineno + 1} in look_up" in text
         assert "Meera" not in caplog.text

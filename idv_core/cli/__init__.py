@@ -1,4 +1,4 @@
-"""The command `idv`. Needs the extra `cli`; `demo`, `emulate` and `specimen` need `testing` as well."""
+"""The command `idv` (extra `cli`). `demo`, `emulate` and `specimen` need the extra `testing` too."""
 
 from __future__ import annotations
 

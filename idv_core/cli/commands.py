@@ -1,4 +1,4 @@
-"""The commands."""
+"""The commands of `idv`."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
 )
 
-plugin = typer.Typer(name="plugin", help="For authors of plugins.", no_args_is_help=True)
+plugin = typer.Typer(name="plugin", help="Commands for plugin authors.", no_args_is_help=True)
 app.add_typer(operating.config)
 app.add_typer(operating.route)
 app.add_typer(operating.policy)
@@ -54,29 +54,29 @@ def every(
 
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Config = Annotated[Path, typer.Option("--config", "-c", help="The accounts.", envvar="IDV_CONFIG")]
-ShowLink = Annotated[bool, typer.Option("--show-link", help="Show the applicant's link, which is a secret.")]
-Ref = Annotated[str, typer.Argument(help="The flow's reference, account/vendor-id.")]
+Config = Annotated[Path, typer.Option("--config", "-c", help="The configuration file.", envvar="IDV_CONFIG")]
+ShowLink = Annotated[bool, typer.Option("--show-link", help="Show the applicant's link. It is a secret.")]
+Ref = Annotated[str, typer.Argument(help="The reference of the flow, as `idv open` printed it.")]
 _CONFIG = Path("idv.toml")
 _FLAWS = ("blurred", "edited", "expired", "mask", "multiple people", "printed photo")
 
 
 @app.command()
 def demo(
-    vendors: Annotated[
-        list[str] | None, typer.Argument(help="Plugins; those that have an emulator if none is named.")
-    ] = None,
-    every: Annotated[bool, typer.Option("--all", help="Every plugin that is installed must take part.")] = False,
-    two_people: Annotated[bool, typer.Option("--two-people", help="Mix the papers of two people.")] = False,
-    stop: Annotated[str | None, typer.Option(help="Stop this vendor's emulator half-way.")] = None,
+    vendors: Annotated[list[str] | None, typer.Argument(help="The plugins; default: all with an emulator.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="Require every installed plugin to take part.")] = False,
+    two_people: Annotated[
+        bool, typer.Option("--two-people", help="Submit one person's documents with another person's selfie.")
+    ] = False,
+    stop: Annotated[str | None, typer.Option(help="Stop the emulator of this vendor half-way.")] = None,
     json: Json = False,
 ) -> None:
-    """Give one order to every vendor's emulator, take the applicant through, and show the results side by side."""
+    """Send one order to every vendor's emulator, complete each verification, and show the results side by side."""
     with reported(json):
         from .demo import run_demo
 
         if every and vendors:
-            raise ValueError("name vendors or say --all, not both")
+            raise ValueError("give vendor names or --all, not both")
         wanted = sorted(discover().found) if every else vendors or ()
         code = run_demo(wanted, two_people=two_people, stop=stop, json_wanted=json)
     raise typer.Exit(code)
@@ -84,32 +84,34 @@ def demo(
 
 @app.command()
 def emulate(
-    vendors: Annotated[list[str] | None, typer.Argument(help="Plugins; all if none is named.")] = None,
-    port: Annotated[int, typer.Option(help="First port; 0 for free ones.", min=0, max=65535)] = 0,
-    pace: Annotated[float, typer.Option(help="Seconds that a vendor takes for a stage of its work.")] = 1.0,
+    vendors: Annotated[list[str] | None, typer.Argument(help="The plugins; default: all with an emulator.")] = None,
+    port: Annotated[int, typer.Option(help="The first port; 0 for free ports.", min=0, max=65535)] = 0,
+    pace: Annotated[float, typer.Option(help="Seconds that an emulated vendor takes for each step.")] = 1.0,
     json: Json = False,
 ) -> None:
-    """Run emulators until Ctrl-C, and print account settings for them."""
+    """Run emulators until Ctrl-C and print account settings for them."""
     with reported(json):
-        from .emulators import raise_emulators
+        from .emulators import start_emulators
 
-        raised = raise_emulators(vendors or (), _seconds("--pace", pace), port)
+        running = start_emulators(vendors or (), _seconds("--pace", pace), port)
     stopped = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
-    settings = {vendor.name: vendor.emulation.settings(vendor.served.url) for vendor in raised}
+    settings = {vendor.name: vendor.emulation.settings(vendor.served.url) for vendor in running}
     if json:
         as_json({name: {key: _shown(value) for key, value in given.items()} for name, given in settings.items()})
     else:
         typer.echo(_as_toml(settings))
     stopped.wait()
-    for vendor in raised:
+    for vendor in running:
         vendor.served.stop()
 
 
 @app.command()
 def plugins(
-    levels: Annotated[bool, typer.Option("--levels", help="Grade each, which takes half a minute for each.")] = False,
+    levels: Annotated[
+        bool, typer.Option("--levels", help="Grade each plugin; takes half a minute per plugin.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """List the installed plugins and what they can do."""
@@ -145,10 +147,10 @@ def plugins(
 
 @app.command(name="new-plugin")
 def begin_plugin(
-    name: Annotated[str, typer.Argument(help="The vendor, in small letters, such as my-vendor.")],
-    into: Annotated[Path, typer.Option(help="The folder in which to make it.")] = Path(),
+    name: Annotated[str, typer.Argument(help="The vendor in lower case, such as my-vendor.")],
+    into: Annotated[Path, typer.Option(help="The parent directory.")] = Path(),
 ) -> None:
-    """Make a whole plugin to begin with: it installs, and passes the suite's first level."""
+    """Create a complete plugin to start from. It installs and passes the first level of the suite."""
     with reported():
         from ..testing.scaffolding import new_plugin
 
@@ -158,9 +160,9 @@ def begin_plugin(
 
 @plugin.command(name="check")
 def check_plugin(
-    name: Annotated[str, typer.Argument(help="An installed plugin that names its harness.")], json: Json = False
+    name: Annotated[str, typer.Argument(help="An installed plugin that declares a harness.")], json: Json = False
 ) -> None:
-    """Grade a plugin: every point with its evidence, or with what remains to be done. Takes about a minute."""
+    """Grade a plugin: each point with its evidence or with what is left to do. Takes about a minute."""
     with reported(json):
         from ..testing import levels
 
@@ -180,8 +182,8 @@ def open_flow(
     product: Annotated[str, typer.Option(help="Your product.")],
     application_id: Annotated[str, typer.Option(help="Your id of the application.")],
     reference: Annotated[str, typer.Option(help="Your id of the applicant.")],
-    account: Annotated[str | None, typer.Option(help="Which account, instead of what the routes say.")] = None,
-    tenant: Annotated[str | None, typer.Option(help="Your tenant, for routes.")] = None,
+    account: Annotated[str | None, typer.Option(help="The account; default: the routes choose.")] = None,
+    tenant: Annotated[str | None, typer.Option(help="Your tenant; routes may use it.")] = None,
     name: str | None = None,
     given_name: str | None = None,
     family_name: str | None = None,
@@ -189,19 +191,19 @@ def open_flow(
     phone_number: Annotated[str | None, typer.Option(help="E.164, such as +573005550101.")] = None,
     country: Annotated[str | None, typer.Option(help="ISO 3166-1 alpha-2, such as IN.")] = None,
     locale: str = "en",
-    template: Annotated[str | None, typer.Option(help="The vendor's template, if not the account's.")] = None,
+    template: Annotated[str | None, typer.Option(help="The vendor's template; default: the account's.")] = None,
     return_url: str | None = None,
     recover: Annotated[
-        bool, typer.Option("--recover", help="After exit code 5: find the flow that may have been opened.")
+        bool, typer.Option("--recover", help="After exit code 5: look up the flow that may have been opened.")
     ] = False,
     since: Annotated[
-        datetime | None, typer.Option(help="With --recover: when the lost opening began, as the error says (UTC).")
+        datetime | None, typer.Option(help="With --recover: when the lost `open` began (UTC); the error tells it.")
     ] = None,
     config: Config = _CONFIG,
     show_link: ShowLink = False,
     json: Json = False,
 ) -> None:
-    """Open a flow."""
+    """Open a flow. Prints its reference and status."""
     with reported(json), Gateway.load(config) as idv:
         applicant = Applicant(
             reference=reference,
@@ -232,21 +234,21 @@ def open_flow(
 def upload(
     ref: Ref,
     documents: Annotated[list[str], typer.Argument(help="id=path or id=https://...")],
-    selfie: Annotated[Path | None, typer.Option(help="A picture of the applicant's face.")] = None,
-    submit: Annotated[bool, typer.Option("--submit", help="Say that this is all.")] = False,
+    selfie: Annotated[Path | None, typer.Option(help="A photo of the applicant's face.")] = None,
+    submit: Annotated[bool, typer.Option("--submit", help="Tell the vendor that all documents are uploaded.")] = False,
     config: Config = _CONFIG,
     json: Json = False,
 ) -> None:
-    """Hand documents in."""
+    """Upload documents."""
     with reported(json), Gateway.load(config) as idv:
-        handed_in = [_document(text) for text in documents] + ([Document.selfie(path=selfie)] if selfie else [])
-        flow = idv.upload(ref, handed_in)
+        uploads = [_document(text) for text in documents] + ([Document.selfie(path=selfie)] if selfie else [])
+        flow = idv.upload(ref, uploads)
         show_flow(idv.submit(flow) if submit else flow, json_wanted=json, link=False)
 
 
 @app.command()
 def status(ref: Ref, config: Config = _CONFIG, json: Json = False) -> None:
-    """Ask how far a flow is."""
+    """Show the status of a flow."""
     with reported(json), Gateway.load(config) as idv:
         show_flow(idv.status(ref), json_wanted=json, link=False)
 
@@ -260,7 +262,7 @@ def link(ref: Ref, config: Config = _CONFIG, json: Json = False, show_link: Show
 
 @app.command()
 def result(ref: Ref, config: Config = _CONFIG, json: Json = False) -> None:
-    """Show the evidence as it stands, and the decision."""
+    """Show the evidence so far and the decision."""
     with reported(json), Gateway.load(config) as idv:
         show_result(idv.result(ref), json_wanted=json)
 
@@ -268,11 +270,11 @@ def result(ref: Ref, config: Config = _CONFIG, json: Json = False) -> None:
 @app.command()
 def wait(
     ref: Ref,
-    deadline: Annotated[float, typer.Option(help="Seconds to wait at the most.")] = 600.0,
+    deadline: Annotated[float, typer.Option(help="Seconds to wait at most.")] = 600.0,
     config: Config = _CONFIG,
     json: Json = False,
 ) -> None:
-    """Wait for a flow to end and show the result."""
+    """Wait until a flow is final and show the result."""
 
     def progress(seen: Result) -> None:
         typer.echo(f"{seen.flow.ref}: {seen.status.value}", err=True)
@@ -288,11 +290,9 @@ def specimen(
     ],
     person: Annotated[str, typer.Argument(help="meera, rohan, ana, luis, aigerim, daniyar; all are invented.")],
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="The file; {kind}-{person}.png if not given.")
+        Path | None, typer.Option("--output", "-o", help="The file; default: {kind}-{person}.png.")
     ] = None,
-    flaw: Annotated[
-        str | None, typer.Option(help=f"What an emulator is to find wrong with it: {', '.join(_FLAWS)}.")
-    ] = None,
+    flaw: Annotated[str | None, typer.Option(help=f"A flaw for the emulators to find: {', '.join(_FLAWS)}.")] = None,
     json: Json = False,
 ) -> None:
     """Make an invented document, marked SPECIMEN, that the emulators can read."""
@@ -300,9 +300,9 @@ def specimen(
         from ..testing.specimens import KINDS, PEOPLE, make_specimen
 
         if kind not in KINDS or person not in PEOPLE:
-            raise ValueError(f"there are the kinds {', '.join(KINDS)} and the people {', '.join(PEOPLE)}")
+            raise ValueError(f"unknown kind or person; kinds: {', '.join(KINDS)}; people: {', '.join(PEOPLE)}")
         if flaw is not None and flaw not in _FLAWS:
-            raise ValueError(f"--flaw: there are {', '.join(_FLAWS)}")
+            raise ValueError(f"--flaw must be one of {', '.join(_FLAWS)}")
         file = output or Path(f"{kind}-{person}.png")
         file.write_bytes(make_specimen(kind, PEOPLE[person], flaw=flaw))
         if json:
@@ -327,11 +327,11 @@ def _levels(names: list[str]) -> dict[str, str]:
 def _document(text: str) -> Document:
     id, equals, place = text.partition("=")
     if not equals or not id or not place:
-        raise ValueError(f"{text!r}: a document is given as id=path or id=https://...")
+        raise ValueError(f"{text!r}: write a document as id=path or id=https://...")
     if place.startswith(("http://", "https://")):
         return Document(id, url=place)
     if not Path(place).is_file():
-        raise ValueError(f"{place}: there is no such file")
+        raise ValueError(f"{place}: file not found")
     return Document(id, path=place)
 
 
@@ -340,8 +340,8 @@ def _shown(value: Any) -> Any:
 
 
 def _as_toml(settings: dict[str, dict[str, Any]]) -> str:
-    """Account settings as they go into idv.toml, and the environment that they refer to. Emulators' secrets are no secrets."""
-    exports, lines = [f"export IDV_CALLBACK_KEY={secrets.token_hex(32)}"], []
+    """Account settings for idv.toml, and the environment variables they refer to. Secrets of emulators need no protection."""
+    exports, lines = [f"export IDV_WEBHOOK_KEY={secrets.token_hex(32)}"], []
     for name, given in settings.items():
         lines += [f"[accounts.{name}]", f'plugin = "{name}"', "test = true"]
         for key, value in given.items():
@@ -351,6 +351,6 @@ def _as_toml(settings: dict[str, dict[str, Any]]) -> str:
                 lines.append(f'{key} = {{ env = "{variable}" }}')
             else:
                 lines.append(f'{key} = "{value}"')
-        lines += ["limits.allow_private_urls = true   # documents lie on this machine", ""]
-    webhooks = ["[webhooks]", 'url = "http://127.0.0.1:8000/idv"', 'key = { env = "IDV_CALLBACK_KEY" }']
+        lines += ["limits.allow_private_urls = true   # the documents are on this machine", ""]
+    webhooks = ["[webhooks]", 'url = "http://127.0.0.1:8000/idv"', 'key = { env = "IDV_WEBHOOK_KEY" }']
     return "\n".join(["# environment", *exports, "", "# idv.toml", *lines, *webhooks])

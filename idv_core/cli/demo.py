@@ -1,4 +1,4 @@
-"""`idv demo`: one order, one policy, every vendor's emulator, one table at the end. All over real HTTP."""
+"""`idv demo`: one order and one policy for every vendor's emulator, over real HTTP, and one table of results."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from ..testing.emulation import Scene
 from ..testing.files import FileServer
 from ..testing.specimens import PEOPLE
 from ..webhooks import Received, WebhookApp
-from .emulators import OnStage, raise_emulators
+from .emulators import RunningEmulator, start_emulators
 from .output import FAILED, OK, as_json, console, result_rows, table
 
-# Atlas-like vendors only score; these are the bounds that their own advice suggests.
+# Some vendors only give scores; these are the thresholds that they recommend.
 _POLICY = Policy(name="demo", thresholds={"cross_check": Threshold(approve_at=0.8, decline_below=0.6)})
 _PERSON, _OTHER = PEOPLE["meera"], PEOPLE["rohan"]
 _ORDER = FlowOrder(
@@ -45,7 +45,7 @@ _DEADLINE = timedelta(seconds=60)
 
 @attrs.frozen
 class Ending:
-    """How it went with one vendor."""
+    """The result of one vendor, or why there is none."""
 
     name: str
     result: Result | None
@@ -61,30 +61,30 @@ class Demo:
     two_people: bool
     stop: str | None
     quiet: bool
-    called_back: set[str] = attrs.field(factory=set)
+    notified: set[str] = attrs.field(factory=set)
     lock: threading.Lock = attrs.field(factory=threading.Lock)
 
     def run(self) -> list[Ending]:
         shelf = FileServer()
-        raised = raise_emulators(self.vendors, _PACE)
-        if self.stop is not None and self.stop not in [vendor.name for vendor in raised]:
-            names = ", ".join(vendor.name for vendor in raised)
-            for vendor in raised:
+        running = start_emulators(self.vendors, _PACE)
+        if self.stop is not None and self.stop not in [vendor.name for vendor in running]:
+            names = ", ".join(vendor.name for vendor in running)
+            for vendor in running:
                 vendor.served.stop()
-            raise ValueError(f"--stop: there is no vendor {self.stop!r} (there are: {names})")
+            raise ValueError(f"--stop: {self.stop!r} is not running; choose one of {names}")
         try:
             with (
                 serve(shelf.app) as files,
                 _WebhookServer() as platform,
-                self._gateway(raised, platform) as idv,
-                ThreadPoolExecutor(len(raised)) as pool,
+                self._gateway(running, platform) as idv,
+                ThreadPoolExecutor(len(running)) as pool,
             ):
-                return list(pool.map(lambda vendor: self._play(idv, vendor, shelf, files), raised))
+                return list(pool.map(lambda vendor: self._play(idv, vendor, shelf, files), running))
         finally:
-            for vendor in raised:
+            for vendor in running:
                 vendor.served.stop()
 
-    def _gateway(self, raised: list[OnStage], platform: _WebhookServer) -> Gateway:
+    def _gateway(self, running: list[RunningEmulator], platform: _WebhookServer) -> Gateway:
         accounts = [
             Account(
                 vendor.name,
@@ -95,7 +95,7 @@ class Demo:
                 limits=Limits(allow_private_urls=True),
                 test=True,
             )
-            for vendor in raised
+            for vendor in running
         ]
         webhooks = Webhooks(f"{platform.served.url}/idv", Secret(secrets.token_hex(32)))
         idv = Gateway(accounts, webhooks=webhooks, policy=_POLICY)
@@ -103,10 +103,10 @@ class Demo:
         return idv
 
     def _on_received(self, received: Received) -> None:
-        self.called_back.add(received.account)
-        self._say(received.account, f"calls back: {received.event}")
+        self.notified.add(received.account)
+        self._say(received.account, f"webhook: {received.event}")
 
-    def _play(self, idv: Gateway, vendor: OnStage, shelf: FileServer, files: Served) -> Ending:
+    def _play(self, idv: Gateway, vendor: RunningEmulator, shelf: FileServer, files: Served) -> Ending:
         name = vendor.name
         scene = Scene(
             person=_PERSON,
@@ -122,7 +122,7 @@ class Demo:
             if self.stop == name:
                 vendor.served.stop()
                 self._say(name, "emulator stopped")
-                # it does not come back
+                # it does not restart
                 deadline = timedelta(seconds=3)
             seen: list[str] = []
 
@@ -135,7 +135,7 @@ class Demo:
         except IdvError as error:
             self._say(name, "unavailable")
             return Ending(name, None, error=str(error))
-        return Ending(name, result, "webhook" if name in self.called_back else "polling")
+        return Ending(name, result, "webhook" if name in self.notified else "polling")
 
     def _say(self, name: str, text: str) -> None:
         if not self.quiet:
@@ -144,7 +144,7 @@ class Demo:
 
 
 class _WebhookServer:
-    """Where the vendors call back to; the gateway is mounted once its address is known."""
+    """The server that receives webhooks. The gateway is mounted once its address is known."""
 
     def __init__(self) -> None:
         self.app = Starlette()
@@ -159,7 +159,14 @@ class _WebhookServer:
 
 
 def run_demo(vendors: Iterable[str] = (), *, two_people: bool, stop: str | None, json_wanted: bool) -> int:
-    """Run it with these vendors, or with all that have an emulator, and print the table; the exit code."""
+    """Run the demo, print the table, and return the exit code.
+
+    Args:
+        vendors: Names of plugins; default: all with an emulator.
+        two_people: Submit one person's documents with another person's selfie.
+        stop: Stop the emulator of this vendor half-way.
+        json_wanted: Print JSON instead of the table.
+    """
     endings = Demo(tuple(vendors), two_people, stop, json_wanted).run()
     results = [ending.result for ending in endings if ending.result is not None]
     if json_wanted:

@@ -1,4 +1,4 @@
-"""Emulators, file server and webhook server on loopback ports: what `idv demo` and `idv emulate` stand on."""
+"""Starts emulators on loopback ports, for `idv demo` and `idv emulate`."""
 
 from __future__ import annotations
 
@@ -17,16 +17,26 @@ _LAST_PORT = 65535
 
 
 @attrs.define
-class OnStage:
-    """One vendor that is being emulated."""
+class RunningEmulator:
+    """The running emulator of one vendor."""
 
     name: str
     emulation: Emulation
     served: Served
 
 
-def raise_emulators(names: Iterable[str], pace: timedelta, port: int = 0) -> list[OnStage]:
-    """Start the emulators of these plugins, or of all that have one. Ports are free ones, or count up from `port`."""
+def start_emulators(names: Iterable[str], pace: timedelta, port: int = 0) -> list[RunningEmulator]:
+    """Start emulators.
+
+    Args:
+        names: Names of plugins; default: all with an emulator.
+        pace: How long an emulated vendor takes for each step.
+        port: The first port; 0 for free ports.
+
+    Raises:
+        PluginError: A plugin has no emulator.
+        ValueError: There are not enough ports.
+    """
     registry = discover()
     clock = SystemClock()
     wanted = list(names)
@@ -34,16 +44,18 @@ def raise_emulators(names: Iterable[str], pace: timedelta, port: int = 0) -> lis
     emulations = {name: emulation for name, emulation in made.items() if emulation is not None}
     lacking = [name for name in wanted if name not in emulations]
     if lacking:
-        raise PluginError(f"plugin {lacking[0]!r} has no emulator")
+        raise PluginError(f"plugin {lacking[0]!r} has no emulator; leave it out")
     if not emulations:
         raise PluginError(
-            "no installed plugin has an emulator; install one, such as: pip install 'idv-atlas[emulator]'"
+            "no installed plugin has an emulator; install one, for example: pip install 'idv-atlas[emulator]'"
         )
     if port + len(emulations) - 1 > _LAST_PORT:
         raise ValueError(
-            f"--port {port}: {len(emulations)} emulators need as many ports, and {_LAST_PORT} is the last one"
+            f"--port {port}: the first port for {len(emulations)} emulators is {_LAST_PORT + 1 - len(emulations)} at most"
         )
     return [
-        OnStage(name, emulation, Served(emulation.emulator.app, emulation.emulator.tick, port and port + index).start())
+        RunningEmulator(
+            name, emulation, Served(emulation.emulator.app, emulation.emulator.tick, port and port + index).start()
+        )
         for index, (name, emulation) in enumerate(emulations.items())
     ]

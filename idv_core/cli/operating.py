@@ -1,4 +1,4 @@
-"""What operations do: check and describe the file, explain a route, try a policy on recorded results."""
+"""Commands for operations: check the configuration, explain routes, test policies on recorded results."""
 
 from __future__ import annotations
 
@@ -25,30 +25,32 @@ from ..registry import Registry, discover
 from .output import FAILED, USAGE, as_json, reported
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Config = Annotated[Path, typer.Option("--config", "-c", help="The file.", envvar="IDV_CONFIG")]
+Config = Annotated[Path, typer.Option("--config", "-c", help="The configuration file.", envvar="IDV_CONFIG")]
 NoSecrets = Annotated[
-    bool, typer.Option("--without-secrets", help="Look at references to secrets, do not follow them.")
+    bool, typer.Option("--without-secrets", help="Check secret references without reading the secrets.")
 ]
 _FILE = Path("idv.toml")
 
 config = typer.Typer(name="config", help="Check and describe idv.toml.", no_args_is_help=True)
-route = typer.Typer(name="route", help="Ask where orders go.", no_args_is_help=True)
-policy = typer.Typer(name="policy", help="Try policies.", no_args_is_help=True)
+route = typer.Typer(name="route", help="Explain where orders go.", no_args_is_help=True)
+policy = typer.Typer(name="policy", help="Test policies.", no_args_is_help=True)
 
 
 @config.command(name="check")
 def check_config(
-    file: Annotated[Path, typer.Argument(help="The file.", envvar="IDV_CONFIG")] = _FILE,
-    online: Annotated[bool, typer.Option("--online", help="Try each account's credentials; opens nothing.")] = False,
+    file: Annotated[Path, typer.Argument(help="The configuration file.", envvar="IDV_CONFIG")] = _FILE,
+    online: Annotated[
+        bool, typer.Option("--online", help="Test the credentials of each account. Opens nothing.")
+    ] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Treat warnings as errors.")] = False,
     without_secrets: NoSecrets = False,
     json: Json = False,
 ) -> None:
-    """Report everything that is wrong, each with its line. What passes here, the gateway takes."""
+    """Report all problems of the file, each with its line. A file that passes here is accepted by the gateway."""
     with reported(json):
         registry = discover()
         if online and without_secrets:
-            raise ValueError("--online needs the secrets, so it does not go with --without-secrets")
+            raise ValueError("--online needs the secrets: leave out --without-secrets")
         checked = _checked(file, registry, without_secrets)
         tried = _try_credentials(checked) if online and not checked.errors else []
     problems = list(checked.problems)
@@ -66,7 +68,7 @@ def check_config(
             counts = [_counted(len(found.accounts), "account"), _counted(len(found.routes), "route")]
             counts += [_counted(len(problems), "warning")] if problems else []
             failed = sum(line["failed"] for line in tried)
-            ending = f"{_counted(failed, 'account')} of them refused online" if failed else "no errors"
+            ending = f"{_counted(failed, 'account')} refused online" if failed else "no errors"
             typer.echo(f"{file}: {', '.join(counts)}, {ending}")
     if wrong:
         raise typer.Exit(USAGE)
@@ -76,33 +78,37 @@ def check_config(
 
 @config.command()
 def schema(
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="The file; printed if not given.")] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="The file; default: print.")] = None,
 ) -> None:
-    """Print the JSON Schema of idv.toml for the installed plugins, for editors."""
+    """Print the JSON Schema of idv.toml for editors. It covers the installed plugins."""
     with reported():
         made = schema_of(discover())
         if output is None:
             as_json(made)
         else:
             output.write_text(json_.dumps(made, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
-            typer.echo(f"{output}: begin idv.toml with the line '#:schema {output}'")
+            typer.echo(f"{output}: start idv.toml with the line '#:schema {output}'")
 
 
 Product = Annotated[str, typer.Option(help="Your product.")]
-Country = Annotated[str | None, typer.Option(help="The applicant's, ISO 3166-1 alpha-2.")]
+Country = Annotated[str | None, typer.Option(help="Country of the applicant, ISO 3166-1 alpha-2.")]
 Tenant = Annotated[str | None, typer.Option(help="Your tenant.")]
-Locale = Annotated[str, typer.Option(help="The applicant's, BCP 47.")]
-Documents = Annotated[list[str] | None, typer.Option("--document", help="A type that is needed; may be repeated.")]
-Metadata = Annotated[list[str] | None, typer.Option(help="key=value; may be repeated.")]
-Has = Annotated[list[str] | None, typer.Option(help="email, phone_number or name: what is known of the applicant.")]
-Birthdate = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="For routes by age.")]
-At = Annotated[datetime | None, typer.Option(help="The moment, UTC; now if not given.")]
+Locale = Annotated[str, typer.Option(help="Locale of the applicant, BCP 47.")]
+Documents = Annotated[list[str] | None, typer.Option("--document", help="A required document type; repeatable.")]
+Metadata = Annotated[list[str] | None, typer.Option(help="key=value; repeatable.")]
+Has = Annotated[
+    list[str] | None, typer.Option(help="What is known about the applicant: email, phone_number or name; repeatable.")
+]
+Birthdate = Annotated[
+    datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Birthdate of the applicant, for routes by age.")
+]
+At = Annotated[datetime | None, typer.Option(help="The time in UTC; default: now.")]
 
 
 @route.command()
 def explain(
     product: Product,
-    application_id: Annotated[str, typer.Option(help="Your id of the application; it decides splits.")] = "APP-1",
+    application_id: Annotated[str, typer.Option(help="Your id of the application; splits depend on it.")] = "APP-1",
     country: Country = None,
     tenant: Tenant = None,
     locale: Locale = "en",
@@ -115,7 +121,7 @@ def explain(
     without_secrets: NoSecrets = False,
     json: Json = False,
 ) -> None:
-    """Show where an order would go and why: every route tried, every condition, the bucket, the accounts, the policy."""
+    """Show where an order would go and why: routes, conditions, bucket, accounts, policy."""
     with reported(json):
         order = _order(product, application_id, country, tenant, locale, document, metadata, has, birthdate)
         with _gateway(config, without_secrets) as idv:
@@ -129,8 +135,8 @@ def explain(
 @route.command()
 def share(
     product: Product,
-    ids: Annotated[Path | None, typer.Option(help="A file with an application id on each line.")] = None,
-    count: Annotated[int, typer.Option(help="Without a file: so many ids, APP-1 and on.", min=1)] = 10_000,
+    ids: Annotated[Path | None, typer.Option(help="A file with one application id per line.")] = None,
+    count: Annotated[int, typer.Option(help="Without --ids: the number of ids, APP-1, APP-2, ...", min=1)] = 10_000,
     country: Country = None,
     tenant: Tenant = None,
     locale: Locale = "en",
@@ -143,11 +149,11 @@ def share(
     without_secrets: NoSecrets = False,
     json: Json = False,
 ) -> None:
-    """Count to which accounts many applications would go that differ in their id only, beside what the split wants."""
+    """Count to which accounts many applications would go, beside the shares of the split."""
     with reported(json):
         names = ids.read_text(encoding="utf-8").split() if ids else [f"APP-{number}" for number in range(1, count + 1)]
         if not names:
-            raise ValueError(f"{ids}: there are no application ids")
+            raise ValueError(f"{ids}: the file has no application ids")
         order = _order(product, names[0], country, tenant, locale, document, metadata, has, birthdate)
         moment = at.replace(tzinfo=UTC) if at else None
         with _gateway(config, without_secrets) as idv:
@@ -178,12 +184,14 @@ def _share(account: str, count: int, total: int, percent: float | None) -> dict[
 
 @policy.command(name="test")
 def try_policy(
-    file: Annotated[Path, typer.Argument(help="A file with [policies.…].")],
-    cases: Annotated[list[Path], typer.Argument(help="Recorded results: what idv result --json printed.")],
-    name: Annotated[str | None, typer.Option("--policy", help="For all cases, instead of the policy of each.")] = None,
+    file: Annotated[Path, typer.Argument(help="A file with policies.")],
+    cases: Annotated[list[Path], typer.Argument(help="Recorded results, printed by idv result --json.")],
+    name: Annotated[
+        str | None, typer.Option("--policy", help="The policy for all cases; default: each case's own.")
+    ] = None,
     json: Json = False,
 ) -> None:
-    """Judge recorded results by the policies of a file and show which decisions flip. Exit code 1 if any does."""
+    """Evaluate recorded results with the policies of a file and show which decisions change. Exit code 1 if any does."""
     with reported(json):
         policies = read_policies(file)
         rows = [_case(path, policies, name, file) for path in cases]
@@ -217,7 +225,7 @@ def _order(
 ) -> FlowOrder:
     unknown = [name for name in has or () if name not in _INVENTED]
     if unknown:
-        raise ValueError(f"--has {unknown[0]}: there are {', '.join(_INVENTED)}")
+        raise ValueError(f"--has {unknown[0]}: must be one of {', '.join(_INVENTED)}")
     known = {name: _INVENTED[name] for name in has or ()}
     born = birthdate.date() if birthdate else None
     return FlowOrder(
@@ -251,7 +259,11 @@ def _try_credentials(checked: Checked) -> list[dict[str, Any]]:
     with Gateway(checked.configuration) as idv:
         for account in idv.accounts:
             try:
-                said = "credentials are good" if idv.check_credentials(account=account) else "cannot be tried"
+                said = (
+                    "credentials are valid"
+                    if idv.check_credentials(account=account)
+                    else "cannot be tested at this vendor"
+                )
                 tried.append({"account": account, "credentials": said, "failed": False})
             except IdvError as error:
                 tried.append({"account": account, "credentials": str(error), "failed": True})
@@ -265,7 +277,7 @@ def _counted(count: int, what: str) -> str:
 def _pair(text: str) -> tuple[str, str]:
     key, equals, value = text.partition("=")
     if not equals:
-        raise ValueError(f"--metadata {text}: key=value is needed")
+        raise ValueError(f"--metadata {text}: must be key=value")
     return key, value
 
 
@@ -276,7 +288,9 @@ def _case(path: Path, policies: Any, name: str | None, file: Path) -> dict[str, 
     chosen: Policy | None = policies.get(wanted, Policy() if wanted == "default" else None)
     if chosen is None:
         there = ", ".join(sorted(policies)) or "none"
-        problem = Problem("policies", f"there is no policy {wanted!r}, which {path} was judged by (there are: {there})")
+        problem = Problem(
+            "policies", f"there is no policy {wanted!r}, which {path} was evaluated with (there are: {there})"
+        )
         raise ConfigError.of((attrs.evolve(problem, place=str(file)),))
     now = evaluate(chosen, recorded, recorded.received_at or datetime.now(UTC))
     return {
@@ -293,7 +307,7 @@ def _recorded(path: Path) -> Result:
     try:
         data = json_.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError) as error:
-        why = "there is no such file" if isinstance(error, FileNotFoundError) else "it is no JSON"
+        why = "file not found" if isinstance(error, FileNotFoundError) else "not JSON"
         raise ValueError(f"{path}: cannot be read: {why}") from None
     if isinstance(data, dict):
         data.pop("ref", None)

@@ -1,4 +1,4 @@
-"""A whole configuration as one value: what the file says, or what a program puts together."""
+"""A whole configuration as one value, read from a file or made in Python."""
 
 from __future__ import annotations
 
@@ -17,11 +17,18 @@ from .toml_lines import Places
 
 @attrs.frozen(kw_only=True)
 class Configuration:
-    """Accounts, where vendors call back to, routes, and policies by name; the policy "default" is for routes that name none.
+    """Accounts, webhooks, routes and policies.
 
-    `webhooks` may be a mapping whose `key` is a reference. Without routes an order goes to the one account, or to the one
-    that the caller names. What was read from a file has `places`, and may have `problems` that nobody has raised yet;
-    `unread` are accounts and policies that are there but could not be read.
+    Without routes, an order goes to the only account, or to the account that the caller names.
+
+    Args:
+        accounts: The accounts. Each name occurs once.
+        webhooks: Where vendors reach you: a `Webhooks`, or a mapping whose `key` is a secret reference.
+        routes: Which orders go to which account; see `Route`.
+        policies: Policies by name. "default" is for routes that name none.
+        places: The line of each part, if it was read from a file.
+        problems: What is wrong with the file. The gateway raises them as one `ConfigError`.
+        unread: The accounts and policies that are in the file and could not be read.
     """
 
     accounts: tuple[Account, ...] = attrs.field(converter=as_tuple)

@@ -1,4 +1,4 @@
-"""Files that others than their owner may write: whoever can, decides where applicants go, or with which key we call."""
+"""Warns about files that group or others can write: they could redirect applicants or replace a key."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from .toml_lines import Path
 
 
 def writable(configuration: Configuration) -> Iterator[Problem]:
-    """A warning for each file of the configuration, and for each file with a secret, that group or others may write."""
+    """A warning for each configuration file and each secret file that group or others can write."""
     for file in dict.fromkeys(place.file for place in configuration.places.values()):
         if mode := _open_to_others(file):
-            yield Problem("", f"others than its owner may write this file (mode {mode:o}): chmod go-w", file, True)
+            yield Problem("", f"group or others can write this file (mode {mode:o}); run: chmod go-w", file, True)
     problems = Problems(configuration.places)
     tables: list[tuple[Path, object]] = [
         (("accounts", account.name), account.settings) for account in configuration.accounts
@@ -24,13 +24,13 @@ def writable(configuration: Configuration) -> Iterator[Problem]:
     for path, table in (*tables, (("webhooks",), configuration.webhooks)):
         for where, name in _files(table, path):
             if mode := _open_to_others(name):
-                text = f"others than its owner may write the secret's file (mode {mode:o}): chmod go-w"
+                text = f"group or others can write the secret file (mode {mode:o}); run: chmod go-w"
                 problems.add(where, text, is_warning=True)
     yield from problems.found
 
 
 def _files(settings: object, path: Path) -> Iterator[tuple[Path, str]]:
-    """The references to files in settings, which stand alone or in lists."""
+    """The file references in settings, alone or in lists."""
     if isinstance(settings, Mapping):
         for key, value in settings.items():
             if key == "file" and len(settings) == 1 and isinstance(value, str):
@@ -43,7 +43,7 @@ def _files(settings: object, path: Path) -> Iterator[tuple[Path, str]]:
 
 
 def _open_to_others(name: str) -> int:
-    """The mode of a file that group or others may write, else 0. Windows has no such modes."""
+    """The mode of a file that group or others can write, else 0. Windows has no such modes."""
     if os.name != "posix":
         return 0
     try:

@@ -1,4 +1,4 @@
-"""Collecting what is wrong, all of it, each with its place."""
+"""Collects all problems of a configuration, each with its place."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ from .toml_lines import Path, Places, place_of
 
 @attrs.define
 class Problems:
-    """What is wrong so far. Routes are named in paths, where they have a name. No text of a problem holds what looks like
-    a key, for it goes to logs."""
+    """The problems found so far. Paths show the name of a route, if it has one.
+
+    Problems go to logs, so no text shows anything that looks like a key.
+    """
 
     places: Places = attrs.field(factory=dict)
     route_names: Mapping[int, str] = attrs.field(factory=dict)
@@ -24,12 +26,13 @@ class Problems:
     paths: list[Path] = attrs.field(factory=list)
 
     def add(self, path: Path, text: str, *, is_warning: bool = False) -> None:
+        """Add a problem at that path of the configuration."""
         place = place_of(self.places, path)
         self.paths.append(path)
         self.found.append(Problem(self._dotted(path), text, str(place) if place else None, is_warning))
 
     def unknown(self, path: Path, text: str) -> None:
-        """Of a key that nobody reads. It may be a secret in the wrong place, so it is shown only if it looks like ours."""
+        """Add a problem about an unknown key, redacted unless it looks like a setting: it may be a misplaced secret."""
         self.add(path, text)
         if not is_identifier(str(path[-1])):
             self.found[-1] = attrs.evolve(self.found[-1], path=self._dotted((*path[:-1], HIDDEN)))
@@ -46,7 +49,12 @@ class Problems:
 
 
 def without(text: str, given: object) -> str:
-    """`text` without those texts in `given` (a value of a file, or a part of it) that may not be shown."""
+    """`text` with every string in `given` redacted that may be a secret.
+
+    Args:
+        text: The message.
+        given: The value from the file that the message is about.
+    """
     for secret in sorted(set(_texts(given)), key=len, reverse=True):
         if len(secret) > 3 and not is_shown(secret):
             text = text.replace(secret, HIDDEN).replace(repr(secret)[1:-1], HIDDEN)
@@ -68,17 +76,17 @@ def _texts(given: object) -> Iterable[str]:
 
 
 def said(error: Exception) -> str:
-    """What an error of a validator says, in words for people who do not write Python."""
+    """A validator's message, in words for people who do not write Python."""
     text = next((part for part in error.args if isinstance(part, str)), "")
     if found := _BOUND.match(text):
-        return f"a number {_BOUNDS[found[1]].format(found[2])} is needed"
+        return f"must be {_BOUNDS[found[1]].format(found[2])}"
     if not text or "<class" in text or ("<" in text and ">" in text.partition("<")[2]):
-        return "is not acceptable here"
+        return "is not valid here"
     return text
 
 
 _BOUND = re.compile(r"'\w+' must be (>=|<=|>|<) ([-+.\w]+)")
-_BOUNDS = {">": "above {}", ">=": "of {} or more", "<": "below {}", "<=": "of {} at most"}
+_BOUNDS = {">": "greater than {}", ">=": "{} or more", "<": "less than {}", "<=": "{} or less"}
 
 
 def in_order(problems: Iterable[Problem]) -> tuple[Problem, ...]:

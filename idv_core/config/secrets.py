@@ -1,7 +1,7 @@
-"""References to secrets: `{ env = "NAME" }`, `{ file = "/run/secrets/name" }`, and sources that others add.
+"""Secret references: `{ env = "NAME" }`, `{ file = "/run/secrets/name" }`, and secret sources from plugins.
 
-The likeliest slip is to write the secret where its name belongs. So no message shows what stands there unless it looks
-like the name of a variable, or like a path.
+The most likely mistake is to write the secret itself instead of its name. So a message shows what was written only if it
+looks like the name of a variable or like a path.
 """
 
 from __future__ import annotations
@@ -22,15 +22,19 @@ _VARIABLE = re.compile(
     r"|_{0,2}[A-Z]{1,20}[0-9]{0,3}(?:_{1,2}(?:[A-Z]{1,20}[0-9]{0,3}|[0-9]{1,4}))+"
 )
 _ROOTED = re.compile(r"(?:/|~/|\.{1,2}/|[A-Za-z]:[\\/])(.*)")
-_SLIP = "if a secret was written there: only its name belongs into the file"
+_SLIP = "if you wrote the secret itself: write only its name in the file"
 
 
 def read_env(name: str) -> str:
-    """The environment variable without blanks around it. Raises ValueError when it is not set or empty."""
+    """The environment variable, without whitespace around it.
+
+    Raises:
+        ValueError: It is not set or empty.
+    """
     named = (
         f"variable {name}"
         if len(name) <= 64 and _VARIABLE.fullmatch(name)
-        else f"variable that is named there ({_SLIP})"
+        else f"variable that is named here ({_SLIP})"
     )
     try:
         given = os.environ.get(name)
@@ -45,27 +49,31 @@ def read_env(name: str) -> str:
 
 
 def read_file(name: str) -> str:
-    """The file's text without blanks around it. Raises ValueError when there is none."""
-    named = name if _is_path(name) else f"that is named there ({_SLIP})"
+    """The text of the file, without whitespace around it.
+
+    Raises:
+        ValueError: The file cannot be read or is empty.
+    """
+    named = name if _is_path(name) else f"that is named here ({_SLIP})"
     try:
         text = _plain(Path(name).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise ValueError(f"the file {named} gives no secret ({_WHY.get(type(error), 'it cannot be read')})") from None
+        raise ValueError(f"the file {named} cannot be read ({_WHY.get(type(error), 'unknown reason')})") from None
     if not text:
         raise ValueError(f"the file {named} is empty")
     return text
 
 
 _WHY: dict[type[Exception], str] = {
-    FileNotFoundError: "it is not there",
-    PermissionError: "this user may not read it",
-    IsADirectoryError: "it is a folder",
-    UnicodeDecodeError: "it is not UTF-8",
+    FileNotFoundError: "file not found",
+    PermissionError: "permission denied",
+    IsADirectoryError: "it is a directory",
+    UnicodeDecodeError: "not UTF-8 text",
 }
 
 
 def _plain(text: str) -> str:
-    """Without the mark that some editors put before it, and the end of line that `echo` puts behind."""
+    """Without the byte order mark of some editors and the newline of `echo`."""
     return text.strip().removeprefix("\ufeff").strip()
 
 
@@ -78,12 +86,12 @@ BUILT_IN: Mapping[str, SecretSource] = {"env": read_env, "file": read_file}
 
 
 def unread(name: str) -> str:
-    """Stands for every source where references are only looked at, not followed."""
+    """A secret source for checks without secrets: it returns a placeholder and reads nothing."""
     return "this-secret-was-not-read-and-is-only-here-to-be-long-enough"
 
 
 def is_quick(given: Any, sources: Mapping[str, SecretSource]) -> bool:
-    """Whether following every reference in these settings takes no more than looking at files and the environment."""
+    """Whether all secret references in these settings are files or environment variables, so that reading them is quick."""
     if isinstance(given, Mapping):
         asks = len(given) == 1 and next(iter(given)) in sources.keys() - BUILT_IN.keys()
         return not asks and all(is_quick(value, sources) for value in given.values())
@@ -91,24 +99,32 @@ def is_quick(given: Any, sources: Mapping[str, SecretSource]) -> bool:
 
 
 def resolve(reference: Any, sources: Mapping[str, SecretSource]) -> Secret:
-    """The secret itself. Raises ValueError for anything that is no reference, or whose source does not give it."""
+    """The secret that a reference names.
+
+    Args:
+        reference: A `Secret`, or a table with one key: the source.
+        sources: The secret sources besides `env` and `file`.
+
+    Raises:
+        ValueError: It is not a secret reference, or its source cannot read the secret.
+    """
     if isinstance(reference, Secret):
         return reference
     known = {**BUILT_IN, **sources}
     if not isinstance(reference, dict):
         raise ValueError(
-            'a secret is never written out: give { env = "NAME" } or { file = "/run/secrets/name" } '
+            'a secret must be a reference: write { env = "NAME" } or { file = "/run/secrets/name" } '
             "in idv.toml, Secret(...) in Python"
         )
     if len(reference) != 1:
-        raise ValueError(f"a reference has one key, one of {listed(known)}")
+        raise ValueError(f"a secret reference has exactly one key, one of {listed(known)}")
     ((kind, name),) = reference.items()
     if kind not in known:
         hint = near(kind, known)
-        what = f"source of secrets '{kind}'" if hint else "such source of secrets"
+        what = f"secret source '{kind}'" if hint else "such secret source"
         raise ValueError(f"there is no {what}{hint} (there are: {listed(known)})")
     if not isinstance(name, str):
-        raise ValueError(f"{kind} names the secret by a text")
+        raise ValueError(f"{kind} must be a string: the name of the secret")
     try:
         return Secret(known[kind](name))
     except ValueError as error:
@@ -120,5 +136,5 @@ def resolve(reference: Any, sources: Mapping[str, SecretSource]) -> Secret:
         if interrupt is not None:
             raise interrupt from None
         failed = type(error).__name__
-    # what another's source says may hold the secret, and so may what stands in the file
-    raise ValueError(f"the source '{kind}' gives no secret of the name that stands there ({failed})")
+    # the source's message may hold the secret, and so may the name in the file
+    raise ValueError(f"the secret source '{kind}' cannot read the secret that is named here ({failed})")

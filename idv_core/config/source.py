@@ -1,4 +1,4 @@
-"""Files of TOML, with what they include, as one table in which every line is known."""
+"""Reads TOML files and their includes into one table that knows the line of each key."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from .toml_lines import Path, Place, place_of, places_of
 
 @attrs.define
 class Source:
-    """The data of a file with all that it includes, and where each part stands.
+    """The data of a file with all its includes, and the line of each part.
 
-    Places lie in groups by the first two parts of their paths (an account, a route), so that one group can be exchanged
-    without a look at the others.
+    Places are grouped by the first two parts of their paths (an account, a route), so that one group can be replaced without
+    a scan of the others.
     """
 
     data: dict[str, Any] = attrs.field(factory=dict)
@@ -38,17 +38,21 @@ class Source:
         self.groups.setdefault(path[:2], {})[path] = place
 
     def under(self, start: Path) -> dict[Path, Place]:
-        """The places of that path and of all in it."""
+        """The places of a path and of everything below it."""
         near = [self.groups.get(start[:2], {})] if len(start) > 1 else list(self.groups.values())
         return {path: place for group in near for path, place in group.items() if path[: len(start)] == start}
 
 
-# So many files are read for one configuration, a file that several include once for each.
+# Most files that are read for one configuration. A file that several others include counts once for each.
 MOST_FILES = 1000
 
 
 def read_source(file: str | FilePath) -> Source:
-    """Read the file, lay it over the files that it includes, and collect what is wrong with any of them."""
+    """Read the file, merge it over its includes, and collect the problems of all of them.
+
+    Args:
+        file: The path of the main file.
+    """
     return _read(FilePath(file), (), count(1))
 
 
@@ -57,15 +61,15 @@ def _read(path: FilePath, above: tuple[FilePath, ...], number: Iterator[int]) ->
         text = path.read_text(encoding="utf-8-sig")
         data = tomllib.loads(text)
     except FileNotFoundError:
-        return Source(problems=[Problem("", "cannot be read: there is no such file", str(path))])
+        return Source(problems=[Problem("", "cannot be read: file not found", str(path))])
     except UnicodeDecodeError:
-        return Source(problems=[Problem("", "cannot be read: it is not UTF-8", str(path))])
+        return Source(problems=[Problem("", "cannot be read: not UTF-8 text", str(path))])
     except OSError as error:
         return Source(problems=[Problem("", f"cannot be read ({type(error).__name__})", str(path))])
     except tomllib.TOMLDecodeError as error:
         return Source(problems=[_not_toml(str(error), str(path))])
     except RecursionError:
-        return Source(problems=[Problem("", "is not TOML: its brackets are too deep", str(path))])
+        return Source(problems=[Problem("", "is not valid TOML: brackets are nested too deeply", str(path))])
     own, whole = Source(data), Source()
     whole.put((), Place(str(path), 0))
     for key, place in places_of(text, str(path)).items():
@@ -78,17 +82,17 @@ def _read(path: FilePath, above: tuple[FilePath, ...], number: Iterator[int]) ->
             whole.problems.append(Problem("include", what, str(where) if where else None))
 
         if not isinstance(name, str):
-            complain("names of files are needed")
+            complain("must be a file name or a list of file names")
             continue
         found = sorted(glob.glob(str(path.parent / name)))
         if not found:
-            complain(f"there is no file {quoted(name)}")
+            complain(f"no file matches {quoted(name)}")
         for other in map(FilePath, found):
             if other.resolve() in (*above, path.resolve()):
-                complain(f"{quoted(name)} includes this file again")
+                complain(f"{quoted(name)} includes this file again; remove one of the two includes")
             elif next(number) >= MOST_FILES:
                 complain(
-                    f"more than {MOST_FILES} files are included; files that include the same one read it each time"
+                    f"more than {MOST_FILES} files are included (a file counts each time it is included); remove some"
                 )
                 return whole
             else:
@@ -102,16 +106,16 @@ _SHOWN = re.compile(r"\('.*'\)|\(.*\)|'.{4,}'|\".{4,}\"")
 
 
 def _not_toml(said: str, file: str) -> Problem:
-    """The reader's word for it, without the names and values that it repeats: a key may be among them."""
+    """`tomllib`'s message without the names and values that it quotes: one may be a secret."""
     found = _LINE.search(said)
     bare = _LINE.sub("", said).replace("(at end of document)", "").strip()
     what = _SHOWN.sub("a name", bare[:1].lower() + bare[1:])
     what += f" (column {found[2]})" if found else " (at the end of the file)"
-    return Problem("", f"is not TOML: {what}", f"{file}:{found[1]}" if found else file)
+    return Problem("", f"is not valid TOML: {what}", f"{file}:{found[1]}" if found else file)
 
 
 def _lay_over(below: Source, above: Source) -> None:
-    """`above` wins: tables are merged key by key, routes by their names, anything else is replaced."""
+    """Merge `above` over `below`: tables key by key, routes by name; anything else is replaced."""
     below.problems += above.problems
     routes = above.data.get("routes")
     if isinstance(routes, list) and isinstance(below.data.get("routes"), list):
@@ -132,7 +136,7 @@ def _merge(below: Source, above: Source, path: Path, table: dict[Any, Any], valu
 
 
 def _is_whole(path: Path) -> bool:
-    """A setting of an account, or of the webhooks, is replaced as a whole: it may be a reference to a secret."""
+    """Whether a setting is replaced as a whole, because it may be a secret reference."""
     if path[0] == "accounts":
         return len(path) == 3 and path[2] not in OF_THE_CORE
     return path[0] == "webhooks" and len(path) == 2
@@ -152,7 +156,7 @@ def _merge_routes(below: Source, above: Source, routes: list[Any]) -> None:
 
 
 def _move(below: Source, to: Path, above: Source, source: Path) -> None:
-    """The places of what was replaced give way to those of what replaces it."""
+    """Replace the places of the old value by those of the new one."""
     for path in below.under(to):
         del below.groups[path[:2]][path]
     for path, place in above.under(source).items():

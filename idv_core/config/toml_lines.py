@@ -1,4 +1,4 @@
-"""Which line of a TOML file says what. The standard library's reader does not tell, and errors must."""
+"""The line of each key in a TOML file. `tomllib` does not report lines, and error messages need them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Path: TypeAlias = tuple[str | int, ...]
 
 @attrs.frozen
 class Place:
-    """A line (from 1) of a file, or the whole of it (0)."""
+    """A line of a file: 1 for the first, 0 for the whole file."""
 
     file: str
     line: int
@@ -38,13 +38,18 @@ _TOKEN = re.compile(
 
 
 def places_of(text: str, file: str) -> dict[Path, Place]:
-    """The place of every table, key and element of a text that `tomllib` accepts."""
+    """The place of every table, key and array element.
+
+    Args:
+        text: TOML that `tomllib` accepts.
+        file: The name to show in messages.
+    """
     return _Scan(text, file).run()
 
 
 @attrs.define
 class _Scan:
-    """Walks over the tokens of TOML 1.0. The text is known to be right, so nothing is checked again."""
+    """Walks over the tokens of TOML 1.0. `tomllib` has validated the text already."""
 
     text: str
     file: str
@@ -73,7 +78,7 @@ class _Scan:
         return self.found
 
     def _header(self, key: Path, line: int, is_array: bool) -> Path:
-        """`[a.b]` or `[[a.b]]`; a part that names an array means its last element."""
+        """`[a.b]` or `[[a.b]]`. A part that names an array means its last element."""
         self.at += 1
         table: Path = ()
         for position, part in enumerate(key):
@@ -115,7 +120,7 @@ class _Scan:
                 self._pair(path)
             self.at += 1
         else:
-            # a float or a moment may be several tokens, for they have dots
+            # a float or a date may be several tokens, because of its dots
             while self.at < len(self.tokens) and self.tokens[self.at][0] not in ("\n", ",", "]", "]]", "}"):
                 self.at += 1
 
@@ -131,7 +136,7 @@ class _Scan:
                 self.at += 1
                 return
             if token == "]]":  # noqa: S105
-                # the end of this array and of the one around it
+                # closes this array and the one around it
                 self.tokens[self.at] = ("]", self.tokens[self.at][1])
                 return
             self._note((*path, index), self.tokens[self.at][1])
@@ -155,7 +160,7 @@ def _key_text(token: str) -> str:
 
 
 def place_of(places: Places, path: Path) -> Place | None:
-    """The place of that path, or of the nearest thing around it."""
+    """The place of a path, or else of the nearest table around it."""
     for end in range(len(path), -1, -1):
         if path[:end] in places:
             return places[path[:end]]

@@ -1,4 +1,4 @@
-"""Webhooks: authenticated, limited, deduplicated, read. They are hints; the result is always fetched."""
+"""Webhooks: authenticate, limit, deduplicate, parse. A webhook is a hint: fetch the result."""
 
 from .asgi import WebhookApp
 from .receiver import Received, WebhookRequest, WebhookResponse

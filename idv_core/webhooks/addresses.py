@@ -1,4 +1,4 @@
-"""The addresses and tokens that we hand out. They prove themselves by an HMAC (RFC 2104), so any process can check them."""
+"""Webhook and return addresses with signed tokens (HMAC, RFC 2104). Any process with the same key can verify them."""
 
 from __future__ import annotations
 
@@ -20,8 +20,11 @@ _PURPOSE = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 class Addressee:
     """What an address was made for.
 
-    `application_id` None means the whole account. The browser goes on to `return_url`. `policy` is the mark of the policy that
-    its flow is judged by (`lending.1a2b3c4d`). `is_shadow` says that the flow decides nothing.
+    Args:
+        application_id: Your id of the application; None for the whole account.
+        return_url: Where the browser is redirected to.
+        policy: Name and fingerprint of the flow's policy, such as `lending.1a2b3c4d`.
+        is_shadow: Whether the flow is a shadow, which decides nothing.
     """
 
     application_id: str | None
@@ -31,7 +34,7 @@ class Addressee:
 
     @property
     def text(self) -> str:
-        """The addressee as the first part of a token, in characters that an address may hold."""
+        """The addressee as the first part of a token, in URL-safe characters."""
         payload = [self.application_id, self.return_url, self.policy, self.is_shadow]
         return _encode(json.dumps(payload, separators=(",", ":")).encode())
 
@@ -43,37 +46,46 @@ class Addressee:
 
 @attrs.frozen
 class Addresses:
-    """Makes and checks addresses `{url}/{account}/{token}/{purpose}` and short-lived bearer tokens.
+    """Creates and verifies addresses `{url}/{account}/{token}/{purpose}` and short-lived bearer tokens.
 
-    A token is signed for one account, one addressee and one purpose. There is nothing random in it, so that a repeated order
-    is the same to the byte. The first of `keys` signs, all of them check.
+    A token is signed for one account, one addressee and one purpose. It holds nothing random, so a retried order is
+    identical to the byte.
+
+    Args:
+        url: The public URL under which the webhook app is mounted, without a slash at the end.
+        keys: The first key signs; all of them verify.
     """
 
     url: str
     keys: tuple[Secret, ...]
 
     def make(self, account: str, addressee: Addressee) -> FlowUrls:
-        """The addresses for an addressee, signed when a purpose is asked for."""
+        """The addresses for an addressee. Each is signed when its purpose is asked for."""
         return FlowUrls(_Signer(self, account, addressee))
 
     def address(self, account: str, addressee: Addressee, purpose: str) -> Secret:
-        """One address. Raises ValueError for a purpose that is no word."""
+        """The address for one purpose.
+
+        Raises:
+            ValueError: The purpose has other characters than `a-z`, `0-9`, `_` and `-`.
+        """
         if not _PURPOSE.fullmatch(purpose):
-            raise ValueError("the purpose of a webhook address is a word of a-z, 0-9, '_' and '-'")
+            raise ValueError("a webhook purpose has 1 to 32 characters: a-z, 0-9, '_' and '-'")
         token = self._sign("address", f"{account}\0{purpose}", addressee.text)
         return Secret(f"{self.url}/{account}/{token}/{purpose}")
 
     def read(self, account: str, token: str, purpose: str) -> Addressee | None:
-        """What the token was made for, or None if it was not made by us for this account and purpose."""
+        """What the token was made for; None if none of our keys signed it for this account and purpose."""
         text = self._check("address", f"{account}\0{purpose}", token)
         return None if text is None else Addressee.parse(text)
 
     def make_bearer(self, account: str, addressee: Addressee, now: datetime) -> Secret:
-        """A token for the vendor to show when it calls another address of the same addressee within `BEARER_LIFETIME`."""
+        """A bearer token for calls to the other addresses of the same addressee, valid for `BEARER_LIFETIME` (5 minutes)."""
         until = _encode(json.dumps(int((now + BEARER_LIFETIME).timestamp())).encode())
         return Secret(self._sign("bearer", f"{account}\0{addressee.text}", until))
 
     def is_bearer(self, account: str, addressee: Addressee, bearer: Secret, now: datetime) -> bool:
+        """Whether the bearer token is ours, for this account and addressee, and has not expired."""
         text = self._check("bearer", f"{account}\0{addressee.text}", bearer.reveal())
         return text is not None and now.timestamp() < int(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
 
@@ -81,7 +93,7 @@ class Addresses:
         return f"{text}.{_mac(self.keys[0], use, scope, text)}"
 
     def _check(self, use: str, scope: str, token: str) -> str | None:
-        """The signed text, or None if none of our keys has signed it."""
+        """The signed text; None if none of our keys signed it."""
         text, _, mac = token.partition(".")
         if not token.isascii():
             return None

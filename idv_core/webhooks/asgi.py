@@ -1,4 +1,4 @@
-"""A small ASGI app to mount: `Mount("/idv", app=WebhookApp(gateway, on_received=...))`."""
+"""An ASGI app that receives webhooks: `Mount("/idv", app=WebhookApp(gateway, on_received=...))`."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
-# Of a platform's error so many frames are logged, and none of ours and of those that lead to a thread.
+# So many frames of a platform's error are logged; ours, and those that only start the thread, are left out.
 _FRAMES = 12
 _NOT_THEIRS = frozenset({__file__, asyncio.threads.__file__, concurrent.futures.thread.__file__})
 _ANYBODY = frozenset({404, 405, 408, 429, 503})
@@ -34,7 +34,7 @@ _WORD = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 
 
 class Receiver(Protocol):
-    """What `Gateway` and `AsyncGateway` have in common here."""
+    """What the app needs of a `Gateway` or an `AsyncGateway`."""
 
     @property
     def accounts(self) -> tuple[str, ...]: ...
@@ -45,22 +45,25 @@ class Receiver(Protocol):
 
 
 class _Failed(Exception):
-    """The platform's own function raised; it has been logged."""
+    """The platform's handler raised. It has been logged."""
 
 
 class _Gone(Exception):
-    """The caller hung up before the body was there."""
+    """The caller disconnected before the body was complete."""
 
 
 class WebhookApp:
-    """Answers `{account}/{token}/{purpose}` below where it is mounted, and 404 everywhere else.
+    """An ASGI app that serves `{account}/{token}/{purpose}` below its mount point, and 404 elsewhere.
 
-    Whoever waits for the flow is woken. `on_received` is called for each call that says something new; a plain function runs in
-    a thread, a coroutine function in the event loop. The vendor is answered after it returned. If it raises, or is cancelled,
-    the vendor gets 500 and the call counts as new when it comes again; so the function may be told the same thing twice. While
-    it runs, a repetition of the same call gets 503. A plain function runs to its end also where the call is cancelled.
+    A call wakes up `wait`, then `on_received` runs, then the vendor gets its response. If `on_received` raises or is
+    cancelled, the vendor gets 500, and the same call is handled again when it is retried. So make `on_received` idempotent.
+    While it runs, the same call gets 503. The address is verified before the body is read.
 
-    The address is checked before the body is read; a body has `body_timeout` to come in (408).
+    Args:
+        gateway: A `Gateway` or an `AsyncGateway`.
+        on_received: Called with each new `Received`. A coroutine function runs in the event loop. A plain function runs in
+            a thread, and to its end even if the call is cancelled.
+        body_timeout: How long a body may take to arrive; then the call gets 408.
     """
 
     def __init__(
@@ -90,7 +93,7 @@ class WebhookApp:
         except _Gone:
             return
         except IdvError as error:
-            log.error("callback not understood: %s", error, extra={"idv_error": type(error).__name__})
+            log.error("webhook not understood: %s", error, extra={"idv_error": type(error).__name__})
             answer = WebhookResponse(status=500)
         body = b"" if scope["method"] == "HEAD" else answer.body
         headers = {**answer.headers, "content-length": str(len(answer.body))}
@@ -111,7 +114,7 @@ class WebhookApp:
         taken = self._take(account, request, path)
         if self._is_coroutine:
             return (await taken).answer
-        # nobody can stop a thread: if the call is cancelled, it stays under way until the function has returned
+        # a thread cannot be stopped: if the call is cancelled, it stays in progress until the function has returned
         task = asyncio.create_task(taken)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -141,7 +144,7 @@ class WebhookApp:
             return
         # the message of a platform's error may hold personal data; where it happened does not
         log.error(
-            "callback could not be handled: %s, %s: %s",
+            "webhook handler failed: %s, %s: %s",
             received.account,
             purpose,
             _where(failure),
@@ -164,15 +167,15 @@ class WebhookApp:
                         return bytes(body)
         except TimeoutError:
             pass
-        raise WebhookRejected("the body did not come in time", status=408)
+        raise WebhookRejected("the body did not arrive in time", status=408)
 
     def _report_refused(self, account: str, path: str, error: WebhookRejected) -> None:
-        """Anybody may make us say that an address is wrong or used too often; the rest is for an operator to look at."""
+        """Log a refused call. Anybody can cause a wrong address or too many calls (INFO); the rest needs a look (WARNING)."""
         account = account if error.status != 404 or account in self._gateway.accounts else "no account of ours"
         purpose = _purpose(path)
         log.log(
             logging.INFO if error.status in _ANYBODY else logging.WARNING,
-            "callback refused: %s, %s: %s (%d)",
+            "webhook refused: %s, %s: %s (%d)",
             account,
             purpose,
             bounded(error.message),
@@ -182,8 +185,10 @@ class WebhookApp:
 
 
 def _outcome(on_received: Callable[[Received], Any], received: Received) -> tuple[Any, BaseException | None]:
-    """What a plain function returned or raised, as a value: a future cannot hand on StopIteration, and takes the
-    CancelledError of somebody else's work for its own."""
+    """What a plain function returned or raised, as a value.
+
+    A future cannot carry StopIteration, and takes a CancelledError of other work for its own.
+    """
     try:
         return on_received(received), None
     except (Exception, asyncio.CancelledError) as error:
@@ -225,7 +230,7 @@ def _below(path: str, root_path: str) -> tuple[str, str]:
 
 
 def _where(error: BaseException) -> str:
-    """Type and frames of an error and of what led to it: `KeyError at store (app.py:12) < handle (app.py:30)`. No values."""
+    """Type and frames of an error and its causes: `KeyError at app.py:12 in store < app.py:30 in handle`. No values."""
     told: list[str] = []
     seen: BaseException | None = error
     while seen is not None and len(told) < 3:

@@ -1,4 +1,4 @@
-"""Which calls have been handled, and how often an address is used. For each account apart, so that nobody pushes others out."""
+"""Which calls have been handled, and how often each address is used. Accounts are separate: none can evict another's."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import attrs
 
 from ..runtime.forks import renew_after_fork
 
-# Remembered of one account: so many calls to an address of the whole account, so many addresses of single applications,
-# and so many calls to each of these.
+# Sizes per account: calls to an address of the whole account, addresses of single applications, and calls to each of
+# these. The oldest are evicted.
 CALLS_OF_ACCOUNT = 10_000
 ADDRESSES = 10_000
 CALLS_OF_ADDRESS = 100
 
 
 class Met(Enum):
-    """What is known of a call that comes in."""
+    """What is known of an incoming call."""
 
     NEW = "new"
     UNDER_WAY = "under way"
@@ -27,7 +27,7 @@ class Met(Enum):
 
 @attrs.frozen
 class Place:
-    """One address as memory knows it: the same for every key that has signed it."""
+    """One address, whichever key signed it."""
 
     account: str
     address: str
@@ -36,7 +36,7 @@ class Place:
 
 @attrs.frozen
 class Ticket:
-    """One call, by what makes it the same as another."""
+    """One call: its address and the digest of its content."""
 
     place: Place
     digest: bytes
@@ -50,7 +50,7 @@ class _Address:
 
 @attrs.define(eq=False)
 class Memory:
-    """Safe for threads; never blocks for long."""
+    """The calls and addresses that this process remembers. Safe for threads; never blocks for long."""
 
     _addresses: dict[tuple[str, bool], OrderedDict[str, _Address]] = attrs.field(factory=dict, repr=False)
     _under_way: set[Ticket] = attrs.field(factory=set, repr=False)
@@ -60,12 +60,12 @@ class Memory:
         renew_after_fork(self)
 
     def after_fork(self) -> None:
-        """In the child nothing is under way."""
+        """In the child process nothing is in progress."""
         self._lock = threading.Lock()
         self._under_way = set()
 
     def begin(self, ticket: Ticket) -> Met:
-        """A call that is NEW is under way from now on, until `end` or `forget`."""
+        """Start a call. If it is NEW, it is in progress until `end` or `forget`."""
         with self._lock:
             handled = self._at(ticket.place).handled
             if ticket.digest in handled:
@@ -77,7 +77,7 @@ class Memory:
             return Met.NEW
 
     def end(self, ticket: Ticket) -> None:
-        """It was handled: the same call will be HANDLED when it comes again."""
+        """Mark the call as handled: the same call is HANDLED next time."""
         with self._lock:
             self._under_way.discard(ticket)
             handled = self._at(ticket.place).handled
@@ -86,13 +86,13 @@ class Memory:
                 handled.popitem(last=False)
 
     def forget(self, ticket: Ticket) -> None:
-        """The same call will be NEW when it comes again."""
+        """Drop the call: the same call is NEW next time."""
         with self._lock:
             self._under_way.discard(ticket)
             self._at(ticket.place).handled.pop(ticket.digest, None)
 
     def wait(self, place: Place, most: int, now: float) -> float:
-        """Count one use of the address; or say how many seconds to wait, where it was used `most` times in a minute."""
+        """Count one use of the address and return 0; or return the seconds to wait if it was used `most` times in a minute."""
         with self._lock:
             times = self._at(place).times
             while times and now - times[0] >= 60:

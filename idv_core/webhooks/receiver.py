@@ -1,4 +1,4 @@
-"""What is done with a webhook, without I/O: authenticate, limit, let the plugin read it, deduplicate."""
+"""Receives webhooks without I/O: authenticate, limit, parse (the plugin does), deduplicate."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ from .deduplication import Memory, Met, Place, Ticket
 MAX_BODY = 1_000_000
 METHODS = ("GET", "HEAD", "POST")
 
-# So many calls of one address are handed on in a minute: visits of a browser, calls to an application's address that the
-# vendor did not sign. Signed calls and those to an address of the whole account are not counted: only the vendor makes them.
+# Most calls per address and minute: returns of a browser, and unsigned calls to an application's address. Signed calls, and
+# calls to an address of the whole account, are not counted: only the vendor makes them.
 VISITS = 10
 UNSIGNED = 60
 _TWIN = timedelta(seconds=5)
@@ -40,9 +40,14 @@ _ACTIVE = frozenset({"javascript", "data", "vbscript", "file", "blob", "about"})
 
 @attrs.frozen(kw_only=True)
 class WebhookRequest:
-    """An HTTP call as it came in. `path` is `/{token}/{purpose}` or `/{account}/{token}/{purpose}`.
+    """An incoming HTTP request.
 
-    Header names may be in any case. Join a header that came several times with ", " (RFC 9110 section 5.3).
+    Args:
+        method: `GET`, `HEAD` or `POST`; others get 405.
+        path: `/{token}/{purpose}` or `/{account}/{token}/{purpose}`.
+        headers: Names in any case. Join repeated headers with ", " (RFC 9110 section 5.3).
+        query: The decoded parameters of the query string.
+        body: The raw bytes, as received.
     """
 
     method: str
@@ -54,7 +59,7 @@ class WebhookRequest:
 
 @attrs.frozen(kw_only=True)
 class WebhookResponse:
-    """What to answer over HTTP."""
+    """The HTTP response to send."""
 
     status: int = 200
     headers: Mapping[str, str] = attrs.field(factory=dict, converter=plain_mapping, repr=False, hash=False)
@@ -62,7 +67,7 @@ class WebhookResponse:
 
     @classmethod
     def of(cls, error: WebhookRejected) -> WebhookResponse:
-        """The answer to a call that was refused."""
+        """The response to a refused call."""
         headers = {"cache-control": "no-store"}
         if error.status == 405:
             headers["allow"] = ", ".join(METHODS)
@@ -71,22 +76,28 @@ class WebhookResponse:
         body = b""
         if error.status == 429:
             headers["content-type"] = "text/plain; charset=utf-8"
-            body = b"Too many visits. Please wait a minute and load this page again."
+            body = b"Too many visits. Please wait a minute, then reload this page."
         return cls(status=error.status, headers=headers, body=body)
 
 
 @attrs.frozen(kw_only=True)
 class Received:
-    """What a webhook says: which flow, and whether it is a reason to fetch its result.
+    """A webhook that was accepted. It is a hint: if `fetch` is true, fetch the result.
 
-    `flow_ref` is set if the call names a flow, `application_id` if it came to the address of one application, `document_ids`
-    if it only names documents. Both `flow_ref` and `application_id` are set only if the call came to an address of that
-    application which nobody but the vendor was given. `repeated` is a call that this process has handled before; nothing need
-    be done for it. `fetch` is False for a shadow (`is_shadow`), which decides nothing.
-
-    `proved` says what the call rests on. `visit`: the applicant's browser, or whoever has seen its address bar; it names the
-    application and nothing else. `address`: somebody who knows an address that only the vendor was given. `signature`: the
-    vendor's signature over the body.
+    Args:
+        account: The account that was called.
+        event: The vendor's name of the event, bounded and redacted.
+        application_id: The application whose address was called; None for an address of the whole account.
+        flow_ref: The flow that the call names. Set together with `application_id` only if nobody but the vendor of that
+            application was given the address.
+        document_ids: The ids of the documents that the call names, if it names no flow.
+        fetch: Whether to fetch the result. False for events that change nothing, and for a shadow.
+        is_shadow: Whether the flow is a shadow, which decides nothing.
+        proved: What the call is authenticated by. `visit`: the applicant's browser, or anybody who has seen its address
+            bar; it names the application and nothing else. `address`: an address that only the vendor was given.
+            `signature`: the vendor's signature over the body.
+        repeated: Whether this process has handled the same call before. Do nothing then.
+        answer: The HTTP response to send.
     """
 
     account: str
@@ -105,7 +116,7 @@ class Received:
 
 @attrs.frozen
 class Admitted:
-    """A call whose address is right."""
+    """A call whose address was verified."""
 
     addressee: Addressee
     purpose: str
@@ -115,14 +126,14 @@ class Admitted:
         return self.purpose == RETURN
 
     def place(self, account: str) -> Place:
-        """The address, whatever its token looks like."""
+        """The address, whichever key signed its token."""
         is_of_account = self.addressee.application_id is None
         return Place(account, f"{self.purpose}/{self.addressee.text}", is_of_account)
 
 
 @attrs.frozen
 class WebhookReceiver:
-    """Reads webhooks of all accounts. Safe for threads; never blocks."""
+    """Receives the webhooks of all accounts. Safe for threads; never blocks."""
 
     addresses: Addresses
     clock: Clock
@@ -140,9 +151,13 @@ class WebhookReceiver:
         return self.addresses.make(account, Addressee(application_id, return_url, policy, is_shadow))
 
     def admit(self, session: AccountSession, request: WebhookRequest) -> Admitted:
-        """Looks at method and address only. Raises WebhookRejected (405, 404)."""
+        """Verify method and address only.
+
+        Raises:
+            WebhookRejected: Wrong method (405) or address (404).
+        """
         if request.method not in METHODS:
-            raise WebhookRejected("the method is none of GET, HEAD, POST", status=405)
+            raise WebhookRejected("this method is not allowed: use GET, HEAD or POST", status=405)
         path = request.path.removeprefix("/").removeprefix(f"{session.name}/")
         token, _, purpose = path.partition("/")
         addressee = self.addresses.read(session.name, token, purpose)
@@ -151,17 +166,26 @@ class WebhookReceiver:
         return Admitted(addressee, purpose)
 
     def max_body(self, session: AccountSession, request: WebhookRequest) -> int:
-        """How many bytes of body the call may have; the body is not looked at. Raises WebhookRejected (405, 404)."""
+        """The most bytes that the body may have. `request.body` is not looked at.
+
+        Raises:
+            WebhookRejected: Wrong method (405) or address (404).
+        """
         self.admit(session, request)
         return MAX_BODY if request.method == "POST" else 0
 
     def receive(self, session: AccountSession, request: WebhookRequest, names: tuple[str, ...]) -> Received:
-        """The call read. One with a `ticket` is under way now, until `handled` or `forget`.
+        """Authenticate, parse and deduplicate a call. One with a `ticket` is in progress until `handled` or `forget`.
 
-        `names` are all that the account goes by: whoever waits may have a reference from before it was renamed.
+        Args:
+            session: The account that is called.
+            request: The incoming request.
+            names: All names of the account, former ones too: a reference may be from before it was renamed.
 
-        Raises WebhookRejected for what is forged (404, 401), too large (413), malformed (400), the twin of a call that is
-        being handled (503) or too much (429).
+        Raises:
+            WebhookRejected: Forged (404, 401), too large (413), malformed (400), already being handled (503), or over the
+                rate limit (429).
+            PluginError: The plugin has a bug.
         """
         admitted = self.admit(session, request)
         if len(request.body) > MAX_BODY:
@@ -172,11 +196,11 @@ class WebhookReceiver:
             bearer = self.addresses.make_bearer(session.name, addressee, now)
             return _received(session, names, admitted, reading, answer=_token_answer(bearer.reveal()))
         if reading.presented and not self.addresses.is_bearer(session.name, addressee, reading.presented, now):
-            raise WebhookRejected("the token shown is not ours, or too old", status=401)
+            raise WebhookRejected("the bearer token is not ours, or it has expired", status=401)
         answer = _goes_on(addressee) if request.method != "POST" else WebhookResponse()
         received = _received(session, names, admitted, reading, answer=answer)
         if admitted.is_visit:
-            # a visit is news each time: the applicant may have left early before
+            # a return is never a repetition: the applicant may have left early the first time
             self._limit(received, admitted, VISITS)
             return received
         ticket = Ticket(admitted.place(session.name), _digest(request))
@@ -184,7 +208,7 @@ class WebhookReceiver:
         if met is Met.HANDLED:
             return attrs.evolve(received, repeated=True, wakes=())
         if met is Met.UNDER_WAY:
-            raise WebhookRejected("the same call is being handled", status=503, retry_after=_TWIN)
+            raise WebhookRejected("the same call is being handled now; retry later", status=503, retry_after=_TWIN)
         if addressee.application_id is not None and not reading.signed:
             try:
                 self._limit(received, admitted, UNSIGNED)
@@ -194,12 +218,12 @@ class WebhookReceiver:
         return attrs.evolve(received, ticket=ticket)
 
     def handled(self, received: Received) -> None:
-        """The same call is `repeated` when it comes again."""
+        """Mark the call as handled: the same call is `repeated` next time."""
         if received.ticket is not None:
             self.memory.end(received.ticket)
 
     def forget(self, received: Received) -> None:
-        """Take it as new when it comes again, because what it asked for could not be done."""
+        """Mark the call as new for its next retry, because handling it failed."""
         if received.ticket is not None:
             self.memory.forget(received.ticket)
 
@@ -209,11 +233,13 @@ class WebhookReceiver:
         seconds = self.memory.wait(admitted.place(received.account), most, self.clock.monotonic())
         if seconds > 0:
             wait = timedelta(seconds=seconds)
-            raise WebhookRejected(f"more than {most} calls in a minute", status=429, retry_after=wait)
+            raise WebhookRejected(
+                f"more than {most} calls to this address in a minute; retry later", status=429, retry_after=wait
+            )
 
 
 def _digest(request: WebhookRequest) -> bytes:
-    """What two calls to one address must have in common to be the same."""
+    """Two calls to one address are the same if method, query and body are."""
     head = json.dumps([request.method, sorted(request.query.items())]).encode()
     return hashlib.sha256(hashlib.sha256(head).digest() + request.body).digest()
 
@@ -221,7 +247,7 @@ def _digest(request: WebhookRequest) -> bytes:
 def _read(session: AccountSession, admitted: Admitted, request: WebhookRequest, now: datetime) -> WebhookEvent:
     application_id = admitted.addressee.application_id
     if admitted.is_visit:
-        # what the applicant's browser says is nobody's word, and an address of the whole account names no applicant
+        # a browser may send anything, and an address of the whole account names no applicant
         return WebhookEvent(event=RETURN, fetch=application_id is not None and request.method != "HEAD")
     webhook = Webhook(
         purpose=admitted.purpose,
@@ -237,7 +263,7 @@ def _read(session: AccountSession, admitted: Admitted, request: WebhookRequest, 
         if request.method == "HEAD":
             reading = attrs.evolve(reading, fetch=False)
         if reading.flow_id and not _is_id(reading.flow_id):
-            raise WebhookRejected("the body names a flow by something that is no id", status=400)
+            raise WebhookRejected("the flow id in the body is not a valid id", status=400)
         return attrs.evolve(
             reading,
             event=bounded(reading.event, 80),
@@ -253,7 +279,10 @@ def _read(session: AccountSession, admitted: Admitted, request: WebhookRequest, 
         if interrupt is not None:
             raise interrupt from None
         broken = type(error).__name__
-    raise PluginError(f"plugin {session.plugin!r} could not read a webhook ({broken})", account=session.name)
+    raise PluginError(
+        f"bug in plugin {session.plugin!r}: read_webhook raised {broken}. Please report it to the plugin's authors",
+        account=session.name,
+    )
 
 
 def _is_id(text: str) -> bool:
@@ -287,7 +316,7 @@ def _received(
 
 
 def _reference(account: str, flow_id: str, addressee: Addressee) -> str:
-    """The reference of a flow that a call to this address names, with all that its decision depends on."""
+    """The reference of the flow that a call to this address names, with everything that its decision depends on."""
     return str(FlowRef(account=account, id=flow_id, policy=addressee.policy, is_shadow=addressee.is_shadow))
 
 
@@ -298,7 +327,7 @@ def _token_answer(bearer: str) -> WebhookResponse:
 
 
 def _goes_on(addressee: Addressee) -> WebhookResponse:
-    """A browser goes on to where the platform wants it. The page that follows never learns the secret address."""
+    """Redirect the browser to the platform. The next page never learns the secret address."""
     headers = {"cache-control": "no-store", "referrer-policy": "no-referrer"}
     location = _location(addressee.return_url)
     if location is not None:
@@ -308,7 +337,7 @@ def _goes_on(addressee: Addressee) -> WebhookResponse:
 
 
 def _location(url: str | None) -> str | None:
-    """The address in ASCII (RFC 3987 section 3.1), or None for one that no header may hold or no browser should follow."""
+    """The URL in ASCII (RFC 3987 section 3.1); None if it is not valid in a header or not safe to follow."""
     if not url or not url.isprintable() or " " in url:
         return None
     try:

@@ -10,11 +10,14 @@ from typing import Any
 import attrs
 
 from idv_core.model import (
+    Address,
     Check,
     CheckKind,
     CheckOutcome,
     DocumentEvidence,
+    DocumentType,
     ExtractedField,
+    FieldName,
     FieldPair,
     FlowStatus,
     Reason,
@@ -22,11 +25,13 @@ from idv_core.model import (
     Secret,
 )
 from idv_core.model.national_numbers import is_aadhaar_name, masked_aadhaar
+from idv_core.plugin.fields import read_field
 
 from .claims import Claim, read_claims
 from .masking import is_number_name, mask, masked, speaks_of_aadhaar
 from .problems import read_problems
 from .validity import read_validity
+from .vocabulary import TYPES, cross_check_name, field_name
 from .words import is_code, parts, shown
 
 _MASTER = {
@@ -49,7 +54,7 @@ _NOT_SAID = frozenset({"flow_params", "has_next", "has_prev"})
 
 
 @attrs.frozen(kw_only=True)
-class Reading:
+class Entries:
     """What the entries of an answer say, what of it could not be understood, and the ids of the entries."""
 
     documents: tuple[DocumentEvidence, ...]
@@ -63,7 +68,7 @@ def read_master_status(word: object) -> FlowStatus:
     return _MASTER.get(word, FlowStatus.PROCESSING) if isinstance(word, str) else FlowStatus.PROCESSING
 
 
-def read_documents(entries: Iterable[Mapping[str, Any]], container: str, expected: Iterable[str] = ()) -> Reading:
+def read_documents(entries: Iterable[Mapping[str, Any]], container: str, expected: Iterable[str] = ()) -> Entries:
     """Documents, and a check for each that Atlas could not use (a 200 may hold them, section 6.2): failed where it says an
     error, not done where it read nothing, or where an `expected` document has no entry at all.
 
@@ -83,10 +88,10 @@ def read_documents(entries: Iterable[Mapping[str, Any]], container: str, expecte
         documents.append(document)
         problems = read_problems(entry)
         if problems.reasons:
-            checks.append(document_check(attributed, document.type, CheckOutcome.FAILED, problems.reasons))
+            checks.append(document_check(attributed, document.vendor_type, CheckOutcome.FAILED, problems.reasons))
         elif not _says_anything(content):
             why = ("nothing was read of this document",)
-            checks.append(document_check(attributed, document.type, CheckOutcome.NOT_DONE, why))
+            checks.append(document_check(attributed, document.vendor_type, CheckOutcome.NOT_DONE, why))
         beside = {key: value for key, value in entry.items() if key != container}
         claims = {*read_claims(beside), *read_claims(content, is_content=True)}
         doubts += _doubts(problems.unsure, claims, document)
@@ -97,7 +102,7 @@ def read_documents(entries: Iterable[Mapping[str, Any]], container: str, expecte
     missing = [id for id in dict.fromkeys(expected) if id not in counted]
     checks += [document_check(id, None, CheckOutcome.NOT_DONE, ("no result came for this document",)) for id in missing]
     named = frozenset(id for id in ids if id)
-    return Reading(documents=tuple(documents), checks=tuple(checks), doubts=tuple(doubts), ids=named)
+    return Entries(documents=tuple(documents), checks=tuple(checks), doubts=tuple(doubts), ids=named)
 
 
 def answer_doubts(answer: object, *entries: str) -> Iterator[Reason]:
@@ -118,7 +123,7 @@ def _doubts(unsure: bool, claims: Iterable[Claim], document: DocumentEvidence) -
     if unsure:
         text = "the vendor says something under the name of an error that is not understood"
         yield Reason("document.error", text, document=document.document_id)
-    if document.type and "***" in document.type:
+    if document.vendor_type and "***" in document.vendor_type:
         yield Reason("document.type", "the document's type is not understood", document=document.document_id)
 
 
@@ -141,7 +146,8 @@ def read_cross_checks(items: Iterable[Mapping[str, Any]]) -> Iterator[Check]:
         source, source_field, target, target_field = (shown(name) if name else "?" for name in names)
         yield Check(
             kind=CheckKind.CROSS_CHECK,
-            name=shown(_text(item.get("name")) or "UNNAMED"),
+            name=cross_check_name(_text(item.get("name")), (names[1], names[3])),
+            vendor_name=shown(_text(item.get("name")) or "UNNAMED"),
             outcome=CheckOutcome.INCONCLUSIVE if reasons else None,
             score=score,
             reasons=reasons,
@@ -179,14 +185,15 @@ def _compared(field: object, value: object, is_aadhaar: bool) -> str | None:
 
 def _document(id: str | None, entry: Mapping[str, Any], content: Mapping[str, Any]) -> DocumentEvidence:
     said = _type_in(content) or _type_in(entry)
-    type_ = shown(_ALIASES.get(said, said)) if said else None
+    word = _ALIASES.get(said, said) if said else None
     is_aadhaar = speaks_of_aadhaar(entry)
     links = list(_links(content, is_aadhaar))
     return DocumentEvidence(
         document_id=id,
-        type=type_,
-        country="IN" if type_ in _INDIAN else None,
-        fields=tuple(_fields(content, is_aadhaar)),
+        type=TYPES.get(word, DocumentType.OTHER) if word else None,
+        vendor_type=shown(word) if word else None,
+        country="IN" if word in _INDIAN else None,
+        fields=(*_addresses(content, is_aadhaar), *_fields(content, word, is_aadhaar)),
         images={"redacted": Secret(links[0])} if links else {},
         **read_validity(content, entry),
     )
@@ -212,36 +219,73 @@ def _links(content: Mapping[str, Any], is_aadhaar: bool) -> Iterator[str]:
             yield link
 
 
-def _fields(content: Mapping[str, Any], is_aadhaar: bool, prefix: str = "", depth: int = 0) -> Iterator[ExtractedField]:
+def _addresses(content: Mapping[str, Any], is_aadhaar: bool) -> Iterator[ExtractedField]:
+    """The address as printed, with its parts where Atlas has formatted it (section 7.1)."""
+
+    def dark(item: Any) -> str | None:
+        text = _text(_value(item))
+        return text and str(masked("address", text, is_aadhaar))
+
+    group = content.get("formatted_address")
+    parts = {key: dark(item) for key, item in group.items()} if isinstance(group, dict) else {}
+    printed = dark(content.get("address"))
+    if not (printed or any(parts.values())):
+        return
+    lines = [text for line in ("address_line_1", "address_line_2") if (text := parts.get(line))]
+    address = Address(
+        formatted=printed,
+        street_address="\n".join(lines) or None,
+        locality=parts.get("city"),
+        region=parts.get("state"),
+        postal_code=parts.get("postcode"),
+    )
+    confidence = _confidence(content.get("address"))
+    yield ExtractedField(name=FieldName.ADDRESS, value=address, vendor_name="address", confidence=confidence)
+
+
+def _value(item: Any) -> Any:
+    return item.get("value") if isinstance(item, dict) else item
+
+
+def _confidence(item: Any) -> float | None:
+    score = Score.read(item.get("confidence_score")) if isinstance(item, dict) else None
+    return score.value if score else None
+
+
+def _fields(
+    content: Mapping[str, Any], word: str | None, is_aadhaar: bool, prefix: str = "", depth: int = 0
+) -> Iterator[ExtractedField]:
     """Object with `value`: a field. Object without: a group, recursively. Anything else: a bare value (section 3.0)."""
     for key, item in content.items():
         if not prefix and _is_type_name(key):
             continue
-        name = f"{prefix}{key}"
         if isinstance(item, dict) and "value" not in item:
             if depth < _DEEPEST:
-                yield from _fields(item, is_aadhaar or is_aadhaar_name(key), f"{name}.", depth + 1)
+                yield from _fields(item, word, is_aadhaar or is_aadhaar_name(key), f"{prefix}{key}.", depth + 1)
             continue
-        value = item["value"] if isinstance(item, dict) else item
-        score = Score.read(item.get("confidence_score")) if isinstance(item, dict) else None
-        confidence = score.value if score else None
+        value = _value(item)
         if value in (None, "", [], {}):
-            yield ExtractedField(name=name, value=None if value in (None, "") else value, confidence=confidence)
             continue
         dark = masked(key, value, is_aadhaar)
         whole = None if dark is value else Secret(str(value))
-        yield ExtractedField(name=name, value=dark, confidence=confidence, whole=whole)
+        name = FieldName.OTHER if prefix or isinstance(dark, (dict, list)) else field_name(word, key)
+        if name is FieldName.ADDRESS:
+            continue
+        vendor_name, confidence = f"{prefix}{key}", _confidence(item)
+        field = read_field(name, vendor_name, dark, confidence=confidence, whole=whole, day_first=True)
+        if field is not None:
+            yield field
 
 
 def _says_anything(content: Mapping[str, Any]) -> bool:
     return any(value not in (None, "", [], {}) for value in content.values())
 
 
-def document_check(id: str | None, type_: str | None, outcome: CheckOutcome, reasons: tuple[str, ...]) -> Check:
+def document_check(id: str | None, vendor_type: str | None, outcome: CheckOutcome, reasons: tuple[str, ...]) -> Check:
     word = reasons[0] if outcome is CheckOutcome.FAILED and is_code(reasons[0]) and reasons[0].isupper() else None
     return Check(
         kind=CheckKind.DOCUMENT,
-        name=type_ or "document",
+        vendor_name=vendor_type,
         outcome=outcome,
         reasons=reasons,
         document_id=id,

@@ -129,7 +129,7 @@ class TestVerification:
     def test_two_people_end_with_failed_cross_checks(self, connect: Connect, network: Network) -> None:
         idv = connect()
         result = idv.wait(idv.upload(idv.open(order()), documents(network, MEERA, ROHAN)))
-        assert {check.name for check in result.failed_checks()} >= {"CUSTOMER_NAME", "APPLICANT_NAME"}
+        assert {check.vendor_name for check in result.failed_checks()} >= {"CUSTOMER_NAME", "APPLICANT_NAME"}
 
     def test_without_thresholds_a_score_is_no_approval(
         self, connect: Connect, network: Network, clock: FakeClock
@@ -336,7 +336,7 @@ class TestOnboarding:
             idv.open(order(applicant=Applicant(reference="r")))
 
     def test_the_checklist_fills(self, idv: Gateway, network: Network, clock: FakeClock) -> None:
-        flow = idv.open(order(documents=["PAN", "BANK_STATEMENT"]))
+        flow = idv.open(order(documents=["tax_card", "bank_statement"]))
         assert idv.vendor(lambda atlas: atlas.checklist(flow)) == {"PAN": False, "BANK_STATEMENT": False}
         idv.wait(idv.upload(flow, [network.by_url("pan", MEERA)]))
         assert idv.vendor(lambda atlas: atlas.checklist(flow)) == {"PAN": True, "BANK_STATEMENT": False}

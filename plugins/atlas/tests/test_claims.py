@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from idv_atlas.account import opened_id
 from idv_atlas.batch import AtlasBatch
-from idv_atlas.mapping import Reading, answer_doubts, read_cross_checks, read_documents
+from idv_atlas.mapping import Entries, answer_doubts, read_cross_checks, read_documents
 from idv_atlas.settings import AtlasSettings, Family
 
 from idv_core import CheckOutcome, Flow, Secret
@@ -64,7 +64,7 @@ PRINTED: list[dict[str, Any]] = [
 ]
 
 
-def read(place: str, said: dict[str, Any]) -> Reading:
+def read(place: str, said: dict[str, Any]) -> Entries:
     inside = {"inside": said, "deeper": {"extra": {"pages": [said]}}}.get(place, {})
     beside = said if place == "beside" else {}
     return read_documents([{"document_id": "d", "data": {**PAN, **inside}, **beside}], "data")

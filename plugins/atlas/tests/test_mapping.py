@@ -49,7 +49,7 @@ class TestDocuments:
         reading = read_documents([entry], "data")
         (document,) = reading.documents
         assert (reading.checks, reading.doubts) == ((), ())
-        assert (document.document_id, document.type, document.country) == ("a-1", "AADHAAR", "IN")
+        assert (document.type, document.vendor_type, document.country) == ("national_number_card", "AADHAAR", "IN")
         assert document.field("name").value == "Meera Iyer"
         assert document.field("name").confidence == 0.97
 
@@ -75,7 +75,7 @@ class TestDocuments:
 
     def test_the_aadhaar_number_is_masked_everywhere(self) -> None:
         (document,) = read_documents([{"document_id": "a-1", "data": AADHAAR}], "data").documents
-        number = document.field("aadhaar_number")
+        number = document.field("document_number")
         assert number.value == "XXXX XXXX 9012"
         assert number.reveal() == WHOLE
         assert document.images["redacted"].reveal() == PRE_SIGNED
@@ -140,7 +140,7 @@ class TestDocuments:
     ) -> None:
         (check,) = read_documents([{"document_id": "d", **entry}], "data").checks
         assert (check.kind, check.outcome, check.document_id) == (CheckKind.DOCUMENT, CheckOutcome.FAILED, "d")
-        assert (check.name, check.vendor_word) == (entry["data"].get("document_type", "document"), reasons[0])
+        assert (check.vendor_name, check.vendor_word) == (entry["data"].get("document_type"), reasons[0])
         assert check.reasons == reasons
 
     @pytest.mark.parametrize(
@@ -190,18 +190,19 @@ class TestDocuments:
         reading = read_documents([{"data": content}], "data")
         (document,) = reading.documents
         assert reading.checks == ()
-        assert document.type == "FSSAI"
-        assert {field.name: (field.value, field.confidence) for field in document.fields} == {
+        assert (document.type, document.vendor_type) == ("company_registration", "FSSAI")
+        (address,) = (field for field in document.fields if field.name == "address")
+        assert address.value.locality == "kochi"
+        others = [field for field in document.fields if field.name == "other"]
+        assert {field.vendor_name: (field.value, field.confidence) for field in others} == {
             "formatted_address.city": ("kochi", 1.0),
             "formatted_address.deep.er": (3, None),
             "bare": ("word", None),
             "list": (["a", "b"], 0.0),
-            "empty": (None, 0.0),
-            "null": (None, None),
             "odd": ("x", None),
         }
         beside = {"document_type": "PAN", "file_data": {"name": "x"}}
-        assert read_documents([beside], "file_data").documents[0].type == "PAN"
+        assert read_documents([beside], "file_data").documents[0].type == "tax_card"
 
 
 ITEM = {
@@ -219,7 +220,12 @@ ITEM = {
 class TestCrossChecks:
     def test_it_has_a_score_and_no_outcome(self) -> None:
         (check,) = read_cross_checks([ITEM])
-        assert (check.kind, check.name, check.outcome) == (CheckKind.CROSS_CHECK, "CUSTOMER_NAME", None)
+        assert (check.kind, check.name, check.vendor_name, check.outcome) == (
+            "cross_check",
+            "name",
+            "CUSTOMER_NAME",
+            None,
+        )
         assert check.score is not None
         assert (check.score.value, check.score.raw, check.score.scale) == (0.72, 72, (0, 100))
         assert check.pair is not None
@@ -239,7 +245,7 @@ class TestCrossChecks:
 
     def test_an_empty_item_is_survived(self) -> None:
         (check,) = read_cross_checks([{"source_value": {}}])
-        assert (check.name, check.outcome) == ("UNNAMED", CheckOutcome.INCONCLUSIVE)
+        assert (check.name, check.vendor_name, check.outcome) == ("other", "UNNAMED", CheckOutcome.INCONCLUSIVE)
         assert check.reasons == ("the score is missing or outside 0..100",)
         assert check.pair is not None
         assert (check.pair.source_document, check.pair.source_field, check.pair.source_value) == ("?", "?", None)

@@ -101,7 +101,7 @@ def test_a_card_is_known_by_whatever_says_that_it_is_one(content: dict[str, Any]
 def test_the_whole_number_is_behind_reveal() -> None:
     content = {"document_type": "AADHAAR", "id_number": {"value": "2345 6789 0123"}, "name": {"value": "Meera Iyer"}}
     (document,) = read_documents([{"data": content}], "data").documents
-    number, name = document.field("id_number"), document.field("name")
+    number, name = document.field("document_number"), document.field("name")
     assert (number.value, number.reveal()) == ("XXXX XXXX 0123", "2345 6789 0123")
     assert (name.value, name.whole) == ("Meera Iyer", None)
 
@@ -164,7 +164,7 @@ def test_errors_do_not_show_it(key: str) -> None:
 def test_a_type_is_a_word_and_of_a_sentence_only_harmless_words_show(said: str, type_: str) -> None:
     reading = read_documents([{"document_id": "a", "data": {"document_type": said, "name": "x"}}], "data")
     (document,) = reading.documents
-    assert document.type == type_
+    assert document.vendor_type == type_
     assert [doubt.code for doubt in reading.doubts] == (["document.type"] if "***" in type_ else [])
 
 
@@ -173,7 +173,7 @@ def test_sentences_in_a_pair_do_not_show() -> None:
     keys = ("name", "source_doc", "source_field_name", "target_doc", "target_field_name")
     (check,) = read_cross_checks([{**dict.fromkeys(keys, said), "similarity_score": 90}])
     assert "Meera" not in repr(check)
-    assert check.name == "name of *** ***"
+    assert check.vendor_name == "name of *** ***"
 
 
 def test_links_tokens_and_pictures_are_not_kept() -> None:

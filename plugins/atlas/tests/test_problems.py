@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from idv_atlas.mapping import Reading, read_documents
+from idv_atlas.mapping import Entries, read_documents
 
 from idv_core import CheckOutcome
 
@@ -62,7 +62,7 @@ def error_keys(draw: st.DrawFn) -> str:
 places = st.sampled_from(["beside", "inside", "deeper", "in a list"])
 
 
-def read(container: str, place: str, key: str, said: Any) -> Reading:
+def read(container: str, place: str, key: str, said: Any) -> Entries:
     inside = {"inside": {key: said}, "deeper": {"extra": {"ocr": {key: said}}}, "in a list": {"pages": [{key: said}]}}
     beside = {key: said} if place == "beside" else {}
     return read_documents([{"document_id": "d", container: {**PAN, **inside.get(place, {})}, **beside}], container)

@@ -15,7 +15,7 @@ from idv_core.model import DocumentEvidence
 from idv_core.policy import evaluate
 
 NOW = datetime(2026, 8, 1, tzinfo=UTC)
-MATCHED = Check(kind=CheckKind.DATA_SOURCE, name="register", outcome=CheckOutcome.PASSED)
+MATCHED = Check(kind=CheckKind.DATA_SOURCE, name="government_register", outcome=CheckOutcome.PASSED)
 OLD = date(2020, 1, 31)
 PRINTED = [
     "31/01/2020",

@@ -294,7 +294,7 @@ class TestStepByStep:
 
     def test_what_is_no_picture_is_inconclusive(self, idv: Gateway) -> None:
         torn = b"\xff\xd8\xff torn off"
-        flow = idv.upload(opened(idv), [Document("id", content=torn, back_content=torn, type="id", country="CO")])
+        flow = idv.upload(opened(idv), [Document("id", content=torn, back_content=torn, type="idcard", country="CO")])
         assert flow.uploads[0].check is not None
         assert flow.uploads[0].check.reasons == ("only_images_in_base64",)
         with pytest.raises(InvalidOrder):
