@@ -265,15 +265,15 @@ class TestRules:
             Policy(thresholds={"lifeness": Threshold(approve_at=1, decline_below=0)})
         with pytest.raises(ValueError, match="there is no kind of check"):
             CheckRules(required=("lifeness",))
-        with pytest.raises(ValueError, match="there is no cross_check check 'nme'; did you mean 'name'?"):
+        with pytest.raises(ValueError, match=r"there is no cross_check check 'nme'; did you mean 'name'\?"):
             Policy(thresholds={"cross_check.nme": Threshold(approve_at=1, decline_below=0)})
         with pytest.raises(
             ValueError, match="there is no face_match check 'selfie_document'; did you mean 'selfie_to_d"
         ):
             CheckRules(required=("face_match.selfie_document",))
-        with pytest.raises(ValueError, match="^required: there is no document type 'PAN'; did you mean 'tax_card'?"):
+        with pytest.raises(ValueError, match=r"^required: there is no document type 'PAN'; did you mean 'tax_card'\?"):
             DocumentRules(required=("PAN",))
-        with pytest.raises(ValueError, match="^max_age_days: there is no document type 'EBILL'"):
+        with pytest.raises(ValueError, match=r"^max_age_days: there is no document type 'EBILL'"):
             DocumentRules(max_age_days={"EBILL": 90})
         with pytest.raises(ValueError, match="days above 0"):
             DocumentRules(max_age_days={"tax_card": 0})
