@@ -191,11 +191,14 @@ def _check(check: Check | None) -> str:
         return ""
     score = f" {check.score.value:.2f}" if check.score else ""
     outcome = check.outcome.value if check.outcome else "no outcome"
-    name = check.name if check.kind.value in check.name else f"{check.kind.value} {check.name}"
-    return f"{name}: {outcome}{score}"
+    return f"{check.label}{_in_brackets(check.vendor_name)}: {outcome}{score}"
 
 
 def _document(document: DocumentEvidence) -> str:
-    return (
-        f"{document.document_id or '(unattributed)'}: {document.type or 'unknown type'}, {len(document.fields)} fields"
-    )
+    kind = f"{document.type or 'unknown type'}{_in_brackets(document.vendor_type)}"
+    return f"{document.document_id or '(unattributed)'}: {kind}, {len(document.fields)} fields"
+
+
+def _in_brackets(word: str | None) -> str:
+    """The vendor's own word beside ours."""
+    return f" ({word})" if word else ""

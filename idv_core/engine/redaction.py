@@ -64,7 +64,7 @@ _ANY_WORD = re.compile(r"(?<![A-Za-z0-9_])[A-Za-z][\w'’-]*")
 # a word with another letter in it goes whole: of "Ángel" no "ngel" is left
 _FOREIGN = re.compile(r"(?<![\w'’-])[\w'’-]*[^\x00-\x7f…]+[\w'’-]*|[^\x00-\x7f…]+")
 _LETTERS = re.compile(r"[^\W\d_]+")
-_NAME_FIELD = re.compile("name|nombre|apellid|father|mother|spouse|holder", re.IGNORECASE)
+_NAME_FIELD = re.compile("name|nombre|apellid|father|mother|spouse|holder|known_as", re.IGNORECASE)
 # the name of a field or of a step: snake_case, camelCase, with dots and indexes
 _FIELD = re.compile(r"[a-z$][A-Za-z_]*\d{0,2}(?:(?:[.:/-]|\[\]|\[?\d{1,3}\]?)+[A-Za-z_]*\d{0,2})*")
 # A word of a program: a step, a status, an option. Not "Meera", and nothing with a digit or a blank.
@@ -165,10 +165,11 @@ def _folded(word: str) -> str:
 def redact_check(check: Check, names: Collection[str] = ()) -> Check:
     """The check with the vendor's sentences shown as far as their words are known to be harmless.
 
-    A reason or a vendor's word of one word (`ERR_NO_FACE_DETECTED`) is a code and stays; so do names of a few words.
+    A reason or a vendor's word of one word (`ERR_NO_FACE_DETECTED`) is a code and stays; so does a vendor's name for the
+    check, of a few words.
     """
     changed = {
-        "name": _label(check.name),
+        "vendor_name": check.vendor_name and _label(check.vendor_name),
         "reasons": tuple(_sentence(_without_names(reason, names)) for reason in check.reasons),
         "vendor_word": check.vendor_word and _word(_without_names(check.vendor_word, names)),
         "pair": check.pair and _redact_pair(check.pair),
@@ -177,14 +178,15 @@ def redact_check(check: Check, names: Collection[str] = ()) -> Check:
 
 
 def redact_result(result: Result) -> Result:
-    """The result with what a vendor may have written in its own words redacted: checks, document types, words and notes.
+    """The result with what a vendor may have written in its own words redacted: checks, types of documents, words, notes.
 
-    Extracted fields and `raw` are data and stay; they are dark in `repr`.
+    Extracted fields and `raw` are data and stay; they are hidden in `repr`.
     """
     names = _names_in(result)
     word = result.vendor_word and _word(_without_names(result.vendor_word, names))
     # a note may say again what the vendor's word is, or which check it is about
-    own = {part for check in result.checks if _is_code(check.name) for part in re.split("[.:]", check.name)}
+    named = [check.vendor_name for check in result.checks if check.vendor_name and _is_code(check.vendor_name)]
+    own = {part for text in named for part in re.split("[.:]", text)}
     own |= {word} if word else set()
     changed = {
         "checks": tuple(redact_check(check, names) for check in result.checks),
@@ -199,10 +201,9 @@ def redact_result(result: Result) -> Result:
 def _names_in(result: Result) -> frozenset[str]:
     """The words of the names that the result's own documents and cross-checks hold, folded."""
     found: list[str] = []
-    for document in result.documents:
-        for field in document.fields:
-            if _NAME_FIELD.search(field.name):
-                found += (text for _, text in _sent(field.value, ""))
+    for field in (*result.fields, *(field for document in result.documents for field in document.fields)):
+        if _NAME_FIELD.search(field.name) or _NAME_FIELD.search(field.vendor_name):
+            found += (text for _, text in _sent([field.value, field.vendor_text], ""))
     for check in result.checks:
         if check.pair is not None:
             sides = (
@@ -233,7 +234,7 @@ def _redact_doubt(doubt: Reason) -> Reason:
 
 
 def _redact_document(document: DocumentEvidence) -> DocumentEvidence:
-    return _changed(document, {"type": document.type and _label(document.type)})
+    return _changed(document, {"vendor_type": document.vendor_type and _label(document.vendor_type)})
 
 
 def _redact_pair(pair: FieldPair) -> FieldPair:

@@ -1,6 +1,6 @@
 """The vocabulary: frozen values and enumerations that mean the same for every vendor."""
 
-from .applicant import Applicant
+from .applicant import Applicant, IdentificationNumber
 from .check_names import CheckKind
 from .claims import Claim, Claims, ClaimSource
 from .codec import dump, load
@@ -15,6 +15,7 @@ from .evidence import (
     Score,
     VendorVerdict,
 )
+from .evidence_steps import EvidenceStep, evidence_steps
 from .explanation import Candidate, Condition, Explanation, RouteTried
 from .fields import Address, ExtractedField, FieldName, Place
 from .flow import Flow, FlowOrder, FlowRef, FlowStatus, FlowUrls, Link, subject_of
@@ -42,6 +43,7 @@ __all__ = [
     "DocumentEvidence",
     "DocumentRules",
     "DocumentType",
+    "EvidenceStep",
     "Explanation",
     "ExtractedField",
     "FieldName",
@@ -51,6 +53,7 @@ __all__ = [
     "FlowRef",
     "FlowStatus",
     "FlowUrls",
+    "IdentificationNumber",
     "Link",
     "Place",
     "Policy",
@@ -67,6 +70,7 @@ __all__ = [
     "VendorVerdict",
     "VerdictRule",
     "dump",
+    "evidence_steps",
     "load",
     "subject_of",
 ]

@@ -55,7 +55,7 @@ CHECK_NAMES: Mapping[CheckKind, tuple[str, ...]] = {
     CheckKind.CROSS_CHECK: _FIELDS,
     CheckKind.NAME_MATCH: (),
     CheckKind.ADDRESS_MATCH: (),
-    # ISO/IEC 30107-3: presentation attack detection
+    # ISO/IEC 30107-3: `presentation_attack` is presentation attack detection (a photo, a screen, a mask, a replay)
     CheckKind.LIVENESS: ("presentation_attack", "image_quality", "duplicate_face"),
     CheckKind.FACE_MATCH: ("selfie_to_document", "selfie_to_record", "selfie_to_selfie"),
     CheckKind.DATA_SOURCE: ("government_register", "credit_bureau", "utility", "telecom", *_FIELDS),

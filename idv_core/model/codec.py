@@ -12,6 +12,7 @@ import attrs
 import cattrs
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
+from .applicant import IdentificationNumber
 from .document import Document
 from .flow import Flow, FlowOrder, FlowUrls, Link
 from .policy import Policy
@@ -24,6 +25,7 @@ T = TypeVar("T")
 STORED_VERSION = 1
 """Written as `version` into what is stored: flows, results and orders. See `load` for what it promises."""
 _STORED = (Flow, FlowOrder, Result)
+_SECRET = (Secret, Secret | None, Link | None, tuple[IdentificationNumber, ...])
 
 
 def dump(value: Any, *, secrets: bool = False) -> Any:
@@ -96,6 +98,6 @@ def _unstructure(cls: type[Any], converter: cattrs.Converter, secrets: bool) -> 
         field.name: override(omit=True)
         for field in attrs.fields(attrs.resolve_types(cls))
         # webhook addresses are made anew from the order, and hold the key that signs them
-        if field.type == FlowUrls | None or (not secrets and field.type in (Secret, Secret | None, Link | None))
+        if field.type == FlowUrls | None or (not secrets and field.type in _SECRET)
     }
     return make_dict_unstructure_fn(cls, converter, **hidden)  # type: ignore[arg-type]

@@ -58,7 +58,7 @@ class Score:
 @not_pickled
 @attrs.frozen(kw_only=True)
 class FieldPair:
-    """The two fields that a cross-check compares. Values are personal data and dark in `repr`."""
+    """The two fields that a cross-check compares. Values are personal data, hidden in `repr`."""
 
     source_document: str
     source_field: str
@@ -91,6 +91,11 @@ class Check:
     by_policy: bool = False
     vendor_outcome: CheckOutcome | None = None
 
+    @property
+    def label(self) -> str:
+        """How policies name it: `document.authenticity`, or the kind alone where the vendor looked at the whole."""
+        return self.kind.value if self.name == OVERALL else f"{self.kind.value}.{self.name}"
+
     @name.validator
     def _check_name(self, _: object, value: object) -> None:
         fault = check_name_fault(self.kind, value) if isinstance(value, str) else "name: a text is needed"
@@ -103,9 +108,9 @@ class DocumentEvidence:
     """One document as the vendor saw it: type, issuing country, extracted fields.
 
     `document_id` is your id, None when the vendor's answer cannot be attributed. `type` is from the vocabulary, `other` for a
-    type that it does not have, None where the vendor does not say; `vendor_type` is the vendor's word. `claims` are its fields
-    by the names of the vocabulary. `images` are links to pictures that the
-    vendor keeps (pre-signed, short-lived, secret). `issued_on` and `expires_on` are what the document says of itself;
+    type that it does not have, None where the vendor does not say; `vendor_type` is the vendor's word. `claims` are its
+    fields by the names of the vocabulary. `images` are links to pictures that the vendor keeps (pre-signed, short-lived,
+    secret). `issued_on` and `expires_on` are what the document says of itself;
     `unread` names those of the two that are there and could not be read (see
     `idv_core.plugin.dates.document_dates`), which leads to review.
     """

@@ -97,7 +97,7 @@ class FieldName(StrEnum):
 
     @classmethod
     def _missing_(cls, value: object) -> None:
-        hint = near(str(value), [member.value for member in cls])
+        hint = near(value, [member.value for member in cls], FIELD_SYNONYMS)
         raise ValueError(f"there is no field {quoted(str(value))}{hint or ' (see idv_core.model.fields)'}")
 
 
@@ -131,7 +131,42 @@ OF_DOCUMENT = frozenset(
 )
 """Fields that speak of the document, not of the person: two documents differ in them without contradicting each other."""
 
-_GENDERS = frozenset({"female", "male", "other"})
+FIELD_SYNONYMS: Mapping[str, FieldName] = {
+    "fullname": FieldName.NAME,
+    "firstname": FieldName.GIVEN_NAME,
+    "forename": FieldName.GIVEN_NAME,
+    "givennames": FieldName.GIVEN_NAME,
+    "lastname": FieldName.FAMILY_NAME,
+    "surname": FieldName.FAMILY_NAME,
+    "sex": FieldName.GENDER,
+    "dob": FieldName.BIRTHDATE,
+    "birthday": FieldName.BIRTHDATE,
+    "dateofbirth": FieldName.BIRTHDATE,
+    "birthplace": FieldName.PLACE_OF_BIRTH,
+    "nationality": FieldName.NATIONALITIES,
+    "emailaddress": FieldName.EMAIL,
+    "emailid": FieldName.EMAIL,
+    "phone": FieldName.PHONE_NUMBER,
+    "mobile": FieldName.PHONE_NUMBER,
+    "mobilenumber": FieldName.PHONE_NUMBER,
+    "maidenname": FieldName.BIRTH_FAMILY_NAME,
+    "docnumber": FieldName.DOCUMENT_NUMBER,
+    "expirationdate": FieldName.DATE_OF_EXPIRY,
+    "expirydate": FieldName.DATE_OF_EXPIRY,
+    "dateofexpiration": FieldName.DATE_OF_EXPIRY,
+    "validuntil": FieldName.DATE_OF_EXPIRY,
+    "issuedate": FieldName.DATE_OF_ISSUANCE,
+    "issuingdate": FieldName.DATE_OF_ISSUANCE,
+    "dateofissue": FieldName.DATE_OF_ISSUANCE,
+    "issuingauthority": FieldName.ISSUER,
+    "fathersname": FieldName.FATHER_NAME,
+    "mothersname": FieldName.MOTHER_NAME,
+    "mrz": FieldName.MACHINE_READABLE_ZONE,
+}
+"""Other words for the same, as `idv_core.model.words.plain` writes them: for hints, and to find what a plugin left as
+`other`."""
+
+GENDERS = frozenset({"female", "male", "other"})
 _LOOSE = frozenset({FieldName.TRANSACTIONS, FieldName.LINE_ITEMS, FieldName.VEHICLE_CLASSES, FieldName.OTHER})
 
 
@@ -201,7 +236,7 @@ def _fault(name: FieldName, value: Any) -> str | None:
         good = isinstance(value, tuple) and all(isinstance(one, str) and one in COUNTRIES for one in value)
         return None if good else "a tuple of ISO 3166-1 alpha-2 codes"
     if name is FieldName.GENDER:
-        return None if value in _GENDERS else f"one of {listed(sorted(_GENDERS))}"
+        return None if value in GENDERS else f"one of {listed(sorted(GENDERS))}"
     return None if isinstance(value, (str, int, float)) and not isinstance(value, bool) else "a text or a number"
 
 

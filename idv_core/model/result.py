@@ -12,6 +12,7 @@ import attrs
 from .check_names import CheckKind
 from .claims import Claims
 from .evidence import Check, CheckOutcome, DocumentEvidence, VendorVerdict
+from .evidence_steps import EvidenceStep, evidence_steps
 from .fields import ExtractedField
 from .flow import Flow, FlowStatus
 from .redacted import RedactedMapping, not_pickled
@@ -29,7 +30,8 @@ class Decision(StrEnum):
 class Reason:
     """Why a decision is what it is: a stable `code`, a sentence, and the evidence it points at.
 
-    `check` is the name of a check, `document` your id of a document, or its type where the id is not known.
+    `check` is a check as policies name it (`liveness.presentation_attack`), `document` your id of a document, or its type
+    where the id is not known.
     """
 
     code: str
@@ -88,6 +90,11 @@ class Result:
     def claims(self) -> Claims:
         """What is known about the person; each claim says whether its sources disagree."""
         return Claims(self.documents, self.fields)
+
+    @property
+    def evidence_steps(self) -> frozenset[EvidenceStep]:
+        """The steps of NIST SP 800-63A that the checks hold: collection, validation, verification."""
+        return evidence_steps(self.checks)
 
     def checks_of(self, kind: CheckKind) -> tuple[Check, ...]:
         """All checks of one kind."""

@@ -25,6 +25,7 @@ from ..model import (
     Result,
     VendorVerdict,
 )
+from ..model.check_names import OTHER
 from ..model.policy import Action, DocumentRules, Policy, VerdictRule, split_name
 
 DEFAULT_POLICY = Policy()
@@ -155,11 +156,13 @@ def _check_finding(policy: Policy, check: Check) -> Finding:
             no_score = check.by_policy and check.score is None
             action, what = rules.inconclusive, "has no score to evaluate it by" if no_score else "is inconclusive"
         case CheckOutcome.NOT_DONE:
-            action, what = rules.missing, "was not done"
+            # under a threshold it is no better than a check without a score that serves
+            stern = check.by_policy and rules.inconclusive is Action.DECLINE
+            action, what = Action.DECLINE if stern else rules.missing, "was not done"
         case _:
             action, what = Action.REVIEW, "was scored but no threshold says what the score means"
     return action, Reason(
-        f"check.{check.outcome or 'no_outcome'}", _sentence(check, what), check.name, check.document_id
+        f"check.{check.outcome or 'no_outcome'}", _sentence(check, what), check.label, check.document_id
     )
 
 
@@ -209,7 +212,8 @@ def _sentence(check: Check, what: str) -> str:
     about = f" of {check.document_id}" if check.document_id and check.kind is not CheckKind.CROSS_CHECK else ""
     score = f" at {check.score.value:.2f}" if check.score else ""
     why = f" ({', '.join(check.reasons)})" if check.reasons else ""
-    return f"{check.kind} {check.name}{about} {what}{score}{why}"
+    whose = f" ({check.vendor_name})" if check.name == OTHER and check.vendor_name else ""
+    return f"{check.label}{whose}{about} {what}{score}{why}"
 
 
 def _approval(policy: Policy, result: Result) -> str:
