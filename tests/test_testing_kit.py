@@ -259,8 +259,8 @@ class Trusts(Verigram):
     """Takes any answer for the one about its flow, and the vendor's word for all there is to know."""
     def result(self, flow):
         reply = yield Request.get("/flow/{{}}/result", flow.id)
-        reading = read_answer(reply.json())
-        return Result(flow=attrs.evolve(flow, status=reading.status), checks=reading.checks, verdict=reading.verdict)
+        read = read_answer(flow, reply.json(), reply.received_at.date())
+        return Result(flow=read.flow, checks=read.checks, verdict=read.verdict)
 
 class Undated(Verigram):
     """Takes a date that it cannot read for none."""
