@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from idv_core.errors import InvalidOrder, UnexpectedResponse
 from idv_core.model import load
+from idv_core.plugin import decoding, http
 from idv_core.plugin.http import Request, fill_path
 from idv_core.testing.exchange import reply, run_exchange
 
@@ -128,6 +129,21 @@ def test_json_is_not_nested_without_end() -> None:
     assert reply(json.loads("[" * 60 + "]" * 60)).json()
     with pytest.raises(UnexpectedResponse, match="too deep"):
         reply(json.loads("[" * 70 + "]" * 70)).json()
+
+
+def test_an_answer_is_decoded_once_however_often_it_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[bytes] = []
+
+    def counted(content: bytes) -> object:
+        read.append(content)
+        return decoding.decode(content)
+
+    monkeypatch.setattr(http, "decode", counted)
+    answer = reply({"id": "a", "size": 3})
+    assert answer.structure(Thing) == Thing("a", 3.0)
+    assert answer.json_object() == answer.json() == {"id": "a", "size": 3}
+    assert len(read) == 1
+    assert attrs.evolve(answer, content=b'"b"').json() == "b", "another body is another answer"
 
 
 def test_an_exchange_can_be_run_by_hand() -> None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Generator, Iterable, Mapping
 from datetime import datetime
+from functools import cached_property
 from typing import Any, TypeAlias, TypeVar
 from urllib.parse import quote, urlencode
 
@@ -176,30 +177,51 @@ class Response:
     def json(self) -> Any:
         """The body as JSON data. Raises UnexpectedResponse when it is anything else, or nested more than 64 deep."""
         try:
-            data = decode(self.content)
+            return self._data
+        except _TooDeep:
+            raise UnexpectedResponse("the answer is nested too deep", status=self.status) from None
         except ValueError:
             kind = self.headers.get("content-type", "no content type").split(";")[0]
             raise UnexpectedResponse(f"the answer is not JSON ({kind})", status=self.status) from None
-        if _is_too_deep(data, self.content):
-            raise UnexpectedResponse("the answer is nested too deep", status=self.status)
-        return data
 
     def json_object(self) -> dict[str, Any] | None:
         """The body if it is a JSON object, None for anything else. Never raises."""
-        return json_object(self.content)
+        try:
+            return _object_or_none(self._data)
+        except ValueError:
+            return None
 
     def structure(self, cls: type[T]) -> T:
         """The body as an attrs class of the plugin. Unknown keys are ignored; UnexpectedResponse names what does not fit."""
         return structure(self.json(), cls, status=self.status)
 
+    @cached_property
+    def _data(self) -> Any:
+        """Decoded once, and the same object for everybody who asks: it is read and never changed. Raises ValueError."""
+        return _decoded(self.content)
+
 
 def json_object(content: bytes) -> dict[str, Any] | None:
     """The JSON object that the bytes are, None for anything else, also for one nested more than 64 deep."""
     try:
-        data = decode(content)
+        return _object_or_none(_decoded(content))
     except ValueError:
         return None
-    return data if isinstance(data, dict) and not _is_too_deep(data, content) else None
+
+
+class _TooDeep(ValueError):
+    """JSON that is nested more than 64 deep."""
+
+
+def _decoded(content: bytes) -> Any:
+    data = decode(content)
+    if _is_too_deep(data, content):
+        raise _TooDeep
+    return data
+
+
+def _object_or_none(data: Any) -> dict[str, Any] | None:
+    return data if isinstance(data, dict) else None
 
 
 class NotAccepted(Exception):

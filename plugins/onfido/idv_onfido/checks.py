@@ -229,8 +229,11 @@ def _sent_type(document: Document) -> str:
         return "unknown"
     word = SENT_TYPES.get(document.type)
     if word is None:
-        what = f"document {document.id!r}: Onfido has no word for the type {document.type.value!r}; leave type out"
-        raise InvalidOrder(what, fields=("documents",))
+        takes = ", ".join(SENT_TYPES)
+        raise InvalidOrder(
+            f"document {document.id!r}: Onfido has no word for type {document.type.value!r}; leave type out or give {takes}",
+            fields=("documents",),
+        )
     return word
 
 

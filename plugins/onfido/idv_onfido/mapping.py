@@ -11,6 +11,7 @@ import attrs
 from idv_core.model import Check, CheckKind, CheckOutcome, DocumentEvidence, DocumentType, FieldName, Score
 from idv_core.model.check_names import OTHER
 from idv_core.model.countries import alpha_2
+from idv_core.model.fields import Address, ExtractedField
 from idv_core.model.public import without_secrets
 from idv_core.plugin.dates import Meaning, dates_under, document_dates, means_expiry, means_issue
 from idv_core.plugin.failures import failures_in
@@ -76,12 +77,21 @@ _CLAIMS = {
     "gender": FieldName.GENDER,
     "nationality": FieldName.NATIONALITIES,
     "personal_number": FieldName.PERSONAL_NUMBER,
-    "address": FieldName.ADDRESS,
     "father_name": FieldName.FATHER_NAME,
     "mother_name": FieldName.MOTHER_NAME,
     "spouse_name": FieldName.SPOUSE_NAME,
     "profession": FieldName.OCCUPATION,
     "issuing_authority": FieldName.ISSUER,
+    "tax_number": FieldName.TAX_NUMBER,
+    "civil_state": FieldName.MARITAL_STATUS,
+    "alias_name": FieldName.ALSO_KNOWN_AS,
+}
+# Members of `address_lines`, and those of an address.
+_ADDRESS_LINES = {
+    "street_address": "street_address",
+    "city": "locality",
+    "state": "region",
+    "postal_code": "postal_code",
 }
 _NUMBERS = {
     "document_number": FieldName.DOCUMENT_NUMBER,
@@ -246,6 +256,7 @@ def _document(report: Report, ours: Mapping[str, str]) -> DocumentEvidence:
         key = as_word(as_object(number).get("type"))
         if key:
             fields.append(read_field(_NUMBERS.get(key, FieldName.OTHER), key, as_text(as_object(number).get("value"))))
+    fields.append(_address(read))
     word = as_word(read.get("document_type"))
     return DocumentEvidence(
         document_id=_one_of_ours(report, "documents", ours),
@@ -254,6 +265,21 @@ def _document(report: Report, ours: Mapping[str, str]) -> DocumentEvidence:
         country=_country(read.get("issuing_country")),
         fields=tuple(field for field in fields if field is not None),
         **document_dates(issued=_dates(report, means_issue), expires=_dates(report, means_expiry)),
+    )
+
+
+def _address(read: Mapping[str, Any]) -> ExtractedField | None:
+    """`address` as printed and `address_lines`, its parts, are one field."""
+    lines, printed = as_object(read.get("address_lines")), as_text(read.get("address"))
+    members = {ours: text for theirs, ours in _ADDRESS_LINES.items() if (text := as_text(lines.get(theirs)))}
+    country = _country(lines.get("country_code")) or _country(lines.get("country"))
+    if not printed and not members and not country:
+        return None
+    return ExtractedField(
+        name=FieldName.ADDRESS,
+        value=Address(formatted=printed, **members, country=country),
+        vendor_name="address" if printed else "address_lines",
+        vendor_text=printed,
     )
 
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from idv_onfido.mapping import Report, public, read_reports, report_name
 
 from idv_core import CheckKind, CheckOutcome
+from idv_core.model.fields import Address
 from idv_core.testing.strategies import json_values
 
 PASSED, FAILED, INCONCLUSIVE = CheckOutcome.PASSED, CheckOutcome.FAILED, CheckOutcome.INCONCLUSIVE
@@ -186,6 +187,21 @@ def test_a_document() -> None:
         ("document_number", "X1"),
     ]
     assert "X1" not in repr(report("document", {"properties": properties}))
+
+
+def test_an_address_is_one_with_its_parts() -> None:
+    def address(**properties: Any) -> Any:
+        _, (document,) = read_reports([report("document", {"properties": properties})], {})
+        return document.claims.address.value
+
+    lines = {"street_address": "1 A St", "city": "B", "state": "C", "postal_code": "1", "country_code": "GBR"}
+    assert address(address="1 A St, B", address_lines=lines) == Address(
+        formatted="1 A St, B", street_address="1 A St", locality="B", region="C", postal_code="1", country="GB"
+    )
+    assert address(address_lines={"city": "B"}) == Address(locality="B")
+    assert address(address="1 A St") == Address(formatted="1 A St")
+    assert address(address_lines={"country": "nowhere", "city": 7}) is None
+    assert address() is None
 
 
 def test_the_vendors_words_are_kept() -> None:

@@ -24,14 +24,14 @@ from .settings import StripeSettings
 
 _SESSIONS = "/v1/identity/verification_sessions"
 _REPORT = "last_verification_report"
+_OUTPUTS = "verified_outputs"
 # What only a restricted key may read, and only where it is asked for (docs.stripe.com/identity/access-verification-results).
 _SENSITIVE = (
     f"{_REPORT}.document.dob",
     f"{_REPORT}.document.expiration_date",
     f"{_REPORT}.document.number",
-    "verified_outputs",
-    "verified_outputs.dob",
-    "verified_outputs.id_number",
+    f"{_OUTPUTS}.dob",
+    f"{_OUTPUTS}.id_number",
 )
 _LINK_LIFE = timedelta(hours=48)
 _PAGES = 100
@@ -84,6 +84,8 @@ class StripeIdentity:
     def problems(self, *, webhooks: bool) -> Iterator[tuple[str, str]]:
         if self.settings.api_key.reveal().startswith("pk_"):
             yield "api_key", "a publishable key (pk_) opens nothing: give a secret or a restricted one (sk_, rk_)"
+        if self.settings.read_sensitive and self.settings.api_key.reveal().startswith("sk_"):
+            yield "read_sensitive", "needs a restricted key (rk_): Stripe shows these fields to no secret key"
         if webhooks and not self.settings.webhook_secret:
             yield "webhook_secret", "is not set: only their address proves webhooks. Give the endpoint's signing secret"
 
@@ -172,7 +174,7 @@ class StripeIdentity:
         return (yield from self.result(flow)).flow
 
     def result(self, flow: Flow) -> Exchange[Result]:
-        expand = (_REPORT, *(_SENSITIVE if self.settings.read_sensitive else ()))
+        expand = (_REPORT, _OUTPUTS, *(_SENSITIVE if self.settings.read_sensitive else ()))
         query = tuple(("expand[]", name) for name in expand)
         reply = yield Request.get(f"{_SESSIONS}/{{}}", _id_of(flow), query=query)
         answer = self._check_of(flow, reply)

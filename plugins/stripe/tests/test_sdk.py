@@ -51,7 +51,12 @@ def sdk(served: tuple[StripeEmulator, Served]) -> stripe.StripeClient:
 @pytest.fixture
 def idv(served: tuple[StripeEmulator, Served], clock: FakeClock) -> Iterator[Gateway]:
     emulator, running = served
-    settings = {"base_url": running.url, "api_key": Secret(emulator.api_key), "webhook_secret": Secret(SECRET)}
+    settings = {
+        "base_url": running.url,
+        "api_key": Secret(emulator.api_key),
+        "webhook_secret": Secret(SECRET),
+        "read_sensitive": True,
+    }
     webhooks = Webhooks("https://platform.example/idv", Secret("key-of-the-tests-0123456789abcdef"))
     with Gateway(
         [Account("stripe", "stripe", settings, test=True)],
@@ -67,6 +72,7 @@ def walk(url: str, face: Any) -> None:
         submit_forms(browser, url, *pictures(face))
 
 
+EXPAND: Any = ["last_verification_report", "last_verification_report.document.expiration_date", "verified_outputs"]
 CREATE: Any = {
     "type": "document",
     "client_reference_id": "CUST-9283",
@@ -91,7 +97,7 @@ class TestLife:
         assert sessions.retrieve(session.id).status == "processing"
         assert idv.status(ref).status is FlowStatus.PROCESSING
         clock.advance(5)
-        session = sessions.retrieve(session.id, {"expand": ["last_verification_report"]})
+        session = sessions.retrieve(session.id, {"expand": EXPAND})
         result = idv.result(ref)
         assert (session.status, result.vendor_word) == ("verified", "verified")
         assert (result.status, result.verdict) == (FlowStatus.FINISHED, VendorVerdict.POSITIVE)
@@ -109,6 +115,10 @@ class TestLife:
         assert document.expires_on is not None
         assert report.document.expiration_date is not None
         assert document.expires_on.year == report.document.expiration_date.year
+        assert "number" not in report.document.to_dict(), "it was not asked for"
+        assert session.verified_outputs is not None
+        assert session.verified_outputs.last_name == result.claims.family_name.value
+        assert "dob" not in session.verified_outputs.to_dict()
         assert sdk.v1.identity.verification_reports.retrieve(report.id).id == report.id
 
     def test_what_the_plugin_opens_the_sdk_reads(

@@ -25,6 +25,8 @@ from ..account import sign
 _VENDOR = "Onfido"
 _V = "/v3.6"
 _RUNS = _V + "/workflow_runs"
+# Where a specimen of each kind has its own number.
+_NUMBERS = ("passport_number", "documentNumber", "number", "pan_number", "aadhaar_number")
 _TYPES = {"PASSPORT": "passport", "DRIVING_LICENSE": "driving_licence"}
 _ISSUERS = {"PAN": "IND", "AADHAAR": "IND", "CEDULA": "COL", "KZ_ID": "KAZ"}
 _PER_PAGE = 20
@@ -508,7 +510,7 @@ def _document_report(document: Specimen | None) -> dict[str, Any]:
     word = "consider" if suspected else "clear"
     parts = {name: {"result": "clear", "breakdown": {}} for name in ("data_validation", "image_integrity")}
     authentic = {"result": word, "breakdown": {"fonts": {"result": word}, "template": {"result": "clear"}}}
-    number = str(fields.get("passport_number", "")) or None
+    number = next((str(fields[key]) for key in _NUMBERS if key in fields), None)
     return {
         "result": word,
         "sub_result": "suspected" if suspected else "clear",

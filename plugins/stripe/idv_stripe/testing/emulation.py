@@ -22,7 +22,7 @@ class StripeEmulation:
         self.emulator = StripeEmulator(clock, variants=Variants(processing=3 * pace))
 
     def settings(self, base_url: str) -> dict[str, Any]:
-        return {"base_url": base_url, "api_key": Secret(self.emulator.api_key)}
+        return {"base_url": base_url, "api_key": Secret(self.emulator.api_key), "read_sensitive": True}
 
     def play(self, idv: Gateway, flow: Flow, scene: Scene) -> Flow:
         scene.say("the applicant shows document and face on the hosted page")

@@ -25,6 +25,11 @@ _VENDOR = "Stripe"
 _BASE = "/v1/identity/verification_sessions"
 _REPORTS = "/v1/identity/verification_reports"
 _TYPES = {"PASSPORT": "passport", "DRIVING_LICENSE": "driving_license"}
+# Where a specimen of each kind has its own number.
+_NUMBERS = ("passport_number", "documentNumber", "number", "pan_number", "aadhaar_number")
+_REPORTED = "last_verification_report.document"
+# "Restricted API key access" only (docs.stripe.com/identity/access-verification-results).
+_SENSITIVE = frozenset({"dob", "expiration_date", "id_number", "number"})
 _COUNTRIES = {"PAN": "IN", "AADHAAR": "IN", "CEDULA": "CO", "KZ_ID": "KZ"}
 _CODES = {400: "invalid_request_error", 401: "invalid_request_error", 404: "invalid_request_error"}
 
@@ -75,7 +80,7 @@ class StripeEmulator(Emulator):
         self,
         clock: HasNow,
         *,
-        api_key: str = "sk_test_emulated4711",
+        api_key: str = "rk_test_emulated4711",
         webhook_secret: str = "whsec_emulated4711",  # noqa: S107, an emulator's
         client: Callable[[], httpx.Client] | None = None,
         variants: Variants | None = None,
@@ -230,9 +235,8 @@ class StripeEmulator(Emulator):
         if report is not None and "last_verification_report" not in expanded:
             report = report["id"]
         elif report is not None:
-            hidden = {name for name in ("dob", "number") if f"last_verification_report.document.{name}" not in expanded}
-            document = {key: value for key, value in report["document"].items() if key not in hidden}
-            report = {**report, "document": document}
+            report = {**report, "document": self._for_key(_REPORTED, report["document"], expanded)}
+        outputs = self._outputs(session) if session.status == "verified" and "verified_outputs" in expanded else None
         return {
             "id": session.id,
             "object": "identity.verification_session",
@@ -251,6 +255,29 @@ class StripeEmulator(Emulator):
             "type": session.type,
             "url": f"{call.base_url}/start/{session.token}" if waits else None,
             "verification_flow": session.verification_flow,
+            **({"verified_outputs": self._for_key("verified_outputs", outputs, expanded)} if outputs else {}),
+        }
+
+    def _for_key(self, place: str, data: Mapping[str, Any], expanded: list[str]) -> dict[str, Any]:
+        """Without what only a restricted key sees, and only where it asks for it by name."""
+        is_restricted = self.api_key.startswith("rk_")
+        return {
+            key: value
+            for key, value in data.items()
+            if key not in _SENSITIVE or (is_restricted and f"{place}.{key}" in expanded)
+        }
+
+    def _outputs(self, session: EmulatedSession) -> dict[str, Any]:
+        """What was verified of the person, with and without a document; null where nothing was asked for."""
+        document = session.reports[-1]["document"]
+        return {
+            "address": None,
+            "email": None,
+            "id_number": None,
+            "id_number_type": None,
+            "phone": None,
+            "sex": None,
+            **{name: document[name] for name in ("first_name", "last_name", "dob")},
         }
 
     # The applicant
@@ -332,7 +359,7 @@ class StripeEmulator(Emulator):
                 "first_name": first or None,
                 "last_name": last or None,
                 "dob": _printed_date(document.fields.get("date_of_birth")),
-                "number": document.fields.get("passport_number") or document.fields.get("number"),
+                "number": next((document.fields[key] for key in _NUMBERS if key in document.fields), None),
                 "issuing_country": _COUNTRIES.get(document.type),
                 "issued_date": None,
                 "expiration_date": _printed_date(document.fields.get("date_of_expiry")),

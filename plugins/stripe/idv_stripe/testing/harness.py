@@ -51,6 +51,7 @@ def make_settings(emulator: StripeEmulator) -> dict[str, object]:
         "base_url": f"https://{HOST}",
         "api_key": Secret(emulator.api_key),
         "webhook_secret": emulator.webhook_secret,
+        "read_sensitive": True,
     }
 
 
