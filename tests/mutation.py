@@ -27,7 +27,11 @@ MODULES = {
     "plugins/onfido/idv_onfido/mapping.py": f"{LEAN} plugins/onfido/tests/test_mapping.py -k 'not any_report'",
     "plugins/stripe/idv_stripe/mapping.py": f"{LEAN} plugins/stripe/tests/test_mapping.py -k 'not any_session'",
     "plugins/atlas/idv_atlas/mapping.py": f"{LEAN} plugins/atlas/tests/test_mapping.py",
+    "plugins/verifik/idv_verifik/asked.py": f"{LEAN} plugins/verifik/tests/test_mapping.py",
+    "plugins/verifik/idv_verifik/document_checks.py": f"{LEAN} plugins/verifik/tests/test_mapping.py",
+    "plugins/verifik/idv_verifik/faces.py": f"{LEAN} plugins/verifik/tests/test_mapping.py",
     "plugins/verifik/idv_verifik/mapping.py": f"{LEAN} plugins/verifik/tests/test_mapping.py",
+    "plugins/verifik/idv_verifik/screening.py": f"{LEAN} plugins/verifik/tests/test_mapping.py",
 }
 
 
@@ -49,7 +53,7 @@ def main() -> None:
             return done.stdout + done.stderr
 
         for module in wanted:
-            config, session = tree / "mutation.toml", tree / f"{Path(module).parent.name}.sqlite"
+            config, session = tree / "mutation.toml", tree / f"{module.replace('/', '-')}.sqlite"
             config.write_text(
                 f'[cosmic-ray]\nmodule-path = "{module}"\ntimeout = 60.0\nexcluded-modules = []\n'
                 f'test-command = "{MODULES[module]}"\n[cosmic-ray.distributor]\nname = "local"\n'

@@ -10,7 +10,7 @@ import attrs
 from idv_core.model import ProvisionedTemplate, Template
 from idv_core.plugin.http import Exchange, Request
 
-from . import mapping
+from . import asked
 from .payloads import read_id, read_list, read_object, reference_id, unwrap
 from .settings import VerifikSettings
 
@@ -54,7 +54,7 @@ class ProjectFlows:
         """
         shown = registration.get("projectFlow")
         id = reference_id(shown)
-        if mapping.are_settings(shown) or id is None:
+        if asked.are_settings(shown) or id is None:
             return shown if isinstance(shown, dict) else {}
         for path in ("/v3/project-flows/{}", "/v2/project-flows/{}"):
             reply = yield Request.get(path, id, accept=_NOT_TOLD)

@@ -12,7 +12,7 @@ from idv_core.errors import InvalidOrder, VendorUnavailable
 from idv_core.model import Check, Document, Flow, FlowStatus, Secret, Upload, UploadKind
 from idv_core.plugin.http import Exchange, NotAccepted, Request, Response, structure
 
-from . import mapping
+from . import asked, document_checks, faces, mapping, screening
 from .countries import country_name
 from .documents import SENT_CATEGORIES
 from .facts import phone
@@ -68,16 +68,18 @@ class Steps:
                 "Verifik is still reading the document; submit again", safe_to_retry=True, retry_after=_READING
             )
         settings = yield from ProjectFlows(self.settings).settings_of(registration)
-        wants = mapping.document_settings(settings)
+        wants = asked.document_settings(settings)
         document = reference_id(registration.get("documentValidation"))
         selfie = reference_id(registration.get("biometricValidation"))
         information = reference_id(registration.get("informationValidation"))
         flow = yield from self.sync(flow, "signUpForm")
         if document:
             flow = yield from self.sync(flow, "document")
-            if mapping.is_asked(wants.get("informationVerification")) and not mapping.is_source_checked(registration):
+            if asked.is_asked(wants.get("informationVerification")) and not document_checks.is_source_checked(
+                registration
+            ):
                 flow = yield from self.check_source(flow, document)
-            if information and mapping.is_searched_for(wants) and not mapping.is_background_checked(registration):
+            if information and asked.is_searched_for(wants) and not screening.is_background_checked(registration):
                 flow = yield from self.check_background(flow, information)
         if selfie:
             flow = yield from self.sync(flow, "liveness")
@@ -166,7 +168,7 @@ class Steps:
         data = read_object(reply)
         must_be(flow, data.get("appRegistration"), reply.status)
         compared = data.get("compareFaceVerification")
-        return flow, mapping.read_comparison(compared if isinstance(compared, dict) else {})
+        return flow, faces.read_comparison(compared if isinstance(compared, dict) else {})
 
     def _upload_document(self, flow: Flow, document: Document) -> Exchange[Flow]:
         body: dict[str, Any] = {"image": _base64(document.content), "inputMethod": "FILE_UPLOAD"}
@@ -179,13 +181,13 @@ class Steps:
         if not reply.is_success:
             if read_said(reply).names("already_exists") and (known := (yield from self._taken(flow, "document"))):
                 return _with_upload(flow, _handed_in(document, known))
-            refused = mapping.read_refused_document(self._about_person(request, reply), document.id)
+            refused = document_checks.read_refused_document(self._about_person(request, reply), document.id)
             return _with_upload(flow, Upload(document_id=document.id, accepted=False, check=refused))
         data = read_object(reply)
         nested = data.get("documentValidation")
         validation = nested if isinstance(nested, dict) else data
         must_be(flow, validation.get("appRegistration"), reply.status)
-        check = mapping.read_document(validation, document.id)
+        check = document_checks.read_document(validation, document.id)
         ids = {"document_validation": read_id(validation, reply.status)}
         return _with_upload(flow, Upload(document_id=document.id, vendor_ids=ids, check=check))
 
@@ -196,7 +198,7 @@ class Steps:
         if not reply.is_success:
             if read_said(reply).names("person_already_set") and (known := (yield from self._taken(flow, "biometric"))):
                 return _with_upload(flow, _handed_in(document, known))
-            refused = mapping.read_refused_selfie(self._about_person(request, reply), document.id)
+            refused = faces.read_refused_selfie(self._about_person(request, reply), document.id)
             return _with_upload(flow, Upload(document_id=document.id, accepted=False, check=refused))
         data = read_object(reply)
         validation = data.get("biometricValidation")
@@ -241,7 +243,7 @@ def _data_uri(content: object) -> str:
 
 def _handed_in(document: Document, known: dict[str, Any]) -> Upload:
     selfie = document.kind is UploadKind.SELFIE
-    check = (mapping.read_liveness if selfie else mapping.read_document)(known, document.id)
+    check = (faces.read_liveness if selfie else document_checks.read_document)(known, document.id)
     ids = {"biometric_validation" if selfie else "document_validation": read_id(known)}
     return Upload(
         document_id=document.id,

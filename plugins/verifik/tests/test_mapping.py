@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from idv_verifik import mapping
+from idv_verifik import document_checks, faces, mapping
 from idv_verifik.payloads import Said
 
 from idv_core import CheckKind, CheckOutcome, Decision, Flow, FlowStatus, Result, VendorVerdict
@@ -177,7 +177,7 @@ class TestCompletedNeedsItsChecks:
 )
 def test_words_of_a_document(word: object, outcome: str) -> None:
     more = {"documentType": "CC", "manualVerificationReason": "why", "failedReason": None}
-    check = mapping.read_document({"status": word, **more}, "front")
+    check = document_checks.read_document({"status": word, **more}, "front")
     assert (check.outcome, check.vendor_name, check.document_id) == (outcome, "CC", "front")
     assert check.reasons[0] == "why"
 
@@ -192,7 +192,7 @@ def test_words_of_a_document(word: object, outcome: str) -> None:
     ],
 )
 def test_words_of_a_selfie(word: object, outcome: str) -> None:
-    check = mapping.read_liveness({"status": word, "livenessScore": 0.93}, None)
+    check = faces.read_liveness({"status": word, "livenessScore": 0.93}, None)
     assert check.outcome == outcome
     assert check.score is not None
     assert check.score.value == 0.93
@@ -213,7 +213,7 @@ def test_words_of_a_selfie(word: object, outcome: str) -> None:
     ],
 )
 def test_a_comparison_is_what_the_server_says(data: dict[str, object], outcome: str) -> None:
-    assert mapping.read_comparison(data).outcome == outcome
+    assert faces.read_comparison(data).outcome == outcome
 
 
 @pytest.mark.parametrize(
@@ -325,7 +325,7 @@ class TestRefusals:
         ],
     )
     def test_of_a_selfie(self, said: Said, outcome: str, score: float | None) -> None:
-        check = mapping.read_refused_selfie(said, "selfie")
+        check = faces.read_refused_selfie(said, "selfie")
         assert (check.outcome, check.score and check.score.value) == (outcome, score)
 
     @pytest.mark.parametrize(
@@ -338,7 +338,7 @@ class TestRefusals:
         ],
     )
     def test_of_a_document(self, token: str, outcome: str) -> None:
-        check = mapping.read_refused_document(Said(token=token), "front")
+        check = document_checks.read_refused_document(Said(token=token), "front")
         assert check.outcome == outcome
         assert check.reasons == (token or "refused",)
 

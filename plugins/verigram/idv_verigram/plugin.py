@@ -12,12 +12,24 @@ from urllib.parse import urlsplit
 import attrs
 
 from idv_core.errors import FlowNotFound, InvalidOrder, Refusal, UnexpectedResponse, VendorUnavailable
-from idv_core.model import CheckKind, Flow, FlowOrder, FlowStatus, Link, Reason, Result, Secret, subject_of
+from idv_core.model import (
+    CheckKind,
+    Flow,
+    FlowOrder,
+    FlowStatus,
+    Link,
+    Reason,
+    Result,
+    Secret,
+    VendorVerdict,
+    subject_of,
+)
 from idv_core.plugin.http import Exchange, Request, Response
 from idv_core.plugin.links import trusted_link
 from idv_core.plugin.protocols import Evidence, Polling
 
 from .mapping import KINDS, read_answer
+from .register import LABEL, read_register
 from .settings import Journey, VerigramSettings
 
 _PERSON_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -51,8 +63,15 @@ class Verigram:
     """Flow, result and the browser's return. Uploads happen on the hosted page; there is no template kept at the vendor."""
 
     settings: VerigramSettings
-    evidence = Evidence(checks=set(KINDS.values()), scored={CheckKind.FACE_MATCH}, documents=False, verdict=True)
     polling = Polling(first=timedelta(seconds=10), ceiling=timedelta(minutes=5))
+
+    @property
+    def evidence(self) -> Evidence:
+        """Documents only with the register's record."""
+        kinds = set(KINDS.values())
+        return Evidence(
+            checks=kinds, scored={CheckKind.FACE_MATCH}, documents=self.settings.read_register, verdict=True
+        )
 
     @property
     def base_url(self) -> str:
@@ -148,9 +167,28 @@ class Verigram:
         )
 
     def status(self, flow: Flow) -> Exchange[Flow]:
-        return (yield from self.result(flow)).flow
+        return (yield from self._verdict(flow)).flow
 
     def result(self, flow: Flow) -> Exchange[Result]:
+        """The verdict; with `read_register` also what the register says of a person who was not turned down."""
+        result = yield from self._verdict(flow)
+        over = result.status is FlowStatus.FINISHED and result.verdict is not VendorVerdict.NEGATIVE
+        if not (self.settings.read_register and over):
+            return result
+        query = {"label": LABEL, "flow_id": flow.id}
+        reply = yield Request.get("/resources/file", query=query, accept={404})
+        if not reply.is_success:
+            return attrs.evolve(result, notes=(*result.notes, "Verigram has no record of the register for this flow"))
+        register = read_register(reply.content, reply.received_at.date())
+        return attrs.evolve(
+            result,
+            fields=register.fields,
+            documents=register.documents,
+            notes=(*result.notes, *register.notes),
+            doubts=(*result.doubts, *register.doubts),
+        )
+
+    def _verdict(self, flow: Flow) -> Exchange[Result]:
         if not _ID.fullmatch(flow.id):
             raise InvalidOrder(
                 "the flow's id is none of Verigram's: at most 255 ASCII characters without blanks", fields=("flow",)

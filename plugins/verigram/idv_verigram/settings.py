@@ -24,8 +24,9 @@ class VerigramSettings:
     """`secret` turns signing on (production keys); without it only key and version are sent (test keys).
 
     `results_name_flow` is false where your account's results do not carry `flow_id`; while it is true, a result without it
-    goes to review. `sign_path_prefix` is false where a path prefix of `base_url` belongs to a proxy of yours. `link_hosts`
-    are the hosts that an applicant may be sent to, `*` for one or more labels; the host of `base_url` always may.
+    goes to review. `read_register` fetches the population register's record of the person with each result that is over and
+    was not turned down. `sign_path_prefix` is false where a path prefix of `base_url` belongs to a proxy of yours.
+    `link_hosts` are the hosts that an applicant may be sent to, `*` for one or more labels; the host of `base_url` always may.
     """
 
     base_url: str = attrs.field(converter=without_slash, validator=is_base_url)
@@ -36,6 +37,7 @@ class VerigramSettings:
     template: Mapping[str, Any] | None = None
     input_data: Mapping[str, Any] | None = None
     results_name_flow: bool = True
+    read_register: bool = False
     sign_path_prefix: bool = True
     link_hosts: tuple[str, ...] = attrs.field(
         default=("*.verigram.kz", "*.verigram.ai", "*.verigram.cloud"), converter=as_tuple

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hmac
 import json
 import secrets
@@ -28,7 +29,7 @@ _CODES = {401: "UNAUTHORIZED", 403: "FORBIDDEN", 404: "NOT_FOUND", 422: "VALIDAT
 
 @attrs.define(kw_only=True)
 class EmulatedFlow:
-    """State of one flow. `document` and `selfie` are what the applicant handed in."""
+    """State of one flow. `document` and `selfie` are what the applicant handed in; `register` is a record planted for it."""
 
     id: str
     person_id: str
@@ -41,20 +42,22 @@ class EmulatedFlow:
     selfie: Specimen | None = None
     ended_at: datetime | None = None
     scripted: dict[str, Any] | None = None
+    register: dict[str, Any] | None = None
 
 
 @attrs.define(kw_only=True)
 class Variants:
     """What the vendor's pages leave open (fact sheet sections 3.1, 3.9, 4, 5.2, 6.1, 7).
 
-    With `names_flow` results carry `flow_id` and `person_id`; with `lists_attempts` a step that was tried again stands in
-    them once for each attempt.
+    `register` is how the file of the population register comes: as JSON, or as that in base64. With `names_flow` results
+    carry `flow_id` and `person_id`; with `lists_attempts` a step that was tried again stands in them once for each attempt.
     """
 
     while_open: Literal["null", "empty", "unknown", "404", "interrupter"] = "null"
     container: Literal["services", "keyed", "none"] = "services"
     names_flow: bool = True
     lists_attempts: bool = False
+    register: Literal["json", "base64"] = "json"
     errors: Literal["code", "detail"] = "code"
     redirect_adds: bool = False
     notify_post: bool = False
@@ -90,6 +93,7 @@ class VerigramEmulator(Emulator):
             ("GET", "/flow/{flow_id}", self._details),
             ("GET", "/flow/{flow_id}/result", self._result),
             ("POST", "/liveness2/session", self._session),
+            ("GET", "/resources/file", self._file),
             ("GET", "/hf2/{flow_id}/", self._show),
             ("POST", "/hf2/{flow_id}/", self._advance),
         ]
@@ -110,6 +114,10 @@ class VerigramEmulator(Emulator):
             field = [{"loc": ["body", text.split()[0]], "msg": "field required", "type": "value_error.missing"}]
             return attrs.evolve(reply, data={"detail": field if reply.status == 422 else text})
         return reply
+
+    def plant(self, flow_id: str, record: Mapping[str, Any]) -> None:
+        """What the population register says of the person, as `POST /mockery/result` would plant it (section 3.8)."""
+        self.flows[flow_id].register = dict(record)
 
     def _create(self, call: Call) -> Reply:
         flow = self._new_flow(call)
@@ -169,6 +177,19 @@ class VerigramEmulator(Emulator):
                 return Reply(200, {"flow_status": None, "end_cause": None, "interrupter": paused})
             case _:
                 return Reply(200, {"flow_status": None, "end_cause": None})
+
+    def _file(self, call: Call) -> Reply:
+        """The register's record alone (section 3.7): there once the flow is over, and where a document told who it is."""
+        key, flow = self._authenticated(call), self.flows.get(call.query.get("flow_id", ""))
+        if call.query.get("label") != "kisc_pii" or flow is None or flow.key != key or not self._is_over(flow):
+            raise _error(404, "file not found")
+        record = flow.register or (_record(flow.document) if flow.document is not None else None)
+        if record is None:
+            raise _error(404, "file not found")
+        content = json.dumps(record).encode()
+        if self.variants.register == "base64":
+            content = base64.b64encode(content)
+        return Reply(200, content=content, type="application/octet-stream")
 
     def _is_over(self, flow: EmulatedFlow) -> bool:
         return flow.ended_at is not None and self.clock.now() >= flow.ended_at + self.variants.processing
@@ -308,6 +329,32 @@ def _services(flow: EmulatedFlow) -> Any:
             "similarity": 98.7 if same else 21.4,
             "vendor": "verigram",
         }
+
+
+def _record(document: Specimen) -> dict[str, Any]:
+    """The register's record (section 6.3) of whoever the specimen is of: what stands on it, and a passport that has ended."""
+    names = {key: document.fields.get(key) for key in ("name", "surname", "birthDate")}
+    country = {"code": "KZ", "nameRu": "КАЗАХСТАН"}
+    papers: list[dict[str, Any]] = [
+        {"type": "ПАСПОРТ ГРАЖДАНИНА РК", "number": "N00000000", "beginDate": "2012-06-01", "endDate": "2022-05-31"},
+        {
+            "type": "УДОСТОВЕРЕНИЕ ЛИЧНОСТИ",
+            "number": document.fields.get("number"),
+            "beginDate": "2024-06-01",
+            "endDate": "2034-05-31",
+            "status": {"nameRu": "ДОКУМЕНТ ДЕЙСТВИТЕЛЕН"},
+        },
+    ]
+    listed = [{**names, **paper, "type": {"nameRu": paper["type"]}} for paper in papers]
+    return {
+        "person": {
+            **names,
+            "iin": document.fields.get("iin"),
+            "citizenship": country,
+            "regAddress": {"country": country, "region": {"nameRu": "АЛМАТЫ"}, "street": "УЛИЦА АБАЯ", "building": "5"},
+            "documents": {"document": listed},
+        }
+    }
 
 
 def _error(status: int, text: str) -> Refused:
