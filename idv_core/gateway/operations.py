@@ -729,8 +729,7 @@ class Operations:
             return max(end - self.clock.monotonic(), 0.0)
 
         def at(session: AccountSession) -> Steps[T]:
-            begin = lambda: start(session.adapter)  # noqa: E731
-            return perform(session, operation, begin, self.clock, personal, self.observers, left(), wanted, trail)
+            return perform(session, operation, start, self.clock, personal, self.observers, left(), wanted, trail)
 
         try:
             return (yield from at(session))

@@ -30,7 +30,7 @@ def feed(driver: Driver, harness: Harness, operation: str, contents: list[bytes]
     start = _starts(driver, harness)
     expected = {"result": Result, "open": Flow, "status": Flow, "upload": Flow, "submit": Flow, "renew_link": Flow}
     broke: list[str] = []
-    steps = perform(session, operation, lambda: _watched(start[operation](), broke), harness.clock)
+    steps = perform(session, operation, lambda _: _watched(start[operation](), broke), harness.clock)
     answers = [Response(status=status, content=content, received_at=harness.clock.now()) for content in contents]
     try:
         value = _answered(steps, answers, [])
