@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import re
 import subprocess
@@ -30,7 +31,7 @@ class Command:
     def run(self, place: Path, env: Mapping[str, str]) -> None:
         """Run it there; it must print what the page says."""
         run = subprocess.run(["bash", "-c", self.line], cwd=place, env=env, capture_output=True, text=True)
-        assert run.stdout == self.prints, f"{self.line}: {run.stderr}"
+        assert run.stdout == self.prints, f"{self.line}: {run.stderr}\n{_difference(self.prints, run.stdout)}"
 
 
 def steps(page: str) -> Iterator[File | Command]:
@@ -47,3 +48,7 @@ def environment() -> dict[str, str]:
     env = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
     env.pop("IDV_CONFIG", None)
     return env
+
+
+def _difference(page: str, printed: str) -> str:
+    return "\n".join(difflib.unified_diff(page.splitlines(), printed.splitlines(), "the page", "printed", lineterm=""))

@@ -347,6 +347,41 @@ MESSAGES = {
             "address_match, liveness, face_match, data_source, screening, email, phone, consent, signature, other)"
         ],
     ),
+    "a vendor's word for a document": (
+        '[policies.x]\ndocuments.required = ["passport",\n"PAN"]',
+        ["12: policies.x.documents.required[1]: there is no document type 'PAN'; did you mean 'tax_card'?"],
+    ),
+    "a vendor's word for a document that ages": (
+        "[policies.x]\ndocuments.max_age_days = { utility_bill = 90 }",
+        [
+            "11: policies.x.documents.max_age_days.utility_bill: there is no document type 'utility_bill'; "
+            "did you mean 'utility_statement'?"
+        ],
+    ),
+    "a document in capitals": (
+        '[policies.x]\ndocuments.required = "PASSPORT"',
+        ["11: policies.x.documents.required[0]: there is no document type 'PASSPORT'; did you mean 'passport'?"],
+    ),
+    "a check's name that is not of its kind": (
+        '[policies.x]\nchecks.required = ["face_match.selfie_document"]',
+        [
+            "11: policies.x.checks.required: there is no face_match check 'selfie_document'; "
+            "did you mean 'selfie_to_document'?"
+        ],
+    ),
+    "a threshold for a check that does not exist": (
+        "[policies.x]\ncross_check.CUSTOMER_NAME = { approve_at = 0.9, decline_below = 0.5 }\n"
+        "cross_check.nam = { approve_at = 0.9, decline_below = 0.5 }",
+        [
+            "11: policies.x.cross_check.CUSTOMER_NAME: there is no cross_check check 'CUSTOMER_NAME'; "
+            "did you mean 'buyer_name'?",
+            "12: policies.x.cross_check.nam: there is no cross_check check 'nam'; did you mean 'name'?",
+        ],
+    ),
+    "a route's document": (
+        '[[routes]]\nname = "a"\nwhen.documents = "AADHAAR"\nto = "acme-in"\nfallback = "acme-kz"\n' + ELSE,
+        ["12: routes[a].when.documents[0]: there is no document type 'AADHAAR'; did you mean 'national_number_card'?"],
+    ),
     "a word that is no word": (
         "[policies.x]\nverdict = 3",
         ["11: policies.x.verdict: a whole number is none of trust, require, sufficient, ignore"],
@@ -379,7 +414,7 @@ MESSAGES = {
         ],
     ),
     "ages of documents": (
-        "[policies.x]\ndocuments.max_age_days = { PAN = -1 }",
+        "[policies.x]\ndocuments.max_age_days = { tax_card = -1 }",
         ["11: policies.x.documents.max_age_days: days above 0 are needed"],
     ),
     "a list that is none": (
@@ -411,22 +446,22 @@ to = "seen"
 policy = "x"
 [policies.x]
 verdict = "require"
-checks.required = ["face_match.b", "liveness"]
-documents.required = "PAN"
+checks.required = ["face_match.selfie_to_record", "liveness"]
+documents.required = "tax_card"
 [policies.x.liveness]
 approve_at = 0.9
 decline_below = 0.5
-selfie = { approve_at = 0.9, decline_below = 0.5 }
+presentation_attack = { approve_at = 0.9, decline_below = 0.5 }
 """
     nobody = "from account 'seen', where route 'a' sends: nobody can be approved"
     assert found(text, tmp_path) == [
         f"10: policies.x.verdict: no verdict ever comes {nobody}",
-        f"11: policies.x.checks.required[0]: no check 'face_match.b' ever passes {nobody}",
+        f"11: policies.x.checks.required[0]: no check 'face_match.selfie_to_record' ever passes {nobody}",
         f"12: policies.x.documents.required: no document ever comes {nobody}",
         f"13: policies.x.liveness: no score of a check 'liveness' ever comes {nobody}",
-        f"16: policies.x.liveness.selfie: no score of a check 'liveness.selfie' ever comes {nobody}",
+        f"16: policies.x.liveness.presentation_attack: no score of a check 'liveness.presentation_attack' ever comes {nobody}",
     ]
-    countries = text.replace('documents.required = "PAN"', 'documents.countries = "IN"')
+    countries = text.replace('documents.required = "tax_card"', 'documents.countries = "IN"')
     assert f"12: policies.x.documents.countries: no document ever comes {nobody}" in found(countries, tmp_path)
 
 
@@ -669,17 +704,17 @@ name = "else"
 refuse = "no"
 [policies.looked-up]
 liveness = { approve_at = 0.9, decline_below = 0.5 }
-cross_check.NAME = { approve_at = 0.9, decline_below = 0.5 }
-documents.max_age_days = { EBILL = 90 }
+cross_check.name = { approve_at = 0.9, decline_below = 0.5 }
+documents.max_age_days = { utility_statement = 90 }
 [policies.both]
 screening = { approve_at = 0.9, decline_below = 0.5 }
-documents.max_age_days = { EBILL = 90 }
+documents.max_age_days = { utility_statement = 90 }
 """
         nothing = "meets nothing: no account of its routes has"
         said = [line for line in warned(text, tmp_path) if "is never asked" not in line]
         assert said == [
             f"21: warning: policies.looked-up.liveness: {nothing} checks of the kind liveness",
-            f"22: warning: policies.looked-up.cross_check.NAME: {nothing} checks of the kind cross_check",
+            f"22: warning: policies.looked-up.cross_check.name: {nothing} checks of the kind cross_check",
             f"23: warning: policies.looked-up.documents.max_age_days: {nothing} documents",
             f"25: warning: policies.both.screening: {nothing} checks of the kind screening",
         ]

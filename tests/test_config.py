@@ -17,9 +17,10 @@ from acme import PLUGIN as ACME
 from hypothesis import given
 from hypothesis import strategies as st
 
-from idv_core import Circuit, ConfigError, Gateway, Limits, Retry, Secret, When
+from idv_core import CheckKind, Circuit, ConfigError, Gateway, Limits, Retry, Secret, When
 from idv_core.config import load_configuration, source
 from idv_core.config.toml_lines import places_of
+from idv_core.model.check_names import CHECK_NAMES
 from idv_core.model.validation import seconds
 from idv_core.plugin.protocols import Polling
 from idv_core.registry import registry_of
@@ -309,61 +310,10 @@ def test_where_it_is_no_toml(write, text: str, problem: str) -> None:
     assert problems(write(text)) == [problem]
 
 
-class TestSpellings:
-    """Names of checks and types of documents are compared without case, so two spellings of one are a contradiction."""
-
-    @pytest.mark.parametrize(
-        ("policy", "expected"),
-        [
-            (
-                "cross_check.NAME = { approve_at = 0.9, decline_below = 0.5 }\n"
-                "cross_check.name = { approve_at = 0.1, decline_below = 0.1 }",
-                ["3: policies.p.cross_check.name: is there already, in {}:2: upper and lower case mean the same"],
-            ),
-            (
-                "documents.max_age_days = { EBILL = 90, ebill = 900, Ebill = 9 }",
-                [
-                    "2: policies.p.documents.max_age_days.ebill: is there already, in {}:2: "
-                    "upper and lower case mean the same",
-                    "2: policies.p.documents.max_age_days.Ebill: is there already, in {}:2: "
-                    "upper and lower case mean the same",
-                ],
-            ),
-            (
-                'documents.required = ["PAN", "pan"]',
-                ["2: policies.p.documents.required[1]: is there already, in {}:2: upper and lower case mean the same"],
-            ),
-            (
-                'checks.required = [\n"cross_check.NAME",\n"cross_check.name"]',
-                ["4: policies.p.checks.required[1]: is there already, in {}:3: upper and lower case mean the same"],
-            ),
-        ],
-    )
-    def test_both_lines_are_told(self, write, policy: str, expected: list[str]) -> None:
-        file = write(f"[policies.p]\n{policy}\n")
-        found = [found for found in problems(file) if found.split()[1].startswith("policies")]
-        assert found == [line.format(file) for line in expected]
-
-    def test_also_where_one_file_is_laid_over_another(self, tmp_path: Path) -> None:
-        (tmp_path / "base.toml").write_text(
-            "[policies.p.cross_check]\nNAME = { approve_at = 0.9, decline_below = 0.5 }\n"
-        )
-        (tmp_path / "idv.toml").write_text(
-            'include = "base.toml"\n[policies.p.cross_check]\nname = { approve_at = 0.1, decline_below = 0.1 }\n'
-        )
-        with pytest.raises(ConfigError) as caught:
-            load_configuration(tmp_path / "idv.toml")
-        (problem,) = caught.value.problems
-        assert str(problem) == (
-            f"{tmp_path}/idv.toml:3: policies.p.cross_check.name: is there already, in {tmp_path}/base.toml:2: "
-            "upper and lower case mean the same"
-        )
-
-
 def test_the_same_file_means_the_same_in_every_process(tmp_path: Path) -> None:
     """Whatever the seed of Python's hashes: thresholds, accounts, problems, all in the order of the file."""
     file = tmp_path / "idv.toml"
-    names = [f"N{number}" for number in range(12)]
+    names = CHECK_NAMES[CheckKind.CROSS_CHECK][:12]
     thresholds = "\n".join(f"cross_check.{name} = {{ approve_at = 0.9, decline_below = 0.5 }}" for name in names)
     wrong = "\n".join(f"livenes{number} = 1" for number in range(6))
     file.write_text(f"[policies.good]\n{thresholds}\n[policies.bad]\n{wrong}\n[policies.p]\nx.NAME = 1\nx.name = 2\n")

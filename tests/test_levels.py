@@ -114,7 +114,7 @@ class TestWhatRemains:
             raise AssertionError("two sessions for one key")
 
         judges = (None, missing, unhappy, lambda: "x 1")
-        judged = [levels._judge(attrs.evolve(self.harness, evaluate=evaluate)) for evaluate in judges]
+        judged = [levels._judge(attrs.evolve(self.harness, sdk_check=check)) for check in judges]
         assert [(grade.met, grade.evidence) for grade in judged] == [
             (False, "give Harness.sdk_check: the vendor's own client drives the emulator"),
             (False, "install their_client to be judged by it"),

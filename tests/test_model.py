@@ -17,14 +17,18 @@ from rich.pretty import pretty_repr
 
 from idv_core import Applicant, Check, CheckKind, CheckOutcome, Document, Flow, FlowOrder, FlowStatus, Result, Secret
 from idv_core.model import (
+    Address,
     Decision,
     Deferred,
     DocumentEvidence,
+    DocumentType,
     ExtractedField,
     FieldPair,
     FlowRef,
     FlowUrls,
+    IdentificationNumber,
     Link,
+    Place,
     Policy,
     Reason,
     Score,
@@ -34,16 +38,20 @@ from idv_core.model import (
     dump,
     load,
 )
-from idv_core.testing.strategies import json_values
+from idv_core.model.check_names import CHECK_NAMES
+from idv_core.testing.strategies import extracted_fields, json_values
 
 words = st.text(st.characters(codec="utf-8"), min_size=1, max_size=12).filter(str.strip)
 secrets = st.builds(Secret, words)
 moments = st.datetimes(timezones=st.just(UTC))
 scores = st.builds(lambda raw: Score.read(raw, 0, 100), st.floats(0, 100))
+kinds_and_names = st.sampled_from(
+    [(kind, name) for kind in CheckKind for name in (*CHECK_NAMES[kind], "overall", "other")]
+)
 checks = st.builds(
-    Check,
-    kind=st.sampled_from(CheckKind),
-    name=words,
+    lambda kind_and_name, **more: Check(kind=kind_and_name[0], name=kind_and_name[1], **more),
+    kinds_and_names,
+    vendor_name=st.none() | words,
     outcome=st.none() | st.sampled_from(CheckOutcome),
     score=st.none() | scores,
     reasons=st.lists(words, max_size=2).map(tuple),
@@ -73,13 +81,7 @@ flows = st.builds(
     secrets=st.dictionaries(words, secrets, max_size=2),
     created_at=st.none() | moments,
 )
-fields = st.builds(
-    ExtractedField,
-    name=words,
-    value=json_values,
-    confidence=st.none() | st.floats(0, 1),
-    whole=st.none() | secrets,
-)
+fields = extracted_fields(secrets)
 results = st.builds(
     Result,
     flow=flows,
@@ -88,13 +90,15 @@ results = st.builds(
         st.builds(
             DocumentEvidence,
             document_id=st.none() | words,
-            type=st.none() | words,
+            type=st.none() | st.sampled_from(DocumentType),
+            vendor_type=st.none() | words,
             country=st.none() | st.sampled_from(["IN", "CO", "KZ"]),
             fields=st.lists(fields, max_size=2),
             images=st.dictionaries(words, secrets, max_size=1),
         ),
         max_size=2,
     ),
+    fields=st.lists(fields, max_size=2),
     verdict=st.none() | st.sampled_from(VendorVerdict),
     decision=st.sampled_from(Decision),
     reasons=st.lists(st.builds(Reason, words, words, st.none() | words), max_size=2),
@@ -118,16 +122,37 @@ def test_without_being_asked_a_dump_holds_no_secret_and_still_loads(result: Resu
     loaded = load(Result, json.loads(json.dumps(dump(result))))
     assert loaded.flow.link is None
     assert loaded.flow.secrets == {}
-    assert all(field.whole is None for document in loaded.documents for field in document.fields)
-    assert attrs.evolve(loaded, flow=result.flow, documents=result.documents) == result
+    read = (*loaded.fields, *(field for document in loaded.documents for field in document.fields))
+    assert all(field.whole is None for field in read)
+    assert attrs.evolve(loaded, flow=result.flow, documents=result.documents, fields=result.fields) == result
 
 
 def test_an_order_goes_through_json_and_back() -> None:
     person = Applicant(
-        reference="C", name="A B", birthdate=date(1990, 1, 2), phone_number="+573005550101", country="CO"
+        reference="C",
+        name="A B",
+        birthdate=date(1990, 1, 2),
+        phone_number="+573005550101",
+        country="CO",
+        address=Address(formatted="Calle 1\nBogotá", locality="Bogotá", country="CO"),
+        place_of_birth=Place(locality="Cali", country="CO"),
+        nationalities=["CO", "ES"],
+        gender="female",
     )
-    order = FlowOrder(product="p", application_id="a", applicant=person, documents=["PAN"], metadata={"branch": "x"})
+    order = FlowOrder(
+        product="p", application_id="a", applicant=person, documents=["tax_card"], metadata={"branch": "x"}
+    )
     assert load(FlowOrder, json.loads(json.dumps(dump(order)))) == order
+
+
+def test_identification_numbers_leave_only_when_secrets_are_asked_for() -> None:
+    number = IdentificationNumber("tax_card", "AAAPZ1234C", country="IN")
+    person = Applicant(reference="C", identification_numbers=[number])
+    order = FlowOrder(product="p", application_id="a", applicant=person)
+    assert load(FlowOrder, json.loads(json.dumps(dump(order, secrets=True)))) == order
+    without = dump(order)
+    assert "AAAPZ1234C" not in json.dumps(without)
+    assert load(FlowOrder, without).applicant == attrs.evolve(person, identification_numbers=())
 
 
 @pytest.mark.parametrize(
@@ -159,7 +184,7 @@ class TestStored:
         data = dump(value)
         assert data["version"] == 1
         assert json.dumps(data).count('"version"') == 1
-        assert "version" not in dump(Check(kind="document", name="d"))
+        assert "version" not in dump(Check(kind="document"))
 
     @pytest.mark.parametrize("value", [flow, result, order], ids=["flow", "result", "order"])
     def test_what_was_stored_before_there_were_numbers_is_read(self, value: Flow | Result | FlowOrder) -> None:
@@ -231,13 +256,27 @@ def test_personal_data_does_not_show() -> None:
         email="meera@example.org",
         phone_number="+915550100101",
         country="IN",
+        address=Address(street_address="14 Hill Road", locality="Mumbai", country="IN"),
+        place_of_birth=Place(locality="Kochi"),
+        nationalities="IN",
+        gender="female",
+        identification_numbers=[IdentificationNumber("national_number_card", "0000 1111 2223", country="IN")],
     )
     assert repr(person) == "Applicant(reference='CUST-1', country='IN', locale='en')"
-    assert "Meera" in person.personal_texts()
-    field = ExtractedField(name="aadhaar_number", value="XXXX XXXX 2223", whole=Secret("0000 1111 2223"))
+    for text in ("Meera", "1991-04-12", "14 Hill Road", "Mumbai", "Kochi", "0000 1111 2223"):
+        assert text in person.personal_texts()
+    for dark in ("Hill", "Mumbai", "Kochi", "2223"):
+        assert dark not in repr([person.address, person.place_of_birth, *person.identification_numbers])
+    field = ExtractedField(
+        name="personal_number",
+        value="XXXX XXXX 2223",
+        vendor_name="aadhaar_number",
+        vendor_text="XXXX XXXX 2223",
+        whole=Secret("0000 1111 2223"),
+    )
     assert "2223" not in repr(field)
     assert field.reveal() == "0000 1111 2223"
-    assert ExtractedField(name="name", value="Meera").reveal() == "Meera"
+    assert ExtractedField(name="name", value="Meera", vendor_name="name").reveal() == "Meera"
     pair = FieldPair(
         source_document="A", source_field="name", source_value="Meera", target_document="B", target_field="n"
     )
@@ -253,11 +292,86 @@ def test_personal_data_does_not_show() -> None:
         {"reference": "r", "country": "in"},
         {"reference": "r", "phone_number": "3005550101"},
         {"reference": "r", "phone_number": "+12ab5678"},
+        {"reference": "r", "gender": "F"},
+        {"reference": "r", "address": "14 Hill Road"},
+        {"reference": "r", "address": Place(locality="Mumbai")},
+        {"reference": "r", "address": Address(locality=" ")},
+        {"reference": "r", "place_of_birth": Address(locality="Mumbai")},
+        {"reference": "r", "nationalities": 7},
+        {"reference": "r", "identification_numbers": ["1234"]},
+        {"reference": "r", "identification_numbers": 1234},
     ],
 )
-def test_an_applicant_is_checked_at_once(wrong: dict[str, str]) -> None:
+def test_an_applicant_is_checked_at_once(wrong: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="needed"):
         Applicant(**wrong)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "problem"),
+    [
+        ({"nationalities": ["IN", "in"]}, "nationalities: 'in' is no ISO 3166-1 alpha-2 code"),
+        ({"address": Address(formatted="14 Hill Road\n\u202eMumbai")}, "address: the text holds control characters"),
+        ({"address": Address(formatted="x" * 501)}, "address: the text is longer than 500 characters"),
+    ],
+)
+def test_what_is_wrong_with_an_applicant_is_said(wrong: dict[str, object], problem: str) -> None:
+    with pytest.raises(ValueError, match=problem):
+        Applicant(reference="r", **wrong)
+
+
+@pytest.mark.parametrize(
+    ("type_", "value", "country", "problem"),
+    [
+        ("PAN", "AAAPZ1234C", "IN", "type: there is no document type 'PAN'; did you mean 'tax_card'?"),
+        ("tax_card", "", "IN", "a Secret takes a text that is not empty|not empty"),
+        ("tax_card", 7, "IN", "value: a text or a Secret is needed"),
+        ("tax_card", "AAAPZ\n1234C", "IN", "value: the text holds control characters"),
+        ("tax_card", "AAAPZ1234C", "India", "country: 'India' is no ISO 3166-1 alpha-2 code"),
+        ("tax_card", "AAAPZ1234C", None, "country: "),
+    ],
+)
+def test_an_identification_number_is_checked_and_never_told(
+    type_: str, value: object, country: object, problem: str
+) -> None:
+    with pytest.raises(ValueError, match=problem) as caught:
+        IdentificationNumber(type_, value, country=country)
+    assert "1234C" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("word", "near"),
+    [
+        ("PAN", "tax_card"),
+        ("Aadhaar", "national_number_card"),
+        ("PASSPORT", "passport"),
+        ("driving_license", "driving_permit"),
+        ("DRIVERS LICENCE", "driving_permit"),
+        ("id_card", "idcard"),
+    ],
+)
+def test_a_vendors_word_for_a_document_is_refused_with_ours(word: str, near: str) -> None:
+    person = Applicant(reference="r")
+    text = f"there is no document type '{word}'; did you mean '{near}'\\?"
+    with pytest.raises(ValueError, match=f"^documents: {text}"):
+        FlowOrder(product="p", application_id="a", applicant=person, documents=["passport", word])
+    with pytest.raises(ValueError, match=f"^type: {text}"):
+        Document("d", content=b"x", type=word)
+
+
+def test_a_word_far_from_all_is_refused_with_all_that_there_are() -> None:
+    with pytest.raises(
+        ValueError, match=r"^type: there is no document type 'zzz' \(there are: idcard, passport, .*other\)$"
+    ):
+        Document("d", content=b"x", type="zzz")
+
+
+@pytest.mark.parametrize(
+    ("word", "near"), [("dob", "birthdate"), ("firstName", "given_name"), ("brithdate", "birthdate")]
+)
+def test_a_vendors_word_for_a_field_is_refused_with_ours(word: str, near: str) -> None:
+    with pytest.raises(ValueError, match=f"did you mean '{near}'"):
+        Result(flow=Flow(id="a", status="open")).claims[word]
 
 
 def test_a_full_name_is_put_together() -> None:
@@ -315,14 +429,48 @@ def test_a_time_without_zone_is_refused() -> None:
 
 
 def test_evidence_can_be_asked() -> None:
-    check = Check(kind="liveness", name="l", outcome=CheckOutcome.FAILED)
+    check = Check(kind="liveness", outcome=CheckOutcome.FAILED)
     result = Result(flow=Flow(id="a", status="finished"), checks=[check])
     assert result.checks_of(CheckKind.LIVENESS) == (check,)
     assert result.failed_checks() == (check,)
-    document = DocumentEvidence(document_id="d", fields=[ExtractedField(name="n", value=1)])
-    assert document.field("n") == document.fields[0]
-    assert document.field("x") is None
+    document = DocumentEvidence(document_id="d", fields=[ExtractedField(name="age", value=1, vendor_name="n")])
+    assert document.field("age") == document.fields[0]
+    assert document.field("name") is None
     assert str(Reason("code", "because")) == "because"
+
+
+def passed(kind: str, name: str = "overall", outcome: str | None = "passed") -> Check:
+    return Check(kind=kind, name=name, outcome=outcome)
+
+
+class TestEvidenceSteps:
+    """NIST SP 800-63A: collection, validation, verification."""
+
+    @pytest.mark.parametrize(
+        ("checks_", "steps"),
+        [
+            ([], set()),
+            ([passed("document")], {"collection", "validation"}),
+            ([passed("document", "image_quality")], {"collection"}),
+            ([passed("document", "authenticity"), passed("face_match")], {"collection", "validation", "verification"}),
+            ([passed("data_source", "birthdate")], {"validation"}),
+            ([passed("face_match", "selfie_to_record")], {"verification"}),
+            ([passed("face_match", "selfie_to_selfie")], set()),
+            ([passed("liveness", "presentation_attack"), passed("email", "possession")], set()),
+            ([passed("document", "other"), passed("face_match", "other"), passed("data_source", "other")], set()),
+            ([passed("document", outcome=None)], set()),
+        ],
+    )
+    def test_what_passed_checks_hold(self, checks_: list[Check], steps: set[str]) -> None:
+        assert Result(flow=Flow(id="a", status="finished"), checks=checks_).evidence_steps == steps
+
+    @pytest.mark.parametrize("outcome", [None, "failed", "inconclusive", "not_done"])
+    def test_one_that_did_not_pass_takes_its_step_away(self, outcome: str | None) -> None:
+        result = Result(
+            flow=Flow(id="a", status="finished"),
+            checks=[passed("document"), passed("face_match"), passed("face_match", outcome=outcome)],
+        )
+        assert result.evidence_steps == {"collection", "validation"}
 
 
 class TestDeferred:

@@ -38,8 +38,8 @@ class TestLength:
 
     def test_reasons_and_words_too(self) -> None:
         long = "Meera Iyer " * 100_000
-        check = redact_check(Check(kind="document", name=long, reasons=[long], vendor_word=long))
-        assert all(len(text) <= 200 for text in (check.name, *check.reasons, check.vendor_word or ""))
+        check = redact_check(Check(kind="document", vendor_name=long, reasons=[long], vendor_word=long))
+        assert all(len(text) <= 200 for text in (check.vendor_name or "", *check.reasons, check.vendor_word or ""))
 
 
 class TestWhatWeSent:
@@ -119,9 +119,9 @@ class TestResults:
         [
             lambda text: result(vendor_word=text),
             lambda text: result(notes=[text]),
-            lambda text: result(checks=[Check(kind="document", name="d", vendor_word=text)]),
-            lambda text: result(checks=[Check(kind="document", name="d", reasons=[text])]),
-            lambda text: result(checks=[Check(kind="document", name="d", vendor_word=text, reasons=[text])]),
+            lambda text: result(checks=[Check(kind="document", vendor_word=text)]),
+            lambda text: result(checks=[Check(kind="document", reasons=[text])]),
+            lambda text: result(checks=[Check(kind="document", vendor_word=text, reasons=[text])]),
             lambda text: result(doubts=[Reason("document.error", f"the error reads {text}")]),
         ],
     )
@@ -134,18 +134,20 @@ class TestResults:
             assert "Ruiz" not in shown
 
     @pytest.mark.parametrize("text", [SENTENCE, LINK, "ana.ruiz@example.org"])
-    def test_names_of_checks_and_types_of_documents_too(self, text: str) -> None:
+    def test_the_vendors_names_of_checks_and_types_of_documents_too(self, text: str) -> None:
         given_ = result(
-            checks=[Check(kind="document", name=text)], documents=[DocumentEvidence(document_id="d", type=text)]
+            checks=[Check(kind="document", vendor_name=text)],
+            documents=[DocumentEvidence(document_id="d", vendor_type=text)],
         )
         shown = repr(redact_result(given_))
         for dark in ("1234", "Meera", "vendor.example", "ana.ruiz"):
             assert dark not in shown
 
     @pytest.mark.parametrize("label", ["PAN", "Driving License", "Cédula de Ciudadanía", "FORM_16", "document_front", "INDEX_2", "Sale Deed (registered)", "verilive.face_match", "document:data_consistency"])  # fmt: skip
-    def test_what_a_policy_goes_by_stays(self, label: str) -> None:
+    def test_what_the_vendor_calls_a_check_or_a_document_stays(self, label: str) -> None:
         given_ = result(
-            checks=[Check(kind="document", name=label)], documents=[DocumentEvidence(document_id="d", type=label)]
+            checks=[Check(kind="document", vendor_name=label)],
+            documents=[DocumentEvidence(document_id="d", vendor_type=label)],
         )
         assert redact_result(given_) is given_
 
@@ -153,9 +155,7 @@ class TestResults:
         given_ = result(
             vendor_word="NEEDS_MANUAL_VERIFICATION",
             notes=["sandbox", "last_error consent_declined"],
-            checks=[
-                Check(kind="liveness", name="liveness", vendor_word="liveness_failed", reasons=["ERR_NO_FACE_DETECTED"])
-            ],
+            checks=[Check(kind="liveness", vendor_word="liveness_failed", reasons=["ERR_NO_FACE_DETECTED"])],
         )
         assert redact_result(given_) is given_
 
@@ -165,7 +165,7 @@ class TestResults:
 
     @given(st.text(max_size=400))
     def test_doing_it_twice_changes_nothing(self, text: str) -> None:
-        check = Check(kind="document", name="d", vendor_word=text, reasons=[text])
+        check = Check(kind="document", vendor_word=text, reasons=[text])
         once = redact_check(check)
         assert redact_check(once) == once
 
@@ -181,7 +181,7 @@ class TestWhatMayBeAName:
 
     @pytest.mark.parametrize("name", ["Jean-Luc", "McDonald", "MacArthur", "Al-Rashid", "al-Rashid", "Meera_Nair", "MEERA_NAIR", "MeeraNair", "Ángel", "A\u0301ngel", "Núñez", "Me\u200bera", "O'Brien", "Meera", "MEERA"])  # fmt: skip
     def test_in_a_sentence(self, name: str) -> None:
-        shown = redact_check(Check(kind="document", name="d", reasons=[f"name of {name} differs"])).reasons[0]
+        shown = redact_check(Check(kind="document", reasons=[f"name of {name} differs"])).reasons[0]
         rest = shown.replace("***", "").replace("al-", "").replace("name of", "").replace("differs", "").strip()
         assert rest.lower() in ("", "o", "o'")
 
@@ -195,12 +195,12 @@ class TestWhatMayBeAName:
     @pytest.mark.parametrize("text", ["name of meera differs", "nair_meera", "MEERA", "jose nunez is another"])
     def test_names_that_the_documents_hold_in_any_case(self, text: str) -> None:
         fields = [
-            ExtractedField(name="full_name", value="Meera Nair"),
-            ExtractedField(name="surname", value="José Núñez"),
+            ExtractedField(name="name", value="Meera Nair", vendor_name="holder"),
+            ExtractedField(name="other", value="José Núñez", vendor_name="nombre_completo"),
         ]
         given_ = result(
             documents=[DocumentEvidence(document_id="d", fields=fields)],
-            checks=[Check(kind="document", name="d", reasons=[text], vendor_word=text)],
+            checks=[Check(kind="document", reasons=[text], vendor_word=text)],
         )
         shown = repr(redact_result(given_).checks).lower()
         assert not any(name in shown for name in ("meera", "nair", "jose", "nunez"))
@@ -208,6 +208,11 @@ class TestWhatMayBeAName:
     @pytest.mark.parametrize("text", ["MissingParameter", "InvalidClientTokenId", "ERR_NO_FACE_DETECTED", "liveness_failed", "signUpForm", "identity.session.verified", "Rejected", "APPROVED"])  # fmt: skip
     def test_codes_stay(self, text: str) -> None:
         assert redact_result(result(vendor_word=text)).vendor_word == text
+
+    def test_names_that_a_register_holds_though_the_value_could_not_be_read(self) -> None:
+        field = ExtractedField(name="family_name", value=None, vendor_name="x", vendor_text="Nair")
+        given_ = result(fields=[field], checks=[Check(kind="data_source", reasons=["nair is another"])])
+        assert redact_result(given_).checks[0].reasons == ("*** is another",)
 
 
 class TestNumbersAndLinks:

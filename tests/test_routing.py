@@ -30,7 +30,7 @@ ORDER = FlowOrder(
     application_id="APP-1",
     applicant=PERSON,
     tenant="north-7",
-    documents=("PAN", "AADHAAR"),
+    documents=("tax_card", "national_number_card"),
     metadata={"channel": "branch-12"},
 )
 
@@ -54,9 +54,9 @@ class TestConditions:
             (When(country=["KZ", "CO"]), False),
             (When(tenant="north-*"), True),
             (When(tenant="south-*"), False),
-            (When(documents="pan"), True),
-            (When(documents=["PASSPORT", "AADHAAR"]), True),
-            (When(documents="PASSPORT"), False),
+            (When(documents="tax_card"), True),
+            (When(documents=["passport", "national_number_card"]), True),
+            (When(documents="passport"), False),
             (When(locale="en*"), True),
             (When(locale="es*"), False),
             (When(metadata={"channel": "branch-*"}), True),
@@ -86,7 +86,13 @@ class TestConditions:
 
     def test_what_is_not_known_matches_nothing(self) -> None:
         bare = FlowOrder(product="x", application_id="APP-1", applicant=Applicant(reference="CUST-1"))
-        for when in (When(country="IN"), When(tenant="*"), When(age_from=0), When(age_below=99), When(documents="PAN")):
+        for when in (
+            When(country="IN"),
+            When(tenant="*"),
+            When(age_from=0),
+            When(age_below=99),
+            When(documents="tax_card"),
+        ):
             assert not takes(when, bare)
 
     def test_a_birthday_counts_from_the_day_itself(self) -> None:
@@ -132,7 +138,7 @@ _whens = st.builds(
     product=_some,
     country=st.lists(st.sampled_from(["IN", "KZ"]), max_size=2).map(tuple),
     tenant=_some,
-    documents=st.lists(st.sampled_from(["PAN", "pan", "X"]), max_size=1).map(tuple),
+    documents=st.lists(st.sampled_from(["tax_card", "passport", "visa"]), max_size=1).map(tuple),
     locale=st.sampled_from([(), ("en",), ("e*",)]),
     metadata=st.dictionaries(
         st.sampled_from(["k", "l"]), st.lists(_patterns, min_size=1, max_size=2).map(tuple), max_size=2
@@ -155,7 +161,7 @@ _orders = st.builds(
         birthdate=st.none() | st.sampled_from([date(2010, 1, 1), date(2000, 1, 1), date(1970, 1, 1)]),
     ),
     tenant=st.none() | st.text("abc", min_size=1, max_size=2),
-    documents=st.sampled_from([(), ("PAN",), ("X", "Y")]),
+    documents=st.sampled_from([(), ("tax_card",), ("visa", "invoice")]),
     metadata=st.dictionaries(st.sampled_from(["k", "l", "m"]), st.text("ab", max_size=2), max_size=2),
 )
 _table = st.lists(st.tuples(_whens, st.integers(0, 2)), max_size=12).map(

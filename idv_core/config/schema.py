@@ -121,7 +121,8 @@ class _Tables:
             return {"enum": [member.value for member in wanted]}
         if origin is tuple:
             items = self.type(inner[0])
-            return _one_or_more(items) if inner[0] in (str, Secret) else {"type": "array", "items": items}
+            one_will_do = inner[0] is Secret or issubclass(inner[0], str)
+            return _one_or_more(items) if one_will_do else {"type": "array", "items": items}
         if origin is not None and issubclass(origin, Mapping):
             return {"type": "object", "additionalProperties": True if inner[1] is Any else self.type(inner[1])}
         return dict(_SCALARS.get(wanted, {}))

@@ -78,11 +78,11 @@ def quoted(text: object) -> str:
 def near(name: object, names: Iterable[object], synonyms: Mapping[str, object] | None = None) -> str:
     """`; did you mean 'verigram-kz'?`, or nothing. `synonyms` are other words, as `plain` writes them, for some of `names`."""
     text = str(name)
-    if not is_shown(text):
-        return ""
     known = (synonyms or {}).get(plain(text))
     if known is not None:
         return f"; did you mean '{known}'?"
+    if not is_shown(text):
+        return ""
     fit = [other for other in map(str, names) if abs(len(other) - len(text)) <= max(3, len(text) // 2)]
     if len(fit) > _MOST_COMPARED:
         return ""

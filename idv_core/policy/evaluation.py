@@ -156,7 +156,9 @@ def _check_finding(policy: Policy, check: Check) -> Finding:
             no_score = check.by_policy and check.score is None
             action, what = rules.inconclusive, "has no score to evaluate it by" if no_score else "is inconclusive"
         case CheckOutcome.NOT_DONE:
-            action, what = rules.missing, "was not done"
+            # under a threshold it is no better than a check without a score that serves
+            stern = check.by_policy and rules.inconclusive is Action.DECLINE
+            action, what = Action.DECLINE if stern else rules.missing, "was not done"
         case _:
             action, what = Action.REVIEW, "was scored but no threshold says what the score means"
     return action, Reason(

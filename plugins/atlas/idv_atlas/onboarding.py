@@ -22,7 +22,7 @@ from .masking import public
 from .payloads import ChatReply, CoApplicantsAdded, OnboardingStatus, Page, Submitted
 from .problems import is_bad_word
 from .uploads import file_urls, knows_uploads, read_uploads, refuse_twice, upload_doubts
-from .vocabulary import sent_types
+from .vocabulary import own_types, sent_types
 
 _DUPLICATE = (
     "Atlas has a flow for this application and applicant already and does not say its id; go on with the one you stored, "
@@ -61,7 +61,8 @@ class AtlasOnboarding(AtlasAccount):
             body["callback_url"] = order.urls.webhook("results")
             body["chat_notification_url"] = order.urls.webhook("chat")
         if not old:
-            body |= {"user_docs": sent_types(order.documents)} if order.documents else {}
+            user_docs = own_types(options.get("user_docs")) or sent_types(order.documents)
+            body |= {"user_docs": user_docs} if user_docs else {}
             body |= {"auth_token_url": order.urls.webhook("auth")} if order.urls else {}
             body |= {"flow_params": options["flow_params"]} if options["flow_params"] else {}
         reply = yield Request.post("/v1/flow/init" if old else self._path("flow/init"), json=body, accept={409})

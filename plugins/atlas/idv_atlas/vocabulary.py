@@ -165,6 +165,19 @@ def cross_check_name(name: str | None, fields: Iterable[str | None]) -> str:
     return compared.pop().value if len(compared) == 1 else OTHER
 
 
+def own_types(words: object) -> list[str]:
+    """`vendor_options["atlas"]["user_docs"]`: Atlas's own words, in place of ours.
+
+    Raises InvalidOrder unless it is a list of texts.
+    """
+    if words is None:
+        return []
+    if not isinstance(words, (list, tuple)) or not all(isinstance(word, str) and word.strip() for word in words):
+        what = 'vendor_options["atlas"]["user_docs"]: give a list of Atlas\'s types, such as ["GAS_BILL"]'
+        raise InvalidOrder(what, fields=("vendor_options.atlas.user_docs",))
+    return list(words)
+
+
 def sent_types(types: Iterable[DocumentType]) -> list[str]:
     """Atlas's names of the documents that an order expects. Raises InvalidOrder for a type that it has no one name for."""
     names = []

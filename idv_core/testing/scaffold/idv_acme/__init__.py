@@ -15,7 +15,7 @@ def idv_plugin() -> Plugin:
         summary="Acme: a hosted page, document and face",
         settings=AcmeSettings,
         create=Acme,
-        harness="idv_acme.harness:harness",
+        harness="idv_acme.testing.harness:harness",
         adapters=(Acme,),
         contract=1,
     )

@@ -13,7 +13,8 @@ _STATUS = {
     "failed": FlowStatus.FINISHED,
 }
 _VERDICTS = {"passed": VendorVerdict.POSITIVE, "failed": VendorVerdict.NEGATIVE}
-_KINDS = {"document": CheckKind.DOCUMENT, "face": CheckKind.FACE_MATCH}
+# Acme's names of checks, and ours: the kind, and what of it is looked at (`idv_core.model.check_names`).
+_CHECKS = {"document": (CheckKind.DOCUMENT, "authenticity"), "face": (CheckKind.FACE_MATCH, "selfie_to_document")}
 _OUTCOMES = {"ok": CheckOutcome.PASSED, "bad": CheckOutcome.FAILED}
 
 
@@ -26,9 +27,11 @@ def read_verdict(word: str) -> VendorVerdict | None:
 
 
 def read_check(checked: Checked) -> Check:
+    kind, name = _CHECKS.get(checked.name, (CheckKind.OTHER, "other"))
     return Check(
-        kind=_KINDS.get(checked.name, CheckKind.OTHER),
-        name=checked.name[:40],
+        kind=kind,
+        name=name,
+        vendor_name=checked.name[:40],
         outcome=_OUTCOMES.get(checked.outcome, CheckOutcome.INCONCLUSIVE),
         vendor_word=checked.outcome[:40],
     )

@@ -1,7 +1,7 @@
 """The conformance suite, with Acme's harness."""
 
 import pytest
-from idv_acme.harness import harness as make_harness
+from idv_acme.testing.harness import harness as make_harness
 
 from idv_core.testing import FakeClock
 from idv_core.testing.harness import Harness
