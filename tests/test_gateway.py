@@ -31,7 +31,6 @@ from idv_core import (
     Secret,
     Template,
     UnsupportedOperation,
-    WaitCancelled,
 )
 from idv_core.engine.account import Limits
 from idv_core.plugin.protocols import Polling
@@ -66,7 +65,7 @@ def test_a_flow_from_opening_to_result(vendor: Vendor, clock: FakeClock) -> None
         result = idv.result(flow)
         assert result.decision is Decision.APPROVED
         assert result.received_at == clock.now()
-        assert idv.flow(flow.ref).status is FlowStatus.FINISHED
+        assert idv.status(flow.ref).status is FlowStatus.FINISHED
         assert idv.provision(Template(name="t")).id == "t-1"
 
 
@@ -77,7 +76,7 @@ async def test_the_same_with_tasks(vendor: Vendor, clock: FakeClock) -> None:
         assert (await idv.renew_link(flow)).link != flow.link
         vendor.status = "good"
         assert (await idv.result(flow)).decision is Decision.APPROVED
-        assert (await idv.flow(flow.ref)).status is FlowStatus.FINISHED
+        assert (await idv.status(flow.ref)).status is FlowStatus.FINISHED
         assert (await idv.provision(Template(name="t"))).id == "t-1"
         assert await idv.vendor(lambda acme: acme.submit(flow)) == flow
 
@@ -112,17 +111,6 @@ class TestWaiting:
         with pytest.raises(DeadlineExceeded):
             await async_gateway(vendor, clock).wait("acme-1/f-1", deadline=timedelta(seconds=20))
         assert clock.monotonic() == pytest.approx(20, abs=0.1)
-
-    @pytest.mark.parametrize("kind", ["sync", "async"])
-    def test_it_can_be_cancelled(self, vendor: Vendor, clock: FakeClock, kind: str) -> None:
-        late = {"cancelled": lambda: clock.monotonic() > 9}
-        run = {
-            "sync": lambda: gateway(vendor, clock).wait("acme-1/f-1", **late),
-            "async": lambda: asyncio.run(async_gateway(vendor, clock).wait("acme-1/f-1", **late)),
-        }
-        with pytest.raises(WaitCancelled):
-            run[kind]()
-        assert 9 < clock.monotonic() < 10
 
     async def test_a_cancelled_task_stops(self, vendor: Vendor) -> None:
         from idv_core.clock import SystemClock
@@ -196,7 +184,7 @@ class TestWaiting:
         def looking(_: httpx.Request) -> httpx.Response:
             looks.append(clock.monotonic())
             if len(looks) == 1:
-                idv._operations.waiters.wake(("flow", "acme-1", "f-1"))
+                idv._state.waiters.wake(("flow", "acme-1", "f-1"))
                 return httpx.Response(200, json={"status": "busy"})
             return httpx.Response(200, json={"status": "good"})
 
@@ -212,7 +200,7 @@ class TestWaiting:
             nonlocal looks
             looks += 1
             for _ in range(50):
-                idv._operations.waiters.wake(("flow", "acme-1", "f-1"))
+                idv._state.waiters.wake(("flow", "acme-1", "f-1"))
             return httpx.Response(200, json={"status": "busy"})
 
         vendor.answers["GET /flows"] = looking
