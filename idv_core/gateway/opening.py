@@ -182,11 +182,12 @@ def _with_shadow(
 ) -> Steps[Flow]:
     shadow: Flow | None = None
     name = plan.choice.shadow
-    order = attrs.evolve(plan.order, is_shadow=True)
-    if name is not None and name not in state.openings.lost(identity(order)):
-        opening = _open_at(state, active, attrs.evolve(plan, order=order), active.sessions[name], SHADOW_SECONDS)
-        shadow = yield from unnoticed(name, "open", opening)
-        shadow = shadow and attrs.evolve(shadow, is_shadow=True)
+    if name is not None:
+        order = attrs.evolve(plan.order, is_shadow=True)
+        if name not in state.openings.lost(identity(order)):
+            opening = _open_at(state, active, attrs.evolve(plan, order=order), active.sessions[name], SHADOW_SECONDS)
+            shadow = yield from unnoticed(name, "open", opening)
+            shadow = shadow and attrs.evolve(shadow, is_shadow=True)
     explanation = active.explanation(plan, flow.account, health, name)
     return attrs.evolve(flow, explanation=explanation, shadow=shadow)
 
