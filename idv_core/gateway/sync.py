@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, overload
 
 import attrs
 import httpx
@@ -25,6 +25,7 @@ from ..registry import Registry, discover
 from ..runtime.side_thread import closed
 from ..webhooks.receiver import Received, WebhookRequest
 from . import opening, operations, receiving, waiting
+from .order_fields import OrderFields, as_order
 from .state import GatewayState
 from .waiting import Progress
 
@@ -156,20 +157,45 @@ class Gateway(GatewayBase):
         self._driver.prepare(self._state.active.sessions.values())
 
     @classmethod
-    def load(cls, path: str | Path = "idv.toml", **more: Any) -> Self:
-        """A gateway as the file says. Raises ConfigError that lists every problem, each with its line."""
-        gateway = cls(read_configuration(path), **more)
+    def load(
+        cls,
+        path: str | Path = "idv.toml",
+        *,
+        webhooks: Webhooks | None = None,
+        policy: Policy = DEFAULT_POLICY,
+        transport: httpx.BaseTransport | None = None,
+        clock: Clock | None = None,
+        registry: Registry | None = None,
+        observers: Iterable[object] = (),
+    ) -> Self:
+        """A gateway as the file says; the rest is as for `Gateway(...)`. `webhooks` go before those of the file.
+        Raises ConfigError that lists every problem, each with its line."""
+        gateway = cls(
+            read_configuration(path),
+            webhooks=webhooks,
+            policy=policy,
+            transport=transport,
+            clock=clock,
+            registry=registry,
+            observers=observers,
+        )
         gateway._file = Path(path)
         return gateway
 
-    def open(self, order: FlowOrder, *, account: str | None = None) -> Flow:
+    @overload
+    def open(self, order: FlowOrder, *, account: str | None = None) -> Flow: ...
+    @overload
+    def open(self, *, account: str | None = None, **fields: Unpack[OrderFields]) -> Flow: ...
+    def open(self, order: FlowOrder | None = None, *, account: str | None = None, **fields: Any) -> Flow:
         """Open a flow where the routes send it, or at `account`. Keep the flow, or `flow.ref`.
+
+        `order` is a `FlowOrder`, which can be given to `explain` and `recover` too; or say its fields here.
 
         The same order again within this process gives the same flow, as long as it has not come to its end. Two processes
         do not see each other: make sure of one call in your own database, or rely on what the vendor's page promises.
         Raises NoRoute, InvalidOrder, DuplicateFlow, OutcomeUnknown and the rest of VendorError.
         """
-        return self._driver.run(opening.open_flow(self._state, order, account))
+        return self._driver.run(opening.open_flow(self._state, as_order(order, fields), account))
 
     def recover(self, order: FlowOrder, *, account: str | None = None, since: datetime | None = None) -> Flow:
         """After an OutcomeUnknown of `open`: the one flow of this order, as the vendor has it.
