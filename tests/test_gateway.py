@@ -9,6 +9,7 @@ import itertools
 import threading
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, get_overloads
 
 import attrs
