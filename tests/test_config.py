@@ -84,7 +84,7 @@ def test_a_good_file(write) -> None:
     assert account.settings["secret"].keys() == {"file"}
     with Gateway.load(write(GOOD)) as idv:
         assert idv.accounts == ("verigram-kz", "atlas-india")
-        live = idv._operations.active
+        live = idv._state.active
         assert live.sessions["verigram-kz"].adapter.settings.secret == Secret("s3cr3t")
         assert live.receiver is not None
         assert live.receiver.addresses.url == "https://platform.example/idv"
@@ -444,7 +444,7 @@ class TestSecrets:
         file.write_text('[accounts.a]\nplugin = "acme"\nkey = { vault = "secret/kz" }\n')
         registry = registry_of(ACME, secret_sources={"vault": vault.__getitem__})
         with Gateway.load(file, registry=registry) as idv:
-            assert idv._operations.active.sessions["a"].adapter.settings.key == Secret("key-from-the-vault")
+            assert idv._state.active.sessions["a"].adapter.settings.key == Secret("key-from-the-vault")
 
     @pytest.mark.parametrize(
         ("reference", "problem"),

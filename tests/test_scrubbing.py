@@ -191,9 +191,9 @@ class Run:
                     result = getattr(idv, method)(*args)
                     return runner.run(result) if self.kind == "async" else result
 
-                self.operate(call, idv._operations.active.sessions[ACCOUNT].adapter, server, captured)
+                self.operate(call, idv._state.active.sessions[ACCOUNT].adapter, server, captured)
                 captured.value(idv.health())
-                captured.value(idv._operations)
+                captured.value(idv._state)
                 captured.value(idv._driver)
                 call("close")
         finally:

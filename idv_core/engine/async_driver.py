@@ -148,11 +148,11 @@ class AsyncDriver:
         woken = asyncio.Event()
         end = self.clock.monotonic() + pause.seconds
         with called(pause, _waking(woken)):
-            while not woken.is_set() and not (pause.cancelled and pause.cancelled()):
+            while not woken.is_set():
                 left = end - self.clock.monotonic()
                 if left <= 0:
                     return
-                await self.clock.wait_async(woken, min(left, SLICE) if pause.cancelled else left)
+                await self.clock.wait_async(woken, left)
 
     def keep(self, sessions: Iterable[AccountSession]) -> None:
         """Close connections of all other accounts that are idle."""

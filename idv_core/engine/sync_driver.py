@@ -151,11 +151,11 @@ class SyncDriver:
         woken = threading.Event()
         end = self.clock.monotonic() + pause.seconds
         with called(pause, woken.set):
-            while not woken.is_set() and not (pause.cancelled and pause.cancelled()):
+            while not woken.is_set():
                 left = end - self.clock.monotonic()
                 if left <= 0:
                     return
-                self.clock.wait(woken, min(left, SLICE) if pause.cancelled else left)
+                self.clock.wait(woken, left)
 
     def keep(self, sessions: Iterable[AccountSession]) -> None:
         """Close connections of all other accounts that are idle."""
