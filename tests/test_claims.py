@@ -27,10 +27,11 @@ GIVEN = {
     "onfido-checks": ALL,
     "stripe": ALL,
     "verifik": ALL - {"date_of_expiry"},
-    "verigram": set(),
+    "verigram": ALL,
 }
 # Stripe gives the date of birth and numbers to restricted keys only, and only where they are asked for.
-SETTINGS = {"stripe": {"read_sensitive": True}}
+# Verigram's results say who it is only by the register's record.
+SETTINGS = {"stripe": {"read_sensitive": True}, "verigram": {"read_register": True}}
 
 
 def approved(vendor: str) -> Result:
@@ -51,8 +52,6 @@ def test_the_same_lines_read_every_vendors_approved_result(vendor: str) -> None:
     exec(compile(PROGRAM, "docs/claims.md", "exec", dont_inherit=True), program)
     read = program["who"](approved(vendor))
     assert {name for name, value in read.items() if value is not None} == GIVEN[vendor]
-    if not GIVEN[vendor]:
-        return
     person = next(person for person in PEOPLE.values() if person.name.casefold() == read["name"].casefold())
     assert read["birthdate"] == person.birthdate
     assert isinstance(read["document_number"], str)

@@ -19,6 +19,7 @@ def read_liveness(data: Mapping[str, Any], document_id: str | None) -> Check:
     errors = error_words({key: value for key, value in data.items() if key != "response"})
     return Check(
         kind=CheckKind.LIVENESS,
+        vendor_name="biometricValidation",
         outcome=unless(errors, VALIDATION.get(word or "", CheckOutcome.INCONCLUSIVE)),
         score=Score.read(data.get("livenessScore")),
         reasons=(("expired",) if word == "EXPIRED" else ()) + errors,
@@ -39,6 +40,7 @@ def read_refused_selfie(said: Said, document_id: str) -> Check:
     words = (said.token, None if score else said.detail, reason if isinstance(reason, str) else None)
     return Check(
         kind=CheckKind.LIVENESS,
+        vendor_name="biometricValidation",
         outcome=CheckOutcome.FAILED if low else CheckOutcome.INCONCLUSIVE,
         score=score,
         reasons=tuple(word[:80] for word in words if word),
@@ -59,6 +61,7 @@ def read_comparison(data: Mapping[str, Any]) -> Check:
     return Check(
         kind=CheckKind.FACE_MATCH,
         name="selfie_to_document",
+        vendor_name="compareFaceVerification",
         outcome=unless(errors, outcome),
         score=Score.read(result.get("score")),
         reasons=errors,

@@ -163,7 +163,12 @@ def _checks(data: Mapping[str, Any], settings: Mapping[str, Any], flow: Flow) ->
             outcome = VALIDATION.get(word or "", CheckOutcome.INCONCLUSIVE)
             errors = error_words(validation)
             check = Check(
-                kind=kind, name="possession", outcome=unless(errors, outcome), reasons=errors, vendor_word=word
+                kind=kind,
+                name="possession",
+                vendor_name=key,
+                outcome=unless(errors, outcome),
+                reasons=errors,
+                vendor_word=word,
             )
             yield _owned(check, validation, data)
     information = as_object(data.get("informationValidation"))

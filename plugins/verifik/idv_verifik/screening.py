@@ -21,19 +21,29 @@ def read_screening(information: Mapping[str, Any], settings: Mapping[str, Any]) 
         yield Check(
             kind=CheckKind.SCREENING,
             name="background",
+            vendor_name="criminalData",
             outcome=CheckOutcome.INCONCLUSIVE,
             reasons=("the search's answer is not understood",),
         )
         return
     if not criminal:
         if wanted:
-            yield Check(kind=CheckKind.SCREENING, name="background", outcome=CheckOutcome.NOT_DONE)
+            yield Check(
+                kind=CheckKind.SCREENING, name="background", vendor_name="criminalData", outcome=CheckOutcome.NOT_DONE
+            )
         return
     found, word = criminal.get("foundKeys"), word_of(information.get("status"))
     clear = found == [] and word == "ACTIVE"
     hits = tuple(label(key) or "hit" for key in found) if isinstance(found, list) else ()
     outcome = CheckOutcome.PASSED if clear else CheckOutcome.INCONCLUSIVE
-    yield Check(kind=CheckKind.SCREENING, name="background", outcome=outcome, reasons=hits, vendor_word=word)
+    yield Check(
+        kind=CheckKind.SCREENING,
+        name="background",
+        vendor_name="criminalData",
+        outcome=outcome,
+        reasons=hits,
+        vendor_word=word,
+    )
 
 
 def is_background_checked(registration: Mapping[str, Any]) -> bool:

@@ -540,3 +540,20 @@ def test_changed_registrations_never_approve_without_a_passed_identity_check(dat
             assert any(
                 check.kind in (CheckKind.DOCUMENT, CheckKind.LIVENESS, CheckKind.FACE_MATCH) for check in result.checks
             )
+
+
+def test_each_check_has_our_name_and_verifiks_beside() -> None:
+    parts = {"emailValidation": {"status": "validated"}, "phoneValidation": {"status": "validated"}}
+    information = {"status": "ACTIVE", "criminalData": {"foundKeys": []}}
+    names = {"namesMatch": True, "infoValidationSupported": True}
+    document = {**GOOD["documentValidation"], **names}
+    result = judged({**GOOD, **parts, "documentValidation": document, "informationValidation": information})
+    assert {check.label: check.vendor_name for check in result.checks} == {
+        "document": "CC",
+        "name_match": "namesMatch",
+        "liveness": "biometricValidation",
+        "face_match.selfie_to_document": "compareFaceVerification",
+        "email.possession": "emailValidation",
+        "phone.possession": "phoneValidation",
+        "screening.background": "criminalData",
+    }
