@@ -119,7 +119,7 @@ class ResolvedAccount:
         )
 
 
-def open_account(account: Account, registry: Registry, reader: SettingsReader) -> ResolvedAccount | None:
+def resolve_account(account: Account, registry: Registry, reader: SettingsReader) -> ResolvedAccount | None:
     """Read the settings, follow references to secrets, make the adapter; or tell the reader's problems what is wrong."""
     path = ("accounts", account.name)
     try:
