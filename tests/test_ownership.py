@@ -171,11 +171,11 @@ class TestFork:
         """Another thread held the locks, ran the only call and renewed the token; in the child there is no such thread."""
         idv = made(server, account=account(server, concurrency=1, operation=20))
         session = idv._state.active.sessions["acme-1"]
-        turns = (session.limiter, session.renewal)
-        locks = [part._lock for part in (*turns, session.breaker, session.budget, session.cap, idv._state.waiters)]
+        limiters = (session.limiter, session.renewal)
+        locks = [part._lock for part in (*limiters, session.breaker, session.budget, session.cap, idv._state.waiters)]
         locks.append(idv._state.openings._lock)
-        for turn in turns:
-            assert turn.take(Slot())
+        for limiter in limiters:
+            assert limiter.take(Slot())
         for lock in locks:
             lock.acquire()
         child = in_child(lambda: f"{session.limiter.running} {word_of(idv, 'free')}")

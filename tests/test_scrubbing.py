@@ -298,7 +298,7 @@ class TestTheCanariesSing:
     def test_tracebacks_without_frames(self, monkeypatch: pytest.MonkeyPatch) -> None:
         import idv_core.engine.sync_driver as driver
 
-        monkeypatch.setattr(driver, "darkened", lambda error: error)
+        monkeypatch.setattr(driver, "scrubbed", lambda error: error)
         assert self.leaks_without("atlas-onboarding", leaking(200))
 
     def test_quiet_libraries_below(self, monkeypatch: pytest.MonkeyPatch) -> None:

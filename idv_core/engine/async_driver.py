@@ -20,7 +20,7 @@ from ..transports.proxies import environment_proxy
 from ..transports.response_body import Body
 from .account import AccountSession
 from .effects import SLICE, Await, Blocking, Effect, Lock, Pause, Queue, Send, Steps, called
-from .scrubbing import QUIET, darkened
+from .scrubbing import QUIET, scrubbed
 from .waiters import Waiters
 
 T = TypeVar("T")
@@ -69,7 +69,7 @@ class AsyncDriver:
             failure = error
         finally:
             steps.close()
-        raise darkened(failure)
+        raise scrubbed(failure)
 
     async def _carry_out(self, effect: Effect) -> Any:
         match effect:

@@ -15,7 +15,7 @@ _TALKATIVE = ("httpcore.connection", "httpcore.http11", "httpcore.http2", "httpc
 _ours: ContextVar[bool] = ContextVar("idv_core_call", default=False)
 
 
-def darkened(error: E) -> E:
+def scrubbed(error: E) -> E:
     """The error without the frames it came through and without what led to it: their locals hold bodies and names."""
     error.__cause__ = error.__context__ = error.__traceback__ = None
     return error

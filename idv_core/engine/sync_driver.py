@@ -21,7 +21,7 @@ from ..transports.proxies import environment_proxy
 from ..transports.response_body import Body
 from .account import AccountSession
 from .effects import SLICE, Await, Blocking, Effect, Lock, Pause, Queue, Send, Steps, called, not_awaited
-from .scrubbing import QUIET, darkened
+from .scrubbing import QUIET, scrubbed
 from .waiters import Waiters
 
 T = TypeVar("T")
@@ -75,7 +75,7 @@ class SyncDriver:
             failure = error
         finally:
             steps.close()
-        raise darkened(failure)
+        raise scrubbed(failure)
 
     def _carry_out(self, effect: Effect) -> Any:
         match effect:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import attrs
 
-from ..config.accounts import open_account
+from ..config.accounts import resolve_account
 from ..config.problems import Problems
 from ..config.secrets import is_quick
 from ..config.settings import SettingsReader
@@ -171,7 +171,7 @@ def read_secrets(state: GatewayState, session: AccountSession) -> None:
     if owner not in state.active.resolved:
         return
     reader = SettingsReader(Problems(), state.registry.secret_sources)
-    fresh = open_account(state.active.resolved[owner].account, state.registry, reader)
+    fresh = resolve_account(state.active.resolved[owner].account, state.registry, reader)
     if fresh is None or state.active.is_same(fresh):
         return
 

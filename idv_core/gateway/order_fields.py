@@ -23,10 +23,14 @@ class OrderFields(TypedDict, total=False):
     vendor_options: Mapping[str, Mapping[str, Any]]
 
 
-def as_order(order: FlowOrder | None, fields: Mapping[str, Any]) -> FlowOrder:
-    """The order itself, or one of these fields. Raises TypeError for both and for neither, ValueError that names the field."""
-    if order is None:
-        return FlowOrder(**fields)
-    if fields:
+def as_order(order: Any, fields: Mapping[str, Any]) -> FlowOrder:
+    """What was given as an order, which `open` looks at; or one of these fields.
+
+    Raises TypeError for both and for a field that is none or is missing, ValueError that names the field.
+    """
+    if not fields:
+        given: FlowOrder = order
+        return given
+    if order is not None:
         raise TypeError(f"open() takes an order, or the fields of one: give it no {', '.join(sorted(fields))}")
-    return order
+    return FlowOrder(**fields)
