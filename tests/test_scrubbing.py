@@ -24,11 +24,11 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import ConsoleSpanExporter, SimpleSpanProcessor
 
 import idv_core.engine.error_mapping as failures
-import idv_core.engine.pipeline as conversation
 import idv_core.engine.scrubbing as scrubbing
 from idv_core import Account, AsyncGateway, Configuration, Flow, Gateway, IdvError, Result, Route, Secret, When
 from idv_core.config.problems import Problems
 from idv_core.config.settings import SettingsReader
+from idv_core.engine import guard
 from idv_core.engine.account import Limits
 from idv_core.engine.retry import Retry
 from idv_core.model import FlowOrder
@@ -328,12 +328,12 @@ class TestTheCanariesSing:
 
     def test_spans_with_whole_addresses(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Were the target in the span instead of the template, a query for a person would show in it."""
-        original = conversation.log_request
+        original = guard.log_request
 
         def with_target(run: Any, request: Any, attempt: int) -> Any:
             return original(run, attrs.evolve(request, template=request.target), attempt)
 
-        monkeypatch.setattr(conversation, "log_request", with_target)
+        monkeypatch.setattr(guard, "log_request", with_target)
         assert self.leaks_without("verifik", None)
 
 

@@ -3,7 +3,7 @@
     authenticate   the token and its renewal, the vendor's clock      `_Authentication`, `_token`, `_renewed_token`
     retry          once more, where that does no harm                 `_Retries`
     limit          so many calls at a time, so many a second          `_attempt`, `_rate_limited`
-    guard          the circuit breaker                                `_Guard`
+    guard          the circuit breaker                                `Guard`
     send           the request goes out                               `_attempt`
 
 `perform` is the operation, `call` one of its requests, `_attempt` one try of it. Nothing else stands between the gateway and
@@ -17,7 +17,7 @@ import sys
 import traceback
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 import httpx
 
@@ -38,26 +38,21 @@ from ..errors import (
     VendorUnavailable,
 )
 from ..model.words import what_is
-from ..plugin.http import Exchange, NotAccepted, Request, Response
+from ..plugin.http import Exchange, Request, Response
 from ..runtime.interrupts import interrupt_in
 from ..telemetry import Observers, OperationStarted
-from ..telemetry.events import RequestStarted
-from ..transports.causes import NOT_TRUSTED, cause_of
 from .account import AccountSession, CachedToken
-from .breaker import Admission, CircuitState
+from .breaker import CircuitState
 from .clock_skew import skew_of
 from .context import Run, Trail
+from .conversation import Conversation
 from .effects import Lock, Pause, Queue, Send, Steps
 from .error_mapping import answer_error, fault_error, outcome_unknown, unless_carried_out, unless_opened
+from .guard import Guard
 from .limiters import Slot
 from .log import (
-    is_debugging,
-    log_answer,
-    log_circuit,
-    log_distrust,
     log_kept_token,
     log_operation,
-    log_request,
     log_retry,
     log_skew,
 )
@@ -98,7 +93,7 @@ def perform(
     ended_by: str | None = "Cancelled"
     broken: str | None = None
     try:
-        conversation = _Conversation(run, start(session.adapter))
+        conversation = Conversation(run, start(session.adapter))
         try:
             conversation.begin()
             while not conversation.is_over:
@@ -134,54 +129,6 @@ def perform(
     failure = PluginError(what, **where)
     failure.nothing_done = True
     raise failure
-
-
-class _Conversation(Generic[T]):
-    """The plugin's side of an operation: it asks for a request, is given the answer, and ends with a value."""
-
-    request: Any
-    value: T
-
-    def __init__(self, run: Run, exchange: Exchange[T]) -> None:
-        self.is_over = False
-        self._run, self._exchange = run, exchange
-
-    def begin(self) -> None:
-        try:
-            self.request = next(self._exchange)
-        except StopIteration as stop:
-            self._end(stop)
-        except NotAccepted as refused:
-            raise _not_accepted(self._run, refused) from None
-
-    def answer(self, response: Response) -> None:
-        """Hand the answer over. Raises what the plugin makes of it where it is not what the plugin asked for."""
-        try:
-            self.request = self._exchange.send(response)
-        except StopIteration as stop:
-            self._end(stop)
-        except NotAccepted as refused:
-            raise _not_accepted(self._run, refused) from None
-        except UnexpectedResponse as error:
-            # a plugin that cannot read the answer to a create does not know whether there is something now
-            request = self.request
-            if request.idempotent and unless_opened(self._run, request, error) is error:
-                raise
-            what = f"the answer is not understood: {error.message}"
-            raise outcome_unknown(self._run, request, what, status=response.status) from None
-
-    def close(self) -> None:
-        self._exchange.close()
-
-    def _end(self, stop: StopIteration) -> None:
-        self.is_over, self.value = True, stop.value
-
-
-def _not_accepted(run: Run, refused: NotAccepted) -> VendorError:
-    failure = answer_error(run, refused.request, refused.response)
-    if failure.nothing_done:
-        run.refused(refused.request)
-    return failure
 
 
 def call(run: Run, request: Any, *, for_token: bool = False) -> Steps[Response]:
@@ -288,7 +235,7 @@ def _renewed_token(run: Run, seen: CachedToken | None) -> Steps[CachedToken]:
         current = session.token
         if current is not None and current is not seen and not current.is_due(run.clock.now()):
             return current
-        conversation = _Conversation(run, session.adapter.obtain_token(seen.grant if seen else None))
+        conversation = Conversation(run, session.adapter.obtain_token(seen.grant if seen else None))
         try:
             conversation.begin()
             while not conversation.is_over:
@@ -364,7 +311,7 @@ def _attempt(run: Run, request: Request, token: CachedToken | None, retries: _Re
         if wait > 0:
             yield Pause(wait)
         left = run.left()
-        guard = _Guard(run, request, retries.number)
+        guard = Guard(run, request, retries.number)
         try:
             guard.admit()
             outgoing = _authorized(run, request, token)
@@ -407,64 +354,6 @@ def _authorized(run: Run, request: Request, token: CachedToken | None) -> Reques
         request, token and token.grant.access_token, run.clock.now() + session.clock_skew
     )
     return signed
-
-
-class _Guard:
-    """The circuit breaker around one try: asks it before, and tells it afterwards what came of the try."""
-
-    def __init__(self, run: Run, request: Request, attempt: int) -> None:
-        self.response: Response | None = None
-        self.fault: Exception | None = None
-        self._run, self._request, self._attempt = run, request, attempt
-        self._event: RequestStarted | None = None
-        self._admission: Admission | None = None
-        self._begun = run.clock.monotonic()
-
-    def admit(self) -> None:
-        """Raises VendorUnavailable while the circuit is open."""
-        session = self._run.session
-        admission = session.breaker.admit(self._begun)
-        if not admission.granted:
-            raise VendorUnavailable(
-                f"the vendor failed {session.breaker.failures} times in a row, the last time with {session.last_failure}, "
-                "and is left alone for a while (circuit open)",
-                safe_to_retry=True,
-                nothing_done=True,
-                retry_after=timedelta(seconds=admission.wait),
-            )
-        self._admission = admission
-
-    def begin(self) -> None:
-        if self._run.observers:
-            self._event = log_request(self._run, self._request, self._attempt)
-
-    def settle(self) -> None:
-        """To be called whatever happens: an admission that is not settled would keep others out."""
-        run = self._run
-        if self._admission is None:
-            return
-        now = run.clock.monotonic()
-        log_circuit(run, run.session.breaker.settle(self._admission, self._is_alive(), now))
-        if self._event is not None or is_debugging():
-            seconds = run.clock.monotonic() - self._begun
-            log_answer(run, self._request, self._attempt, self._event, seconds, self.response, self.fault)
-
-    def _is_alive(self) -> bool | None:
-        """Whether the vendor serves; None where the try says nothing about that, because it was cancelled or never begun."""
-        session = self._run.session
-        if self.response is not None:
-            if self.response.status >= 500:
-                session.last_failure = f"HTTP {self.response.status}"
-            return self.response.status < 500
-        if self.fault is None:
-            return None
-        if isinstance(self.fault, UnexpectedResponse):
-            return True
-        cause = cause_of(self.fault)
-        session.last_failure = f"{type(self.fault).__name__}: {cause}"
-        if cause == NOT_TRUSTED:
-            log_distrust(self._run)
-        return False
 
 
 def _accepted(run: Run, request: Request, response: Response) -> Response:
