@@ -22,7 +22,7 @@ LEAN = (
     "-p no:cacheprovider"
 )
 MODULES = {
-    "idv_core/policy/judging.py": f"{RUN} tests/test_policy.py",
+    "idv_core/policy/evaluation.py": f"{RUN} tests/test_policy.py",
     "plugins/verigram/idv_verigram/mapping.py": f"{RUN} plugins/verigram/tests/test_verigram.py -k 'TestReadings or TestServices'",
     "plugins/onfido/idv_onfido/mapping.py": f"{LEAN} plugins/onfido/tests/test_mapping.py -k 'not any_report'",
     "plugins/stripe/idv_stripe/mapping.py": f"{LEAN} plugins/stripe/tests/test_mapping.py -k 'not any_session'",

@@ -13,20 +13,12 @@ from urllib.parse import urlsplit
 
 import attrs
 
+from .countries import ALPHA_3
 from .secret import Secret
 from .words import quoted, what_is
 
-# ISO 3166-1 alpha-2, officially assigned codes; XK (Kosovo) is user-assigned, and used by vendors, banks and the EU.
-_ALPHA_2 = """
-AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ BR BS BT BV BW BY BZ CA CC
-CD CF CG CH CI CK CL CM CN CO CR CU CV CW CX CY CZ DE DJ DK DM DO DZ EC EE EG EH ER ES ET FI FJ FK FM FO FR GA GB GD
-GE GF GG GH GI GL GM GN GP GQ GR GS GT GU GW GY HK HM HN HR HT HU ID IE IL IM IN IO IQ IR IS IT JE JM JO JP KE KG KH
-KI KM KN KP KR KW KY KZ LA LB LC LI LK LR LS LT LU LV LY MA MC MD ME MF MG MH MK ML MM MN MO MP MQ MR MS MT MU MV MW
-MX MY MZ NA NC NE NF NG NI NL NO NP NR NU NZ OM PA PE PF PG PH PK PL PM PN PR PS PT PW PY QA RE RO RS RU RW SA SB SC
-SD SE SG SH SI SJ SK SL SM SN SO SR SS ST SV SX SY SZ TC TD TF TG TH TJ TK TL TM TN TO TR TT TV TW TZ UA UG UM US UY
-UZ VA VC VE VG VI VN VU WF WS XK YE YT ZA ZM ZW
-"""
-COUNTRIES = frozenset(_ALPHA_2.split())
+COUNTRIES = frozenset(ALPHA_3)
+"""ISO 3166-1 alpha-2, officially assigned codes, and XK (Kosovo), which vendors, banks and the EU use."""
 
 REFERENCE = 200
 """The longest reference, id, name or other short text, in characters."""
@@ -92,15 +84,6 @@ def text(longest: int = REFERENCE, *, optional: bool = False) -> Validator:
             raise ValueError(f"{attribute.name}: {fault}")
 
     return validate
-
-
-def are_texts(_: object, attribute: attrs.Attribute[Any], value: object) -> None:
-    """A tuple of texts that can be sent."""
-    if not isinstance(value, tuple):
-        raise ValueError(f"{attribute.name}: a list of texts is needed")
-    fault = next((fault for fault in map(text_fault, value) if fault), None)
-    if fault:
-        raise ValueError(f"{attribute.name}: {fault}")
 
 
 def are_named_texts(_: object, attribute: attrs.Attribute[Any], value: object) -> None:

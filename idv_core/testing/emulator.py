@@ -129,11 +129,11 @@ class Emulator:
         raise NotImplementedError
 
     def fault(self, match: str, reply: Reply, times: int = 1) -> None:
-        """WebhookResponse the next `times` calls that match with `reply`, without doing anything."""
+        """Answer the next `times` calls that match with `reply`, without doing anything."""
         self._faults.append(Fault(match, reply, times))
 
     def clear_faults(self) -> None:
-        """WebhookResponse as usual again."""
+        """Answer as usual again."""
         self._faults.clear()
 
     def on_error(self, reply: Reply) -> Reply:

@@ -12,7 +12,7 @@ import attrs
 
 from .emulator import Emulator
 
-WebhookResponse = tuple[int, dict[str, str], bytes]
+Answer = tuple[int, dict[str, str], bytes]
 
 # How long to wait for what certainly comes, but on a busy machine not at once.
 _CERTAIN = 60.0
@@ -35,7 +35,7 @@ class Fault:
 
     name: str
     acts: bool = True
-    answer: Callable[[WebhookResponse], WebhookResponse] | None = None
+    answer: Callable[[Answer], Answer] | None = None
     wire: str | None = None
     always: bool = False
     skew: timedelta = timedelta(0)
@@ -57,11 +57,11 @@ class FaultServer:
         self._connections: set[socket.socket] = set()
         self._fault: Fault | None = None
         self._from = self._until = 0
-        self._kept: dict[str, WebhookResponse] = {}
+        self._kept: dict[str, Answer] = {}
         self._late: list[Callable[[], object]] = []
         self.calls = 0
-        self.last: WebhookResponse = (0, {}, b"")
-        self.another: WebhookResponse = (0, {}, b"")
+        self.last: Answer = (0, {}, b"")
+        self.another: Answer = (0, {}, b"")
         self.reached = threading.Event()
         self._stopped = threading.Event()
         self._listener = self._listen(0)
@@ -158,10 +158,10 @@ class FaultServer:
             _send(connection, self._kept[key])
             return
 
-        def act() -> WebhookResponse:
+        def act() -> Answer:
             return self._emulator.respond(method, target, headers, body, f"http://{headers['host']}")
 
-        answer: WebhookResponse = (0, {}, b"")
+        answer: Answer = (0, {}, b"")
         if fault is None:
             self.last = answer = act()
             _send(connection, answer)
@@ -178,7 +178,7 @@ class FaultServer:
         self.reached.set()
         self._break(connection, fault.wire, answer)
 
-    def _break(self, connection: socket.socket, wire: str | None, answer: WebhookResponse) -> None:
+    def _break(self, connection: socket.socket, wire: str | None, answer: Answer) -> None:
         match wire:
             case None:
                 _send(connection, answer)
@@ -209,11 +209,11 @@ class FaultServer:
                 _receive(connection)
 
 
-def _send(connection: socket.socket, answer: WebhookResponse, off: int = 0) -> None:
+def _send(connection: socket.socket, answer: Answer, off: int = 0) -> None:
     connection.sendall(_packed(answer, off))
 
 
-def _packed(answer: WebhookResponse, off: int = 0) -> bytes:
+def _packed(answer: Answer, off: int = 0) -> bytes:
     """The answer as it goes over the wire; `off` is by how much the length that it tells is wrong."""
     status, more, content = answer
     lines = [f"HTTP/1.1 {status} -", *(f"{name}: {value}" for name, value in more.items())]

@@ -26,7 +26,7 @@ from ..model import Decision, Flow, FlowOrder, Result
 from ..plugin.protocols import RecoverProtocol
 from ..telemetry import RequestEnded, observes
 from .clock import RunningClock
-from .fault_server import Fault, FaultServer, WebhookResponse
+from .fault_server import Answer, Fault, FaultServer
 from .forking import in_children
 from .harness import Driver, Harness, another_person, operations_of
 
@@ -48,12 +48,12 @@ _FORKED_CALLS = 10
 _LATER = 120.0
 
 
-def _says(status: int, **headers: str) -> Callable[[WebhookResponse], WebhookResponse]:
+def _says(status: int, **headers: str) -> Callable[[Answer], Answer]:
     named = {"content-type": "application/json"} | {name.replace("_", "-"): value for name, value in headers.items()}
     return lambda answer: (status, {**named, "date": answer[1].get("date", "")}, b'{"error": "no", "message": "no"}')
 
 
-def _body(content: bytes, **headers: str) -> Callable[[WebhookResponse], WebhookResponse]:
+def _body(content: bytes, **headers: str) -> Callable[[Answer], Answer]:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return lambda answer: (200, {"content-type": "application/json", **named}, content)
 
@@ -162,7 +162,7 @@ class FaultMatrix:
         self._transport = transport
         self._number = 0
         self._calls: dict[str, int] = {}
-        self._another: WebhookResponse | None = None
+        self._another: Answer | None = None
         self._begun = harness.clock.now()
 
     def run(self, faults: tuple[Fault, ...] = FAULTS, *, first_calls: bool = False) -> Iterator[Cell]:
