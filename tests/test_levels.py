@@ -24,7 +24,7 @@ PAGE = (Path(__file__).parent.parent / "docs" / "levels.md").read_text()
 
 def report(*missing: Level) -> Report:
     grades = [
-        Grade(level=level, point=f"point of {level}", met=level not in missing, evidence="seen")
+        Grade(level=level, point=f"point of {level}", met=level not in missing, detail="seen")
         for level in (Level.BRONZE, Level.SILVER, Level.GOLD)
     ]
     return Report(plugin="acme", grades=grades)
@@ -63,7 +63,7 @@ class TestWhatRemains:
     def test_recovery(self) -> None:
         nothing = levels._Outcomes()
         said = levels._recovery(attrs.evolve(self.harness, no_recovery=None), object(), nothing)
-        assert (said.met, said.evidence) == (
+        assert (said.met, said.detail) == (
             False,
             "write recover(), or say in Harness.no_recovery why there is no way",
         )
@@ -72,28 +72,28 @@ class TestWhatRemains:
     def test_errors(self) -> None:
         few = [error for error in self.harness.errors if error.error is not AuthenticationFailed]
         said = levels._error_table(attrs.evolve(self.harness, errors=few))
-        assert (said.met, said.evidence) == (False, "Harness.errors lacks, for open: AuthenticationFailed")
+        assert (said.met, said.detail) == (False, "Harness.errors lacks, for open: AuthenticationFailed")
 
-    def test_evidence(self) -> None:
-        said = levels._evidence(object(), levels._Outcomes())
-        assert (said.met, said.evidence) == (False, "give the adapter an attribute evidence")
+    def test_result_capabilities(self) -> None:
+        said = levels._result_capabilities(object(), levels._Outcomes())
+        assert (said.met, said.detail) == (False, "give the adapter an attribute result_capabilities")
 
     def test_tests_that_failed_or_did_not_run(self) -> None:
         outcomes = levels._Outcomes()
         outcomes.passed["test_a"], outcomes.failed["test_b"] = 2, "it is wrong"
         grade = levels._by_tests
-        assert grade(Level.GOLD, "p", ("test_a",), outcomes).evidence == "2 tests passed"
-        assert grade(Level.GOLD, "p", ("test_a", "test_b"), outcomes).evidence == "test_b: it is wrong"
-        assert grade(Level.GOLD, "p", ("test_c",), outcomes).evidence == "test_c did not run"
+        assert grade(Level.GOLD, "p", ("test_a",), outcomes).detail == "2 tests passed"
+        assert grade(Level.GOLD, "p", ("test_a", "test_b"), outcomes).detail == "test_b: it is wrong"
+        assert grade(Level.GOLD, "p", ("test_c",), outcomes).detail == "test_c did not run"
 
     def test_what_is_not_offered_counts_neither_way(self) -> None:
         outcomes = levels._Outcomes()
         outcomes.passed["test_a"], outcomes.skipped["test_b"] = 2, "not offered: no LinkProtocol"
         partly = levels._by_tests(Level.SILVER, "p", ("test_a", "test_b"), outcomes)
         assert (partly.met, partly.offered) == (True, True)
-        assert partly.evidence == "2 tests passed; not offered: no LinkProtocol"
+        assert partly.detail == "2 tests passed; not offered: no LinkProtocol"
         nothing = levels._by_tests(Level.SILVER, "p", ("test_b",), outcomes)
-        assert (nothing.met, nothing.offered, nothing.evidence) == (False, False, "not offered: no LinkProtocol")
+        assert (nothing.met, nothing.offered, nothing.detail) == (False, False, "not offered: no LinkProtocol")
         graded = Report(plugin="acme", grades=[*report(Level.GOLD).grades, nothing])
         assert graded.level is Level.SILVER
         assert as_page([graded]).splitlines()[-1] == "| silver | p | not offered: no LinkProtocol |"
@@ -104,7 +104,7 @@ class TestWhatRemains:
         monkeypatch.setattr(levels, "harness_of", lambda *_: refusing)
         said = levels._faults("verigram")
         assert not said.met
-        assert said.evidence.startswith("the matrix cannot begin: with nothing broken, Harness.finish does not work")
+        assert said.detail.startswith("the matrix cannot begin: with nothing broken, Harness.finish does not work")
 
     def test_the_judge(self) -> None:
         def missing() -> str:
@@ -115,7 +115,7 @@ class TestWhatRemains:
 
         judges = (None, missing, unhappy, lambda: "x 1")
         judged = [levels._judge(attrs.evolve(self.harness, sdk_check=check)) for check in judges]
-        assert [(grade.met, grade.evidence) for grade in judged] == [
+        assert [(grade.met, grade.detail) for grade in judged] == [
             (False, "give Harness.sdk_check: the vendor's own client drives the emulator"),
             (False, "install their_client to be judged by it"),
             (False, "the evaluate says: two sessions for one key"),

@@ -82,6 +82,8 @@ from ..plugin.protocols import (
     TokenProtocol,
     UploadProtocol,
     WebhookProtocol,
+    WebhookPurposesProtocol,
+    status_of,
 )
 from ..policy import evaluate, strictest
 from ..registry import Registry
@@ -533,7 +535,7 @@ class Operations:
 
     def status(self, flow: Flow | str) -> Steps[Flow]:
         session, flow = self._of(flow)
-        return (yield from self._flow(session, "status", flow, lambda adapter: adapter.status(flow)))
+        return (yield from self._flow(session, "status", flow, lambda adapter: status_of(adapter, flow)))
 
     def renew_link(self, flow: Flow | str) -> Steps[Flow]:
         session, flow = self._of(flow)
@@ -649,7 +651,8 @@ class Operations:
     def webhook_url(self, account: str, purpose: str) -> Secret:
         session = self.active.session(account)
         self._needs(session, WebhookProtocol, "webhook_url", "the vendor does not call back")
-        known: tuple[str, ...] | None = getattr(session.adapter, "webhook_purposes", None)
+        adapter = session.adapter
+        known = adapter.webhook_purposes if isinstance(adapter, WebhookPurposesProtocol) else None
         if known is not None and purpose not in known:
             raise ConfigError(
                 f"there is no webhook purpose {purpose!r} (there are: {', '.join(known)})", account=account

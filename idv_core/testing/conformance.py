@@ -13,6 +13,7 @@ Every capability that your adapter has is exercised, by the blocking gateway and
 from __future__ import annotations
 
 import ast
+import difflib
 import json
 import logging
 import sys
@@ -38,6 +39,7 @@ from ..errors import (
 )
 from ..model import Decision, Flow, FlowRef, FlowStatus, Result, Secret, dump, load
 from ..plugin.protocols import (
+    ADAPTER_NAMES,
     CONTRACT_VERSION,
     AdapterProtocol,
     CredentialsProtocol,
@@ -87,8 +89,6 @@ _FORBIDDEN_IMPORTS = {
     "requests",
     "random",
 }
-# Not imported in production; a folder `testing` is the same.
-_TEST_CODE = ("emulator", "emulation", "hosted", "harness", "evaluate")
 # `finish` may walk through a hosted page with httpx.Client, whose log is the applicant's browser's affair, not ours.
 _APPLICANTS_BROWSER = "httpx"
 _UNUSUAL = (
@@ -146,6 +146,18 @@ class PluginConformance:
             "the plugin's `adapters` must name every class that `create` returns"
         )
 
+    def test_no_name_is_nearly_one_of_the_contract(self, harness: Harness) -> None:
+        """`poling` in place of `polling` would say nothing, and nobody would see it."""
+        for adapter in harness.plugin.adapters:
+            fields = attrs.fields(adapter) if attrs.has(adapter) else ()
+            names = {*dir(adapter), *(field.name for field in fields)}
+            for name in sorted(names - ADAPTER_NAMES):
+                near = difflib.get_close_matches(name, ADAPTER_NAMES - names, n=1, cutoff=0.85)
+                assert name.startswith("_") or not near, (
+                    f"{adapter.__name__}.{name} is nearly {near[0]!r}, which the core looks for: is it meant? "
+                    "If it is not, let the name begin with an underscore"
+                )
+
     def test_says_all_that_the_suite_needs(self, harness: Harness, adapter: Any) -> None:
         needed = {
             "documents": UploadProtocol,
@@ -162,15 +174,19 @@ class PluginConformance:
         assert harness.unknown_words, "Harness.unknown_words: answers that nobody documents"
 
     def test_does_no_io(self, adapter: Any) -> None:
+        """Nor does it import anything of idv-core but the door. Its test code lies in a subpackage `testing`."""
         package = Path(str(sys.modules[type(adapter).__module__.partition(".")[0]].__file__)).parent
         for file in sorted(package.rglob("*.py")):
-            place = file.relative_to(package)
-            if _is_test_code(place):
+            place = file.relative_to(package.parent)
+            if "testing" in place.parts:
                 continue
-            for name in _imports(file):
-                root = name.partition(".")[0]
+            for name in _imports(file, place):
+                root, *rooms = name.split(".")
                 assert root not in _FORBIDDEN_IMPORTS, f"{place} imports {name}: the core does the I/O"
-                assert not name.startswith("idv_core.engine"), f"{place} imports {name}: that is the core's own"
+                assert root != "idv_core" or rooms == ["plugin"], (
+                    f"{place} imports {name}: a plugin's code imports of idv-core `idv_core.plugin` only"
+                )
+                assert root != package.name or "testing" not in rooms, f"{place} imports its test code, {name}"
 
     # The life of a flow
 
@@ -206,7 +222,7 @@ class PluginConformance:
         assert result.failed_checks()
         assert result.decision is Decision.DECLINED
 
-    def test_evidence_is_what_the_adapter_says_it_can_be(self, harness: Harness, idv: Driver) -> None:
+    def test_results_hold_what_the_adapter_says_they_can(self, harness: Harness, idv: Driver) -> None:
         for number, finish in enumerate((harness.finish, harness.finish_badly)):
             order = another_person(
                 attrs.evolve(harness.order, application_id=f"APP-evidence-{number}"), f"evidence-{number}"
@@ -598,14 +614,13 @@ def _setting_secrets(given: Mapping[str, Any]) -> list[str]:
     return [value.reveal() for value in given.values() if isinstance(value, Secret)]
 
 
-def _is_test_code(place: Path) -> bool:
-    """Told by its folder, or at the top of the package by its name."""
-    return place.parts[0] == "testing" or str(place.with_suffix("")) in _TEST_CODE
-
-
-def _imports(file: Path) -> Iterator[str]:
+def _imports(file: Path, place: Path) -> Iterator[str]:
+    """The modules that a file imports; `place` is its path from where packages are."""
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            yield node.module
+        elif isinstance(node, ast.ImportFrom):
+            above = place.parts[: -node.level] if node.level else ()
+            yield ".".join((*above, *filter(None, [node.module])))
+            if node.level and not node.module:
+                yield from (".".join((*above, alias.name)) for alias in node.names)

@@ -22,7 +22,7 @@ import pytest
 
 from ..errors import PluginError
 from ..model.validation import as_tuple
-from ..plugin.protocols import RecoverProtocol
+from ..plugin.protocols import RecoverProtocol, ResultCapabilitiesProtocol
 from ..plugin.spec import Plugin
 from ..registry import Found, discover
 from .clock import FakeClock, RunningClock
@@ -39,7 +39,7 @@ class Level(StrEnum):
 
 @attrs.frozen(kw_only=True)
 class Grade:
-    """One point: whether it is met, by which evidence, or what remains to be done.
+    """One point: whether it is met, by what, or what remains to be done.
 
     What a plugin does not offer is no fault of it, and no merit: `offered` is false, and the point counts neither way.
     """
@@ -47,7 +47,7 @@ class Grade:
     level: Level
     point: str
     met: bool
-    evidence: str
+    detail: str
     offered: bool = True
 
 
@@ -74,7 +74,12 @@ _BY_TESTS: tuple[tuple[Level, str, tuple[str, ...]], ...] = (
     (
         Level.BRONZE,
         "keeps the contract",
-        ("test_implements_the_contract", "test_says_all_that_the_suite_needs", "test_does_no_io"),
+        (
+            "test_implements_the_contract",
+            "test_no_name_is_nearly_one_of_the_contract",
+            "test_says_all_that_the_suite_needs",
+            "test_does_no_io",
+        ),
     ),
     (
         Level.BRONZE,
@@ -177,7 +182,7 @@ def check_plugin(name: str) -> Report:
     grades += [
         _recovery(harness, adapter, outcomes),
         _error_table(harness),
-        _evidence(adapter, outcomes),
+        _result_capabilities(adapter, outcomes),
         _faults(name),
         _judge(harness),
         _page(found.found[name]),
@@ -225,13 +230,13 @@ def _run_suite(name: str) -> _Outcomes:
 def _by_tests(level: Level, point: str, tests: Iterable[str], outcomes: _Outcomes) -> Grade:
     for test in tests:
         if test in outcomes.failed:
-            return Grade(level=level, point=point, met=False, evidence=f"{test}: {outcomes.failed[test]}")
+            return Grade(level=level, point=point, met=False, detail=f"{test}: {outcomes.failed[test]}")
         if test not in outcomes.passed and test not in outcomes.skipped:
-            return Grade(level=level, point=point, met=False, evidence=f"{test} did not run")
+            return Grade(level=level, point=point, met=False, detail=f"{test} did not run")
     count = sum(outcomes.passed.get(test, 0) for test in tests)
     skipped = [outcomes.skipped[test] for test in tests if test not in outcomes.passed]
     told = [f"{count} tests passed"] * bool(count) + list(dict.fromkeys(skipped))
-    return Grade(level=level, point=point, met=bool(count), offered=bool(count), evidence="; ".join(told))
+    return Grade(level=level, point=point, met=bool(count), offered=bool(count), detail="; ".join(told))
 
 
 def _recovery(harness: Harness, adapter: Any, outcomes: _Outcomes) -> Grade:
@@ -239,28 +244,30 @@ def _recovery(harness: Harness, adapter: Any, outcomes: _Outcomes) -> Grade:
     if isinstance(adapter, RecoverProtocol):
         return _by_tests(Level.SILVER, point, ("test_an_opening_without_an_answer_is_cleared_up",), outcomes)
     why = harness.no_recovery
-    evidence = (
+    detail = (
         f"the vendor has no way: {why}" if why else "write recover(), or say in Harness.no_recovery why there is no way"
     )
-    return Grade(level=Level.SILVER, point=point, met=bool(why), evidence=evidence)
+    return Grade(level=Level.SILVER, point=point, met=bool(why), detail=detail)
 
 
 def _error_table(harness: Harness) -> Grade:
     told = {documented.error for documented in harness.errors if documented.operation == "open"}
     missing = [error.__name__ for error in USUAL.values() if error not in told]
-    evidence = (
+    detail = (
         f"Harness.errors lacks, for open: {', '.join(missing)}"
         if missing
         else f"{len(harness.errors)} documented errors"
     )
-    return Grade(level=Level.SILVER, point="has the whole error table", met=not missing, evidence=evidence)
+    return Grade(level=Level.SILVER, point="has the whole error table", met=not missing, detail=detail)
 
 
-def _evidence(adapter: Any, outcomes: _Outcomes) -> Grade:
-    point = "says what its evidence can be"
-    if getattr(adapter, "evidence", None) is None:
-        return Grade(level=Level.SILVER, point=point, met=False, evidence="give the adapter an attribute evidence")
-    return _by_tests(Level.SILVER, point, ("test_evidence_is_what_the_adapter_says_it_can_be",), outcomes)
+def _result_capabilities(adapter: Any, outcomes: _Outcomes) -> Grade:
+    point = "says what its results can hold"
+    if not isinstance(adapter, ResultCapabilitiesProtocol):
+        return Grade(
+            level=Level.SILVER, point=point, met=False, detail="give the adapter an attribute result_capabilities"
+        )
+    return _by_tests(Level.SILVER, point, ("test_results_hold_what_the_adapter_says_they_can",), outcomes)
 
 
 def _faults(name: str) -> Grade:
@@ -268,7 +275,7 @@ def _faults(name: str) -> Grade:
     harness = harness_of(name, RunningClock())
     if harness.opened is None:
         return Grade(
-            level=Level.GOLD, point=point, met=False, evidence="give Harness.opened: flows that there are for an order"
+            level=Level.GOLD, point=point, met=False, detail="give Harness.opened: flows that there are for an order"
         )
     log = logging.getLogger("idv_core")
     before = log.level
@@ -276,26 +283,26 @@ def _faults(name: str) -> Grade:
     try:
         cells = list(FaultMatrix(harness).run(first_calls=True))
     except AssertionError as error:
-        return Grade(level=Level.GOLD, point=point, met=False, evidence=f"the matrix cannot begin: {str(error)[:160]}")
+        return Grade(level=Level.GOLD, point=point, met=False, detail=f"the matrix cannot begin: {str(error)[:160]}")
     finally:
         log.setLevel(before)
     twice = sum(cell.opened_twice for cell in cells)
     wrong = sum(cell.wrongly_approved for cell in cells)
-    evidence = f"{len(cells)} cells, opened twice {twice}, wrong approvals {wrong}"
-    return Grade(level=Level.GOLD, point=point, met=not twice and not wrong, evidence=evidence)
+    detail = f"{len(cells)} cells, opened twice {twice}, wrong approvals {wrong}"
+    return Grade(level=Level.GOLD, point=point, met=not twice and not wrong, detail=detail)
 
 
 def _judge(harness: Harness) -> Grade:
     point = "emulator judged by an independent client"
     if harness.sdk_check is None:
-        evidence = "give Harness.sdk_check: the vendor's own client drives the emulator"
-        return Grade(level=Level.GOLD, point=point, met=False, evidence=evidence)
+        detail = "give Harness.sdk_check: the vendor's own client drives the emulator"
+        return Grade(level=Level.GOLD, point=point, met=False, detail=detail)
     try:
-        return Grade(level=Level.GOLD, point=point, met=True, evidence=harness.sdk_check())
+        return Grade(level=Level.GOLD, point=point, met=True, detail=harness.sdk_check())
     except ModuleNotFoundError as error:
-        return Grade(level=Level.GOLD, point=point, met=False, evidence=f"install {error.name} to be judged by it")
+        return Grade(level=Level.GOLD, point=point, met=False, detail=f"install {error.name} to be judged by it")
     except AssertionError as error:
-        return Grade(level=Level.GOLD, point=point, met=False, evidence=f"the evaluate says: {str(error)[:160]}")
+        return Grade(level=Level.GOLD, point=point, met=False, detail=f"the evaluate says: {str(error)[:160]}")
 
 
 def _page(found: Found) -> Grade:
@@ -304,12 +311,12 @@ def _page(found: Found) -> Grade:
     readme = str(about.get("Description") or (about.get_payload() if found.version else ""))
     heads = [line for line in readme.splitlines() if line.startswith("|") and "covered" in line]
     met = bool(heads) and "assumed" in readme
-    evidence = (
+    detail = (
         "its README has the table"
         if met
         else "give the README a table with a column 'covered', and name what is assumed"
     )
-    return Grade(level=Level.GOLD, point=point, met=met, evidence=evidence)
+    return Grade(level=Level.GOLD, point=point, met=met, detail=detail)
 
 
 def as_page(reports: Iterable[Report]) -> str:
@@ -327,5 +334,5 @@ def as_page(reports: Iterable[Report]) -> str:
 
 def _told(grade: Grade) -> str:
     if not grade.offered:
-        return grade.evidence
-    return f"yes: {grade.evidence}" if grade.met else f"**no**: {grade.evidence}"
+        return grade.detail
+    return f"yes: {grade.detail}" if grade.met else f"**no**: {grade.detail}"

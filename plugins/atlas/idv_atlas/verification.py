@@ -9,7 +9,7 @@ import attrs
 from idv_core.errors import InvalidOrder
 from idv_core.model import CheckKind, Deferred, Document, Flow, FlowOrder, FlowStatus, Result
 from idv_core.plugin.http import Exchange, Request, structure
-from idv_core.plugin.protocols import Evidence
+from idv_core.plugin.protocols import ResultCapabilities
 
 from .account import AtlasAccount, check_id, opened_id, options_of, same_case, unnamed
 from .mapping import answer_doubts, read_cross_checks, read_documents, read_id, read_master_status
@@ -22,7 +22,7 @@ from .uploads import file_urls, knows_uploads, read_uploads, refuse_twice, uploa
 class AtlasVerification(AtlasAccount):
     """Family `verification`."""
 
-    evidence = Evidence(checks={CheckKind.CROSS_CHECK}, scored={CheckKind.CROSS_CHECK}, documents=True, verdict=False)
+    result_capabilities = ResultCapabilities(checks={CheckKind.CROSS_CHECK}, scored={CheckKind.CROSS_CHECK}, documents=True, verdict=False)
 
     def _path(self, call: str) -> str:
         return f"/{self.settings.api_version}/verification/{call}"

@@ -26,7 +26,7 @@ from idv_core.model import (
 from idv_core.plugin.failures import failures_in
 from idv_core.plugin.http import Exchange, Request, Response, structure
 from idv_core.plugin.links import trusted_link
-from idv_core.plugin.protocols import Evidence, Polling
+from idv_core.plugin.protocols import ResultCapabilities, Polling
 
 from .account import OnfidoAccount, id_of, is_same_id, moment, new_id
 from .mapping import (
@@ -112,7 +112,7 @@ class OnfidoWorkflows(OnfidoAccount):
     """Family `workflows`."""
 
     polling = Polling(first=timedelta(seconds=5), ceiling=timedelta(minutes=2))
-    evidence = Evidence(checks=KINDS, scored=SCORED, documents=True, verdict=True)
+    result_capabilities = ResultCapabilities(checks=KINDS, scored=SCORED, documents=True, verdict=True)
 
     def open_flow(self, order: FlowOrder) -> Exchange[Flow]:
         """The run of this order that is under way, if there is one; else a new one."""

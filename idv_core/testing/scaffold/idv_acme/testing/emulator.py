@@ -9,9 +9,22 @@ from typing import Any
 import attrs
 import httpx
 
-from idv_core.testing.emulator import Call, Emulator, Handler, HasNow, Refused, Reply, html, redirect
-from idv_core.testing.pages import file_field, form, page, paragraph
-from idv_core.testing.specimens import Specimen, read_specimen
+from idv_core.testing import (
+    Call,
+    Emulator,
+    Handler,
+    HasNow,
+    Refused,
+    Reply,
+    Specimen,
+    file_field,
+    form,
+    html,
+    page,
+    paragraph,
+    read_specimen,
+    redirect,
+)
 
 
 @attrs.define(kw_only=True)

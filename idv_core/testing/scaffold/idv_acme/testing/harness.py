@@ -3,9 +3,20 @@
 from __future__ import annotations
 
 from idv_core import Applicant, FlowOrder, Secret
-from idv_core.testing import PEOPLE, FakeClock, Network, Person, Reply, make_specimen
-from idv_core.testing.applicant import Form
-from idv_core.testing.harness import Harness, UnknownWord, answers, documented, completes_hosted_page
+from idv_core.testing import (
+    PEOPLE,
+    FakeClock,
+    Form,
+    Harness,
+    Network,
+    Person,
+    Reply,
+    UnknownWord,
+    answers,
+    completes_hosted_page,
+    documented,
+    make_specimen,
+)
 
 from .. import idv_plugin
 from .emulator import AcmeEmulator
