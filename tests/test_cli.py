@@ -404,7 +404,7 @@ base_url = "https://kz.example"
 api_key = { env = "KZ_KEY" }
 [[routes]]
 name = "wallet"
-when = { product = "wallet", metadata.channel = "web", has = "email", age_from = 18, documents = "ID", tenant = "n*" }
+when = { product = "wallet", metadata.channel = "web", has = "email", age_from = 18, documents = "idcard", tenant = "n*" }
 to = "kz"
 [[routes]]
 name = "else"
@@ -455,7 +455,7 @@ refuse = "no"
 
     def test_every_attribute_can_be_given_to_explain(self, file: str) -> None:
         given = ("--product", "wallet", "--metadata", "channel=web", "--has", "email", "--birthdate", "1990-01-01")
-        done = run("route", "explain", *given, "--document", "ID", "--tenant", "north", "--config", file, "--json")
+        done = run("route", "explain", *given, "--document", "idcard", "--tenant", "north", "--config", file, "--json")
         assert done.exit_code == 0, done.output
         explained = json.loads(done.stdout)
         assert (explained["account"], explained["route"]) == ("kz", "wallet")

@@ -203,7 +203,7 @@ class TestOrders:
             order(metadata=metadata)
 
     def test_one_document_type_is_a_list_of_one(self) -> None:
-        assert order(documents="PAN").documents == ("PAN",)
+        assert order(documents="tax_card").documents == ("tax_card",)
 
     @pytest.mark.parametrize("wrong", [None, {"product": "x"}, "APP-1"])
     def test_the_gateway_takes_orders_only(self, vendor: Vendor, wrong: Any) -> None:

@@ -165,7 +165,7 @@ class World:
         self.transport.plan = []
         able = Driver(self.harness, kind).adapter.result_capabilities
         # whoever begins under this policy is never approved, for no check has that name
-        required = [f"{check}.nobody" for check in sorted(able.checks)[:1]]
+        required = [f"{check}.other" for check in sorted(able.checks)[:1]]
         self.strict = attrs.evolve(self.harness.policy, name="strict", checks=CheckRules(required=required))
         self.idv, self.second = (self.driver(kind) for _ in range(2))
         self.flows: dict[str, Flow] = {}

@@ -204,7 +204,7 @@ import attrs, pytest
 from emulator import Dated
 from idv_verigram.testing.harness import harness as good_harness
 from idv_verigram.mapping import read_answer
-from idv_core.model import CheckOutcome, DocumentEvidence, Result
+from idv_core.model import CheckOutcome, DocumentEvidence, ExtractedField, Result
 from idv_core import FlowStatus, VendorVerdict
 from idv_core.errors import Refusal
 from idv_core.model import Link
@@ -259,8 +259,8 @@ class Trusts(Verigram):
     """Takes any answer for the one about its flow, and the vendor's word for all there is to know."""
     def result(self, flow):
         reply = yield Request.get("/flow/{{}}/result", flow.id)
-        reading = read_answer(reply.json())
-        return Result(flow=attrs.evolve(flow, status=reading.status), checks=reading.checks, verdict=reading.verdict)
+        read = read_answer(flow, reply.json(), reply.received_at.date())
+        return Result(flow=read.flow, checks=read.checks, verdict=read.verdict)
 
 class Undated(Verigram):
     """Takes a date that it cannot read for none."""
@@ -272,6 +272,14 @@ class Undated(Verigram):
         except (TypeError, ValueError):
             ends = None
         return attrs.evolve(result, documents=[DocumentEvidence(document_id=None, expires_on=ends)])
+
+class Mumbles(Verigram):
+    """Hands on what the vendor wrote, in the vendor's words."""
+    def result(self, flow):
+        result = yield from Verigram.result(self, flow)
+        fields = [ExtractedField(name="other", value="1990-05-03", vendor_name="dob")]
+        document = DocumentEvidence(document_id=None, type="other", vendor_type="PASSPORT", fields=fields)
+        return attrs.evolve(result, documents=[document])
 
 from idv_core.model import Flow
 OPEN = Flow(id="x", status="awaiting_applicant")
@@ -297,6 +305,7 @@ class TestBroken(PluginConformance):
         ("Stumbles", {"test_errors_are_read_whatever_the_body_is"}),
         ("Hopes", {"test_what_tells_good_from_bad_is_needed"}),
         ("Trusts", {"test_an_answer_about_somebody_else_never_approves"}),
+        ("Mumbles", {"test_results_speak_the_vocabulary"}),
         ("Undated", {"test_dates_that_cannot_be_read_never_approve"}),
     ],
 )

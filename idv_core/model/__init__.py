@@ -23,6 +23,7 @@ from .policy import Action, CheckRules, DocumentRules, Policy, Threshold, Verdic
 from .result import Decision, Reason, Result
 from .secret import Secret
 from .template import ProvisionedTemplate, Template
+from .verified_claims import verified_claims
 
 __all__ = [
     "Action",
@@ -73,4 +74,5 @@ __all__ = [
     "evidence_steps",
     "load",
     "subject_of",
+    "verified_claims",
 ]

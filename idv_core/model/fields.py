@@ -60,6 +60,7 @@ class FieldName(StrEnum):
     COMPANY_NAME = "company_name"
     COMPANY_NUMBER = "company_number"
     COMPANY_TYPE = "company_type"
+    COMPANY_ADDRESS = "company_address"
     DATE_OF_REGISTRATION = "date_of_registration"
     TAX_NUMBER = "tax_number"
     # ours: money
@@ -117,7 +118,7 @@ DATES = frozenset(
 )
 """Fields whose value is a `date`."""
 
-ADDRESSES = frozenset({FieldName.ADDRESS, FieldName.SELLER_ADDRESS, FieldName.BUYER_ADDRESS})
+ADDRESSES = frozenset({FieldName.ADDRESS, FieldName.COMPANY_ADDRESS, FieldName.SELLER_ADDRESS, FieldName.BUYER_ADDRESS})
 """Fields whose value is an `Address`."""
 
 OF_DOCUMENT = frozenset(

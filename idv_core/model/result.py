@@ -72,7 +72,7 @@ class Result:
     notes: tuple[str, ...] = attrs.field(default=(), converter=several, validator=are(str))
     doubts: tuple[Reason, ...] = attrs.field(default=(), converter=several, validator=are(Reason))
     is_test: bool = attrs.field(default=False, validator=attrs.validators.instance_of(bool))
-    decision: Decision = Decision.UNDECIDED
+    decision: Decision = attrs.field(default=Decision.UNDECIDED, converter=Decision)
     reasons: tuple[Reason, ...] = attrs.field(default=(), converter=several, validator=are(Reason))
     received_at: datetime | None = attrs.field(default=None, validator=is_aware)
     raw: Mapping[str, Any] = attrs.field(factory=dict, converter=_dark, repr=False, hash=False)

@@ -76,6 +76,7 @@ from .fuzzing import assert_announced, feed, first_requests, recorded_answers
 from .garbled import UNREADABLE, assert_error_is_read
 from .harness import ACCOUNT, Driver, Finish, Harness, another_person, operations_of
 from .strategies import json_like, json_values
+from .vocabulary import assert_speaks_vocabulary
 
 _FORBIDDEN_IMPORTS = {
     "socket",
@@ -243,6 +244,12 @@ class PluginConformance:
     def test_results_go_through_json(self, harness: Harness, idv: Driver) -> None:
         result = idv.wait(harness.finish(idv, idv.open(harness.order)))
         assert load(Result, json.loads(json.dumps(dump(result, secrets=True)))) == result
+
+    def test_results_speak_the_vocabulary(self, harness: Harness, idv: Driver) -> None:
+        for number, finish in enumerate((harness.finish, harness.finish_badly)):
+            mark = f"words-{number}"
+            order = another_person(attrs.evolve(harness.order, application_id=f"APP-{mark}"), mark)
+            assert_speaks_vocabulary(idv.wait(finish(idv, idv.open(order))))
 
     def test_uploads_are_answered_one_by_one(self, harness: Harness, idv: Driver) -> None:
         _offered(idv.adapter, UploadProtocol)

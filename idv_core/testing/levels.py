@@ -92,6 +92,7 @@ _BY_TESTS: tuple[tuple[Level, str, tuple[str, ...]], ...] = (
             "test_bad_evidence_declines",
             "test_a_reference_is_enough_to_go_on",
             "test_results_go_through_json",
+            "test_results_speak_the_vocabulary",
             "test_an_id_stays_one_segment",
         ),
     ),

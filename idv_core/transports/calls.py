@@ -11,12 +11,11 @@ import json
 import ssl
 from collections.abc import AsyncIterator, Iterable, Iterator
 from functools import cache, lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary, finalize
 
 import httpx
 
-from ..engine.account import AccountSession, Limits
 from ..errors import ConfigError, IdvError, InvalidOrder
 from ..model import Secret
 from ..plugin.http import FilePart, Form, Request
@@ -25,6 +24,9 @@ from ..runtime.interrupts import interrupt_in
 from ..runtime.loops import OfLoop, PerLoop
 from .proxies import environment_proxy
 from .response_body import ACCEPTED
+
+if TYPE_CHECKING:
+    from ..engine.account import AccountSession, Limits
 
 _DEFAULT_HEADERS = {
     "user-agent": "idv-core",

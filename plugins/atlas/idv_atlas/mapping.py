@@ -24,6 +24,7 @@ from idv_core.model import (
     Score,
     Secret,
 )
+from idv_core.model.fields import ADDRESSES
 from idv_core.model.national_numbers import is_aadhaar_name, masked_aadhaar
 from idv_core.plugin.fields import read_field
 
@@ -146,7 +147,7 @@ def read_cross_checks(items: Iterable[Mapping[str, Any]]) -> Iterator[Check]:
         source, source_field, target, target_field = (shown(name) if name else "?" for name in names)
         yield Check(
             kind=CheckKind.CROSS_CHECK,
-            name=cross_check_name(_text(item.get("name")), (names[1], names[3])),
+            name=cross_check_name(_text(item.get("name"))),
             vendor_name=shown(_text(item.get("name")) or "UNNAMED"),
             outcome=CheckOutcome.INCONCLUSIVE if reasons else None,
             score=score,
@@ -193,7 +194,7 @@ def _document(id: str | None, entry: Mapping[str, Any], content: Mapping[str, An
         type=TYPES.get(word, DocumentType.OTHER) if word else None,
         vendor_type=shown(word) if word else None,
         country="IN" if word in _INDIAN else None,
-        fields=(*_addresses(content, is_aadhaar), *_fields(content, word, is_aadhaar)),
+        fields=(*_addresses(content, word, is_aadhaar), *_fields(content, word, is_aadhaar)),
         images={"redacted": Secret(links[0])} if links else {},
         **read_validity(content, entry),
     )
@@ -219,7 +220,7 @@ def _links(content: Mapping[str, Any], is_aadhaar: bool) -> Iterator[str]:
             yield link
 
 
-def _addresses(content: Mapping[str, Any], is_aadhaar: bool) -> Iterator[ExtractedField]:
+def _addresses(content: Mapping[str, Any], word: str | None, is_aadhaar: bool) -> Iterator[ExtractedField]:
     """The address as printed, with its parts where Atlas has formatted it (section 7.1)."""
 
     def dark(item: Any) -> str | None:
@@ -240,7 +241,9 @@ def _addresses(content: Mapping[str, Any], is_aadhaar: bool) -> Iterator[Extract
         postal_code=parts.get("postcode"),
     )
     confidence = _confidence(content.get("address"))
-    yield ExtractedField(name=FieldName.ADDRESS, value=address, vendor_name="address", confidence=confidence)
+    name = field_name(word, "address")
+    if name in ADDRESSES:
+        yield ExtractedField(name=name, value=address, vendor_name="address", confidence=confidence)
 
 
 def _value(item: Any) -> Any:
@@ -269,7 +272,7 @@ def _fields(
         dark = masked(key, value, is_aadhaar)
         whole = None if dark is value else Secret(str(value))
         name = FieldName.OTHER if prefix or isinstance(dark, (dict, list)) else field_name(word, key)
-        if name is FieldName.ADDRESS:
+        if key == "address" and name in ADDRESSES:
             continue
         vendor_name, confidence = f"{prefix}{key}", _confidence(item)
         field = read_field(name, vendor_name, dark, confidence=confidence, whole=whole, day_first=True)

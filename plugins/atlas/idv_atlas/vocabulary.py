@@ -97,6 +97,7 @@ _ANYWHERE = {
     "due_date": FieldName.DUE_DATE,
 }
 _COMPANY = {
+    "address": FieldName.COMPANY_ADDRESS,
     "name": FieldName.COMPANY_NAME,
     "registration_number": FieldName.COMPANY_NUMBER,
     "license_number": FieldName.COMPANY_NUMBER,
@@ -110,11 +111,13 @@ _IN_TYPE: Mapping[str, Mapping[str, FieldName]] = {
     "VOTER_ID": {"voter_id": FieldName.DOCUMENT_NUMBER},
     "PASSPORT": {"passport_number": FieldName.DOCUMENT_NUMBER},
     "GST_CERT": {
+        "address": FieldName.COMPANY_ADDRESS,
         "gst_number": FieldName.TAX_NUMBER,
         "legal_name": FieldName.COMPANY_NAME,
         "constitution_of_business": FieldName.COMPANY_TYPE,
     },
     "UDYAM_CERT": {
+        "address": FieldName.COMPANY_ADDRESS,
         "udyam_registration_number": FieldName.COMPANY_NUMBER,
         "enterprise_name": FieldName.COMPANY_NAME,
         "type_of_organisation": FieldName.COMPANY_TYPE,
@@ -156,13 +159,10 @@ def field_name(type_: str | None, key: str) -> FieldName:
     return in_type.get(plain) or _ANYWHERE.get(plain, FieldName.OTHER)
 
 
-def cross_check_name(name: str | None, fields: Iterable[str | None]) -> str:
-    """Our name of a cross-check: by its own name, else by what both compared fields are; `other` where they differ."""
-    known = _CROSS_CHECKS.get((name or "").strip().upper())
-    if known is not None:
-        return known.value
-    compared = {field_name(None, field or "") for field in fields}
-    return compared.pop().value if len(compared) == 1 else OTHER
+def cross_check_name(name: str | None) -> str:
+    """Our name of a cross-check; `other` for one that is not in the table, so that no threshold for another is taken for it."""
+    known = _CROSS_CHECKS.get(name or "")
+    return known.value if known is not None else OTHER
 
 
 def own_types(words: object) -> list[str]:

@@ -191,7 +191,7 @@ class TestDocuments:
         (document,) = reading.documents
         assert reading.checks == ()
         assert (document.type, document.vendor_type) == ("company_registration", "FSSAI")
-        (address,) = (field for field in document.fields if field.name == "address")
+        (address,) = (field for field in document.fields if field.name == "company_address")
         assert address.value.locality == "kochi"
         others = [field for field in document.fields if field.name == "other"]
         assert {field.vendor_name: (field.value, field.confidence) for field in others} == {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +10,23 @@ import pytest
 from idv_atlas import AtlasOnboarding, AtlasSettings, Family, idv_plugin, vocabulary
 from idv_atlas.mapping import read_cross_checks, read_documents
 from idv_atlas.testing.harness import MEERA, PLATFORM, documents, order
-from idv_atlas.vocabulary import TYPES, cross_check_name, field_name, own_types, sent_types
+from idv_atlas.vocabulary import TYPES, field_name, own_types, sent_types
 
-from idv_core import Account, Flow, FlowStatus, Gateway, InvalidOrder, Result, Secret, Webhooks
+from idv_core import (
+    Account,
+    Decision,
+    Flow,
+    FlowStatus,
+    Gateway,
+    InvalidOrder,
+    Policy,
+    Result,
+    Secret,
+    Threshold,
+    Webhooks,
+)
 from idv_core.model import Claims, DocumentEvidence, DocumentType
+from idv_core.policy import evaluate
 from idv_core.registry import registry_of
 from idv_core.testing import Network
 from idv_core.testing.exchange import reply, run_exchange
@@ -170,9 +183,15 @@ class TestCrossChecks:
         (check,) = read_cross_checks([{"name": word, "similarity_score": 90}])
         assert (check.name, check.vendor_name) == (ours, word)
 
-    def test_fields_that_differ_are_other(self) -> None:
-        assert cross_check_name("NEW_CHECK", ("dob", "name")) == "other"
-        assert cross_check_name(None, (None, None)) == "other"
+    @pytest.mark.parametrize("word", ["NEW_CHECK", "customer_name", None])
+    def test_a_pair_that_is_not_in_the_table_is_other_whatever_its_fields(self, word: str | None) -> None:
+        item = {"name": word, "similarity_score": 95, "source_field_name": "name", "target_field_name": "name"}
+        (check,) = read_cross_checks([item])
+        assert check.name == "other"
+        policy = Policy(thresholds={"cross_check.name": Threshold(approve_at=0.8, decline_below=0.6)})
+        flow = Flow(id="f", status=FlowStatus.FINISHED)
+        judged = evaluate(policy, Result(flow=flow, checks=[check]), datetime(2026, 8, 1, tzinfo=UTC))
+        assert judged.decision is Decision.REVIEW
 
 
 class TestSent:

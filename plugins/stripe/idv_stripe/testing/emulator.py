@@ -332,7 +332,7 @@ class StripeEmulator(Emulator):
                 "first_name": first or None,
                 "last_name": last or None,
                 "dob": _printed_date(document.fields.get("date_of_birth")),
-                "number": document.fields.get("number"),
+                "number": document.fields.get("passport_number") or document.fields.get("number"),
                 "issuing_country": _COUNTRIES.get(document.type),
                 "issued_date": None,
                 "expiration_date": _printed_date(document.fields.get("date_of_expiry")),
