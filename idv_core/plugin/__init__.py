@@ -61,6 +61,10 @@ if TYPE_CHECKING:
         ALPHA_3,
         alpha_2,
     )
+    from ..model.fields import (
+        ADDRESSES,
+        DATES,
+    )
     from ..model.national_numbers import (
         is_aadhaar_name,
         mask_aadhaar_in,
@@ -147,6 +151,7 @@ if TYPE_CHECKING:
 _PLACES = (
     "..errors",
     "..model",
+    "..model.fields",
     "..model.check_names",
     "..model.countries",
     "..model.national_numbers",
@@ -163,10 +168,12 @@ _PLACES = (
 )
 
 __all__ = [
+    "ADDRESSES",
     "ALPHA_3",
     "CHECK_NAMES",
     "CONTRACT_VERSION",
     "COUNTRIES",
+    "DATES",
     "JPEG",
     "OTHER",
     "OVERALL",
