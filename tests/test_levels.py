@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from idv_core import AuthenticationFailed, PluginError
 from idv_core.cli.commands import app
 from idv_core.registry import Found, discover
-from idv_core.testing import FakeClock, Reply, RunningClock, levels
+from idv_core.testing import FakeClock, Harness, Reply, RunningClock, levels
 from idv_core.testing.levels import Grade, Level, Report, as_page
 
 THOROUGH = os.environ.get("IDV_THOROUGH", "1") == "1"
@@ -106,7 +106,7 @@ class TestWhatRemains:
         assert not said.met
         assert said.detail.startswith("the matrix cannot begin: with nothing broken, Harness.finish does not work")
 
-    def test_the_judge(self) -> None:
+    def test_the_independent_client(self) -> None:
         def missing() -> str:
             raise ModuleNotFoundError(name="their_client")
 
@@ -114,11 +114,11 @@ class TestWhatRemains:
             raise AssertionError("two sessions for one key")
 
         judges = (None, missing, unhappy, lambda: "x 1")
-        judged = [levels._judge(attrs.evolve(self.harness, sdk_check=check)) for check in judges]
+        judged = [levels._sdk_check(attrs.evolve(self.harness, sdk_check=check)) for check in judges]
         assert [(grade.met, grade.detail) for grade in judged] == [
             (False, "give Harness.sdk_check: the vendor's own client drives the emulator"),
             (False, "install their_client to be judged by it"),
-            (False, "the evaluate says: two sessions for one key"),
+            (False, "the check says: two sessions for one key"),
             (True, "x 1"),
         ]
 
@@ -127,13 +127,31 @@ class TestWhatRemains:
         assert levels._page(plugin).met
         assert not levels._page(Found(plugin=plugin.plugin, distribution="given", version="")).met
 
-    def test_a_plugin_without_a_bench(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_plugin_without_a_harness(self, monkeypatch: pytest.MonkeyPatch) -> None:
         found = discover()
         bare = attrs.evolve(found.found["verigram"], plugin=attrs.evolve(found.found["verigram"].plugin, harness=None))
         monkeypatch.setattr(levels, "discover", lambda: attrs.evolve(found, found={"verigram": bare}))
         with pytest.raises(PluginError, match="has no harness: name one in Plugin"):
             levels.check_plugin("verigram")
         assert CliRunner().invoke(app, ["plugin", "check", "none"]).exit_code == 2
+
+
+def test_the_whole_table_is_printed_when_a_harness_breaks_half_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = []
+
+    def breaks(name: str, clock: FakeClock) -> Harness:
+        made.append(idv_verigram.testing.harness.harness(clock))
+        if len(made) > 3:
+            raise RuntimeError("the emulator is gone")
+        return made[-1]
+
+    monkeypatch.setattr(levels, "harness_of", breaks)
+    done = CliRunner().invoke(app, ["plugin", "check", "verigram"])
+    assert done.exit_code == 0, done.output
+    *points, last = done.output.splitlines()
+    assert (len(points), last) == (18, "verigram: none")
+    assert [line for line in points if "it broke off: RuntimeError: the emulator is gone (at test_levels.py:" in line]
+    assert "[x] gold    its page says what is covered and what is assumed: its README has the table" in points
 
 
 @pytest.mark.skipif(not THOROUGH, reason="takes half a minute for each plugin; the first Python of nox does it")

@@ -54,6 +54,7 @@ from .log import (
     log_retry,
     log_skew,
 )
+from .scrubbing import keeps_tracebacks
 
 T = TypeVar("T")
 
@@ -90,6 +91,7 @@ def perform(
         observers.tell("operation_started", started)
     ended_by: str | None = "Cancelled"
     broken: str | None = None
+    shown: Exception | None = None
     try:
         value = yield from _converse(run, start(), lambda request: _call(run, request))
         if wanted is None or isinstance(value, wanted):
@@ -108,6 +110,7 @@ def perform(
             raise interrupt from None
         frame = traceback.extract_tb(error.__traceback__)[-1]
         broken = f"{type(error).__name__} at {frame.filename}:{frame.lineno}"
+        shown = error if keeps_tracebacks() else None
     finally:
         if broken is not None:
             ended_by = PluginError.__name__ if run.unsure is None else OutcomeUnknown.__name__
@@ -116,10 +119,10 @@ def perform(
     what = f"plugin {session.plugin!r} failed where it must not ({broken}); please report it to its authors"
     where = {"account": session.name, "operation": operation}
     if run.unsure is not None:
-        raise outcome_unknown(run, run.unsure, what, **where)
+        raise outcome_unknown(run, run.unsure, what, **where) from shown
     failure = PluginError(what, **where)
     failure.nothing_done = True
-    raise failure
+    raise failure from shown
 
 
 def _converse(run: Run, exchange: Exchange[T], call: Callable[[Request], Steps[Response]]) -> Steps[T]:
@@ -237,7 +240,7 @@ def _attempts(run: Run, request: Request, token: CachedToken | None, *, does_not
 
     Reading does nothing, and neither do calls for a token.
     """
-    session = run.session
+    session, run.request = run.session, request
     session.budget.earn()
     attempt = 1
     harmless = does_nothing or request.method in ("GET", "HEAD")

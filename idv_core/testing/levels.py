@@ -11,7 +11,8 @@ import io
 import logging
 import os
 import tempfile
-from collections.abc import Iterable
+import traceback
+from collections.abc import Callable, Iterable
 from enum import StrEnum
 from importlib import metadata
 from pathlib import Path
@@ -149,6 +150,12 @@ _BY_TESTS: tuple[tuple[Level, str, tuple[str, ...]], ...] = (
         ),
     ),
 )
+_RECOVERS = "clears up an opening that was never answered"
+_ERROR_TABLE = "has the whole error table"
+_CAPABILITIES = "says what its results can hold"
+_FAULTS = "withstands faults"
+_SDK_CHECK = "emulator judged by an independent client"
+_PAGE = "its page says what is covered and what is assumed"
 _MODULE = """
 import pytest
 from idv_core.testing.conformance import PluginConformance
@@ -166,30 +173,60 @@ def harness_of(name: str, clock: FakeClock) -> Harness:
     """The harness that an installed plugin names. Raises PluginError if it names none."""
     plugin = discover().plugin(name)
     if plugin.harness is None:
-        raise PluginError(f"plugin {name!r} has no harness: name one in Plugin(harness='idv_{name}.harness:harness')")
+        raise _no_harness(name)
     module, _, function = plugin.harness.partition(":")
     made: Harness = getattr(importlib.import_module(module), function)(clock)
     return made
 
 
+def _no_harness(name: str) -> PluginError:
+    module = f"idv_{name.replace('-', '_')}"
+    return PluginError(
+        f"plugin {name!r} has no harness: name one in Plugin(harness='{module}.testing.harness:harness')"
+    )
+
+
 def check_plugin(name: str) -> Report:
-    """Grade an installed plugin: run the suite, look at its harness, break its calls. Takes about a minute."""
+    """Grade an installed plugin: run the suite, look at its harness, break its calls. Takes about a minute.
+
+    Every point is graded whatever else is broken: one that breaks off is not met and says why. Raises PluginError where
+    there is no such plugin, or where it names no harness.
+    """
     found = discover()
     plugin = found.plugin(name)
-    harness = harness_of(name, FakeClock())
-    adapter = plugin.create(_settings(plugin, harness))
+    if plugin.harness is None:
+        raise _no_harness(name)
     outcomes = _run_suite(name)
+
+    def harness() -> Harness:
+        return harness_of(name, FakeClock())
+
+    def adapter(harness: Harness) -> Any:
+        return plugin.create(_settings(plugin, harness))
+
     grades = [_by_tests(level, point, tests, outcomes) for level, point, tests in _BY_TESTS]
     grades += [
-        _recovery(harness, adapter, outcomes),
-        _error_table(harness),
-        _result_capabilities(adapter, outcomes),
-        _faults(name),
-        _judge(harness),
-        _page(found.found[name]),
+        _graded(Level.SILVER, _RECOVERS, lambda: _recovery(made := harness(), adapter(made), outcomes)),
+        _graded(Level.SILVER, _ERROR_TABLE, lambda: _error_table(harness())),
+        _graded(Level.SILVER, _CAPABILITIES, lambda: _result_capabilities(adapter(harness()), outcomes)),
+        _graded(Level.GOLD, _FAULTS, lambda: _faults(name)),
+        _graded(Level.GOLD, _SDK_CHECK, lambda: _sdk_check(harness())),
+        _graded(Level.GOLD, _PAGE, lambda: _page(found.found[name])),
     ]
     order = list(Level)
     return Report(plugin=name, grades=sorted(grades, key=lambda grade: order.index(grade.level)))
+
+
+def _graded(level: Level, point: str, grade: Callable[[], Grade]) -> Grade:
+    """The grade, or that it broke off and where."""
+    try:
+        return grade()
+    except Exception as error:
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        what = f"it broke off: {type(error).__name__}: {error}"[:160]
+        return Grade(
+            level=level, point=point, met=False, detail=f"{what} (at {Path(place.filename).name}:{place.lineno})"
+        )
 
 
 def _settings(plugin: Plugin, harness: Harness) -> Any:
@@ -241,7 +278,7 @@ def _by_tests(level: Level, point: str, tests: Iterable[str], outcomes: _Outcome
 
 
 def _recovery(harness: Harness, adapter: Any, outcomes: _Outcomes) -> Grade:
-    point = "clears up an opening that was never answered"
+    point = _RECOVERS
     if isinstance(adapter, RecoverProtocol):
         return _by_tests(Level.SILVER, point, ("test_an_opening_without_an_answer_is_cleared_up",), outcomes)
     why = harness.no_recovery
@@ -259,11 +296,11 @@ def _error_table(harness: Harness) -> Grade:
         if missing
         else f"{len(harness.errors)} documented errors"
     )
-    return Grade(level=Level.SILVER, point="has the whole error table", met=not missing, detail=detail)
+    return Grade(level=Level.SILVER, point=_ERROR_TABLE, met=not missing, detail=detail)
 
 
 def _result_capabilities(adapter: Any, outcomes: _Outcomes) -> Grade:
-    point = "says what its results can hold"
+    point = _CAPABILITIES
     if not isinstance(adapter, ResultCapabilitiesProtocol):
         return Grade(
             level=Level.SILVER, point=point, met=False, detail="give the adapter an attribute result_capabilities"
@@ -272,7 +309,7 @@ def _result_capabilities(adapter: Any, outcomes: _Outcomes) -> Grade:
 
 
 def _faults(name: str) -> Grade:
-    point = "withstands faults"
+    point = _FAULTS
     harness = harness_of(name, RunningClock())
     if harness.opened is None:
         return Grade(
@@ -293,8 +330,8 @@ def _faults(name: str) -> Grade:
     return Grade(level=Level.GOLD, point=point, met=not twice and not wrong, detail=detail)
 
 
-def _judge(harness: Harness) -> Grade:
-    point = "emulator judged by an independent client"
+def _sdk_check(harness: Harness) -> Grade:
+    point = _SDK_CHECK
     if harness.sdk_check is None:
         detail = "give Harness.sdk_check: the vendor's own client drives the emulator"
         return Grade(level=Level.GOLD, point=point, met=False, detail=detail)
@@ -303,11 +340,11 @@ def _judge(harness: Harness) -> Grade:
     except ModuleNotFoundError as error:
         return Grade(level=Level.GOLD, point=point, met=False, detail=f"install {error.name} to be judged by it")
     except AssertionError as error:
-        return Grade(level=Level.GOLD, point=point, met=False, detail=f"the evaluate says: {str(error)[:160]}")
+        return Grade(level=Level.GOLD, point=point, met=False, detail=f"the check says: {str(error)[:160]}")
 
 
 def _page(found: Found) -> Grade:
-    point = "its page says what is covered and what is assumed"
+    point = _PAGE
     about: Any = metadata.metadata(found.distribution) if found.version else {}
     readme = str(about.get("Description") or (about.get_payload() if found.version else ""))
     heads = [line for line in readme.splitlines() if line.startswith("|") and "covered" in line]

@@ -22,7 +22,7 @@ from idv_core.errors import (
 from idv_core.model import FlowOrder, Reason, Score, Secret
 from idv_core.model.validation import text_fault
 from idv_core.plugin.http import Exchange, Request, Response, structure
-from idv_core.plugin.protocols import ResultCapabilities, Grant, Polling, Webhook, WebhookEvent
+from idv_core.plugin.protocols import Grant, Polling, ResultCapabilities, Webhook, WebhookEvent
 
 from .payloads import AddressesMatched, FlowCreated, TokenGranted
 from .settings import AtlasSettings

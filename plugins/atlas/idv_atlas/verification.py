@@ -22,7 +22,9 @@ from .uploads import file_urls, knows_uploads, read_uploads, refuse_twice, uploa
 class AtlasVerification(AtlasAccount):
     """Family `verification`."""
 
-    result_capabilities = ResultCapabilities(checks={CheckKind.CROSS_CHECK}, scored={CheckKind.CROSS_CHECK}, documents=True, verdict=False)
+    result_capabilities = ResultCapabilities(
+        checks={CheckKind.CROSS_CHECK}, scored={CheckKind.CROSS_CHECK}, documents=True, verdict=False
+    )
 
     def _path(self, call: str) -> str:
         return f"/{self.settings.api_version}/verification/{call}"

@@ -27,7 +27,7 @@ from idv_core.model.countries import ALPHA_3
 from idv_core.plugin.failures import failures_in
 from idv_core.plugin.http import Exchange, FilePart, NotAccepted, Request, Response
 from idv_core.plugin.pictures import JPEG, PDF, PNG, picture_type
-from idv_core.plugin.protocols import ResultCapabilities, Polling
+from idv_core.plugin.protocols import Polling, ResultCapabilities
 
 from .account import Created, OnfidoAccount, id_of, moment, new_id
 from .mapping import KINDS, SCORED, SENT_TYPES, Report, as_object, as_text, public, read_reports

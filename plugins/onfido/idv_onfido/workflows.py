@@ -26,7 +26,7 @@ from idv_core.model import (
 from idv_core.plugin.failures import failures_in
 from idv_core.plugin.http import Exchange, Request, Response, structure
 from idv_core.plugin.links import trusted_link
-from idv_core.plugin.protocols import ResultCapabilities, Polling
+from idv_core.plugin.protocols import Polling, ResultCapabilities
 
 from .account import OnfidoAccount, id_of, is_same_id, moment, new_id
 from .mapping import (

@@ -16,7 +16,7 @@ from idv_core.errors import DuplicateFlow, InvalidOrder, RateLimited, Refusal, U
 from idv_core.model import Flow, FlowOrder, FlowStatus, Link, Reason, Result, Secret, subject_of
 from idv_core.plugin.http import Exchange, NotAccepted, Request, Response
 from idv_core.plugin.links import trusted_link
-from idv_core.plugin.protocols import ResultCapabilities, Polling, Webhook, WebhookEvent
+from idv_core.plugin.protocols import Polling, ResultCapabilities, Webhook, WebhookEvent
 
 from .mapping import KINDS, as_object, as_text, public, read_session, read_status
 from .same import same

@@ -38,7 +38,7 @@ from idv_core.model import (
 from idv_core.model.public import without_secrets
 from idv_core.plugin.http import Exchange, Request, Response, structure
 from idv_core.plugin.pictures import JPEG, PNG
-from idv_core.plugin.protocols import ResultCapabilities, Grant, Polling, Webhook, WebhookEvent
+from idv_core.plugin.protocols import Grant, Polling, ResultCapabilities, Webhook, WebhookEvent
 
 from . import mapping
 from .credentials import bearer, grant

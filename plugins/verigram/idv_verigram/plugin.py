@@ -15,7 +15,7 @@ from idv_core.errors import FlowNotFound, InvalidOrder, Refusal, UnexpectedRespo
 from idv_core.model import CheckKind, Flow, FlowOrder, FlowStatus, Link, Reason, Result, Secret, subject_of
 from idv_core.plugin.http import Exchange, Request, Response
 from idv_core.plugin.links import trusted_link
-from idv_core.plugin.protocols import ResultCapabilities, Polling
+from idv_core.plugin.protocols import Polling, ResultCapabilities
 
 from .mapping import KINDS, read_answer
 from .settings import Journey, VerigramSettings
@@ -51,7 +51,9 @@ class Verigram:
     """Flow, result and the browser's return. Uploads happen on the hosted page; there is no template kept at the vendor."""
 
     settings: VerigramSettings
-    result_capabilities = ResultCapabilities(checks=set(KINDS.values()), scored={CheckKind.FACE_MATCH}, documents=False, verdict=True)
+    result_capabilities = ResultCapabilities(
+        checks=set(KINDS.values()), scored={CheckKind.FACE_MATCH}, documents=False, verdict=True
+    )
     polling = Polling(first=timedelta(seconds=10), ceiling=timedelta(minutes=5))
 
     @property
