@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from idv_core import AuthenticationFailed, PluginError
 from idv_core.cli.commands import app
 from idv_core.registry import Found, discover
-from idv_core.testing import FakeClock, Harness, Reply, RunningClock, levels
+from idv_core.testing import EmulatedResponse, FakeClock, Harness, RunningClock, levels
 from idv_core.testing.levels import Grade, Level, Report, as_page
 
 THOROUGH = os.environ.get("IDV_THOROUGH", "1") == "1"
@@ -100,7 +100,7 @@ class TestWhatRemains:
 
     def test_a_matrix_that_cannot_begin(self, monkeypatch: pytest.MonkeyPatch) -> None:
         refusing = idv_verigram.testing.harness.harness(RunningClock())
-        refusing.emulator.fault("POST /flow", Reply(403, {}), times=10**6)
+        refusing.emulator.fault("POST /flow", EmulatedResponse(403, {}), times=10**6)
         monkeypatch.setattr(levels, "harness_of", lambda *_: refusing)
         said = levels._faults("verigram")
         assert not said.met

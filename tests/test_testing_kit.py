@@ -32,7 +32,7 @@ from idv_core.testing import (
     serve,
 )
 from idv_core.testing.conformance import PluginConformance
-from idv_core.testing.emulator import Emulator, Reply
+from idv_core.testing.emulator import EmulatedResponse, Emulator
 from idv_core.testing.forking import in_children
 from idv_core.testing.garbled import assert_error_is_read
 from idv_core.testing.specimens import KINDS, mrz_check_digit, passport_mrz
@@ -113,7 +113,7 @@ class TestClock:
 
 class Echo(Emulator):
     def routes(self):
-        return [("POST", "/echo/{id}", self._echo), ("GET", "/empty", lambda call: Reply(204))]
+        return [("POST", "/echo/{id}", self._echo), ("GET", "/empty", lambda call: EmulatedResponse(204))]
 
     def _echo(self, call):
         data = {
@@ -123,7 +123,7 @@ class Echo(Emulator):
             "target": call.target,
             "query": dict(call.query),
         }
-        return Reply(201, data)
+        return EmulatedResponse(201, data)
 
 
 class TestEmulatorKit:
@@ -146,7 +146,7 @@ class TestEmulatorKit:
             assert client.get("https://x.example/empty").status_code == 204
 
     def test_faults_come_as_often_as_asked(self, echo: Echo) -> None:
-        echo.fault("POST /echo", Reply(503), times=2)
+        echo.fault("POST /echo", EmulatedResponse(503), times=2)
         with AsgiTransport({"x.example": echo.app}).client() as client:
             codes = [client.post("https://x.example/echo/a").status_code for _ in range(3)]
         assert codes == [503, 503, 201]

@@ -71,7 +71,7 @@ from .doubting import (
     reworded,
     telling,
 )
-from .emulator import Reply
+from .emulator import EmulatedResponse
 from .fuzzing import assert_announced, feed, first_requests, recorded_answers
 from .garbled import UNREADABLE, assert_error_is_read
 from .harness import ACCOUNT, Driver, Finish, Harness, another_person, operations_of
@@ -311,7 +311,7 @@ class PluginConformance:
     @pytest.mark.parametrize("status", _UNUSUAL)
     def test_any_status_is_a_model_or_an_error(self, harness: Harness, idv: Driver, status: int) -> None:
         flow = idv.open(harness.order)
-        harness.emulator.fault("", Reply(status, content=b"<html>", type="text/html"), times=20)
+        harness.emulator.fault("", EmulatedResponse(status, content=b"<html>", type="text/html"), times=20)
         for operation in ("open", "status", "result"):
             _is_understood(partial(_operate, idv, harness, operation, flow))
 
@@ -388,12 +388,12 @@ class PluginConformance:
             made.close()
 
     def test_bad_evidence_stays_bad(self, harness: Harness) -> None:
-        """Nothing that is missing in an answer about bad papers makes an approval of it."""
+        """Nothing that is missing in an answer about bad documents makes an approval of it."""
         for change, name, result in _changed(harness, harness.finish_badly, "stays-bad"):
-            assert not approves(result), f"bad papers are approved when the key {name!r} is {change}"
+            assert not approves(result), f"bad documents are approved when the key {name!r} is {change}"
 
     def test_an_answer_about_somebody_else_never_approves(self, harness: Harness) -> None:
-        """The answers about one person's good papers come when another's flow is asked for."""
+        """The answers about one person's good documents come when another's flow is asked for."""
         good = Replayed(harness, harness.finish, "somebody")
         other = Replayed(harness, harness.finish_badly, "else")
         if approves(good.result) and names(good.answers, good.flow.id):
@@ -535,7 +535,9 @@ class PluginConformance:
             result = idv.result(finished)
             harness.emulator.fault(
                 "",
-                Reply(400, {"error": f"bad {' '.join(harness.personal)}", "message": f"no {harness.personal[:1]}"}),
+                EmulatedResponse(
+                    400, {"error": f"bad {' '.join(harness.personal)}", "message": f"no {harness.personal[:1]}"}
+                ),
                 10,
             )
             with pytest.raises(IdvError) as caught:

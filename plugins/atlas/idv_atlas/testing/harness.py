@@ -21,7 +21,7 @@ from idv_core import (
     Threshold,
     VendorUnavailable,
 )
-from idv_core.testing import PEOPLE, FakeClock, Network, Person, Reply
+from idv_core.testing import PEOPLE, EmulatedResponse, FakeClock, Network, Person
 from idv_core.testing.harness import DocumentedError, Harness, UnknownWord, answers
 from idv_core.testing.platform import FILES_HOST
 from idv_core.webhooks import WebhookRequest
@@ -48,8 +48,8 @@ def documents(network: Network, person: Person, other: Person | None = None) -> 
     return tuple(network.by_url(kind, whose) for kind, whose in zip(KINDS, people, strict=True))
 
 
-def refused(status: int, text: str = "Invalid token") -> Reply:
-    return Reply(status, {"error": text})
+def refused(status: int, text: str = "Invalid token") -> EmulatedResponse:
+    return EmulatedResponse(status, {"error": text})
 
 
 def make_emulator(clock: FakeClock, network: Network) -> AtlasEmulator:

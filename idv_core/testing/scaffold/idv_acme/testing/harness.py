@@ -10,7 +10,7 @@ from idv_core.testing import (
     Harness,
     Network,
     Person,
-    Reply,
+    EmulatedResponse,
     UnknownWord,
     answers,
     completes_hosted_page,
@@ -25,8 +25,8 @@ HOST = "api.acme.example"
 MEERA, ROHAN = PEOPLE["meera"], PEOPLE["rohan"]
 
 
-def refused(status: int) -> Reply:
-    return Reply(status, {"code": f"E{status}", "message": f"{MEERA.name} is wrong"})
+def refused(status: int) -> EmulatedResponse:
+    return EmulatedResponse(status, {"code": f"E{status}", "message": f"{MEERA.name} is wrong"})
 
 
 def pictures(face: Person) -> tuple[Form, ...]:
