@@ -29,7 +29,6 @@ if TYPE_CHECKING:
         UnsupportedOperation,
         VendorError,
         VendorUnavailable,
-        WaitCancelled,
         WebhookRejected,
     )
     from .gateway import AsyncGateway
@@ -107,7 +106,6 @@ __all__ = [
     "VendorError",
     "VendorUnavailable",
     "VendorVerdict",
-    "WaitCancelled",
     "WebhookRejected",
     "Webhooks",
     "When",

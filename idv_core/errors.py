@@ -7,7 +7,6 @@ IdvError
 ├── UnsupportedOperation   this vendor or account does not offer the operation
 ├── WebhookRejected        a webhook was refused; respond with the HTTP status `status`
 ├── DeadlineExceeded       our own timeout; the flow continues at the vendor
-├── WaitCancelled          the caller stopped waiting; the flow continues at the vendor
 └── VendorError
     ├── AuthenticationFailed   the vendor refused the key, token or signature
     ├── PermissionDenied       the account may not do this: no credit, feature disabled
@@ -129,10 +128,6 @@ class WebhookRejected(IdvError):
 
 class DeadlineExceeded(IdvError):
     """Our own deadline passed. Nothing is lost: the flow continues at the vendor, and you can wait for it again."""
-
-
-class WaitCancelled(IdvError):
-    """The caller stopped waiting. The flow continues at the vendor."""
 
 
 class VendorError(IdvError):

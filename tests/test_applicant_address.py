@@ -31,7 +31,7 @@ def world(vendor: str) -> tuple[Gateway, str]:
         name: value for name, value in harness.settings.items() if name not in ("webhook_secret", "webhook_token")
     }
     gateway: Gateway = Driver(attrs.evolve(harness, settings=unsigned), "sync").gateway
-    receiver = gateway._operations.active.receiver
+    receiver = gateway._state.active.receiver
     assert receiver is not None
     seen = receiver.urls(ACCOUNT, MINE, "https://platform.example/thanks").return_url()
     return gateway, seen.rpartition(f"/{ACCOUNT}/")[2]
@@ -84,7 +84,7 @@ def paths(draw: st.DrawFn, seen: str) -> str:
 @given(data=st.data())
 def test_it_proves_a_visit_and_nothing_else(vendor: str, data: st.DataObject) -> None:
     gateway, seen = world(vendor)
-    gateway._operations.clock.advance(60)  # type: ignore[attr-defined]
+    gateway._state.clock.advance(60)  # type: ignore[attr-defined]
     names = st.sampled_from(
         ["id", "flow_id", "flow_uuid", "token", "authorization", "stripe-signature", "x-sha2-signature"]
     )

@@ -98,7 +98,7 @@ def test_a_shadow_decides_nothing(vendor: str) -> None:
             (idv, bare)
         ]:
             assert at.result(flow).decision is Decision.UNDECIDED, flow
-        idv.reload(gateway(harness, shadowed=False)._operations.active.configuration)
+        idv.reload(gateway(harness, shadowed=False)._state.active.configuration)
         for flow in (shadow, shadow.ref, stored, bare):
             assert idv.result(flow).decision is Decision.UNDECIDED, flow
         assert load(Result, dump(idv.result(shadow), secrets=True)).decision is Decision.UNDECIDED

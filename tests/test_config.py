@@ -11,13 +11,14 @@ import tomllib
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from acme import PLUGIN as ACME
 from hypothesis import given
 from hypothesis import strategies as st
 
-from idv_core import CheckKind, Circuit, ConfigError, Gateway, Limits, Retry, Secret, When
+from idv_core import Account, CheckKind, Circuit, ConfigError, Gateway, Limits, Retry, Secret, When
 from idv_core.config import load_configuration, source
 from idv_core.config.toml_lines import places_of
 from idv_core.model.check_names import CHECK_NAMES
@@ -84,10 +85,10 @@ def test_a_good_file(write) -> None:
     assert account.settings["secret"].keys() == {"file"}
     with Gateway.load(write(GOOD)) as idv:
         assert idv.accounts == ("verigram-kz", "atlas-india")
-        live = idv._operations.active
-        assert live.sessions["verigram-kz"].adapter.settings.secret == Secret("s3cr3t")
-        assert live.receiver is not None
-        assert live.receiver.addresses.url == "https://platform.example/idv"
+        active = idv._state.active
+        assert active.sessions["verigram-kz"].adapter.settings.secret == Secret("s3cr3t")
+        assert active.receiver is not None
+        assert active.receiver.addresses.url == "https://platform.example/idv"
 
 
 def test_the_async_gateway_loads_it_too(write) -> None:
@@ -175,6 +176,13 @@ def test_a_file_that_is_not_there_or_no_toml(write, tmp_path: Path) -> None:
     assert problems(write("")) == [" accounts: at least one account is needed, such as [accounts.atlas-india]"]
     assert problems(write("accounts = 3"))[0] == "1: accounts: a table is needed, such as [accounts.something]"
     assert "2: accounts.a.plugin: is missing" in problems(write("[accounts]\na = 3"))[0]
+
+
+def test_bounds_of_an_account_are_given_by_name() -> None:
+    loose: Any = Account
+    assert Account("a", "acme", {"key": "k"}, limits=Limits(read=3)).limits.read == 3.0
+    with pytest.raises(TypeError):
+        loose("a", "acme", {"key": "k"}, Limits(read=3))
 
 
 def test_the_engine_is_set_by_account(tmp_path: Path) -> None:
@@ -444,7 +452,7 @@ class TestSecrets:
         file.write_text('[accounts.a]\nplugin = "acme"\nkey = { vault = "secret/kz" }\n')
         registry = registry_of(ACME, secret_sources={"vault": vault.__getitem__})
         with Gateway.load(file, registry=registry) as idv:
-            assert idv._operations.active.sessions["a"].adapter.settings.key == Secret("key-from-the-vault")
+            assert idv._state.active.sessions["a"].adapter.settings.key == Secret("key-from-the-vault")
 
     @pytest.mark.parametrize(
         ("reference", "problem"),

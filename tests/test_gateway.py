@@ -7,9 +7,10 @@ import inspect
 import io
 import itertools
 import threading
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, get_overloads
 
 import attrs
 import httpx
@@ -23,6 +24,7 @@ from idv_core import (
     DeadlineExceeded,
     Decision,
     Document,
+    FlowOrder,
     FlowStatus,
     Gateway,
     InvalidOrder,
@@ -31,9 +33,9 @@ from idv_core import (
     Secret,
     Template,
     UnsupportedOperation,
-    WaitCancelled,
 )
 from idv_core.engine.account import Limits
+from idv_core.gateway.order_fields import OrderFields
 from idv_core.plugin.protocols import Polling
 from idv_core.registry import registry_of
 from idv_core.testing import FakeClock
@@ -43,11 +45,59 @@ BARE = Account("bare-1", "bare", {"key": Secret("key-of-bare-0001")})
 
 def test_both_gateways_have_the_same_names_and_arguments() -> None:
     def methods(cls: type) -> dict[str, Any]:
-        return {name: inspect.signature(method) for name, method in inspect.getmembers(cls, callable) if name[0] != "_"}
+        return {name: parameters(method) for name, method in inspect.getmembers(cls, callable) if name[0] != "_"}
+
+    def parameters(method: Callable[..., Any]) -> list[tuple[str, Any, Any]]:
+        """All but the class of the transport, which is httpx's for one of the two."""
+        return [
+            (name, it.kind, it.annotation if name != "transport" else None)
+            for name, it in inspect.signature(method).parameters.items()
+        ]
 
     assert methods(Gateway) == methods(AsyncGateway)
     own = [name for name in methods(Gateway) if name in vars(Gateway) and name not in ("load",)]
     assert all(inspect.iscoroutinefunction(getattr(AsyncGateway, name)) for name in own)
+
+
+def test_an_order_may_be_given_by_its_fields(vendor: Vendor, clock: FakeClock) -> None:
+    wanted = order(documents=["passport"], tenant="north")
+    fields = {"tenant": "north", "documents": ["passport"], "applicant": wanted.applicant}
+    with gateway(vendor, clock) as idv:
+        flow = idv.open(product="wallet", application_id="APP-1", **fields)
+        assert idv.open(wanted) == idv.status(flow), "it is the same opening"
+        assert len([request for request in vendor.requests if request.url.path == "/flows"]) == 1
+
+
+async def test_an_order_may_be_given_by_its_fields_to_tasks_too(vendor: Vendor, clock: FakeClock) -> None:
+    async with async_gateway(vendor, clock) as idv:
+        flow = await idv.open(product="wallet", application_id="APP-1", applicant=order().applicant, account="acme-1")
+        assert flow.application_id == "APP-1"
+
+
+def test_an_order_and_fields_of_one_are_too_much(vendor: Vendor, clock: FakeClock) -> None:
+    idv: Any = gateway(vendor, clock)
+    with pytest.raises(TypeError, match="give it no product, tenant"):
+        idv.open(order(), tenant="north", product="wallet")
+    with pytest.raises(TypeError, match="produkt"):
+        idv.open(produkt="wallet", application_id="APP-1", applicant=order().applicant)
+    with pytest.raises(ValueError, match="applicant"):
+        idv.open(product="wallet", application_id="APP-1", applicant="CUST-1")
+    assert not vendor.requests
+
+
+@pytest.mark.parametrize("cls", [Gateway, AsyncGateway])
+def test_a_type_checker_can_find_a_misspelt_keyword(cls: type) -> None:
+    """mypy says "unexpected keyword argument" where a signature names them all."""
+    signatures = [inspect.signature(method) for method in (cls.load, *get_overloads(cls.open))]  # type: ignore[attr-defined]
+    loose = [it for signature in signatures for it in signature.parameters.values() if it.kind is it.VAR_KEYWORD]
+    assert [it.annotation for it in loose] == ["Unpack[OrderFields]"]
+
+
+def test_the_fields_of_an_order_are_those_of_the_class() -> None:
+    ours = {"urls", "is_shadow"}
+    assert OrderFields.__annotations__.keys() == {field.name for field in attrs.fields(FlowOrder)} - ours
+    required = {field.name for field in attrs.fields(FlowOrder) if field.default is attrs.NOTHING}
+    assert {name for name, hint in OrderFields.__annotations__.items() if "Required" in str(hint)} == required
 
 
 def test_a_flow_from_opening_to_result(vendor: Vendor, clock: FakeClock) -> None:
@@ -66,7 +116,7 @@ def test_a_flow_from_opening_to_result(vendor: Vendor, clock: FakeClock) -> None
         result = idv.result(flow)
         assert result.decision is Decision.APPROVED
         assert result.received_at == clock.now()
-        assert idv.flow(flow.ref).status is FlowStatus.FINISHED
+        assert idv.status(flow.ref).status is FlowStatus.FINISHED
         assert idv.provision(Template(name="t")).id == "t-1"
 
 
@@ -77,7 +127,7 @@ async def test_the_same_with_tasks(vendor: Vendor, clock: FakeClock) -> None:
         assert (await idv.renew_link(flow)).link != flow.link
         vendor.status = "good"
         assert (await idv.result(flow)).decision is Decision.APPROVED
-        assert (await idv.flow(flow.ref)).status is FlowStatus.FINISHED
+        assert (await idv.status(flow.ref)).status is FlowStatus.FINISHED
         assert (await idv.provision(Template(name="t"))).id == "t-1"
         assert await idv.vendor(lambda acme: acme.submit(flow)) == flow
 
@@ -112,17 +162,6 @@ class TestWaiting:
         with pytest.raises(DeadlineExceeded):
             await async_gateway(vendor, clock).wait("acme-1/f-1", deadline=timedelta(seconds=20))
         assert clock.monotonic() == pytest.approx(20, abs=0.1)
-
-    @pytest.mark.parametrize("kind", ["sync", "async"])
-    def test_it_can_be_cancelled(self, vendor: Vendor, clock: FakeClock, kind: str) -> None:
-        late = {"cancelled": lambda: clock.monotonic() > 9}
-        run = {
-            "sync": lambda: gateway(vendor, clock).wait("acme-1/f-1", **late),
-            "async": lambda: asyncio.run(async_gateway(vendor, clock).wait("acme-1/f-1", **late)),
-        }
-        with pytest.raises(WaitCancelled):
-            run[kind]()
-        assert 9 < clock.monotonic() < 10
 
     async def test_a_cancelled_task_stops(self, vendor: Vendor) -> None:
         from idv_core.clock import SystemClock
@@ -196,7 +235,7 @@ class TestWaiting:
         def looking(_: httpx.Request) -> httpx.Response:
             looks.append(clock.monotonic())
             if len(looks) == 1:
-                idv._operations.waiters.wake(("flow", "acme-1", "f-1"))
+                idv._state.waiters.wake(("flow", "acme-1", "f-1"))
                 return httpx.Response(200, json={"status": "busy"})
             return httpx.Response(200, json={"status": "good"})
 
@@ -212,7 +251,7 @@ class TestWaiting:
             nonlocal looks
             looks += 1
             for _ in range(50):
-                idv._operations.waiters.wake(("flow", "acme-1", "f-1"))
+                idv._state.waiters.wake(("flow", "acme-1", "f-1"))
             return httpx.Response(200, json={"status": "busy"})
 
         vendor.answers["GET /flows"] = looking

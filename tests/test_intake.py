@@ -526,7 +526,7 @@ def sent(driver: Driver, exchange: Any) -> None:
     """Its first request goes as far as the bytes, whatever stands in it."""
     request = first_request(exchange)
     if request is not None:
-        session = driver.gateway._operations.active.sessions[UNDER_TEST]
+        session = driver.gateway._state.active.sessions[UNDER_TEST]
         signed = session.adapter.authorize(request, Secret("token"), session_now(driver))
         try:
             encode(session, signed, 10.0)
@@ -535,7 +535,7 @@ def sent(driver: Driver, exchange: Any) -> None:
 
 
 def session_now(driver: Driver) -> datetime:
-    return driver.gateway._operations.clock.now()  # type: ignore[no-any-return]
+    return driver.gateway._state.clock.now()  # type: ignore[no-any-return]
 
 
 @pytest.mark.parametrize("vendor", HARNESSES)

@@ -1,4 +1,4 @@
-"""Circuit breaker, turns and pace: at heart without I/O, on a clock that only moves when told."""
+"""Circuit breaker, concurrency limiter and rate limiter: at heart without I/O, on a clock that only moves when told."""
 
 from __future__ import annotations
 
@@ -127,39 +127,39 @@ class TestBreaker:
 class TestTurns:
     @given(st.lists(st.sampled_from(["come", "leave", "give up"]), max_size=80), st.integers(1, 4))
     def test_first_come_first_served_and_never_too_many(self, events: list[str], most: int) -> None:
-        turns = ConcurrencyLimiter(most)
+        limiter = ConcurrencyLimiter(most)
         line: list[Slot] = []
         running: list[Slot] = []
         for event in events:
             if event == "come":
                 line.append(Slot())
-                turns.join(line[-1])
+                limiter.join(line[-1])
             elif event == "leave" and running:
-                turns.give_back(running.pop(0))
+                limiter.give_back(running.pop(0))
             elif event == "give up" and line:
-                turns.give_back(line.pop(0))
+                limiter.give_back(line.pop(0))
             served = [turn for turn in line if turn.granted]
             assert line[: len(served)] == served, "somebody was served before his turn"
             running += served
             line = line[len(served) :]
-            assert len(running) == turns.running <= most
-            assert len(line) == turns.waiting
+            assert len(running) == limiter.running <= most
+            assert len(line) == limiter.waiting
             assert not line or len(running) == most, "a turn is free and somebody waits"
 
     def test_giving_back_twice_or_what_was_never_had_changes_nothing(self) -> None:
         """An interrupt may come anywhere, so callers give back in a `finally` whatever happened before."""
-        turns, first, second = ConcurrencyLimiter(1), Slot(), Slot()
-        turns.give_back(first)
-        assert turns.take(first)
-        assert not turns.take(second)
-        turns.join(second)
-        turns.give_back(second)
-        turns.give_back(second)
-        assert (turns.running, turns.waiting, first.granted) == (1, 0, True)
-        turns.give_back(first)
-        turns.give_back(first)
-        assert turns.take(second)
-        assert turns.running == 1
+        limiter, first, second = ConcurrencyLimiter(1), Slot(), Slot()
+        limiter.give_back(first)
+        assert limiter.take(first)
+        assert not limiter.take(second)
+        limiter.join(second)
+        limiter.give_back(second)
+        limiter.give_back(second)
+        assert (limiter.running, limiter.waiting, first.granted) == (1, 0, True)
+        limiter.give_back(first)
+        limiter.give_back(first)
+        assert limiter.take(second)
+        assert limiter.running == 1
 
     async def test_never_more_calls_at_a_time_than_allowed(self, vendor: Vendor) -> None:
         gauge = Gauge()

@@ -170,12 +170,12 @@ class TestFork:
     def test_what_was_held_at_the_fork_is_free_in_the_child(self, server: str) -> None:
         """Another thread held the locks, ran the only call and renewed the token; in the child there is no such thread."""
         idv = made(server, account=account(server, concurrency=1, operation=20))
-        session = idv._operations.active.sessions["acme-1"]
-        turns = (session.limiter, session.renewal)
-        locks = [part._lock for part in (*turns, session.breaker, session.budget, session.cap, idv._operations.waiters)]
-        locks.append(idv._operations.openings._lock)
-        for turn in turns:
-            assert turn.take(Slot())
+        session = idv._state.active.sessions["acme-1"]
+        limiters = (session.limiter, session.renewal)
+        locks = [part._lock for part in (*limiters, session.breaker, session.budget, session.cap, idv._state.waiters)]
+        locks.append(idv._state.openings._lock)
+        for limiter in limiters:
+            assert limiter.take(Slot())
         for lock in locks:
             lock.acquire()
         child = in_child(lambda: f"{session.limiter.running} {word_of(idv, 'free')}")
@@ -281,7 +281,7 @@ class TestCancellation:
         async def run() -> None:
             idv = made_async(server)
             assert (await idv.result("acme-1/first")).vendor_word == "first"
-            transport = idv._driver.transports.of(idv._operations.active.sessions["acme-1"])
+            transport = idv._driver.transports.of(idv._state.active.sessions["acme-1"])
             for first in range(1, 20):
                 for second in range(first, first + 6):
                     with contextlib.suppress(asyncio.CancelledError):
@@ -321,7 +321,7 @@ class TestCancellation:
                 ended = await asyncio.gather(*tasks, return_exceptions=True)
                 assert {type(end) for end in ended if end is not None} <= {asyncio.CancelledError}
                 cancelled += sum(end is not None for end in ended)
-            transport = idv._driver.transports.of(idv._operations.active.sessions["acme-1"])
+            transport = idv._driver.transports.of(idv._state.active.sessions["acme-1"])
             pool = transport._pool
             while transport._closing:
                 await asyncio.sleep(0)
@@ -403,7 +403,7 @@ class TestInterrupts:
                     lock.release()
 
         idv = gateway(vendor, Clock(), attrs.evolve(ACCOUNT, plugin="bare", limits=Limits(concurrency=1)))
-        (session,) = idv._operations.active.sessions.values()
+        (session,) = idv._state.active.sessions.values()
         assert session.limiter.take(Slot())
         with pytest.raises(type(error)) as caught:
             idv.status("acme-1/f-1")
@@ -583,7 +583,7 @@ class TestClosing:
         """The first call holds the only place; `close` comes while it is asked, and the second while it waits for it."""
         account = attrs.evolve(ACCOUNT, plugin="bare", limits=Limits(concurrency=1))
         idv = gateway(vendor, SystemClock(), account)
-        (session,) = idv._operations.active.sessions.values()
+        (session,) = idv._state.active.sessions.values()
         slot = Slot()
         assert session.limiter.take(slot)
         failures: list[BaseException] = []
@@ -609,7 +609,7 @@ class TestClosing:
     async def test_nor_do_tasks(self, vendor: Vendor) -> None:
         account = attrs.evolve(ACCOUNT, plugin="bare", limits=Limits(concurrency=1))
         idv = async_gateway(vendor, SystemClock(), account)
-        (session,) = idv._operations.active.sessions.values()
+        (session,) = idv._state.active.sessions.values()
         slot = Slot()
         assert session.limiter.take(slot)
         waiting = asyncio.ensure_future(idv.open(order()))

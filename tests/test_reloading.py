@@ -277,7 +277,7 @@ class TestSignals:
     def test_a_reload_while_a_refused_key_is_read_again(self, idv: Gateway, vault: Vault) -> None:
         vault.secret, vault.meanwhile = "key-2", lambda: idv.reload(again("a", daily_cap=7))
         assert idv.status("a/f-1").account == "a"
-        assert idv._operations.active.sessions["a"].daily_cap == 7, "what the reload brought is not lost"
+        assert idv._state.active.sessions["a"].daily_cap == 7, "what the reload brought is not lost"
 
     @pytest.mark.skipif(os.name != "posix", reason="there are no such signals")
     @pytest.mark.skipif(
@@ -423,4 +423,4 @@ class TestRefusedKeys:
 
 def test_a_configuration_in_python_may_be_exchanged_for_one_with_other_limits(idv: Gateway) -> None:
     idv.reload(again("a", limits=Limits(operation=timedelta(seconds=5))))
-    assert attrs.asdict(idv._operations.active.sessions["a"].limits)["operation"] == 5.0
+    assert attrs.asdict(idv._state.active.sessions["a"].limits)["operation"] == 5.0

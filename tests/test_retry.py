@@ -207,7 +207,7 @@ class TestClocks:
         with pytest.raises(VendorError):
             idv.open(order())
         assert calls == 2
-        assert idv._operations.active.sessions["acme-1"].clock_skew == timedelta(0)
+        assert idv._state.active.sessions["acme-1"].clock_skew == timedelta(0)
 
     def test_a_date_that_helped_is_kept_also_when_the_order_is_refused(self, vendor: Vendor, clock: FakeClock) -> None:
         answers = [
@@ -218,4 +218,4 @@ class TestClocks:
         idv = gateway(vendor, clock, account=attrs.evolve(ACCOUNT, plugin="signing"))
         with pytest.raises(VendorError):
             idv.open(order())
-        assert idv._operations.active.sessions["acme-1"].clock_skew == timedelta(hours=1)
+        assert idv._state.active.sessions["acme-1"].clock_skew == timedelta(hours=1)

@@ -24,11 +24,11 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import ConsoleSpanExporter, SimpleSpanProcessor
 
 import idv_core.engine.error_mapping as failures
-import idv_core.engine.pipeline as conversation
 import idv_core.engine.scrubbing as scrubbing
 from idv_core import Account, AsyncGateway, Configuration, Flow, Gateway, IdvError, Result, Route, Secret, When
 from idv_core.config.problems import Problems
 from idv_core.config.settings import SettingsReader
+from idv_core.engine import guard
 from idv_core.engine.account import Limits
 from idv_core.engine.retry import Retry
 from idv_core.model import FlowOrder
@@ -191,9 +191,9 @@ class Run:
                     result = getattr(idv, method)(*args)
                     return runner.run(result) if self.kind == "async" else result
 
-                self.operate(call, idv._operations.active.sessions[ACCOUNT].adapter, server, captured)
+                self.operate(call, idv._state.active.sessions[ACCOUNT].adapter, server, captured)
                 captured.value(idv.health())
-                captured.value(idv._operations)
+                captured.value(idv._state)
                 captured.value(idv._driver)
                 call("close")
         finally:
@@ -298,7 +298,7 @@ class TestTheCanariesSing:
     def test_tracebacks_without_frames(self, monkeypatch: pytest.MonkeyPatch) -> None:
         import idv_core.engine.sync_driver as driver
 
-        monkeypatch.setattr(driver, "darkened", lambda error: error)
+        monkeypatch.setattr(driver, "scrubbed", lambda error: error)
         assert self.leaks_without("atlas-onboarding", leaking(200))
 
     def test_quiet_libraries_below(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -328,12 +328,12 @@ class TestTheCanariesSing:
 
     def test_spans_with_whole_addresses(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Were the target in the span instead of the template, a query for a person would show in it."""
-        original = conversation.log_request
+        original = guard.log_request
 
         def with_target(run: Any, request: Any, attempt: int) -> Any:
             return original(run, attrs.evolve(request, template=request.target), attempt)
 
-        monkeypatch.setattr(conversation, "log_request", with_target)
+        monkeypatch.setattr(guard, "log_request", with_target)
         assert self.leaks_without("verifik", None)
 
 

@@ -89,5 +89,5 @@ def test_a_file_is_read_again_when_a_signature_is_wrong(vendor: str, clock: Fake
 def test_that_there_is_none_is_said_where_callbacks_come_in(vendor: str, clock: FakeClock) -> None:
     setting = VENDORS[vendor][0]
     for more, wanted in (({}, [setting]), ({setting: NEW}, []), ({setting: [NEW, OLD]}, [])):
-        adapter = connect(vendor, clock, **more)._operations.active.sessions[vendor].adapter
+        adapter = connect(vendor, clock, **more)._state.active.sessions[vendor].adapter
         assert [name for name, _ in adapter.problems(webhooks=True)] == wanted

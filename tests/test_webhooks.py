@@ -39,6 +39,7 @@ from idv_core.config import check
 from idv_core.config.schema import schema_of
 from idv_core.config.secrets import is_quick
 from idv_core.engine.waiters import Waiters, wake_keys
+from idv_core.gateway import execution
 from idv_core.plugin.protocols import Webhook, WebhookEvent
 from idv_core.registry import registry_of
 from idv_core.routing import Route, Shadow
@@ -64,7 +65,7 @@ def path_of(idv: Gateway, vendor: Vendor, **changes: object) -> str:
 
 def address(idv: Gateway, purpose: str, application_id: str | None = "APP-1", **more: Any) -> str:
     """The path below the account of an address for that purpose."""
-    receiver = idv._operations.active.receiver
+    receiver = idv._state.active.receiver
     assert receiver is not None
     urls = receiver.urls("acme-1", application_id, **more)
     url = urls.return_url() if purpose == "return" else urls.webhook(purpose)
@@ -123,14 +124,11 @@ def test_a_token_is_issued_and_must_then_be_right(idv: Gateway, vendor: Vendor, 
         assert caught.value.status == 401
 
 
-def test_a_repeated_call_is_known_again_and_can_be_forgotten(idv: Gateway, vendor: Vendor) -> None:
+def test_a_repeated_call_is_known_again(idv: Gateway, vendor: Vendor) -> None:
     webhook = WebhookRequest(method="POST", path=path_of(idv, vendor), body=b"{}")
-    first = idv.receive("acme-1", webhook)
-    assert not first.repeated
+    assert not idv.receive("acme-1", webhook).repeated
     assert idv.receive("acme-1", webhook).repeated
     assert not idv.receive("acme-1", attrs.evolve(webhook, body=b"{ }")).repeated
-    idv.forget(first)
-    assert not idv.receive("acme-1", webhook).repeated
 
 
 def test_memory_for_repeated_calls_is_bounded(idv: Gateway, vendor: Vendor, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -156,7 +154,6 @@ def test_without_callbacks_there_are_none(vendor: Vendor) -> None:
     assert "callback" not in json.loads(vendor.requests[-1].content)
     with pytest.raises(ConfigError, match=r"Webhooks\(url, key\)"):
         idv.receive("acme-1", WebhookRequest(method="POST", path="/a/b"))
-    idv.forget(Received(account="acme-1", event="x", fetch=False))
 
 
 def test_a_plugin_that_cannot_read_it_is_reported_darkly(idv: Gateway, vendor: Vendor) -> None:
@@ -258,7 +255,7 @@ def test_it_is_said_what_a_call_rests_on(idv: Gateway) -> None:
 def test_a_shadow_is_no_reason_to_fetch(idv: Gateway) -> None:
     woken: list[int] = []
     webhook = WebhookRequest(method="POST", path=address(idv, "done", is_shadow=True), query={"id": "f-1"})
-    with idv._operations.waiters.waiting(wake_keys("acme-1", "f-1", None), lambda: woken.append(1)):
+    with idv._state.waiters.waiting(wake_keys("acme-1", "f-1", None), lambda: woken.append(1)):
         received = idv.receive("acme-1", webhook)
     assert (received.is_shadow, received.fetch, woken) == (True, False, [1])
     assert not idv.receive("acme-1", WebhookRequest(method="POST", path=address(idv, "done"))).is_shadow
@@ -295,7 +292,7 @@ def test_a_reference_has_what_the_address_was_marked_with(idv: Gateway) -> None:
 
 
 def test_addresses_are_not_stored_with_an_order(idv: Gateway) -> None:
-    receiver = idv._operations.active.receiver
+    receiver = idv._state.active.receiver
     assert receiver is not None
     with_them = attrs.evolve(order(), urls=receiver.urls("acme-1", "APP-1"))
     assert with_them == attrs.evolve(order(), urls=receiver.urls("acme-1", "APP-1"))
@@ -406,8 +403,8 @@ class TestNewSecrets:
         self, idv: Gateway, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         looks: list[str] = []
-        real = idv._operations._read_secrets
-        monkeypatch.setattr(type(idv._operations), "_read_secrets", lambda self, s: looks.append(s.name) or real(s))
+        real = execution.read_secrets
+        monkeypatch.setattr(execution, "read_secrets", lambda state, s: looks.append(s.name) or real(state, s))
         for _ in range(20):
             with pytest.raises(WebhookRejected):
                 idv.receive("acme-1", self.signed(idv, "made-up"))
@@ -439,7 +436,7 @@ class TestNewSecrets:
             idv.receive("acme-1", self.signed(idv, "secret-2"))
         assert caught.value.status == 401
         go.set()
-        with idv._operations._rereads._readers["acme-1"].lock:
+        with idv._state.rereads._readers["acme-1"].lock:
             pass
         assert idv.receive("acme-1", self.signed(idv, "secret-2")).fetch
 
@@ -496,7 +493,7 @@ class TestHandling:
 
     def test_a_repeated_call_wakes_nobody(self, idv: Gateway, webhook: WebhookRequest) -> None:
         woken: list[str] = []
-        waiters = idv._operations.waiters
+        waiters = idv._state.waiters
         with waiters.waiting(wake_keys("acme-1", "f-1", None), lambda: woken.append("f-1")):
             idv.receive("acme-1", webhook)
             idv.receive("acme-1", webhook)
@@ -504,7 +501,7 @@ class TestHandling:
 
     def test_a_call_wakes_those_it_is_about_and_nobody_else(self, idv: Gateway, webhook: WebhookRequest) -> None:
         woken: list[str] = []
-        waiters = idv._operations.waiters
+        waiters = idv._state.waiters
         with (
             waiters.waiting(wake_keys("acme-1", "f-2", None), lambda: woken.append("by reference")),
             waiters.waiting(wake_keys("acme-1", "f-3", "APP-3"), lambda: woken.append("another application")),
@@ -527,7 +524,7 @@ class TestLimits:
     def test_visits_of_one_address(self, idv: Gateway, clock: FakeClock) -> None:
         visit = WebhookRequest(method="GET", path=address(idv, "return"))
         woken: list[int] = []
-        with idv._operations.waiters.waiting(wake_keys("acme-1", None, "APP-1"), lambda: woken.append(1)):
+        with idv._state.waiters.waiting(wake_keys("acme-1", None, "APP-1"), lambda: woken.append(1)):
             for number in range(VISITS):
                 idv.receive("acme-1", attrs.evolve(visit, method="POST", body=b"%d" % number))
             clock.advance(20)
@@ -817,7 +814,7 @@ class TestApp:
 
         client = self.over(WebhookApp(idv, handle))
         answer = asyncio.create_task(client.post("/acme-1" + address(idv, "done")))
-        while not idv._operations.active.receiver.memory._under_way:
+        while not idv._state.active.receiver.memory._under_way:
             await asyncio.sleep(0)
         told.set()
         assert (await answer).status_code == 200

@@ -30,8 +30,18 @@ def are_account_names(_: object, attribute: attrs.Attribute[Any], names: tuple[s
         raise ValueError("an account's name has letters, digits, '.', '_' and '-' only, for it stands in addresses")
 
 
+@attrs.frozen(kw_only=True)
+class AccountDefaults:
+    """What `[defaults]` may hold for all accounts, and each account for itself."""
+
+    limits: Limits = attrs.field(factory=Limits)
+    retry: Retry = attrs.field(factory=Retry)
+    circuit: Circuit = attrs.field(factory=Circuit)
+    polling: Polling | None = None
+
+
 @attrs.frozen
-class Account:
+class Account(AccountDefaults):
     """One account: `Account("atlas-india", "atlas", {"base_url": ..., "client_secret": Secret(...)})`.
 
     `settings` are a mapping or a value of the plugin's own settings class; a secret in a mapping is a `Secret`, or a reference
@@ -44,14 +54,12 @@ class Account:
     name: str = attrs.field()
     plugin: str = attrs.field(validator=is_text)
     settings: Any = attrs.field(factory=dict, repr=False, hash=False)
-    limits: Limits = attrs.field(factory=Limits)
-    polling: Polling | None = None
-    retry: Retry = attrs.field(factory=Retry)
-    circuit: Circuit = attrs.field(factory=Circuit)
-    cost: float | None = attrs.field(default=None, validator=attrs.validators.optional(is_not_negative))
-    daily_cap: int | None = attrs.field(default=None, validator=attrs.validators.optional(is_count_or_none))
-    test: bool = attrs.field(default=False, validator=attrs.validators.instance_of(bool))
-    formerly: tuple[str, ...] = attrs.field(default=(), converter=texts, validator=are_account_names)
+    cost: float | None = attrs.field(default=None, validator=attrs.validators.optional(is_not_negative), kw_only=True)
+    daily_cap: int | None = attrs.field(
+        default=None, validator=attrs.validators.optional(is_count_or_none), kw_only=True
+    )
+    test: bool = attrs.field(default=False, validator=attrs.validators.instance_of(bool), kw_only=True)
+    formerly: tuple[str, ...] = attrs.field(default=(), converter=texts, validator=are_account_names, kw_only=True)
 
     @name.validator
     def _check_name(self, attribute: attrs.Attribute[str], name: str) -> None:
@@ -111,7 +119,7 @@ class ResolvedAccount:
         )
 
 
-def open_account(account: Account, registry: Registry, reader: SettingsReader) -> ResolvedAccount | None:
+def resolve_account(account: Account, registry: Registry, reader: SettingsReader) -> ResolvedAccount | None:
     """Read the settings, follow references to secrets, make the adapter; or tell the reader's problems what is wrong."""
     path = ("accounts", account.name)
     try:

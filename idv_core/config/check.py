@@ -25,7 +25,7 @@ from ..plugin.spec import SecretSource
 from ..registry import Registry
 from ..routing import Route, RoutingTable
 from ..routing.route import ALWAYS
-from .accounts import ResolvedAccount, Webhooks, open_account
+from .accounts import ResolvedAccount, Webhooks, resolve_account
 from .configuration import Configuration
 from .permissions import writable
 from .problems import Problems, in_order
@@ -74,7 +74,7 @@ def check(
         if account.name in resolved:
             problems.add(("accounts", account.name), "is there twice")
             continue
-        ready = open_account(account, registry, reader)
+        ready = resolve_account(account, registry, reader)
         if ready is not None:
             resolved[account.name] = ready
     if not configuration.accounts and not configuration.unread:

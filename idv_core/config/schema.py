@@ -17,9 +17,9 @@ import attrs
 from ..model import CheckKind, Secret, Threshold
 from ..registry import Registry
 from ..routing import Route
-from .accounts import Webhooks
+from .accounts import OF_THE_CORE, Account, AccountDefaults, Webhooks
 from .secrets import BUILT_IN
-from .toml import AccountTable, EngineTable, PolicyTable
+from .toml import PolicyTable
 
 _SCALARS: dict[Any, dict[str, Any]] = {
     str: {"type": "string"},
@@ -36,7 +36,8 @@ def schema_of(registry: Registry) -> dict[str, Any]:
     """The schema for the plugins and the sources of secrets that are installed."""
     sources = sorted({**BUILT_IN, **registry.secret_sources})
     table = _Tables(sources)
-    account = table.of(AccountTable)
+    account = table.of(Account)
+    account["properties"] = {name: account["properties"][name] for name in OF_THE_CORE}
     account["properties"]["plugin"]["enum"] = sorted(registry.found)
     accounts = []
     for name, found in sorted(registry.found.items()):
@@ -69,7 +70,7 @@ def schema_of(registry: Registry) -> dict[str, Any]:
         "type": "object",
         "properties": {
             "include": _one_or_more({"type": "string"}),
-            "defaults": table.of(EngineTable),
+            "defaults": table.of(AccountDefaults),
             "accounts": {
                 "type": "object",
                 "additionalProperties": {**named, "required": ["plugin"], "allOf": accounts},

@@ -8,17 +8,12 @@ from typing import Any
 
 import attrs
 
-from ..engine.account import Limits
-from ..engine.breaker import Circuit
-from ..engine.retry import Retry
 from ..errors import ConfigError
 from ..model import CheckKind, CheckRules, DocumentRules, Policy, Threshold, VerdictRule
 from ..model.check_names import check_name_fault
-from ..model.validation import is_count_or_none, is_not_negative, texts
 from ..model.words import listed, near
-from ..plugin.protocols import Polling
 from ..routing import Route
-from .accounts import OF_THE_CORE, Account, are_account_names
+from .accounts import OF_THE_CORE, Account, AccountDefaults
 from .configuration import Configuration
 from .problems import Problems, said, without
 from .settings import WRONG, SettingsReader
@@ -26,29 +21,6 @@ from .source import read_source
 from .toml_lines import Path
 
 SECTIONS = ("include", "defaults", "accounts", "webhooks", "routes", "policies")
-ENGINE = ("limits", "retry", "circuit", "polling")
-"""What an account may have of its own, and `[defaults]` for all."""
-
-
-@attrs.frozen(kw_only=True)
-class EngineTable:
-    """What `[defaults]` may hold."""
-
-    limits: Limits = attrs.field(factory=Limits)
-    retry: Retry = attrs.field(factory=Retry)
-    circuit: Circuit = attrs.field(factory=Circuit)
-    polling: Polling | None = None
-
-
-@attrs.frozen(kw_only=True)
-class AccountTable(EngineTable):
-    """What an account's table may hold besides the settings of its plugin."""
-
-    plugin: str
-    cost: float | None = attrs.field(default=None, validator=attrs.validators.optional(is_not_negative))
-    daily_cap: int | None = attrs.field(default=None, validator=attrs.validators.optional(is_count_or_none))
-    test: bool = False
-    formerly: tuple[str, ...] = attrs.field(default=(), converter=texts, validator=are_account_names)
 
 
 @attrs.frozen(kw_only=True)
@@ -108,7 +80,7 @@ class _Reading:
                 hint = near(name, SECTIONS) or f" (there are: {listed(SECTIONS)})"
                 self.problems.unknown((name,), f"there is no such section{hint}")
         defaults = data.get("defaults", {})
-        if self.reader.read(EngineTable, defaults, ("defaults",)) is WRONG:
+        if self.reader.read(AccountDefaults, defaults, ("defaults",)) is WRONG:
             defaults = {}
         accounts = [
             self.account(name, table, defaults, ("accounts", name))
@@ -139,23 +111,20 @@ class _Reading:
             self.problems.add((*path, "plugin"), "is missing; it names the vendor's plugin")
             return None
         own = {key: table[key] for key in OF_THE_CORE if key in table}
-        for key in ENGINE:
+        for key in attrs.fields_dict(AccountDefaults):
             if isinstance(own.get(key, {}), dict) and key in defaults:
                 own[key] = {**defaults[key], **own.get(key, {})}
-        read = self.reader.read(AccountTable, own, path)
-        if read is WRONG:
-            # the settings of its plugin are looked at all the same
-            read = AccountTable(plugin=table["plugin"])
         settings = {key: value for key, value in table.items() if key not in OF_THE_CORE}
         try:
-            account = Account(
-                name,
-                settings=settings,
-                **{field.name: getattr(read, field.name) for field in attrs.fields(AccountTable)},
-            )
-        except (TypeError, ValueError) as error:
+            # told here, at the table's line
+            bare = Account(name, table["plugin"], settings)
+        except ValueError as error:
             self.problems.add(path, said(error))
             return None
+        account: Account = self.reader.read(Account, {"name": name, "settings": settings, **own}, path)
+        if account is WRONG:
+            # the settings of its plugin are looked at all the same
+            account = bare
         self.unread.discard(name)
         return account
 

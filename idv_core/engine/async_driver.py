@@ -20,7 +20,7 @@ from ..transports.proxies import environment_proxy
 from ..transports.response_body import Body
 from .account import AccountSession
 from .effects import SLICE, Await, Blocking, Effect, Lock, Pause, Queue, Send, Steps, called
-from .scrubbing import QUIET, darkened, keeps_tracebacks
+from .scrubbing import QUIET, keeps_tracebacks, scrubbed
 from .waiters import Waiters
 
 T = TypeVar("T")
@@ -70,7 +70,7 @@ class AsyncDriver:
             failure = error
         finally:
             steps.close()
-        raise darkened(failure)
+        raise scrubbed(failure)
 
     async def _carry_out(self, effect: Effect) -> Any:
         match effect:
@@ -149,11 +149,11 @@ class AsyncDriver:
         woken = asyncio.Event()
         end = self.clock.monotonic() + pause.seconds
         with called(pause, _waking(woken)):
-            while not woken.is_set() and not (pause.cancelled and pause.cancelled()):
+            while not woken.is_set():
                 left = end - self.clock.monotonic()
                 if left <= 0:
                     return
-                await self.clock.wait_async(woken, min(left, SLICE) if pause.cancelled else left)
+                await self.clock.wait_async(woken, left)
 
     def keep(self, sessions: Iterable[AccountSession]) -> None:
         """Close connections of all other accounts that are idle."""

@@ -16,7 +16,7 @@ from .waiters import Waiting
 
 T = TypeVar("T")
 
-# How often a pause that can be cancelled looks whether it was, in seconds.
+# How often a wait that takes real time looks at a test's clock, in seconds.
 SLICE = 0.2
 
 
@@ -31,13 +31,11 @@ class Send:
 
 @attrs.frozen
 class Pause:
-    """Let `seconds` pass, or less if `waiting` is woken, or was already since its count was `seen`. `cancelled` is asked
-    now and then."""
+    """Let `seconds` pass, or less if `waiting` is woken, or was already since its count was `seen`."""
 
     seconds: float
     waiting: Waiting | None = None
     seen: int = 0
-    cancelled: Callable[[], bool] | None = None
 
 
 @attrs.frozen

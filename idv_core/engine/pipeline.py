@@ -1,6 +1,13 @@
-"""Runs a plugin's exchange: credentials on, repeats where they are safe, time bounded, errors of the one tree.
+"""Runs one operation of a plugin: asks it for requests, and takes each of them through the same stages.
 
-No I/O here: it yields effects.
+    authenticate   the token and its renewal, the vendor's clock      `_Authentication`, `_token`, `_renewed_token`
+    retry          once more, where that does no harm                 `_Retries`
+    limit          so many calls at a time, so many a second          `_attempt`, `_rate_limited`
+    guard          the circuit breaker                                `Guard`
+    send           the request goes out                               `_attempt`
+
+`perform` is the operation, `call` one of its requests, `_attempt` one try of it. Nothing else stands between the gateway and
+the driver. No I/O here: effects are yielded.
 """
 
 from __future__ import annotations
@@ -10,14 +17,13 @@ import sys
 import traceback
 from collections.abc import Callable
 from datetime import timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import httpx
 
 from ..clock import Clock
 from ..errors import (
     AuthenticationFailed,
-    ConfigError,
     DeadlineExceeded,
     DuplicateFlow,
     FlowNotFound,
@@ -32,25 +38,21 @@ from ..errors import (
     VendorUnavailable,
 )
 from ..model.words import what_is
-from ..plugin.http import Exchange, NotAccepted, Request, Response
+from ..plugin.http import Exchange, Request, Response
 from ..runtime.interrupts import interrupt_in
 from ..telemetry import Observers, OperationStarted
-from ..transports.causes import NOT_TRUSTED, cause_of
 from .account import AccountSession, CachedToken
 from .breaker import CircuitState
 from .clock_skew import skew_of
 from .context import Run, Trail
+from .conversation import Conversation
 from .effects import Lock, Pause, Queue, Send, Steps
 from .error_mapping import answer_error, fault_error, outcome_unknown, unless_carried_out, unless_opened
-from .limiters import RateLimiter, Slot
+from .guard import Guard
+from .limiters import Slot
 from .log import (
-    is_debugging,
-    log_answer,
-    log_circuit,
-    log_distrust,
     log_kept_token,
     log_operation,
-    log_request,
     log_retry,
     log_skew,
 )
@@ -66,7 +68,7 @@ _RENEWALS = 4
 def perform(
     session: AccountSession,
     operation: str,
-    start: Callable[[], Exchange[T]],
+    start: Callable[[Any], Exchange[T]],
     clock: Clock,
     personal: tuple[str, ...] = (),
     observers: Observers = _NOBODY,
@@ -76,9 +78,9 @@ def perform(
 ) -> Steps[T]:
     """Run one operation of the account's adapter. Whatever happens, what comes out is its model or an `IdvError`.
 
-    `personal` are texts about the applicant that a vendor's message might repeat, `seconds` a time that is shorter than
-    the account's own for one operation. `wanted` is the class of what the plugin must return, `trail` tells the caller
-    afterwards whether anything had gone out.
+    `start` is given the adapter and begins the exchange. `personal` are texts about the applicant that a vendor's message
+    might repeat, `seconds` a time that is shorter than the account's own for one operation. `wanted` is the class of what
+    the plugin must return, `trail` tells the caller afterwards whether anything had gone out.
     """
     before = sys.exception()
     begun = clock.monotonic()
@@ -93,7 +95,14 @@ def perform(
     broken: str | None = None
     shown: Exception | None = None
     try:
-        value = yield from _converse(run, start(), lambda request: _call(run, request))
+        conversation = Conversation(run, start(session.adapter))
+        try:
+            conversation.begin()
+            while not conversation.is_over:
+                conversation.answer((yield from call(run, conversation.request)))
+        finally:
+            conversation.close()
+        value = conversation.value
         if wanted is None or isinstance(value, wanted):
             ended_by = None
             return value
@@ -125,73 +134,81 @@ def perform(
     raise failure from shown
 
 
-def _converse(run: Run, exchange: Exchange[T], call: Callable[[Request], Steps[Response]]) -> Steps[T]:
-    response: Response | None = None
-    try:
-        request = next(exchange)
-        while True:
-            response = None
-            response = yield from call(request)
-            request = exchange.send(response)
-    except StopIteration as stop:
-        value: T = stop.value
-        return value
-    except NotAccepted as refused:
-        request, response = refused.request, refused.response
-    except UnexpectedResponse as error:
-        # a plugin that cannot read the answer to a create does not know whether there is something now
-        if response is None or (request.idempotent and unless_opened(run, request, error) is error):
-            raise
-        what = f"the answer is not understood: {error.message}"
-        raise outcome_unknown(run, request, what, status=response.status) from None
-    finally:
-        exchange.close()
-    failure = answer_error(run, request, response)
-    if failure.nothing_done:
-        run.refused(request)
-    raise failure
+def call(run: Run, request: Any, *, for_token: bool = False) -> Steps[Response]:
+    """One request of a plugin, with the account's credentials, made again where that does no harm.
 
-
-def _call(run: Run, request: Request) -> Steps[Response]:
-    """One request with the account's credentials. If they are refused it is made again: once by the vendor's clock, or with a
-    new token, a few times, because a vendor that keeps one token for each client may meanwhile have given another
-    process a newer one."""
+    `for_token` is a request that gets the account's token: it carries none, and does nothing at the vendor.
+    """
     session = run.session
     if not isinstance(request, Request):
         raise PluginError(f"plugin {session.plugin!r} yielded a {type(request).__name__} instead of a Request")
-    if not request.signed:
-        return (yield from _attempts(run, request, None))
-    token = (yield from _token(run)) if session.has_token else None
-    skew = session.clock_skew
+    signed = request.signed and not for_token
+    token = (yield from _token(run)) if signed and session.has_token else None
+    authentication = _Authentication(session, signed)
     try:
-        return (yield from _attempts(run, request, token))
-    except (AuthenticationFailed, PermissionDenied) as error:
-        renewable = session.has_token and isinstance(error, AuthenticationFailed)
-        if not renewable and session.clock_skew == skew:
-            raise
-    understood = False
-    try:
-        renewals = 0
         while True:
-            if renewable:
-                token = yield from _renewed(run, token)
-            try:
-                response = yield from _attempts(run, request, token)
-                understood = True
-                return response
-            except AuthenticationFailed:
-                renewals += 1
-                if not renewable or renewals == _RENEWALS:
-                    raise
-            yield Pause(random.uniform(0, session.retry.base * 2**renewals))  # noqa: S311, no secret depends on it
+            run.request = request
+            retries = _Retries(run, request, for_token)
+            refusal: IdvError | None = None
+            while refusal is None:
+                try:
+                    response = yield from _attempt(run, request, token, retries)
+                except IdvError as error:
+                    refusal = retries.after(error)
+                else:
+                    retries.answered(response)
+                    authentication.is_understood = True
+                    return response
+                if refusal is None:
+                    yield Pause(retries.pause)
+            pause = authentication.after(refusal)
+            if pause > 0:
+                yield Pause(pause)
+            if authentication.renews:
+                token = yield from _renewed_token(run, token)
     except VendorError as error:
-        # any other refusal than these says that the signature was right
-        understood = error.status is not None and 400 <= error.status < 500 and error.status not in (401, 403)
+        authentication.ended_by(error)
         raise
     finally:
-        if not understood:
+        authentication.close()
+
+
+class _Authentication:
+    """Whether a request whose credentials are refused is made again: once by the vendor's clock, or with a new token, a few
+    times, because a vendor that keeps one token for each client may meanwhile have given another process a newer one."""
+
+    def __init__(self, session: AccountSession, signed: bool) -> None:
+        self.renews = False
+        self.is_understood = False
+        self._session, self._signed = session, signed
+        self._skew = session.clock_skew
+        self._refused = False
+        self._renewals = 0
+
+    def after(self, refusal: IdvError) -> float:
+        """Seconds until the request is made again. Raises the refusal where other credentials would not help."""
+        session = self._session
+        if not self._signed or not isinstance(refusal, (AuthenticationFailed, PermissionDenied)):
+            raise refusal
+        if not self._refused:
+            self.renews = session.has_token and isinstance(refusal, AuthenticationFailed)
+            if not self.renews and session.clock_skew == self._skew:
+                raise refusal
+            self._refused = True
+            return 0.0
+        self._renewals += 1
+        if not self.renews or self._renewals == _RENEWALS or not isinstance(refusal, AuthenticationFailed):
+            raise refusal
+        return random.uniform(0, session.retry.base * 2**self._renewals)  # noqa: S311, no secret depends on it
+
+    def ended_by(self, error: VendorError) -> None:
+        """Any other refusal than these says that the signature was right."""
+        self.is_understood = error.status is not None and 400 <= error.status < 500 and error.status not in (401, 403)
+
+    def close(self) -> None:
+        if self._refused and not self.is_understood:
             # the date did not help, so it was none to go by: a proxy's page, for one, has its own
-            session.clock_skew = skew
+            self._session.clock_skew = self._skew
 
 
 def _token(run: Run) -> Steps[CachedToken]:
@@ -199,7 +216,7 @@ def _token(run: Run) -> Steps[CachedToken]:
     if token is not None and not token.is_due(run.clock.now()):
         return token
     try:
-        return (yield from _renewed(run, token))
+        return (yield from _renewed_token(run, token))
     except VendorError:
         if token is None or token.is_over(run.clock.now()):
             raise
@@ -207,82 +224,86 @@ def _token(run: Run) -> Steps[CachedToken]:
     return token
 
 
-def _renewed(run: Run, seen: CachedToken | None) -> Steps[CachedToken]:
-    """One caller of the account at a time gets a new token; the others wait for it, no longer than they have."""
-    limiter, slot = run.session.renewal, Slot()
+def _renewed_token(run: Run, seen: CachedToken | None) -> Steps[CachedToken]:
+    """A token in place of the one `seen`: a new one, or the one that another caller got while this one waited.
+
+    One caller of the account at a time gets it; the others wait for that, no longer than they have.
+    """
+    session = run.session
+    limiter, slot = session.renewal, Slot()
     try:
         if not limiter.take(slot):
             yield Lock(limiter, slot, run.left())
             if not slot.granted:
                 raise DeadlineExceeded("another call was still renewing the token when the time for this one was up")
-        return (yield from _renew(run, seen))
+        current = session.token
+        if current is not None and current is not seen and not current.is_due(run.clock.now()):
+            return current
+        conversation = Conversation(run, session.adapter.obtain_token(seen.grant if seen else None))
+        try:
+            conversation.begin()
+            while not conversation.is_over:
+                conversation.answer((yield from call(run, conversation.request, for_token=True)))
+        except (FlowNotFound, DuplicateFlow, InvalidOrder) as error:
+            # a token is no flow: what was asked for says nothing about the one that is being worked on
+            said = f"no token was given: {error.message}"
+            raise UnexpectedResponse(said, status=error.status, code=error.code) from None
+        finally:
+            conversation.close()
+        session.token = CachedToken.of(conversation.value, run.clock.now())
+        return session.token
     finally:
         limiter.give_back(slot)
 
 
-def _renew(run: Run, seen: CachedToken | None) -> Steps[CachedToken]:
-    """Get a new token in place of the one `seen`, unless another caller did while this one waited for the lock."""
-    current = run.session.token
-    if current is not None and current is not seen and not current.is_due(run.clock.now()):
-        return current
-    exchange = run.session.adapter.obtain_token(seen.grant if seen else None)
-    try:
-        grant = yield from _converse(run, exchange, lambda request: _attempts(run, request, None, does_nothing=True))
-    except (FlowNotFound, DuplicateFlow, InvalidOrder) as error:
-        # a token is no flow: what was asked for says nothing about the one that is being worked on
-        raise UnexpectedResponse(f"no token was given: {error.message}", status=error.status, code=error.code) from None
-    run.session.token = CachedToken.of(grant, run.clock.now())
-    return run.session.token
-
-
-def _attempts(run: Run, request: Request, token: CachedToken | None, *, does_nothing: bool = False) -> Steps[Response]:
-    """The call, made again after failures that did no harm, as long as attempts, budget and deadline let it.
+class _Retries:
+    """Whether a request is made again after a failure that did no harm, as long as attempts, budget and deadline let it.
 
     Reading does nothing, and neither do calls for a token.
     """
-    session, run.request = run.session, request
-    session.budget.earn()
-    attempt = 1
-    harmless = does_nothing or request.method in ("GET", "HEAD")
-    certain = True
-    while True:
-        try:
-            response = yield from _accepted(run, request, token, attempt, harmless)
-            if certain and 400 <= response.status < 500 and response.status != 408:
-                run.refused(request)
-            return response
-        except VendorError as error:
+
+    def __init__(self, run: Run, request: Request, for_token: bool) -> None:
+        self.number = 1
+        self.pause = 0.0
+        self.does_nothing = for_token or request.method in ("GET", "HEAD")
+        self._run, self._request = run, request
+        self._nothing_done = True
+        run.session.budget.earn()
+
+    def answered(self, response: Response) -> None:
+        if self._nothing_done and 400 <= response.status < 500 and response.status != 408:
+            self._run.refused(self._request)
+
+    def after(self, error: IdvError) -> IdvError | None:
+        """None where the request is made again after `pause` seconds; else the error that it ends with."""
+        run, session = self._run, self._run.session
+        if isinstance(error, VendorError):
             # one attempt that may have been carried out is enough
-            certain = error.nothing_done = harmless or (certain and error.nothing_done)
-            if certain:
-                run.refused(request)
-            if not isinstance(error, (VendorUnavailable, RateLimited)):
-                raise unless_opened(run, request, error) from None
-            chance = random.random()  # noqa: S311, no secret depends on it
-            pause = session.retry.pause(attempt, error.retry_after, chance) if error.safe_to_retry else None
-            now = run.clock.monotonic()
-            closed = session.breaker.state(now) is CircuitState.CLOSED
-            if pause is None or now + pause >= run.deadline or not closed or not session.budget.spend():
-                raise unless_opened(run, request, error) from None
-            reason = error.status or type(error).__name__
-        except DeadlineExceeded as error:
-            if certain:
-                run.refused(request)
-                raise
-            raise unless_opened(run, request, error) from None
-        except (ConfigError, PluginError):
-            # no way to send it: no usable proxy, a closed transport, a path that is none
-            if certain:
-                run.refused(request)
-            raise
-        log_retry(run, request, attempt, reason)
-        yield Pause(pause)
-        attempt += 1
+            self._nothing_done = error.nothing_done = self.does_nothing or (self._nothing_done and error.nothing_done)
+        if self._nothing_done:
+            run.refused(self._request)
+        if not isinstance(error, VendorError):
+            # no way to send it (no usable proxy, a closed transport, a path that is none), or no time left
+            is_late = isinstance(error, DeadlineExceeded) and not self._nothing_done
+            return unless_opened(run, self._request, error) if is_late else error
+        if not isinstance(error, (VendorUnavailable, RateLimited)):
+            return unless_opened(run, self._request, error)
+        chance = random.random()  # noqa: S311, no secret depends on it
+        pause = session.retry.pause(self.number, error.retry_after, chance) if error.safe_to_retry else None
+        now = run.clock.monotonic()
+        closed = session.breaker.state(now) is CircuitState.CLOSED
+        if pause is None or now + pause >= run.deadline or not closed or not session.budget.spend():
+            return unless_opened(run, self._request, error)
+        log_retry(run, self._request, self.number, error.status or type(error).__name__)
+        self.pause = pause
+        self.number += 1
+        return None
 
 
-def _accepted(run: Run, request: Request, token: CachedToken | None, attempt: int, harmless: bool) -> Steps[Response]:
-    """The answer to one request, if its status is one that the operation reads; else the error that it means."""
-    limiter, slot = run.session.limiter, Slot()
+def _attempt(run: Run, request: Request, token: CachedToken | None, retries: _Retries) -> Steps[Response]:
+    """One try: limit, guard, send. The answer if its status is one that the operation reads; else the error it means."""
+    session = run.session
+    limiter, slot = session.limiter, Slot()
     try:
         if not limiter.take(slot):
             yield Queue(limiter, slot, run.left())
@@ -290,11 +311,57 @@ def _accepted(run: Run, request: Request, token: CachedToken | None, attempt: in
                 raise DeadlineExceeded(
                     f"all {limiter.most} calls that this account may make at a time were busy (concurrency)"
                 )
-        if run.session.rate_limiter is not None:
-            yield from _pace(run, run.session.rate_limiter)
-        response = yield from _send(run, request, token, attempt, harmless)
+        wait = _rate_limited(run)
+        if wait > 0:
+            yield Pause(wait)
+        left = run.left()
+        guard = Guard(run, request, retries.number)
+        try:
+            guard.admit()
+            outgoing = _authorized(run, request, token)
+            guard.begin()
+            if not retries.does_nothing:
+                run.sent(request)
+            guard.response = yield Send(session, outgoing, left)
+        except (httpx.TransportError, UnexpectedResponse) as error:
+            guard.fault = error
+        finally:
+            guard.settle()
     finally:
         limiter.give_back(slot)
+    if guard.fault is not None:
+        raise fault_error(run, guard.fault, request)
+    assert guard.response is not None
+    return _accepted(run, request, guard.response)
+
+
+def _rate_limited(run: Run) -> float:
+    """Seconds until the account's rate lets this call begin. Raises RateLimited if that is later than the deadline."""
+    if run.session.rate_limiter is None:
+        return 0.0
+    wait, reserved = run.session.rate_limiter.reserve(run.clock.monotonic(), run.left())
+    if not reserved:
+        raise RateLimited(
+            "our own limit for this account (rate) leaves no room before the deadline",
+            safe_to_retry=True,
+            nothing_done=True,
+            retry_after=timedelta(seconds=wait),
+        )
+    return wait
+
+
+def _authorized(run: Run, request: Request, token: CachedToken | None) -> Request:
+    if not request.signed:
+        return request
+    session = run.session
+    signed: Request = session.adapter.authorize(
+        request, token and token.grant.access_token, run.clock.now() + session.clock_skew
+    )
+    return signed
+
+
+def _accepted(run: Run, request: Request, response: Response) -> Response:
+    """The answer, if its status is one that the operation reads; else raises the error that it means."""
     if response.is_success or response.status in request.accept:
         return response
     if response.status in (401, 403):
@@ -304,62 +371,3 @@ def _accepted(run: Run, request: Request, token: CachedToken | None, attempt: in
             run.session.clock_skew = skew
             log_skew(run, skew)
     raise answer_error(run, request, response)
-
-
-def _pace(run: Run, rate_limiter: RateLimiter) -> Steps[None]:
-    wait, reserved = rate_limiter.reserve(run.clock.monotonic(), run.left())
-    if not reserved:
-        raise RateLimited(
-            "our own limit for this account (rate) leaves no room before the deadline",
-            safe_to_retry=True,
-            nothing_done=True,
-            retry_after=timedelta(seconds=wait),
-        )
-    if wait > 0:
-        yield Pause(wait)
-
-
-def _send(run: Run, request: Request, token: CachedToken | None, attempt: int, harmless: bool) -> Steps[Response]:
-    session, clock = run.session, run.clock
-    left = run.left()
-    begun = clock.monotonic()
-    admission = session.breaker.admit(begun)
-    if not admission.granted:
-        raise VendorUnavailable(
-            f"the vendor failed {session.breaker.failures} times in a row, the last time with {session.last_failure}, "
-            "and is left alone for a while (circuit open)",
-            safe_to_retry=True,
-            nothing_done=True,
-            retry_after=timedelta(seconds=admission.wait),
-        )
-    response: Response | None = None
-    fault: Exception | None = None
-    alive: bool | None = None
-    event = None
-    try:
-        outgoing = request
-        if request.signed:
-            now = clock.now() + session.clock_skew
-            outgoing = session.adapter.authorize(request, token and token.grant.access_token, now)
-        if run.observers:
-            event = log_request(run, request, attempt)
-        if not harmless:
-            run.sent(request)
-        response = yield Send(session, outgoing, left)
-        alive = response.status < 500
-        if not alive:
-            session.last_failure = f"HTTP {response.status}"
-        return response
-    except (httpx.TransportError, UnexpectedResponse) as error:
-        fault = error
-        alive = isinstance(error, UnexpectedResponse)
-        if not alive:
-            cause = cause_of(error)
-            session.last_failure = f"{type(error).__name__}: {cause}"
-            if cause == NOT_TRUSTED:
-                log_distrust(run)
-    finally:
-        log_circuit(run, session.breaker.settle(admission, alive, clock.monotonic()))
-        if event is not None or is_debugging():
-            log_answer(run, request, attempt, event, clock.monotonic() - begun, response, fault)
-    raise fault_error(run, fault, request)

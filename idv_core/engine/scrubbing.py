@@ -28,8 +28,11 @@ def keeps_tracebacks() -> bool:
     return True
 
 
-def darkened(error: E) -> E:
-    """The error without the frames it came through and without what led to it: their locals hold bodies and names."""
+def scrubbed(error: E) -> E:
+    """The error without the frames it came through and without what led to it: their locals hold bodies and names.
+
+    With IDV_DEBUG=1 nothing is taken away, and what led to it is shown.
+    """
     if keeps_tracebacks():
         return _chained(error)
     error.__cause__ = error.__context__ = error.__traceback__ = None

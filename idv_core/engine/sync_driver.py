@@ -21,7 +21,7 @@ from ..transports.proxies import environment_proxy
 from ..transports.response_body import Body
 from .account import AccountSession
 from .effects import SLICE, Await, Blocking, Effect, Lock, Pause, Queue, Send, Steps, called, not_awaited
-from .scrubbing import QUIET, darkened, keeps_tracebacks
+from .scrubbing import QUIET, keeps_tracebacks, scrubbed
 from .waiters import Waiters
 
 T = TypeVar("T")
@@ -76,7 +76,7 @@ class SyncDriver:
             failure = error
         finally:
             steps.close()
-        raise darkened(failure)
+        raise scrubbed(failure)
 
     def _carry_out(self, effect: Effect) -> Any:
         match effect:
@@ -152,11 +152,11 @@ class SyncDriver:
         woken = threading.Event()
         end = self.clock.monotonic() + pause.seconds
         with called(pause, woken.set):
-            while not woken.is_set() and not (pause.cancelled and pause.cancelled()):
+            while not woken.is_set():
                 left = end - self.clock.monotonic()
                 if left <= 0:
                     return
-                self.clock.wait(woken, min(left, SLICE) if pause.cancelled else left)
+                self.clock.wait(woken, left)
 
     def keep(self, sessions: Iterable[AccountSession]) -> None:
         """Close connections of all other accounts that are idle."""

@@ -64,12 +64,12 @@ class ActiveConfiguration:
         old = {**before.retired, **before.former, **before.sessions} if before else {}
         sessions: dict[str, AccountSession] = {}
         former: dict[str, AccountSession] = {}
-        for name, opened in checked.resolved.items():
-            same = before is not None and before.is_same(opened)
-            sessions[name] = old[name] if same else opened.session(old.get(name))
-            for earlier in opened.account.formerly:
+        for name, resolved in checked.resolved.items():
+            same = before is not None and before.is_same(resolved)
+            sessions[name] = old[name] if same else resolved.session(old.get(name))
+            for earlier in resolved.account.formerly:
                 former[earlier] = (
-                    old[earlier] if same and before and earlier in before.former else opened.known_as(earlier)
+                    old[earlier] if same and before and earlier in before.former else resolved.known_as(earlier)
                 )
         default = configuration.policies.get(DEFAULT, default)
         if not default.name and (configuration.policies or configuration.routes):
@@ -91,35 +91,35 @@ class ActiveConfiguration:
             shadows=frozenset(shadows) | (before.shadows if before else frozenset()),
         )
 
-    def is_same(self, opened: ResolvedAccount) -> bool:
+    def is_same(self, resolved: ResolvedAccount) -> bool:
         """Whether that account is the one in force, secrets and all."""
-        name = opened.account.name
+        name = resolved.account.name
         return name in self.sessions and self.resolved[name] == attrs.evolve(
-            opened, adapter=self.resolved[name].adapter
+            resolved, adapter=self.resolved[name].adapter
         )
 
-    def with_fresh(self, opened: ResolvedAccount) -> ActiveConfiguration:
+    def with_fresh(self, resolved: ResolvedAccount) -> ActiveConfiguration:
         """With that account, whose secrets have changed."""
-        account = opened.account
-        session = opened.session(self.sessions[account.name])
+        account = resolved.account
+        session = resolved.session(self.sessions[account.name])
         return attrs.evolve(
             self,
-            resolved={**self.resolved, account.name: opened},
+            resolved={**self.resolved, account.name: resolved},
             sessions={**self.sessions, account.name: session},
-            former={**self.former, **{name: opened.known_as(name) for name in account.formerly}},
+            former={**self.former, **{name: resolved.known_as(name) for name in account.formerly}},
         )
 
     def owner(self, name: str) -> str:
         """The account that is, or once was, called so."""
         if name in self.sessions:
             return name
-        return next((owner for owner, opened in self.resolved.items() if name in opened.account.formerly), name)
+        return next((owner for owner, resolved in self.resolved.items() if name in resolved.account.formerly), name)
 
     def names(self, name: str) -> tuple[str, ...]:
         """All names of that account, today's first."""
         owner = self.owner(name)
-        opened = self.resolved.get(owner)
-        return (owner, *opened.account.formerly) if opened is not None else (owner,)
+        resolved = self.resolved.get(owner)
+        return (owner, *resolved.account.formerly) if resolved is not None else (owner,)
 
     def session_of_flow(self, account: str) -> AccountSession:
         """For flows that are under way: also an account that was renamed, or is gone from the configuration."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import date, datetime
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import attrs
 
@@ -20,6 +20,7 @@ from ..model import (
     CheckOutcome,
     Decision,
     DocumentEvidence,
+    Flow,
     FlowStatus,
     Reason,
     Result,
@@ -41,26 +42,41 @@ _LONGEST = 100
 _STRICT = {Decision.DECLINED: 0, Decision.UNDECIDED: 1, Decision.REVIEW: 2, Decision.APPROVED: 3}
 
 
-def evaluate(policy: Policy, result: Result, at: datetime, **more: Any) -> Result:
+def evaluate(
+    policy: Policy, result: Result, at: datetime, *, flow: Flow | None = None, received_at: datetime | None = None
+) -> Result:
     """The same result with outcomes for scored checks, a decision, and the reasons that led to it.
 
-    `at` is the moment for which documents must be valid; `more` are further fields to set in the same step.
+    `at` is the moment for which documents must be valid. `flow` and `received_at`, where given, take the place of the result's
+    own.
     """
     checks = result.checks
     if policy.thresholds or any(check.by_policy for check in checks):
         checks = tuple(_judged(policy, check) for check in checks)
     decision, reasons = _decide(policy, result, checks, at.date())
     notes = tuple(_without_effect(policy, checks, result.documents)) if result.status is FlowStatus.FINISHED else ()
-    if notes:
-        more["notes"] = tuple(dict.fromkeys((*result.notes, *notes)))
-    return attrs.evolve(result, checks=checks, decision=decision, reasons=reasons, **more)
-
-
-def strictest(policies: Iterable[Policy], result: Result, at: datetime, **more: Any) -> Result:
-    """The result as that policy judges it which decides most strictly."""
-    return min(
-        (evaluate(policy, result, at, **more) for policy in policies), key=lambda judged: _STRICT[judged.decision]
+    return attrs.evolve(
+        result,
+        flow=flow or result.flow,
+        received_at=received_at or result.received_at,
+        checks=checks,
+        decision=decision,
+        reasons=reasons,
+        notes=tuple(dict.fromkeys((*result.notes, *notes))) if notes else result.notes,
     )
+
+
+def strictest(
+    policies: Iterable[Policy],
+    result: Result,
+    at: datetime,
+    *,
+    flow: Flow | None = None,
+    received_at: datetime | None = None,
+) -> Result:
+    """The result as that policy evaluates it which decides most strictly."""
+    results = (evaluate(policy, result, at, flow=flow, received_at=received_at) for policy in policies)
+    return min(results, key=lambda evaluated: _STRICT[evaluated.decision])
 
 
 def _judged(policy: Policy, check: Check) -> Check:

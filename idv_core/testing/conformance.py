@@ -237,7 +237,7 @@ class PluginConformance:
     def test_a_reference_is_enough_to_go_on(self, harness: Harness, idv: Driver) -> None:
         flow = harness.finish(idv, idv.open(harness.order))
         harness.clock.advance(3600)
-        there = idv.flow(flow.ref)
+        there = idv.status(flow.ref)
         assert there.ref == flow.ref
         assert idv.result(flow.ref).status is FlowStatus.FINISHED
 
@@ -483,7 +483,7 @@ class PluginConformance:
     def test_webhooks_are_proved_bounded_and_known_again(self, harness: Harness, idv: Driver) -> None:
         _offered(idv.adapter, WebhookProtocol)
         assert harness.webhook is not None, "WebhookProtocol needs Harness.webhook"
-        urls = idv.gateway._operations.active.receiver.urls(ACCOUNT, "APP-1")
+        urls = idv.gateway._state.active.receiver.urls(ACCOUNT, "APP-1")
         # the harness knows the purpose, the core the address
         request = harness.webhook("/token")
         purpose = request.path.rpartition("/")[2]

@@ -26,11 +26,11 @@ def feed(driver: Driver, harness: Harness, operation: str, contents: list[bytes]
 
     Fails unless what comes out is a model or an `IdvError` that does not blame the plugin.
     """
-    adapter, session = driver.adapter, driver.gateway._operations.active.sessions[ACCOUNT]
+    adapter, session = driver.adapter, driver.gateway._state.active.sessions[ACCOUNT]
     start = _starts(driver, harness)
     expected = {"result": Result, "open": Flow, "status": Flow, "upload": Flow, "submit": Flow, "renew_link": Flow}
     broke: list[str] = []
-    steps = perform(session, operation, lambda: _watched(start[operation](), broke), harness.clock)
+    steps = perform(session, operation, lambda _: _watched(start[operation](), broke), harness.clock)
     answers = [Response(status=status, content=content, received_at=harness.clock.now()) for content in contents]
     try:
         value = _answered(steps, answers, [])
@@ -73,7 +73,7 @@ def first_requests(driver: Driver, harness: Harness) -> list[Request]:
 def _starts(driver: Driver, harness: Harness) -> dict[str, Callable[[], Any]]:
     """The exchange of each operation."""
     adapter = driver.adapter
-    urls = driver.gateway._operations.active.receiver.urls(ACCOUNT, "APP-1")
+    urls = driver.gateway._state.active.receiver.urls(ACCOUNT, "APP-1")
     flow = Flow(id="flow-1:person-1", status="open", account=ACCOUNT, secrets={"token": Secret("applicant-token")})
     documents = tuple(
         attrs.evolve(d, url=None, path=None, content=b"x") if d.url is None else d for d in harness.documents

@@ -194,12 +194,12 @@ class Driver:
     @property
     def has_token_already(self) -> bool:
         """Whether the next call of the account is the operation's own."""
-        session = self.gateway._operations.active.sessions[ACCOUNT]
+        session = self.gateway._state.active.sessions[ACCOUNT]
         return session.token is not None or not session.has_token
 
     @property
     def adapter(self) -> Any:
-        return self.gateway._operations.active.sessions[ACCOUNT].adapter
+        return self.gateway._state.active.sessions[ACCOUNT].adapter
 
 
 async def _unless(cancelled: threading.Event | None, operation: Coroutine[Any, Any, T]) -> T:

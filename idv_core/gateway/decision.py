@@ -1,0 +1,51 @@
+"""What a result means for its flow: the policy's decision, and what stands against an approval whatever the evidence says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from urllib.parse import unquote
+
+import attrs
+
+from ..engine.account import AccountSession
+from ..model import Decision, Flow, Reason, Result
+from ..policy import evaluate, strictest
+from .execution import continued
+from .state import GatewayState
+
+
+def decide(state: GatewayState, session: AccountSession, flow: Flow, result: Result) -> Result:
+    """By the policy that the flow began with; where that is not known, by the strictest that there ever was here."""
+    active, now = state.active, state.clock.now()
+    doubts = [*result.doubts, *_doubts(session, flow, result)]
+    known = continued(flow, result.flow)
+    if doubts:
+        result = attrs.evolve(result, doubts=doubts)
+    policies = (flow.policy,) if flow.policy else tuple(active.policies.values())
+    decided = (
+        evaluate(policies[0], result, now, flow=known, received_at=now)
+        if len(policies) == 1
+        else strictest(policies, result, now, flow=known, received_at=now)
+    )
+    # a bare reference does not say whether it is a shadow's
+    may_be_shadow = flow.policy is None and flow.policy_mark is None and flow.account in active.shadows
+    if decided.decision is Decision.UNDECIDED or not (flow.is_shadow or may_be_shadow):
+        return decided
+    text = f"a shadow decides nothing; it would be {decided.decision}"
+    if not flow.is_shadow:
+        text = (
+            f"this account serves as a shadow, so go on with flow.ref as it was stored; it would be {decided.decision}"
+        )
+    reason = Reason(f"shadow.{decided.decision}", text)
+    return attrs.evolve(decided, decision=Decision.UNDECIDED, reasons=(reason, *decided.reasons))
+
+
+def _doubts(session: AccountSession, flow: Flow, result: Result) -> Iterator[Reason]:
+    """What stands against an approval whatever the evidence says."""
+    if result.is_test and not session.is_test:
+        yield Reason(
+            "account.test_mode", "made in the vendor's test mode, where nothing is checked (test = true lets it)"
+        )
+    if flow.policy is None and flow.policy_mark is not None:
+        name = unquote(flow.policy_mark.rpartition(".")[0])
+        yield Reason("policy.unknown", f"the policy {name!r} that the flow began with is gone or has other rules now")

@@ -1,0 +1,36 @@
+"""An order may be given in words: `idv.open(product="wallet", application_id="APP-1", applicant=...)`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Required, TypedDict
+
+from ..model import Applicant, FlowOrder
+from ..model.document_types import DocumentType
+
+
+class OrderFields(TypedDict, total=False):
+    """What a platform says in a `FlowOrder`."""
+
+    product: Required[str]
+    application_id: Required[str]
+    applicant: Required[Applicant]
+    template: str | None
+    tenant: str | None
+    documents: Iterable[DocumentType | str]
+    return_url: str | None
+    metadata: Mapping[str, str]
+    vendor_options: Mapping[str, Mapping[str, Any]]
+
+
+def as_order(order: Any, fields: Mapping[str, Any]) -> FlowOrder:
+    """What was given as an order, which `open` looks at; or one of these fields.
+
+    Raises TypeError for both and for a field that is none or is missing, ValueError that names the field.
+    """
+    if not fields:
+        given: FlowOrder = order
+        return given
+    if order is not None:
+        raise TypeError(f"open() takes an order, or the fields of one: give it no {', '.join(sorted(fields))}")
+    return FlowOrder(**fields)

@@ -1,0 +1,76 @@
+"""Receives webhooks, and wakes whoever waits for their flows. Never waits for anything itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from ..engine.account import AccountSession
+from ..errors import ConfigError, WebhookRejected
+from ..model import Secret
+from ..plugin.protocols import WebhookProtocol, WebhookPurposesProtocol
+from ..webhooks.receiver import Received, WebhookReceiver, WebhookRequest
+from .execution import needs, reread_soon
+from .state import GatewayState
+
+
+def webhook_url(state: GatewayState, account: str, purpose: str) -> Secret:
+    session = state.active.session(account)
+    needs(session, WebhookProtocol, "webhook_url", "the vendor does not call back")
+    adapter = session.adapter
+    known = adapter.webhook_purposes if isinstance(adapter, WebhookPurposesProtocol) else None
+    if known is not None and purpose not in known:
+        raise ConfigError(f"there is no webhook purpose {purpose!r} (there are: {', '.join(known)})", account=account)
+    urls = _receiver(state).urls(session.name, None)
+    try:
+        return Secret(urls.webhook(purpose))
+    except ValueError as error:
+        raise ConfigError(str(error), account=account) from None
+
+
+def max_body(state: GatewayState, account: str, request: WebhookRequest) -> int:
+    return _receiver(state).max_body(_called(state, account), request)
+
+
+def receive(state: GatewayState, account: str, request: WebhookRequest) -> Received:
+    received = _received(state, account, request)
+    _receiver(state).handled(received)
+    return received
+
+
+@contextmanager
+def receiving(state: GatewayState, account: str, request: WebhookRequest) -> Iterator[Received]:
+    receiver = _receiver(state)
+    received = _received(state, account, request)
+    try:
+        yield received
+    except BaseException:
+        receiver.forget(received)
+        raise
+    receiver.handled(received)
+
+
+def _received(state: GatewayState, account: str, request: WebhookRequest) -> Received:
+    receiver, session = _receiver(state), _called(state, account)
+    names = state.active.names(session.name)
+    try:
+        received = receiver.receive(session, request, names)
+    except WebhookRejected as error:
+        if error.status != 401:
+            raise
+        received = receiver.receive(reread_soon(state, session, error), request, names)
+    state.waiters.wake(*received.wakes)
+    return received
+
+
+def _called(state: GatewayState, account: str) -> AccountSession:
+    try:
+        return state.active.session_of_flow(account)
+    except ConfigError:
+        raise WebhookRejected("no such address", status=404) from None
+
+
+def _receiver(state: GatewayState) -> WebhookReceiver:
+    if state.active.receiver is None:
+        raise ConfigError("for webhooks give the gateway Webhooks(url, key), or [webhooks] in idv.toml")
+    return state.active.receiver
