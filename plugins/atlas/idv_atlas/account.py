@@ -9,20 +9,30 @@ from typing import Any
 
 import attrs
 
-from idv_core.errors import (
+from idv_core.plugin import (
     DuplicateFlow,
+    Exchange,
     FlowNotFound,
+    FlowOrder,
+    Grant,
     InvalidOrder,
     PermissionDenied,
+    Polling,
+    Reason,
     Refusal,
+    Request,
+    Response,
+    ResultCapabilities,
+    Score,
+    Secret,
     UnexpectedResponse,
     VendorUnavailable,
+    Webhook,
+    WebhookEvent,
     WebhookRejected,
+    structure,
+    text_fault,
 )
-from idv_core.model import FlowOrder, Reason, Score, Secret
-from idv_core.model.validation import text_fault
-from idv_core.plugin.http import Exchange, Request, Response, structure
-from idv_core.plugin.protocols import Grant, Polling, ResultCapabilities, Webhook, WebhookEvent
 
 from .payloads import AddressesMatched, FlowCreated, TokenGranted
 from .settings import AtlasSettings

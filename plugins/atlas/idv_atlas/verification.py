@@ -6,10 +6,20 @@ from typing import Any
 
 import attrs
 
-from idv_core.errors import InvalidOrder
-from idv_core.model import CheckKind, Deferred, Document, Flow, FlowOrder, FlowStatus, Result
-from idv_core.plugin.http import Exchange, Request, structure
-from idv_core.plugin.protocols import ResultCapabilities
+from idv_core.plugin import (
+    CheckKind,
+    Deferred,
+    Document,
+    Exchange,
+    Flow,
+    FlowOrder,
+    FlowStatus,
+    InvalidOrder,
+    Request,
+    Result,
+    ResultCapabilities,
+    structure,
+)
 
 from .account import AtlasAccount, check_id, opened_id, options_of, same_case, unnamed
 from .mapping import answer_doubts, read_cross_checks, read_documents, read_id, read_master_status

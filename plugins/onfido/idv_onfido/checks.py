@@ -8,26 +8,35 @@ from typing import Any
 
 import attrs
 
-from idv_core.errors import InvalidOrder, UnexpectedResponse
-from idv_core.model import (
+from idv_core.plugin import (
+    ALPHA_3,
+    JPEG,
+    PDF,
+    PNG,
     Check,
     CheckKind,
     CheckOutcome,
     Document,
+    Exchange,
+    FilePart,
     Flow,
     FlowOrder,
     FlowStatus,
+    InvalidOrder,
+    NotAccepted,
+    Polling,
     Reason,
+    Request,
+    Response,
     Result,
+    ResultCapabilities,
+    UnexpectedResponse,
     Upload,
     UploadKind,
     VendorVerdict,
+    failures_in,
+    picture_type,
 )
-from idv_core.model.countries import ALPHA_3
-from idv_core.plugin.failures import failures_in
-from idv_core.plugin.http import Exchange, FilePart, NotAccepted, Request, Response
-from idv_core.plugin.pictures import JPEG, PDF, PNG, picture_type
-from idv_core.plugin.protocols import Polling, ResultCapabilities
 
 from .account import Created, OnfidoAccount, id_of, moment, new_id
 from .mapping import KINDS, SCORED, SENT_TYPES, Report, as_object, as_text, public, read_reports

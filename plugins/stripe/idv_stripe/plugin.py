@@ -12,11 +12,31 @@ from typing import Any
 
 import attrs
 
-from idv_core.errors import DuplicateFlow, InvalidOrder, RateLimited, Refusal, UnexpectedResponse, WebhookRejected
-from idv_core.model import Flow, FlowOrder, FlowStatus, Link, Reason, Result, Secret, subject_of
-from idv_core.plugin.http import Exchange, NotAccepted, Request, Response
-from idv_core.plugin.links import trusted_link
-from idv_core.plugin.protocols import Polling, ResultCapabilities, Webhook, WebhookEvent
+from idv_core.plugin import (
+    DuplicateFlow,
+    Exchange,
+    Flow,
+    FlowOrder,
+    FlowStatus,
+    InvalidOrder,
+    Link,
+    NotAccepted,
+    Polling,
+    RateLimited,
+    Reason,
+    Refusal,
+    Request,
+    Response,
+    Result,
+    ResultCapabilities,
+    Secret,
+    UnexpectedResponse,
+    Webhook,
+    WebhookEvent,
+    WebhookRejected,
+    subject_of,
+    trusted_link,
+)
 
 from .mapping import KINDS, as_object, as_text, public, read_session, read_status
 from .same import same

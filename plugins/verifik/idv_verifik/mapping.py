@@ -8,17 +8,7 @@ from typing import Any
 
 import attrs
 
-from idv_core.model import (
-    Check,
-    CheckKind,
-    CheckOutcome,
-    Flow,
-    FlowStatus,
-    Reason,
-    Result,
-    Score,
-    VendorVerdict,
-)
+from idv_core.plugin import Check, CheckKind, CheckOutcome, Flow, FlowStatus, Reason, Result, Score, VendorVerdict
 
 from .claims import claims
 from .documents import id_of_ours, label, read_evidence

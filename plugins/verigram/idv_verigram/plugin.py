@@ -11,11 +11,28 @@ from urllib.parse import urlsplit
 
 import attrs
 
-from idv_core.errors import FlowNotFound, InvalidOrder, Refusal, UnexpectedResponse, VendorUnavailable
-from idv_core.model import CheckKind, Flow, FlowOrder, FlowStatus, Link, Reason, Result, Secret, subject_of
-from idv_core.plugin.http import Exchange, Request, Response
-from idv_core.plugin.links import trusted_link
-from idv_core.plugin.protocols import Polling, ResultCapabilities
+from idv_core.plugin import (
+    CheckKind,
+    Exchange,
+    Flow,
+    FlowNotFound,
+    FlowOrder,
+    FlowStatus,
+    InvalidOrder,
+    Link,
+    Polling,
+    Reason,
+    Refusal,
+    Request,
+    Response,
+    Result,
+    ResultCapabilities,
+    Secret,
+    UnexpectedResponse,
+    VendorUnavailable,
+    subject_of,
+    trusted_link,
+)
 
 from .mapping import KINDS, read_answer
 from .settings import Journey, VerigramSettings

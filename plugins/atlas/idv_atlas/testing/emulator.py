@@ -16,8 +16,17 @@ from uuid import uuid4
 import attrs
 import httpx
 
-from idv_core.testing.emulator import EmulatedRequest, EmulatedResponse, Emulator, Handler, HasNow, Outgoing, Refused
-from idv_core.testing.specimens import Specimen, read_specimen
+from idv_core.testing import (
+    EmulatedRequest,
+    EmulatedResponse,
+    Emulator,
+    Handler,
+    HasNow,
+    Outgoing,
+    Refused,
+    Specimen,
+    read_specimen,
+)
 
 _PAIRS = (
     ("CUSTOMER_NAME", "DELIVERY_ORDER", "customer_name", "INVOICE", "customer_name", "customer_name"),

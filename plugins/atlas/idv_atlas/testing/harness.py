@@ -21,10 +21,19 @@ from idv_core import (
     Threshold,
     VendorUnavailable,
 )
-from idv_core.testing import PEOPLE, EmulatedResponse, FakeClock, Network, Person
-from idv_core.testing.harness import DocumentedError, Harness, UnknownWord, answers
-from idv_core.testing.platform import FILES_HOST
-from idv_core.webhooks import WebhookRequest
+from idv_core.testing import (
+    FILES_HOST,
+    PEOPLE,
+    DocumentedError,
+    EmulatedResponse,
+    FakeClock,
+    Harness,
+    Network,
+    Person,
+    UnknownWord,
+    WebhookRequest,
+    answers,
+)
 
 from .. import idv_plugin
 from .emulator import AtlasEmulator

@@ -8,29 +8,25 @@ from typing import Any
 
 import attrs
 
-from idv_core import (
-    Applicant,
-    Document,
-    Flow,
-    FlowNotFound,
-    FlowOrder,
-    InvalidOrder,
-    Secret,
-)
-from idv_core.errors import VendorUnavailable
-from idv_core.testing import PEOPLE, EmulatedResponse, FakeClock, Network, Person, make_specimen
-from idv_core.testing.applicant import Form
-from idv_core.testing.harness import (
+from idv_core import Applicant, Document, Flow, FlowNotFound, FlowOrder, InvalidOrder, Secret, VendorUnavailable
+from idv_core.testing import (
+    PEOPLE,
     USUAL,
     DocumentedError,
+    EmulatedResponse,
+    FakeClock,
+    Form,
     Harness,
+    Network,
+    Person,
     UnknownWord,
+    WebhookRequest,
     answers,
     completes_hosted_page,
     documented,
+    make_specimen,
     uploads_documents,
 )
-from idv_core.webhooks import WebhookRequest
 
 from .. import idv_plugin
 from ..account import sign

@@ -14,19 +14,23 @@ from typing import Any
 import attrs
 import httpx
 
-from idv_core.model import Secret
-from idv_core.testing.emulator import (
+from idv_core import Secret
+from idv_core.testing import (
     EmulatedRequest,
     EmulatedResponse,
     Emulator,
     Handler,
     HasNow,
     Refused,
+    Specimen,
+    file_field,
+    form,
     html,
+    page,
+    paragraph,
+    read_specimen,
     redirect,
 )
-from idv_core.testing.pages import file_field, form, page, paragraph
-from idv_core.testing.specimens import Specimen, read_specimen
 
 from ..plugin import signature_header
 

@@ -14,14 +14,27 @@ from idv_core import (
     FlowNotFound,
     FlowOrder,
     InvalidOrder,
+    OutcomeUnknown,
     PermissionDenied,
+    RateLimited,
     Secret,
+    VendorUnavailable,
 )
-from idv_core.errors import OutcomeUnknown, RateLimited, VendorUnavailable
-from idv_core.testing import PEOPLE, EmulatedResponse, FakeClock, Network, Person, make_specimen
-from idv_core.testing.applicant import Form
-from idv_core.testing.harness import DocumentedError, Harness, UnknownWord, answers, completes_hosted_page
-from idv_core.webhooks import WebhookRequest
+from idv_core.testing import (
+    PEOPLE,
+    DocumentedError,
+    EmulatedResponse,
+    FakeClock,
+    Form,
+    Harness,
+    Network,
+    Person,
+    UnknownWord,
+    WebhookRequest,
+    answers,
+    completes_hosted_page,
+    make_specimen,
+)
 
 from .. import idv_plugin
 from ..plugin import signature_header

@@ -18,8 +18,17 @@ from typing import Any, Literal
 import attrs
 import httpx
 
-from idv_core.testing.emulator import EmulatedRequest, EmulatedResponse, Emulator, Handler, HasNow, Outgoing, Refused
-from idv_core.testing.specimens import is_picture, read_specimen
+from idv_core.testing import (
+    EmulatedRequest,
+    EmulatedResponse,
+    Emulator,
+    Handler,
+    HasNow,
+    Outgoing,
+    Refused,
+    is_picture,
+    read_specimen,
+)
 
 from .hosted import HostedPage
 

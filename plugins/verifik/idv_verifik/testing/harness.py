@@ -20,9 +20,18 @@ from idv_core import (
     RateLimited,
     Secret,
 )
-from idv_core.testing import PEOPLE, EmulatedResponse, FakeClock, Network, Person, by_content
-from idv_core.testing.harness import DocumentedError, Harness, UnknownWord
-from idv_core.webhooks import WebhookRequest
+from idv_core.testing import (
+    PEOPLE,
+    DocumentedError,
+    EmulatedResponse,
+    FakeClock,
+    Harness,
+    Network,
+    Person,
+    UnknownWord,
+    WebhookRequest,
+    by_content,
+)
 
 from .. import Documents, DocumentType, SignUpForm, SmartEnroll, idv_plugin
 from .emulator import VerifikEmulator

@@ -4,8 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from idv_core.testing.emulator import EmulatedRequest, EmulatedResponse, Refused, html, redirect
-from idv_core.testing.pages import consent_field, file_field, form, page, paragraph, text_field
+from idv_core.testing import (
+    EmulatedRequest,
+    EmulatedResponse,
+    Refused,
+    consent_field,
+    file_field,
+    form,
+    html,
+    page,
+    paragraph,
+    redirect,
+    text_field,
+)
 
 if TYPE_CHECKING:
     from .emulator import VerifikEmulator

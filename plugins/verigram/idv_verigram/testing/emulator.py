@@ -14,19 +14,24 @@ from uuid import uuid4
 import attrs
 import httpx
 
-from idv_core.model import Secret
-from idv_core.testing.emulator import (
+from idv_core import Secret
+from idv_core.testing import (
     EmulatedRequest,
     EmulatedResponse,
     Emulator,
     Handler,
     HasNow,
     Refused,
+    Specimen,
+    consent_field,
+    file_field,
+    form,
     html,
+    page,
+    paragraph,
+    read_specimen,
     redirect,
 )
-from idv_core.testing.pages import consent_field, file_field, form, page, paragraph
-from idv_core.testing.specimens import Specimen, read_specimen
 
 from ..plugin import sign
 
