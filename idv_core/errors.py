@@ -48,6 +48,7 @@ class IdvError(Exception):
     """
 
     nothing_done = False
+    request: str | None = None
 
     def __init__(self, message: str, *, account: str | None = None, operation: str | None = None) -> None:
         super().__init__(message)
@@ -58,7 +59,8 @@ class IdvError(Exception):
     def __str__(self) -> str:
         where = " ".join(part for part in (self.account, self.operation) if part)
         details = ", ".join(self._details())
-        return (f"{where}: " if where else "") + self.message + (f" ({details})" if details else "")
+        said = ": ".join(part for part in (where, self.request, self.message) if part)
+        return f"{said} ({details})" if details else said
 
     def _details(self) -> list[str]:
         return []
@@ -132,6 +134,7 @@ class VendorError(IdvError):
     """A call to a vendor failed.
 
     Args:
+        request: The method and the path's template of the call, such as `GET /cases/{}`; None if none was made.
         status: The HTTP status; None if there was no response.
         code: The vendor's error code.
         vendor_message: The vendor's message, bounded and redacted.
@@ -146,6 +149,7 @@ class VendorError(IdvError):
         self,
         message: str,
         *,
+        request: str | None = None,
         status: int | None = None,
         code: str | None = None,
         vendor_message: str | None = None,
@@ -158,6 +162,7 @@ class VendorError(IdvError):
     ) -> None:
         super().__init__(message, **where)
         self.nothing_done = nothing_done
+        self.request = request
         self.status = status
         self.code = code
         self.vendor_message = vendor_message
@@ -172,7 +177,7 @@ class VendorError(IdvError):
             "code": self.code,
             "vendor says": self.vendor_message and repr(self.vendor_message),
             "fields": self.fields and "/".join(self.fields),
-            "request": self.request_id,
+            "request id": self.request_id,
             "retry after": self.retry_after and f"{self.retry_after.total_seconds():g} s",
         }
         retry = "safe to retry" if self.safe_to_retry else "not safe to retry unchanged"

@@ -20,7 +20,7 @@ from idv_core import Account, CheckKind, ConfigError, Configuration, Gateway, Po
 from idv_core.config import check, read_configuration
 from idv_core.config.schema import schema_of
 from idv_core.config.secrets import unread
-from idv_core.plugin.protocols import Evidence
+from idv_core.plugin.protocols import ResultCapabilities
 from idv_core.registry import Registry, discover, registry_of
 from idv_core.testing import FakeClock
 
@@ -29,24 +29,24 @@ from idv_core.testing import FakeClock
 class AcmeSeen(Acme):
     """Acme that says what its results can hold: passed liveness without score, no documents, no verdict."""
 
-    evidence = Evidence(checks={CheckKind.LIVENESS}, documents=False, verdict=False)
+    result_capabilities = ResultCapabilities(checks={CheckKind.LIVENESS}, documents=False, verdict=False)
 
 
-PAPERS = Evidence(checks={CheckKind.DOCUMENT, CheckKind.FACE_MATCH}, documents=True, verdict=True)
+PAPERS = ResultCapabilities(checks={CheckKind.DOCUMENT, CheckKind.FACE_MATCH}, documents=True, verdict=True)
 
 
 @attrs.frozen
 class AcmePage(AcmeBare):
     """Acme where the applicant goes to the vendor's page."""
 
-    evidence = PAPERS
+    result_capabilities = PAPERS
 
 
 @attrs.frozen
 class AcmeData(AcmeBare):
     """Acme that looks the applicant up in a register; nobody has to go anywhere."""
 
-    evidence = Evidence(checks={CheckKind.DATA_SOURCE}, documents=False, verdict=False)
+    result_capabilities = ResultCapabilities(checks={CheckKind.DATA_SOURCE}, documents=False, verdict=False)
 
 
 @attrs.frozen

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from idv_core import AuthenticationFailed, PluginError
 from idv_core.cli.commands import app
 from idv_core.registry import Found, discover
-from idv_core.testing import FakeClock, Reply, RunningClock, levels
+from idv_core.testing import EmulatedResponse, FakeClock, Harness, RunningClock, levels
 from idv_core.testing.levels import Grade, Level, Report, as_page
 
 THOROUGH = os.environ.get("IDV_THOROUGH", "1") == "1"
@@ -24,7 +24,7 @@ PAGE = (Path(__file__).parent.parent / "docs" / "levels.md").read_text()
 
 def report(*missing: Level) -> Report:
     grades = [
-        Grade(level=level, point=f"point of {level}", met=level not in missing, evidence="seen")
+        Grade(level=level, point=f"point of {level}", met=level not in missing, detail="seen")
         for level in (Level.BRONZE, Level.SILVER, Level.GOLD)
     ]
     return Report(plugin="acme", grades=grades)
@@ -63,7 +63,7 @@ class TestWhatRemains:
     def test_recovery(self) -> None:
         nothing = levels._Outcomes()
         said = levels._recovery(attrs.evolve(self.harness, no_recovery=None), object(), nothing)
-        assert (said.met, said.evidence) == (
+        assert (said.met, said.detail) == (
             False,
             "write recover(), or say in Harness.no_recovery why there is no way",
         )
@@ -72,41 +72,41 @@ class TestWhatRemains:
     def test_errors(self) -> None:
         few = [error for error in self.harness.errors if error.error is not AuthenticationFailed]
         said = levels._error_table(attrs.evolve(self.harness, errors=few))
-        assert (said.met, said.evidence) == (False, "Harness.errors lacks, for open: AuthenticationFailed")
+        assert (said.met, said.detail) == (False, "Harness.errors lacks, for open: AuthenticationFailed")
 
-    def test_evidence(self) -> None:
-        said = levels._evidence(object(), levels._Outcomes())
-        assert (said.met, said.evidence) == (False, "give the adapter an attribute evidence")
+    def test_result_capabilities(self) -> None:
+        said = levels._result_capabilities(object(), levels._Outcomes())
+        assert (said.met, said.detail) == (False, "give the adapter an attribute result_capabilities")
 
     def test_tests_that_failed_or_did_not_run(self) -> None:
         outcomes = levels._Outcomes()
         outcomes.passed["test_a"], outcomes.failed["test_b"] = 2, "it is wrong"
         grade = levels._by_tests
-        assert grade(Level.GOLD, "p", ("test_a",), outcomes).evidence == "2 tests passed"
-        assert grade(Level.GOLD, "p", ("test_a", "test_b"), outcomes).evidence == "test_b: it is wrong"
-        assert grade(Level.GOLD, "p", ("test_c",), outcomes).evidence == "test_c did not run"
+        assert grade(Level.GOLD, "p", ("test_a",), outcomes).detail == "2 tests passed"
+        assert grade(Level.GOLD, "p", ("test_a", "test_b"), outcomes).detail == "test_b: it is wrong"
+        assert grade(Level.GOLD, "p", ("test_c",), outcomes).detail == "test_c did not run"
 
     def test_what_is_not_offered_counts_neither_way(self) -> None:
         outcomes = levels._Outcomes()
         outcomes.passed["test_a"], outcomes.skipped["test_b"] = 2, "not offered: no LinkProtocol"
         partly = levels._by_tests(Level.SILVER, "p", ("test_a", "test_b"), outcomes)
         assert (partly.met, partly.offered) == (True, True)
-        assert partly.evidence == "2 tests passed; not offered: no LinkProtocol"
+        assert partly.detail == "2 tests passed; not offered: no LinkProtocol"
         nothing = levels._by_tests(Level.SILVER, "p", ("test_b",), outcomes)
-        assert (nothing.met, nothing.offered, nothing.evidence) == (False, False, "not offered: no LinkProtocol")
+        assert (nothing.met, nothing.offered, nothing.detail) == (False, False, "not offered: no LinkProtocol")
         graded = Report(plugin="acme", grades=[*report(Level.GOLD).grades, nothing])
         assert graded.level is Level.SILVER
         assert as_page([graded]).splitlines()[-1] == "| silver | p | not offered: no LinkProtocol |"
 
     def test_a_matrix_that_cannot_begin(self, monkeypatch: pytest.MonkeyPatch) -> None:
         refusing = idv_verigram.testing.harness.harness(RunningClock())
-        refusing.emulator.fault("POST /flow", Reply(403, {}), times=10**6)
+        refusing.emulator.fault("POST /flow", EmulatedResponse(403, {}), times=10**6)
         monkeypatch.setattr(levels, "harness_of", lambda *_: refusing)
         said = levels._faults("verigram")
         assert not said.met
-        assert said.evidence.startswith("the matrix cannot begin: with nothing broken, Harness.finish does not work")
+        assert said.detail.startswith("the matrix cannot begin: with nothing broken, Harness.finish does not work")
 
-    def test_the_judge(self) -> None:
+    def test_the_independent_client(self) -> None:
         def missing() -> str:
             raise ModuleNotFoundError(name="their_client")
 
@@ -114,11 +114,11 @@ class TestWhatRemains:
             raise AssertionError("two sessions for one key")
 
         judges = (None, missing, unhappy, lambda: "x 1")
-        judged = [levels._judge(attrs.evolve(self.harness, sdk_check=check)) for check in judges]
-        assert [(grade.met, grade.evidence) for grade in judged] == [
+        judged = [levels._sdk_check(attrs.evolve(self.harness, sdk_check=check)) for check in judges]
+        assert [(grade.met, grade.detail) for grade in judged] == [
             (False, "give Harness.sdk_check: the vendor's own client drives the emulator"),
             (False, "install their_client to be judged by it"),
-            (False, "the evaluate says: two sessions for one key"),
+            (False, "the check says: two sessions for one key"),
             (True, "x 1"),
         ]
 
@@ -127,13 +127,31 @@ class TestWhatRemains:
         assert levels._page(plugin).met
         assert not levels._page(Found(plugin=plugin.plugin, distribution="given", version="")).met
 
-    def test_a_plugin_without_a_bench(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_plugin_without_a_harness(self, monkeypatch: pytest.MonkeyPatch) -> None:
         found = discover()
         bare = attrs.evolve(found.found["verigram"], plugin=attrs.evolve(found.found["verigram"].plugin, harness=None))
         monkeypatch.setattr(levels, "discover", lambda: attrs.evolve(found, found={"verigram": bare}))
         with pytest.raises(PluginError, match="has no harness: name one in Plugin"):
             levels.check_plugin("verigram")
         assert CliRunner().invoke(app, ["plugin", "check", "none"]).exit_code == 2
+
+
+def test_the_whole_table_is_printed_when_a_harness_breaks_half_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = []
+
+    def breaks(name: str, clock: FakeClock) -> Harness:
+        made.append(idv_verigram.testing.harness.harness(clock))
+        if len(made) > 3:
+            raise RuntimeError("the emulator is gone")
+        return made[-1]
+
+    monkeypatch.setattr(levels, "harness_of", breaks)
+    done = CliRunner().invoke(app, ["plugin", "check", "verigram"])
+    assert done.exit_code == 0, done.output
+    *points, last = done.output.splitlines()
+    assert (len(points), last) == (18, "verigram: none")
+    assert [line for line in points if "it broke off: RuntimeError: the emulator is gone (at test_levels.py:" in line]
+    assert "[x] gold    its page says what is covered and what is assumed: its README has the table" in points
 
 
 @pytest.mark.skipif(not THOROUGH, reason="takes half a minute for each plugin; the first Python of nox does it")

@@ -163,9 +163,9 @@ class World:
         host = self.harness.settings["base_url"].partition("://")[2]  # type: ignore[union-attr]
         self.transport = Faulty({host: self.harness.emulator, "aside.example": self.aside.emulator})
         self.transport.plan = []
-        evidence = Driver(self.harness, kind).adapter.evidence
+        able = Driver(self.harness, kind).adapter.result_capabilities
         # whoever begins under this policy is never approved, for no check has that name
-        required = [f"{check}.other" for check in sorted(evidence.checks)[:1]]
+        required = [f"{check}.other" for check in sorted(able.checks)[:1]]
         self.strict = attrs.evolve(self.harness.policy, name="strict", checks=CheckRules(required=required))
         self.idv, self.second = (self.driver(kind) for _ in range(2))
         self.flows: dict[str, Flow] = {}

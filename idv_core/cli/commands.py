@@ -173,7 +173,7 @@ def check_plugin(
         return
     for grade in report.grades:
         mark = "x" if grade.met else " " if grade.offered else "-"
-        typer.echo(f"[{mark}] {grade.level.value:6}  {grade.point}: {grade.evidence}")
+        typer.echo(f"[{mark}] {grade.level.value:6}  {grade.point}: {grade.detail}")
     typer.echo(f"{report.plugin}: {report.level.value}")
 
 

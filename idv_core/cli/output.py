@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -15,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 from typer.core import TyperGroup
 
+from ..engine.scrubbing import keeps_tracebacks
 from ..errors import (
     ConfigError,
     DeadlineExceeded,
@@ -101,6 +103,8 @@ def _usage_reported(json_wanted: bool) -> Iterator[None]:
 
 def _ended(text: str, code: int, json_wanted: bool, error: Exception) -> typer.Exit:
     typer.echo(f"idv: {text}", err=True)
+    if keeps_tracebacks():
+        traceback.print_exception(error)
     if json_wanted:
         kind = type(error).__name__ if isinstance(error, IdvError) else "usage"
         as_json({"error": {"kind": kind, "message": text, "exit_code": code, **_details(error)}})
@@ -116,6 +120,7 @@ def _details(error: Exception) -> dict[str, Any]:
         told["problems"] = [attrs.asdict(problem) for problem in error.problems]
     if isinstance(error, VendorError):
         told |= {
+            "request": error.request,
             "http_status": error.status,
             "code": error.code,
             "fields": list(error.fields),

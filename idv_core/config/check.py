@@ -14,8 +14,9 @@ from ..model.policy import VerdictRule, split_name
 from ..model.words import listed, near, quoted
 from ..plugin.protocols import (
     CAPABILITIES,
-    Evidence,
     KeyModeProtocol,
+    ResultCapabilities,
+    ResultCapabilitiesProtocol,
     SelfCheckProtocol,
     UploadProtocol,
     capabilities,
@@ -150,20 +151,20 @@ def _check_policies(configuration: Configuration, resolved: Mapping[str, Resolve
         served[DEFAULT] = dict.fromkeys(resolved)
     for key, policy in configuration.policies.items():
         accounts = served.get(key, {})
-        told = [getattr(resolved[name].adapter, "evidence", None) for name in accounts if name in resolved]
-        given: list[Evidence] = [evidence for evidence in told if evidence is not None]
+        told = [_capabilities_of(resolved[name].adapter) for name in accounts if name in resolved]
+        given = [able for able in told if able is not None]
         if given and len(given) == len(accounts):
             for where, text in _useless(policy, given):
                 problems.add(("policies", key, *where), text, is_warning=True)
 
 
-def _useless(policy: Policy, given: Sequence[Evidence]) -> Iterable[tuple[Path, str]]:
+def _useless(policy: Policy, given: Sequence[ResultCapabilities]) -> Iterable[tuple[Path, str]]:
     """Rules about evidence that none of these has."""
     for name in policy.thresholds:
         kind = split_name(name)[0]
-        if not any(kind in evidence.checks for evidence in given):
+        if not any(kind in able.checks for able in given):
             yield _threshold_path(name, kind), f"meets nothing: no account of its routes has checks of the kind {kind}"
-    if policy.documents.max_age_days and not any(evidence.documents for evidence in given):
+    if policy.documents.max_age_days and not any(able.documents for able in given):
         yield ("documents", "max_age_days"), "meets nothing: no account of its routes has documents"
 
 
@@ -274,8 +275,8 @@ class _Routes:
         if policy is None:
             return
         for resolved in self._of(route):
-            evidence: Evidence | None = getattr(resolved.adapter, "evidence", None)
-            for where, text in _unsatisfied(policy, evidence) if evidence is not None else ():
+            able = _capabilities_of(resolved.adapter)
+            for where, text in _unsatisfied(policy, able) if able is not None else ():
                 self.problems.add(
                     ("policies", name or DEFAULT, *where),
                     f"{text} from account {quoted(resolved.account.name)}, where route {quoted(route.name)} sends: "
@@ -313,24 +314,28 @@ _BY_THE_APPLICANT = (CheckKind.DOCUMENT, CheckKind.LIVENESS, CheckKind.FACE_MATC
 
 def _needs_the_applicant(adapter: Any) -> bool:
     """Whether its evidence is of papers and faces; unknown where the adapter says nothing of its evidence."""
-    evidence: Evidence | None = getattr(adapter, "evidence", None)
-    return evidence is not None and (evidence.documents or any(kind in evidence.checks for kind in _BY_THE_APPLICANT))
+    able = _capabilities_of(adapter)
+    return able is not None and (able.documents or any(kind in able.checks for kind in _BY_THE_APPLICANT))
 
 
-def _unsatisfied(policy: Policy, evidence: Evidence) -> Iterable[tuple[Path, str]]:
+def _capabilities_of(adapter: Any) -> ResultCapabilities | None:
+    return adapter.result_capabilities if isinstance(adapter, ResultCapabilitiesProtocol) else None
+
+
+def _unsatisfied(policy: Policy, able: ResultCapabilities) -> Iterable[tuple[Path, str]]:
     """The rules of a policy that this evidence can never meet."""
     for index, name in enumerate(policy.checks.required):
-        if split_name(name)[0] not in evidence.checks:
+        if split_name(name)[0] not in able.checks:
             yield ("checks", "required", index), f"no check {quoted(name)} ever passes"
     for name in policy.thresholds:
         kind = split_name(name)[0]
-        if kind in evidence.checks and kind not in evidence.scored:
+        if kind in able.checks and kind not in able.scored:
             yield _threshold_path(name, kind), f"no score of a check {quoted(name)} ever comes"
-    if policy.verdict is VerdictRule.REQUIRE and not evidence.verdict:
+    if policy.verdict is VerdictRule.REQUIRE and not able.verdict:
         yield ("verdict",), "no verdict ever comes"
-    if policy.documents.required and not evidence.documents:
+    if policy.documents.required and not able.documents:
         yield ("documents", "required"), "no document ever comes"
-    elif policy.documents.countries and not evidence.documents:
+    elif policy.documents.countries and not able.documents:
         yield ("documents", "countries"), "no document ever comes"
 
 

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import attrs
 
 from ..model.validation import as_seconds, is_count, is_positive, is_some_time
-from ..plugin.protocols import Grant, Polling, TokenProtocol
+from ..plugin.protocols import Grant, Polling, PollingProtocol, TokenProtocol
 from ..runtime.forks import renew_after_fork
 from .breaker import Breaker, Circuit, CircuitState
 from .daily_cap import DailyCap
@@ -136,7 +136,9 @@ class AccountSession:
 
     @property
     def polling(self) -> Polling:
-        return self.polling_override or getattr(self.adapter, "polling", None) or Polling()
+        return self.polling_override or (
+            self.adapter.polling if isinstance(self.adapter, PollingProtocol) else Polling()
+        )
 
     def health(self, now: float, today: datetime) -> AccountHealth:
         """At `now`, a monotonic count of seconds, of this day."""

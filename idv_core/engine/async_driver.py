@@ -20,7 +20,7 @@ from ..transports.proxies import environment_proxy
 from ..transports.response_body import Body
 from .account import AccountSession
 from .effects import SLICE, Await, Blocking, Effect, Lock, Pause, Queue, Send, Steps, called
-from .scrubbing import QUIET, scrubbed
+from .scrubbing import QUIET, keeps_tracebacks, scrubbed
 from .waiters import Waiters
 
 T = TypeVar("T")
@@ -38,6 +38,7 @@ class AsyncDriver:
 
     def __attrs_post_init__(self) -> None:
         self.transports = AsyncTransports(self.brought)
+        keeps_tracebacks()  # said aloud before the first error
 
     def prepare(self, sessions: Iterable[AccountSession]) -> None:
         """Raise ConfigError where the environment's proxy cannot be used."""

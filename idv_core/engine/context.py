@@ -27,7 +27,8 @@ class Trail:
 class Run:
     """One operation under way: whose, until when (monotonic), and which personal words no error may repeat.
 
-    `unsure` is the last request that does something and went out, unless the vendor certainly refused it.
+    `request` is the last one that was asked for, `unsure` the last one that does something and went out, unless the vendor
+    certainly refused it.
     """
 
     session: AccountSession
@@ -36,6 +37,7 @@ class Run:
     deadline: float
     personal: tuple[str, ...] = attrs.field(repr=False)
     observers: Observers
+    request: Request | None = None
     unsure: Request | None = None
 
     @property

@@ -80,7 +80,12 @@ def outcome_unknown(run: Run, request: Request, what: str, **more: Any) -> Outco
         ask = None
     advice = _ADVICE.get(ask or "", "This vendor has no call to find out: ask its staff, or wait for its callback")
     message = f"{what}; the vendor may have carried the {request.method} out. {advice}"
-    return OutcomeUnknown(message, ask=ask, **more)
+    return OutcomeUnknown(message, ask=ask, request=name_of(request), **more)
+
+
+def name_of(request: Request) -> str:
+    """Method and template: what the authors of a plugin find in their code, without a value."""
+    return f"{request.method} {request.template}"
 
 
 def unless_opened(run: Run, request: Request, error: IdvError) -> IdvError:
@@ -97,6 +102,8 @@ def unless_carried_out(run: Run, error: IdvError) -> IdvError:
     afterwards, there may be a flow that nobody was told of."""
     if isinstance(error, OutcomeUnknown):
         return error
+    if isinstance(error, VendorError) and error.request is None and run.request is not None:
+        error.request = name_of(run.request)
     if run.unsure is None:
         error.nothing_done = True
         return error

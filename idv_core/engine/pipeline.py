@@ -56,6 +56,7 @@ from .log import (
     log_retry,
     log_skew,
 )
+from .scrubbing import keeps_tracebacks
 
 T = TypeVar("T")
 
@@ -92,6 +93,7 @@ def perform(
         observers.tell("operation_started", started)
     ended_by: str | None = "Cancelled"
     broken: str | None = None
+    shown: Exception | None = None
     try:
         conversation = Conversation(run, start(session.adapter))
         try:
@@ -117,6 +119,7 @@ def perform(
             raise interrupt from None
         frame = traceback.extract_tb(error.__traceback__)[-1]
         broken = f"{type(error).__name__} at {frame.filename}:{frame.lineno}"
+        shown = error if keeps_tracebacks() else None
     finally:
         if broken is not None:
             ended_by = PluginError.__name__ if run.unsure is None else OutcomeUnknown.__name__
@@ -125,10 +128,10 @@ def perform(
     what = f"plugin {session.plugin!r} failed where it must not ({broken}); please report it to its authors"
     where = {"account": session.name, "operation": operation}
     if run.unsure is not None:
-        raise outcome_unknown(run, run.unsure, what, **where)
+        raise outcome_unknown(run, run.unsure, what, **where) from shown
     failure = PluginError(what, **where)
     failure.nothing_done = True
-    raise failure
+    raise failure from shown
 
 
 def call(run: Run, request: Any, *, for_token: bool = False) -> Steps[Response]:
@@ -144,6 +147,7 @@ def call(run: Run, request: Any, *, for_token: bool = False) -> Steps[Response]:
     authentication = _Authentication(session, signed)
     try:
         while True:
+            run.request = request
             retries = _Retries(run, request, for_token)
             refusal: IdvError | None = None
             while refusal is None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
 from contextvars import ContextVar
+from functools import cache
 from typing import TypeVar
 
 from ..errors import IdvError
@@ -15,9 +17,33 @@ _TALKATIVE = ("httpcore.connection", "httpcore.http11", "httpcore.http2", "httpc
 _ours: ContextVar[bool] = ContextVar("idv_core_call", default=False)
 
 
+@cache
+def keeps_tracebacks() -> bool:
+    """Whether errors keep the plugin's frames and what led to them: with IDV_DEBUG=1 in the environment, read once."""
+    if os.environ.get("IDV_DEBUG") != "1":
+        return False
+    logging.getLogger("idv_core").warning(
+        "IDV_DEBUG=1: errors keep their tracebacks, whose frames hold personal data and secrets; not for production"
+    )
+    return True
+
+
 def scrubbed(error: E) -> E:
-    """The error without the frames it came through and without what led to it: their locals hold bodies and names."""
+    """The error without the frames it came through and without what led to it: their locals hold bodies and names.
+
+    With IDV_DEBUG=1 nothing is taken away, and what led to it is shown.
+    """
+    if keeps_tracebacks():
+        return _chained(error)
     error.__cause__ = error.__context__ = error.__traceback__ = None
+    return error
+
+
+def _chained(error: E) -> E:
+    seen: BaseException | None = error
+    while seen is not None:
+        seen.__suppress_context__ = seen.__cause__ is not None
+        seen = seen.__cause__ or seen.__context__
     return error
 
 

@@ -21,7 +21,7 @@ from ..transports.proxies import environment_proxy
 from ..transports.response_body import Body
 from .account import AccountSession
 from .effects import SLICE, Await, Blocking, Effect, Lock, Pause, Queue, Send, Steps, called, not_awaited
-from .scrubbing import QUIET, scrubbed
+from .scrubbing import QUIET, keeps_tracebacks, scrubbed
 from .waiters import Waiters
 
 T = TypeVar("T")
@@ -39,6 +39,7 @@ class SyncDriver:
 
     def __attrs_post_init__(self) -> None:
         self.transports = Transports(self.brought)
+        keeps_tracebacks()  # said aloud before the first error
 
     def prepare(self, sessions: Iterable[AccountSession]) -> None:
         """Raise ConfigError where the environment's proxy cannot be used."""

@@ -25,6 +25,7 @@ from ..plugin.protocols import (
     TokenProtocol,
     UploadProtocol,
     WebhookProtocol,
+    status_of,
 )
 from .decision import decide
 from .documents import check_documents, check_pictures, check_url, read_document
@@ -157,7 +158,7 @@ def _also(
 
 def status(state: GatewayState, flow: Flow | str) -> Steps[Flow]:
     session, flow = flow_at(state, flow)
-    return (yield from execute_on_flow(state, session, "status", flow, lambda adapter: adapter.status(flow)))
+    return (yield from execute_on_flow(state, session, "status", flow, lambda adapter: status_of(adapter, flow)))
 
 
 def renew_link(state: GatewayState, flow: Flow | str) -> Steps[Flow]:

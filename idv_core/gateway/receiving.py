@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from ..engine.account import AccountSession
 from ..errors import ConfigError, WebhookRejected
 from ..model import Secret
-from ..plugin.protocols import WebhookProtocol
+from ..plugin.protocols import WebhookProtocol, WebhookPurposesProtocol
 from ..webhooks.receiver import Received, WebhookReceiver, WebhookRequest
 from .execution import needs, reread_soon
 from .state import GatewayState
@@ -17,7 +17,8 @@ from .state import GatewayState
 def webhook_url(state: GatewayState, account: str, purpose: str) -> Secret:
     session = state.active.session(account)
     needs(session, WebhookProtocol, "webhook_url", "the vendor does not call back")
-    known: tuple[str, ...] | None = getattr(session.adapter, "webhook_purposes", None)
+    adapter = session.adapter
+    known = adapter.webhook_purposes if isinstance(adapter, WebhookPurposesProtocol) else None
     if known is not None and purpose not in known:
         raise ConfigError(f"there is no webhook purpose {purpose!r} (there are: {', '.join(known)})", account=account)
     urls = _receiver(state).urls(session.name, None)

@@ -7,7 +7,7 @@ thread, no environment, no retry.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Protocol, runtime_checkable
 
@@ -60,11 +60,11 @@ def _kinds(kinds: Iterable[CheckKind]) -> frozenset[CheckKind]:
 
 
 @attrs.frozen(kw_only=True)
-class Evidence:
+class ResultCapabilities:
     """What an adapter's results can hold at all, so that a policy which could never approve is found before it is live.
 
     `checks` are the kinds that can pass or are scored, `scored` those that may have a score. An adapter says it in an
-    attribute `evidence`; the conformance suite holds it to that. Without it, nothing is concluded.
+    attribute `result_capabilities` (see `ResultCapabilitiesProtocol`); the conformance suite holds it to that.
     """
 
     checks: frozenset[CheckKind] = attrs.field(converter=_kinds)
@@ -147,9 +147,14 @@ class TokenProtocol(Protocol):
 
 @runtime_checkable
 class FlowProtocol(Protocol):
-    """Opening a flow and asking how far it is."""
+    """Opening a flow."""
 
     def open_flow(self, order: FlowOrder) -> Exchange[Flow]: ...
+
+
+@runtime_checkable
+class StatusProtocol(Protocol):
+    """For vendors where asking how far a flow is costs less than its result. Without it, the flow of `result` says it."""
 
     def status(self, flow: Flow) -> Exchange[Flow]: ...
 
@@ -196,13 +201,36 @@ class WebhookProtocol(Protocol):
     """For vendors whose server calls us. (The applicant's browser, which comes back to `order.urls.return_url()`, is the
     core's business.)
 
-    An adapter lists its purposes in an attribute `webhook_purposes` (`("events",)`), so that `webhook_url` refuses other
-    words.
+    An adapter lists its purposes in an attribute `webhook_purposes` (see `WebhookPurposesProtocol`).
     """
 
     def read_webhook(self, webhook: Webhook) -> WebhookEvent:
         """Raises WebhookRejected when the call makes no sense."""
         ...
+
+
+@runtime_checkable
+class WebhookPurposesProtocol(Protocol):
+    """For adapters that know for which purposes they ask for webhook addresses: `("events",)`. Other words are refused."""
+
+    @property
+    def webhook_purposes(self) -> Collection[str]: ...
+
+
+@runtime_checkable
+class PollingProtocol(Protocol):
+    """For vendors that say how often to look. Without it, `Polling()`; an account's own `polling` comes first."""
+
+    @property
+    def polling(self) -> Polling: ...
+
+
+@runtime_checkable
+class ResultCapabilitiesProtocol(Protocol):
+    """For adapters that know what their results can hold. Without it, nothing is concluded."""
+
+    @property
+    def result_capabilities(self) -> ResultCapabilities: ...
 
 
 @runtime_checkable
@@ -276,6 +304,29 @@ CAPABILITIES: Mapping[str, type] = {
     "credentials": CredentialsProtocol,
     "token": TokenProtocol,
 }
+
+
+_PROTOCOLS: tuple[type, ...] = (
+    AdapterProtocol,
+    PictureProtocol,
+    StatusProtocol,
+    WebhookPurposesProtocol,
+    PollingProtocol,
+    ResultCapabilitiesProtocol,
+    KeyModeProtocol,
+    SelfCheckProtocol,
+    *CAPABILITIES.values(),
+)
+ADAPTER_NAMES = frozenset(name for protocol in _PROTOCOLS for name in vars(protocol) if not name.startswith("_"))
+"""Every method and attribute of an adapter that the core looks for."""
+
+
+def status_of(adapter: Any, flow: Flow) -> Exchange[Flow]:
+    """How far a flow is: by the adapter's own `status`, else by the flow of its `result`."""
+    if isinstance(adapter, StatusProtocol):
+        return (yield from adapter.status(flow))
+    result: Result = yield from adapter.result(flow)
+    return result.flow
 
 
 def capabilities(adapter: Any) -> tuple[str, ...]:

@@ -24,22 +24,27 @@ hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
 
 
+def _if_a_class(create: Callable[[Any], Any]) -> tuple[type[Any], ...]:
+    return (create,) if isinstance(create, type) else ()
+
+
 @attrs.frozen(kw_only=True)
 class Plugin:
     """A vendor. `settings` is the attrs class of an account's settings, `create` makes an adapter of such settings.
 
     `adapters` are the classes that `create` may return (one per API family), so that capabilities can be listed without
-    an account. `emulation` names, as `module:Class`, what `idv demo` and `idv emulate` run (`idv_core.testing.emulation`), and
-    `harness`, as `module:function`, what makes the harness for the conformance suite (`(FakeClock) -> Harness`); they are
-    imported only then. `contract` is the version of the contract that the plugin was written for, not the one that happens to
-    be installed: a plugin that says nothing was written for the first.
+    an account; where `create` is a class, that class is the default. `emulation` names, as `module:Class`, what `idv demo`
+    and `idv emulate` run (`idv_core.testing.emulation`), and `harness`, as `module:function`, what makes the harness for the
+    conformance suite (`(FakeClock) -> Harness`); they are imported only then. `contract` is the version of the contract that
+    the plugin was written for, not the one that happens to be installed: a plugin that says nothing was written for the
+    first.
     """
 
     name: str
     summary: str
     settings: type[Any]
     create: Callable[[Any], Any]
-    adapters: tuple[type[Any], ...] = ()
+    adapters: tuple[type[Any], ...] = attrs.Factory(lambda self: _if_a_class(self.create), takes_self=True)
     emulation: str | None = None
     harness: str | None = None
     contract: int = 1

@@ -1,31 +1,184 @@
-"""For plugin authors: a fake clock, the emulator kit, specimens, and the conformance suite. Needs the extra `testing`."""
+"""The door for plugin authors' tests: a clock, the emulator kit, specimens, the harness, the suite. Needs the extra `testing`.
 
-from .asgi import AsgiTransport, Served, serve
-from .clock import FakeClock, RunningClock
-from .direct import DirectTransport
-from .emulator import Call, Emulator, Refused, Reply
-from .files import FileServer
-from .platform import Network, by_content
-from .specimens import PEOPLE, Person, Specimen, is_picture, make_specimen, read_specimen
+What is in `__all__` is the contract for a plugin's test code.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ..clock import (
+        Clock,
+    )
+    from ..webhooks.receiver import (
+        WebhookRequest,
+    )
+    from .applicant import (
+        Form,
+        submit_forms,
+    )
+    from .asgi import (
+        AsgiTransport,
+        Served,
+        serve,
+    )
+    from .clock import (
+        FakeClock,
+        RunningClock,
+    )
+    from .conformance import (
+        PluginConformance,
+    )
+    from .direct import (
+        DirectTransport,
+    )
+    from .emulation import (
+        Emulation,
+        Scene,
+    )
+    from .emulator import (
+        EmulatedRequest,
+        EmulatedResponse,
+        Emulator,
+        Handler,
+        HasNow,
+        Outgoing,
+        Refused,
+        html,
+        redirect,
+    )
+    from .exchange import (
+        reply,
+        run_exchange,
+    )
+    from .faults import (
+        FaultMatrix,
+    )
+    from .files import (
+        FileServer,
+    )
+    from .harness import (
+        USUAL,
+        DocumentedError,
+        Driver,
+        Harness,
+        UnknownWord,
+        answers,
+        completes_hosted_page,
+        documented,
+        uploads_documents,
+    )
+    from .pages import (
+        consent_field,
+        file_field,
+        form,
+        page,
+        paragraph,
+        text_field,
+    )
+    from .platform import (
+        FILES_HOST,
+        Network,
+        by_content,
+    )
+    from .specimens import (
+        PEOPLE,
+        Person,
+        Specimen,
+        is_picture,
+        make_specimen,
+        read_specimen,
+    )
+    from .strategies import (
+        json_like,
+        json_values,
+    )
+
+# Looked through in this order when a name is first asked for: an emulator needs neither pytest nor hypothesis.
+_PLACES = (
+    "..clock",
+    "..webhooks.receiver",
+    ".clock",
+    ".emulator",
+    ".pages",
+    ".specimens",
+    ".files",
+    ".platform",
+    ".applicant",
+    ".asgi",
+    ".direct",
+    ".emulation",
+    ".exchange",
+    ".harness",
+    ".faults",
+    ".strategies",
+    ".conformance",
+)
 
 __all__ = [
+    "FILES_HOST",
     "PEOPLE",
+    "USUAL",
     "AsgiTransport",
-    "Call",
+    "Clock",
     "DirectTransport",
+    "DocumentedError",
+    "Driver",
+    "EmulatedRequest",
+    "EmulatedResponse",
+    "Emulation",
     "Emulator",
     "FakeClock",
+    "FaultMatrix",
     "FileServer",
+    "Form",
+    "Handler",
+    "Harness",
+    "HasNow",
     "Network",
+    "Outgoing",
     "Person",
+    "PluginConformance",
     "Refused",
-    "Reply",
     "RunningClock",
+    "Scene",
     "Served",
     "Specimen",
+    "UnknownWord",
+    "WebhookRequest",
+    "answers",
     "by_content",
+    "completes_hosted_page",
+    "consent_field",
+    "documented",
+    "file_field",
+    "form",
+    "html",
     "is_picture",
+    "json_like",
+    "json_values",
     "make_specimen",
+    "page",
+    "paragraph",
     "read_specimen",
+    "redirect",
+    "reply",
+    "run_exchange",
     "serve",
+    "submit_forms",
+    "text_field",
+    "uploads_documents",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name in __all__:
+        for place in _PLACES:
+            module = import_module(place, __name__)
+            if hasattr(module, name):
+                return globals().setdefault(name, getattr(module, name))
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

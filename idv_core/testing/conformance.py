@@ -13,6 +13,7 @@ Every capability that your adapter has is exercised, by the blocking gateway and
 from __future__ import annotations
 
 import ast
+import difflib
 import json
 import logging
 import sys
@@ -38,6 +39,7 @@ from ..errors import (
 )
 from ..model import Decision, Flow, FlowRef, FlowStatus, Result, Secret, dump, load
 from ..plugin.protocols import (
+    ADAPTER_NAMES,
     CONTRACT_VERSION,
     AdapterProtocol,
     CredentialsProtocol,
@@ -69,7 +71,7 @@ from .doubting import (
     reworded,
     telling,
 )
-from .emulator import Reply
+from .emulator import EmulatedResponse
 from .fuzzing import assert_announced, feed, first_requests, recorded_answers
 from .garbled import UNREADABLE, assert_error_is_read
 from .harness import ACCOUNT, Driver, Finish, Harness, another_person, operations_of
@@ -88,8 +90,6 @@ _FORBIDDEN_IMPORTS = {
     "requests",
     "random",
 }
-# Not imported in production; a folder `testing` is the same.
-_TEST_CODE = ("emulator", "emulation", "hosted", "harness", "evaluate")
 # `finish` may walk through a hosted page with httpx.Client, whose log is the applicant's browser's affair, not ours.
 _APPLICANTS_BROWSER = "httpx"
 _UNUSUAL = (
@@ -147,6 +147,18 @@ class PluginConformance:
             "the plugin's `adapters` must name every class that `create` returns"
         )
 
+    def test_no_name_is_nearly_one_of_the_contract(self, harness: Harness) -> None:
+        """`poling` in place of `polling` would say nothing, and nobody would see it."""
+        for adapter in harness.plugin.adapters:
+            fields = attrs.fields(adapter) if attrs.has(adapter) else ()
+            names = {*dir(adapter), *(field.name for field in fields)}
+            for name in sorted(names - ADAPTER_NAMES):
+                near = difflib.get_close_matches(name, ADAPTER_NAMES - names, n=1, cutoff=0.85)
+                assert name.startswith("_") or not near, (
+                    f"{adapter.__name__}.{name} is nearly {near[0]!r}, which the core looks for: is it meant? "
+                    "If it is not, let the name begin with an underscore"
+                )
+
     def test_says_all_that_the_suite_needs(self, harness: Harness, adapter: Any) -> None:
         needed = {
             "documents": UploadProtocol,
@@ -163,15 +175,19 @@ class PluginConformance:
         assert harness.unknown_words, "Harness.unknown_words: answers that nobody documents"
 
     def test_does_no_io(self, adapter: Any) -> None:
+        """Nor does it import anything of idv-core but the door. Its test code lies in a subpackage `testing`."""
         package = Path(str(sys.modules[type(adapter).__module__.partition(".")[0]].__file__)).parent
         for file in sorted(package.rglob("*.py")):
             place = file.relative_to(package)
-            if _is_test_code(place):
+            if "testing" in place.parts[:-1]:
                 continue
-            for name in _imports(file):
-                root = name.partition(".")[0]
+            for name in _imports(file, Path(package.name) / place):
+                root, *rooms = name.split(".")
                 assert root not in _FORBIDDEN_IMPORTS, f"{place} imports {name}: the core does the I/O"
-                assert not name.startswith("idv_core.engine"), f"{place} imports {name}: that is the core's own"
+                assert root != "idv_core" or rooms == ["plugin"], (
+                    f"{place} imports {name}: a plugin's code imports of idv-core `idv_core.plugin` only"
+                )
+                assert root != package.name or "testing" not in rooms, f"{place} imports its test code, {name}"
 
     # The life of a flow
 
@@ -207,7 +223,7 @@ class PluginConformance:
         assert result.failed_checks()
         assert result.decision is Decision.DECLINED
 
-    def test_evidence_is_what_the_adapter_says_it_can_be(self, harness: Harness, idv: Driver) -> None:
+    def test_results_hold_what_the_adapter_says_they_can(self, harness: Harness, idv: Driver) -> None:
         for number, finish in enumerate((harness.finish, harness.finish_badly)):
             order = another_person(
                 attrs.evolve(harness.order, application_id=f"APP-evidence-{number}"), f"evidence-{number}"
@@ -295,7 +311,7 @@ class PluginConformance:
     @pytest.mark.parametrize("status", _UNUSUAL)
     def test_any_status_is_a_model_or_an_error(self, harness: Harness, idv: Driver, status: int) -> None:
         flow = idv.open(harness.order)
-        harness.emulator.fault("", Reply(status, content=b"<html>", type="text/html"), times=20)
+        harness.emulator.fault("", EmulatedResponse(status, content=b"<html>", type="text/html"), times=20)
         for operation in ("open", "status", "result"):
             _is_understood(partial(_operate, idv, harness, operation, flow))
 
@@ -372,12 +388,12 @@ class PluginConformance:
             made.close()
 
     def test_bad_evidence_stays_bad(self, harness: Harness) -> None:
-        """Nothing that is missing in an answer about bad papers makes an approval of it."""
+        """Nothing that is missing in an answer about bad documents makes an approval of it."""
         for change, name, result in _changed(harness, harness.finish_badly, "stays-bad"):
-            assert not approves(result), f"bad papers are approved when the key {name!r} is {change}"
+            assert not approves(result), f"bad documents are approved when the key {name!r} is {change}"
 
     def test_an_answer_about_somebody_else_never_approves(self, harness: Harness) -> None:
-        """The answers about one person's good papers come when another's flow is asked for."""
+        """The answers about one person's good documents come when another's flow is asked for."""
         good = Replayed(harness, harness.finish, "somebody")
         other = Replayed(harness, harness.finish_badly, "else")
         if approves(good.result) and names(good.answers, good.flow.id):
@@ -519,7 +535,9 @@ class PluginConformance:
             result = idv.result(finished)
             harness.emulator.fault(
                 "",
-                Reply(400, {"error": f"bad {' '.join(harness.personal)}", "message": f"no {harness.personal[:1]}"}),
+                EmulatedResponse(
+                    400, {"error": f"bad {' '.join(harness.personal)}", "message": f"no {harness.personal[:1]}"}
+                ),
                 10,
             )
             with pytest.raises(IdvError) as caught:
@@ -605,14 +623,13 @@ def _setting_secrets(given: Mapping[str, Any]) -> list[str]:
     return [value.reveal() for value in given.values() if isinstance(value, Secret)]
 
 
-def _is_test_code(place: Path) -> bool:
-    """Told by its folder, or at the top of the package by its name."""
-    return place.parts[0] == "testing" or str(place.with_suffix("")) in _TEST_CODE
-
-
-def _imports(file: Path) -> Iterator[str]:
+def _imports(file: Path, place: Path) -> Iterator[str]:
+    """The modules that a file imports; `place` is its path from where packages are."""
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            yield node.module
+        elif isinstance(node, ast.ImportFrom):
+            above = place.parts[: -node.level] if node.level else ()
+            yield ".".join((*above, *filter(None, [node.module])))
+            if node.level and not node.module:
+                yield from (".".join((*above, alias.name)) for alias in node.names)

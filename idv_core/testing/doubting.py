@@ -242,7 +242,7 @@ CHANGES: Mapping[str, Callable[[str], Change]] = {"missing": without, "renamed":
 
 
 def telling(good: Replayed, bad: Replayed, but: Collection[str]) -> tuple[set[str], set[str | bool]]:
-    """The keys, and the words under them, in which answers about good papers differ from those about bad ones."""
+    """The keys, and the words under them, in which answers about good documents differ from those about bad ones."""
     there = {path: value for answer in bad.answers for path, value in leaves(answer)}
     ours = {good.order.application_id, good.order.applicant.reference}
     keys: set[str] = set()

@@ -22,7 +22,7 @@ from .specimens import Person
 
 @attrs.frozen(kw_only=True)
 class Scene:
-    """How to play: `person` is the applicant, `face` whose selfie (or second half of the papers) is handed in.
+    """How to play: `person` is the applicant, `face` whose selfie (or second half of the documents) is handed in.
 
     `put_file` gives a file an address.
     """

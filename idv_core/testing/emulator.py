@@ -1,6 +1,7 @@
-"""The kit that emulators of vendors are built with: calls and replies as values, faults on request, calls going out.
+"""The kit that emulators of vendors are built with: requests and responses as values, faults on request, calls going out.
 
-An emulator is a class with handlers `(Call) -> Reply` over plain state; `Emulator.app` serves them by ASGI.
+An emulator is a class with handlers `(EmulatedRequest) -> EmulatedResponse` over plain state; `Emulator.app` serves them by
+ASGI.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ class HasNow(Protocol):
 
 
 @attrs.frozen(kw_only=True)
-class Call:
+class EmulatedRequest:
     """One call to the emulator. Header names are in lower case; `form` holds texts, and bytes for files."""
 
     method: str
@@ -58,7 +59,7 @@ class Call:
 
 
 @attrs.frozen
-class Reply:
+class EmulatedResponse:
     """What the emulator answers: JSON data, or `text`/`content` with its type."""
 
     status: int = 200
@@ -68,18 +69,18 @@ class Reply:
     type: str = "application/json"
 
 
-def html(text: str, status: int = 200) -> Reply:
-    return Reply(status, content=text.encode(), type="text/html; charset=utf-8")
+def html(text: str, status: int = 200) -> EmulatedResponse:
+    return EmulatedResponse(status, content=text.encode(), type="text/html; charset=utf-8")
 
 
-def redirect(url: str) -> Reply:
-    return Reply(303, headers={"location": url}, content=b"")
+def redirect(url: str) -> EmulatedResponse:
+    return EmulatedResponse(303, headers={"location": url}, content=b"")
 
 
 class Refused(Exception):
     """Raised in a handler to answer with an error."""
 
-    def __init__(self, reply: Reply) -> None:
+    def __init__(self, reply: EmulatedResponse) -> None:
         super().__init__(reply.status)
         self.reply = reply
 
@@ -89,7 +90,7 @@ class Fault:
     """A scripted answer in place of the real one, for the next `times` calls whose `METHOD /path` starts with `match`."""
 
     match: str
-    reply: Reply
+    reply: EmulatedResponse
     times: int = 1
 
 
@@ -101,7 +102,7 @@ class Outgoing:
     send: Callable[[httpx.Client], Outgoing | None]
 
 
-Handler = Callable[[Call], Reply]
+Handler = Callable[[EmulatedRequest], EmulatedResponse]
 
 
 class Emulator:
@@ -128,7 +129,7 @@ class Emulator:
         """Method, Starlette path and handler of each call."""
         raise NotImplementedError
 
-    def fault(self, match: str, reply: Reply, times: int = 1) -> None:
+    def fault(self, match: str, reply: EmulatedResponse, times: int = 1) -> None:
         """Answer the next `times` calls that match with `reply`, without doing anything."""
         self._faults.append(Fault(match, reply, times))
 
@@ -136,7 +137,7 @@ class Emulator:
         """Answer as usual again."""
         self._faults.clear()
 
-    def on_error(self, reply: Reply) -> Reply:
+    def on_error(self, reply: EmulatedResponse) -> EmulatedResponse:
         """A last look at every reply; a place for the variants that a vendor's pages leave open."""
         return reply
 
@@ -190,7 +191,7 @@ class Emulator:
             if found is None:
                 continue
             lists = parse_qs(query, keep_blank_values=True)
-            call = Call(
+            call = EmulatedRequest(
                 method=method,
                 path=path,
                 target=target,
@@ -205,7 +206,7 @@ class Emulator:
             return self._rendered(self._reply(handler, call))
         return 404, {"content-type": "text/plain"}, b"Not Found"
 
-    def _rendered(self, reply: Reply) -> tuple[int, dict[str, str], bytes]:
+    def _rendered(self, reply: EmulatedResponse) -> tuple[int, dict[str, str], bytes]:
         headers = {"date": format_datetime(self.clock.now(), usegmt=True), **reply.headers}
         if reply.status == 204:
             return 204, headers, b""
@@ -220,7 +221,7 @@ class Emulator:
 
         return endpoint
 
-    def _reply(self, handler: Handler, call: Call) -> Reply:
+    def _reply(self, handler: Handler, call: EmulatedRequest) -> EmulatedResponse:
         with self._lock:
             self.calls.append(f"{call.method} {call.path}")
             for fault in self._faults:
@@ -252,7 +253,7 @@ def _form(content_type: str, body: bytes) -> dict[str, str | bytes]:
     return form
 
 
-async def _call(request: StarletteRequest) -> Call:
+async def _call(request: StarletteRequest) -> EmulatedRequest:
     body = await request.body()
     form: dict[str, str | bytes] = {}
     if request.headers.get("content-type", "").startswith(("multipart/form-data", "application/x-www-form-urlencoded")):
@@ -261,7 +262,7 @@ async def _call(request: StarletteRequest) -> Call:
                 form[name] = await value.read() if isinstance(value, UploadFile) else value
     raw_path = request.scope.get("raw_path", request.url.path.encode()).decode().split("?")[0]
     query = request.scope["query_string"].decode()
-    return Call(
+    return EmulatedRequest(
         method=request.method,
         path=request.url.path,
         target=f"{raw_path}?{query}" if query else raw_path,

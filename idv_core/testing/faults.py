@@ -3,7 +3,7 @@
 The faults happen on real sockets, and no outcome depends on how fast the machine is: only a call that will not be answered
 has a short time-out, and the vendor has acted before it is looked at. Each cell opens a flow of its own, breaks one call of
 one operation, then does what the error advises, as a platform would; two things must never happen: a flow opened twice, and
-an approval that the evidence does not bear (all papers in the matrix are bad).
+an approval that the evidence does not bear (all documents in the matrix are bad).
 """
 
 from __future__ import annotations
@@ -353,7 +353,7 @@ class FaultMatrix:
             self._quietly(lambda: idv.open(self._order()))
 
     def _prepared(self, idv: Driver, server: FaultServer, operation: str) -> tuple[FlowOrder, Flow | None]:
-        """A flow that has come so far that the operation makes sense, with bad papers where it has any."""
+        """A flow that has come so far that the operation makes sense, with bad documents where it has any."""
         harness, order = self._harness, self._order()
         match operation:
             case "open" | "provision":

@@ -16,7 +16,7 @@ from ..engine.pipeline import perform
 from ..errors import IdvError, PluginError
 from ..model import CheckOutcome, Flow, Result, Secret, dump
 from ..plugin.http import Exchange, NotAccepted, Request, Response
-from ..plugin.protocols import Evidence
+from ..plugin.protocols import ResultCapabilitiesProtocol, status_of
 from ..policy import evaluate
 from .harness import ACCOUNT, Driver, Harness, operations_of
 
@@ -80,7 +80,7 @@ def _starts(driver: Driver, harness: Harness) -> dict[str, Callable[[], Any]]:
     )
     return {
         "open": lambda: adapter.open_flow(attrs.evolve(harness.order, urls=urls)),
-        "status": lambda: adapter.status(flow),
+        "status": lambda: status_of(adapter, flow),
         "result": lambda: adapter.result(flow),
         "upload": lambda: adapter.upload(flow, documents),
         "submit": lambda: adapter.submit(flow),
@@ -90,17 +90,19 @@ def _starts(driver: Driver, harness: Harness) -> dict[str, Callable[[], Any]]:
 
 
 def assert_announced(adapter: Any, result: Result) -> None:
-    """A result holds nothing that `evidence` of its adapter rules out."""
-    evidence: Evidence | None = getattr(adapter, "evidence", None)
-    if evidence is None:
+    """A result holds nothing that `result_capabilities` of its adapter rules out."""
+    if not isinstance(adapter, ResultCapabilitiesProtocol):
         return
+    able = adapter.result_capabilities
     for check in result.checks:
         if check.outcome is CheckOutcome.PASSED:
-            assert check.kind in evidence.checks, f"{check.kind} passed, but evidence.checks does not have it"
+            assert check.kind in able.checks, f"{check.kind} passed, but result_capabilities.checks does not have it"
         if check.score is not None:
-            assert check.kind in evidence.scored, f"{check.kind} has a score, but evidence.scored does not have it"
-    assert evidence.documents or not result.documents, "there are documents, but evidence.documents is false"
-    assert evidence.verdict or result.verdict is None, "there is a verdict, but evidence.verdict is false"
+            assert check.kind in able.scored, (
+                f"{check.kind} has a score, but result_capabilities.scored does not have it"
+            )
+    assert able.documents or not result.documents, "there are documents, but result_capabilities.documents is false"
+    assert able.verdict or result.verdict is None, "there is a verdict, but result_capabilities.verdict is false"
 
 
 def _answered(steps: Steps[Any], answers: list[Response], sent: list[Send]) -> Any:

@@ -30,7 +30,7 @@ from ..registry import registry_of
 from ..webhooks.receiver import WebhookRequest
 from .applicant import Form, submit_forms
 from .clock import FakeClock
-from .emulator import Emulator, Reply
+from .emulator import EmulatedResponse, Emulator
 from .platform import Network
 
 T = TypeVar("T")
@@ -45,7 +45,7 @@ class DocumentedError:
 
     operation: str
     match: str
-    reply: Reply
+    reply: EmulatedResponse
     error: type[VendorError]
 
 
@@ -60,7 +60,10 @@ USUAL: Mapping[int, type[VendorError]] = {
 
 
 def documented(
-    operation: str, match: str, reply: Callable[[int], Reply], errors: Mapping[int, type[VendorError]] = USUAL
+    operation: str,
+    match: str,
+    reply: Callable[[int], EmulatedResponse],
+    errors: Mapping[int, type[VendorError]] = USUAL,
 ) -> tuple[DocumentedError, ...]:
     """A table of errors by HTTP status, of one call; `reply` makes the vendor's answer of that status."""
     return tuple(DocumentedError(operation, match, reply(status), error) for status, error in errors.items())
@@ -71,12 +74,12 @@ class UnknownWord:
     """An answer with a word that no page has, or with something missing. It must never lead to an approval."""
 
     match: str
-    reply: Callable[[Flow], Reply]
+    reply: Callable[[Flow], EmulatedResponse]
 
 
-def answers(data: Any) -> Callable[[Flow], Reply]:
+def answers(data: Any) -> Callable[[Flow], EmulatedResponse]:
     """The same 200 whatever the flow is."""
-    return lambda _: Reply(200, data)
+    return lambda _: EmulatedResponse(200, data)
 
 
 Finish: TypeAlias = "Callable[[Driver, Flow], Flow]"

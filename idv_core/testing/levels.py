@@ -11,7 +11,8 @@ import io
 import logging
 import os
 import tempfile
-from collections.abc import Iterable
+import traceback
+from collections.abc import Callable, Iterable
 from enum import StrEnum
 from importlib import metadata
 from pathlib import Path
@@ -22,7 +23,7 @@ import pytest
 
 from ..errors import PluginError
 from ..model.validation import as_tuple
-from ..plugin.protocols import RecoverProtocol
+from ..plugin.protocols import RecoverProtocol, ResultCapabilitiesProtocol
 from ..plugin.spec import Plugin
 from ..registry import Found, discover
 from .clock import FakeClock, RunningClock
@@ -39,7 +40,7 @@ class Level(StrEnum):
 
 @attrs.frozen(kw_only=True)
 class Grade:
-    """One point: whether it is met, by which evidence, or what remains to be done.
+    """One point: whether it is met, by what, or what remains to be done.
 
     What a plugin does not offer is no fault of it, and no merit: `offered` is false, and the point counts neither way.
     """
@@ -47,7 +48,7 @@ class Grade:
     level: Level
     point: str
     met: bool
-    evidence: str
+    detail: str
     offered: bool = True
 
 
@@ -74,7 +75,12 @@ _BY_TESTS: tuple[tuple[Level, str, tuple[str, ...]], ...] = (
     (
         Level.BRONZE,
         "keeps the contract",
-        ("test_implements_the_contract", "test_says_all_that_the_suite_needs", "test_does_no_io"),
+        (
+            "test_implements_the_contract",
+            "test_no_name_is_nearly_one_of_the_contract",
+            "test_says_all_that_the_suite_needs",
+            "test_does_no_io",
+        ),
     ),
     (
         Level.BRONZE,
@@ -144,6 +150,12 @@ _BY_TESTS: tuple[tuple[Level, str, tuple[str, ...]], ...] = (
         ),
     ),
 )
+_RECOVERS = "clears up an opening that was never answered"
+_ERROR_TABLE = "has the whole error table"
+_CAPABILITIES = "says what its results can hold"
+_FAULTS = "withstands faults"
+_SDK_CHECK = "emulator judged by an independent client"
+_PAGE = "its page says what is covered and what is assumed"
 _MODULE = """
 import pytest
 from idv_core.testing.conformance import PluginConformance
@@ -161,30 +173,60 @@ def harness_of(name: str, clock: FakeClock) -> Harness:
     """The harness that an installed plugin names. Raises PluginError if it names none."""
     plugin = discover().plugin(name)
     if plugin.harness is None:
-        raise PluginError(f"plugin {name!r} has no harness: name one in Plugin(harness='idv_{name}.harness:harness')")
+        raise _no_harness(name)
     module, _, function = plugin.harness.partition(":")
     made: Harness = getattr(importlib.import_module(module), function)(clock)
     return made
 
 
+def _no_harness(name: str) -> PluginError:
+    module = f"idv_{name.replace('-', '_')}"
+    return PluginError(
+        f"plugin {name!r} has no harness: name one in Plugin(harness='{module}.testing.harness:harness')"
+    )
+
+
 def check_plugin(name: str) -> Report:
-    """Grade an installed plugin: run the suite, look at its harness, break its calls. Takes about a minute."""
+    """Grade an installed plugin: run the suite, look at its harness, break its calls. Takes about a minute.
+
+    Every point is graded whatever else is broken: one that breaks off is not met and says why. Raises PluginError where
+    there is no such plugin, or where it names no harness.
+    """
     found = discover()
     plugin = found.plugin(name)
-    harness = harness_of(name, FakeClock())
-    adapter = plugin.create(_settings(plugin, harness))
+    if plugin.harness is None:
+        raise _no_harness(name)
     outcomes = _run_suite(name)
+
+    def harness() -> Harness:
+        return harness_of(name, FakeClock())
+
+    def adapter(harness: Harness) -> Any:
+        return plugin.create(_settings(plugin, harness))
+
     grades = [_by_tests(level, point, tests, outcomes) for level, point, tests in _BY_TESTS]
     grades += [
-        _recovery(harness, adapter, outcomes),
-        _error_table(harness),
-        _evidence(adapter, outcomes),
-        _faults(name),
-        _judge(harness),
-        _page(found.found[name]),
+        _graded(Level.SILVER, _RECOVERS, lambda: _recovery(made := harness(), adapter(made), outcomes)),
+        _graded(Level.SILVER, _ERROR_TABLE, lambda: _error_table(harness())),
+        _graded(Level.SILVER, _CAPABILITIES, lambda: _result_capabilities(adapter(harness()), outcomes)),
+        _graded(Level.GOLD, _FAULTS, lambda: _faults(name)),
+        _graded(Level.GOLD, _SDK_CHECK, lambda: _sdk_check(harness())),
+        _graded(Level.GOLD, _PAGE, lambda: _page(found.found[name])),
     ]
     order = list(Level)
     return Report(plugin=name, grades=sorted(grades, key=lambda grade: order.index(grade.level)))
+
+
+def _graded(level: Level, point: str, grade: Callable[[], Grade]) -> Grade:
+    """The grade, or that it broke off and where."""
+    try:
+        return grade()
+    except Exception as error:
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        what = f"it broke off: {type(error).__name__}: {error}"[:160]
+        return Grade(
+            level=level, point=point, met=False, detail=f"{what} (at {Path(place.filename).name}:{place.lineno})"
+        )
 
 
 def _settings(plugin: Plugin, harness: Harness) -> Any:
@@ -226,50 +268,52 @@ def _run_suite(name: str) -> _Outcomes:
 def _by_tests(level: Level, point: str, tests: Iterable[str], outcomes: _Outcomes) -> Grade:
     for test in tests:
         if test in outcomes.failed:
-            return Grade(level=level, point=point, met=False, evidence=f"{test}: {outcomes.failed[test]}")
+            return Grade(level=level, point=point, met=False, detail=f"{test}: {outcomes.failed[test]}")
         if test not in outcomes.passed and test not in outcomes.skipped:
-            return Grade(level=level, point=point, met=False, evidence=f"{test} did not run")
+            return Grade(level=level, point=point, met=False, detail=f"{test} did not run")
     count = sum(outcomes.passed.get(test, 0) for test in tests)
     skipped = [outcomes.skipped[test] for test in tests if test not in outcomes.passed]
     told = [f"{count} tests passed"] * bool(count) + list(dict.fromkeys(skipped))
-    return Grade(level=level, point=point, met=bool(count), offered=bool(count), evidence="; ".join(told))
+    return Grade(level=level, point=point, met=bool(count), offered=bool(count), detail="; ".join(told))
 
 
 def _recovery(harness: Harness, adapter: Any, outcomes: _Outcomes) -> Grade:
-    point = "clears up an opening that was never answered"
+    point = _RECOVERS
     if isinstance(adapter, RecoverProtocol):
         return _by_tests(Level.SILVER, point, ("test_an_opening_without_an_answer_is_cleared_up",), outcomes)
     why = harness.no_recovery
-    evidence = (
+    detail = (
         f"the vendor has no way: {why}" if why else "write recover(), or say in Harness.no_recovery why there is no way"
     )
-    return Grade(level=Level.SILVER, point=point, met=bool(why), evidence=evidence)
+    return Grade(level=Level.SILVER, point=point, met=bool(why), detail=detail)
 
 
 def _error_table(harness: Harness) -> Grade:
     told = {documented.error for documented in harness.errors if documented.operation == "open"}
     missing = [error.__name__ for error in USUAL.values() if error not in told]
-    evidence = (
+    detail = (
         f"Harness.errors lacks, for open: {', '.join(missing)}"
         if missing
         else f"{len(harness.errors)} documented errors"
     )
-    return Grade(level=Level.SILVER, point="has the whole error table", met=not missing, evidence=evidence)
+    return Grade(level=Level.SILVER, point=_ERROR_TABLE, met=not missing, detail=detail)
 
 
-def _evidence(adapter: Any, outcomes: _Outcomes) -> Grade:
-    point = "says what its evidence can be"
-    if getattr(adapter, "evidence", None) is None:
-        return Grade(level=Level.SILVER, point=point, met=False, evidence="give the adapter an attribute evidence")
-    return _by_tests(Level.SILVER, point, ("test_evidence_is_what_the_adapter_says_it_can_be",), outcomes)
+def _result_capabilities(adapter: Any, outcomes: _Outcomes) -> Grade:
+    point = _CAPABILITIES
+    if not isinstance(adapter, ResultCapabilitiesProtocol):
+        return Grade(
+            level=Level.SILVER, point=point, met=False, detail="give the adapter an attribute result_capabilities"
+        )
+    return _by_tests(Level.SILVER, point, ("test_results_hold_what_the_adapter_says_they_can",), outcomes)
 
 
 def _faults(name: str) -> Grade:
-    point = "withstands faults"
+    point = _FAULTS
     harness = harness_of(name, RunningClock())
     if harness.opened is None:
         return Grade(
-            level=Level.GOLD, point=point, met=False, evidence="give Harness.opened: flows that there are for an order"
+            level=Level.GOLD, point=point, met=False, detail="give Harness.opened: flows that there are for an order"
         )
     log = logging.getLogger("idv_core")
     before = log.level
@@ -277,40 +321,40 @@ def _faults(name: str) -> Grade:
     try:
         cells = list(FaultMatrix(harness).run(first_calls=True))
     except AssertionError as error:
-        return Grade(level=Level.GOLD, point=point, met=False, evidence=f"the matrix cannot begin: {str(error)[:160]}")
+        return Grade(level=Level.GOLD, point=point, met=False, detail=f"the matrix cannot begin: {str(error)[:160]}")
     finally:
         log.setLevel(before)
     twice = sum(cell.opened_twice for cell in cells)
     wrong = sum(cell.wrongly_approved for cell in cells)
-    evidence = f"{len(cells)} cells, opened twice {twice}, wrong approvals {wrong}"
-    return Grade(level=Level.GOLD, point=point, met=not twice and not wrong, evidence=evidence)
+    detail = f"{len(cells)} cells, opened twice {twice}, wrong approvals {wrong}"
+    return Grade(level=Level.GOLD, point=point, met=not twice and not wrong, detail=detail)
 
 
-def _judge(harness: Harness) -> Grade:
-    point = "emulator judged by an independent client"
+def _sdk_check(harness: Harness) -> Grade:
+    point = _SDK_CHECK
     if harness.sdk_check is None:
-        evidence = "give Harness.sdk_check: the vendor's own client drives the emulator"
-        return Grade(level=Level.GOLD, point=point, met=False, evidence=evidence)
+        detail = "give Harness.sdk_check: the vendor's own client drives the emulator"
+        return Grade(level=Level.GOLD, point=point, met=False, detail=detail)
     try:
-        return Grade(level=Level.GOLD, point=point, met=True, evidence=harness.sdk_check())
+        return Grade(level=Level.GOLD, point=point, met=True, detail=harness.sdk_check())
     except ModuleNotFoundError as error:
-        return Grade(level=Level.GOLD, point=point, met=False, evidence=f"install {error.name} to be judged by it")
+        return Grade(level=Level.GOLD, point=point, met=False, detail=f"install {error.name} to be judged by it")
     except AssertionError as error:
-        return Grade(level=Level.GOLD, point=point, met=False, evidence=f"the evaluate says: {str(error)[:160]}")
+        return Grade(level=Level.GOLD, point=point, met=False, detail=f"the check says: {str(error)[:160]}")
 
 
 def _page(found: Found) -> Grade:
-    point = "its page says what is covered and what is assumed"
+    point = _PAGE
     about: Any = metadata.metadata(found.distribution) if found.version else {}
     readme = str(about.get("Description") or (about.get_payload() if found.version else ""))
     heads = [line for line in readme.splitlines() if line.startswith("|") and "covered" in line]
     met = bool(heads) and "assumed" in readme
-    evidence = (
+    detail = (
         "its README has the table"
         if met
         else "give the README a table with a column 'covered', and name what is assumed"
     )
-    return Grade(level=Level.GOLD, point=point, met=met, evidence=evidence)
+    return Grade(level=Level.GOLD, point=point, met=met, detail=detail)
 
 
 def as_page(reports: Iterable[Report]) -> str:
@@ -328,5 +372,5 @@ def as_page(reports: Iterable[Report]) -> str:
 
 def _told(grade: Grade) -> str:
     if not grade.offered:
-        return grade.evidence
-    return f"yes: {grade.evidence}" if grade.met else f"**no**: {grade.evidence}"
+        return grade.detail
+    return f"yes: {grade.detail}" if grade.met else f"**no**: {grade.detail}"

@@ -1,6 +1,6 @@
 """Atlas (India) for idv-core: documents by URL, extraction, cross-checks. Four API families, one setting between them."""
 
-from idv_core.plugin.spec import Plugin, hookimpl
+from idv_core.plugin import Plugin, hookimpl
 
 from .account import AddressMatch, AtlasAccount
 from .batch import AtlasBatch

@@ -9,20 +9,30 @@ from typing import Any
 
 import attrs
 
-from idv_core.errors import (
+from idv_core.plugin import (
     DuplicateFlow,
+    Exchange,
     FlowNotFound,
+    FlowOrder,
+    Grant,
     InvalidOrder,
     PermissionDenied,
+    Polling,
+    Reason,
     Refusal,
+    Request,
+    Response,
+    ResultCapabilities,
+    Score,
+    Secret,
     UnexpectedResponse,
     VendorUnavailable,
+    Webhook,
+    WebhookEvent,
     WebhookRejected,
+    structure,
+    text_fault,
 )
-from idv_core.model import FlowOrder, Reason, Score, Secret
-from idv_core.model.validation import text_fault
-from idv_core.plugin.http import Exchange, Request, Response, structure
-from idv_core.plugin.protocols import Evidence, Grant, Polling, Webhook, WebhookEvent
 
 from .payloads import AddressesMatched, FlowCreated, TokenGranted
 from .settings import AtlasSettings
@@ -49,7 +59,7 @@ class AtlasAccount:
 
     settings: AtlasSettings
     # documents are read, not judged: what comes of them are errors
-    evidence = Evidence(checks=(), documents=True, verdict=False)
+    result_capabilities = ResultCapabilities(checks=(), documents=True, verdict=False)
     polling = Polling(first=timedelta(seconds=5), ceiling=timedelta(seconds=10))
     webhook_purposes = ("auth", "results", "chat")
 

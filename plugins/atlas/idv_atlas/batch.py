@@ -13,10 +13,22 @@ from typing import Any
 
 import attrs
 
-from idv_core.errors import InvalidOrder, UnexpectedResponse
-from idv_core.model import Deferred, Document, Flow, FlowOrder, FlowStatus, Reason, Result, Upload
-from idv_core.model.validation import text_fault
-from idv_core.plugin.http import Exchange, Request, structure
+from idv_core.plugin import (
+    Deferred,
+    Document,
+    Exchange,
+    Flow,
+    FlowOrder,
+    FlowStatus,
+    InvalidOrder,
+    Reason,
+    Request,
+    Result,
+    UnexpectedResponse,
+    Upload,
+    structure,
+    text_fault,
+)
 
 from .account import AtlasAccount, check_id, same_case
 from .mapping import answer_doubts, read_documents, read_id

@@ -9,7 +9,8 @@ from typing import Any
 
 import attrs
 
-from idv_core.model import (
+from idv_core.plugin import (
+    ADDRESSES,
     Address,
     Check,
     CheckKind,
@@ -23,10 +24,10 @@ from idv_core.model import (
     Reason,
     Score,
     Secret,
+    is_aadhaar_name,
+    masked_aadhaar,
+    read_field,
 )
-from idv_core.model.fields import ADDRESSES
-from idv_core.model.national_numbers import is_aadhaar_name, masked_aadhaar
-from idv_core.plugin.fields import read_field
 
 from .claims import Claim, read_claims
 from .masking import is_number_name, mask, masked, speaks_of_aadhaar

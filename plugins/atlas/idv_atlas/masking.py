@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from idv_core.model.national_numbers import is_aadhaar_name, mask_aadhaar_in, masked_aadhaar
-from idv_core.model.public import without_secrets
+from idv_core.plugin import is_aadhaar_name, mask_aadhaar_in, masked_aadhaar, without_secrets
 
 from .words import parts
 

@@ -11,9 +11,23 @@ from typing import Any
 
 import attrs
 
-from idv_core.errors import DuplicateFlow, InvalidOrder, UnexpectedResponse
-from idv_core.model import Applicant, CheckOutcome, Deferred, Document, Flow, FlowOrder, FlowStatus, Reason, Result
-from idv_core.plugin.http import Exchange, Request, structure
+from idv_core.plugin import (
+    Applicant,
+    CheckOutcome,
+    Deferred,
+    Document,
+    DuplicateFlow,
+    Exchange,
+    Flow,
+    FlowOrder,
+    FlowStatus,
+    InvalidOrder,
+    Reason,
+    Request,
+    Result,
+    UnexpectedResponse,
+    structure,
+)
 
 from .account import AtlasAccount, check_id, opened_id, options_of, same_case, unnamed
 from .claims import is_good_word

@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeAlias
 
 import attrs
 
-from idv_core.model.national_numbers import masked_aadhaar
+from idv_core.plugin import masked_aadhaar
 
 from .words import parts
 

@@ -6,8 +6,7 @@ from enum import StrEnum
 
 import attrs
 
-from idv_core.model import Secret
-from idv_core.model.validation import is_base_url, is_text, without_slash
+from idv_core.plugin import Secret, is_base_url, is_text, without_slash
 
 
 class Family(StrEnum):

@@ -5,9 +5,17 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
-from idv_core.errors import InvalidOrder, UnexpectedResponse
-from idv_core.model import Document, Flow, FlowStatus, Reason, Upload
-from idv_core.plugin.http import Response, structure
+from idv_core.plugin import (
+    Document,
+    Flow,
+    FlowStatus,
+    InvalidOrder,
+    Reason,
+    Response,
+    UnexpectedResponse,
+    Upload,
+    structure,
+)
 
 from .payloads import BatchTaken, FileTaken
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any, Literal
 
-from idv_core.plugin.dates import document_dates, means_expiry, means_issue
+from idv_core.plugin import document_dates, means_expiry, means_issue
 
 from .words import parts
 

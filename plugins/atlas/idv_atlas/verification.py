@@ -6,10 +6,20 @@ from typing import Any
 
 import attrs
 
-from idv_core.errors import InvalidOrder
-from idv_core.model import CheckKind, Deferred, Document, Flow, FlowOrder, FlowStatus, Result
-from idv_core.plugin.http import Exchange, Request, structure
-from idv_core.plugin.protocols import Evidence
+from idv_core.plugin import (
+    CheckKind,
+    Deferred,
+    Document,
+    Exchange,
+    Flow,
+    FlowOrder,
+    FlowStatus,
+    InvalidOrder,
+    Request,
+    Result,
+    ResultCapabilities,
+    structure,
+)
 
 from .account import AtlasAccount, check_id, opened_id, options_of, same_case, unnamed
 from .mapping import answer_doubts, read_cross_checks, read_documents, read_id, read_master_status
@@ -22,7 +32,9 @@ from .uploads import file_urls, knows_uploads, read_uploads, refuse_twice, uploa
 class AtlasVerification(AtlasAccount):
     """Family `verification`."""
 
-    evidence = Evidence(checks={CheckKind.CROSS_CHECK}, scored={CheckKind.CROSS_CHECK}, documents=True, verdict=False)
+    result_capabilities = ResultCapabilities(
+        checks={CheckKind.CROSS_CHECK}, scored={CheckKind.CROSS_CHECK}, documents=True, verdict=False
+    )
 
     def _path(self, call: str) -> str:
         return f"/{self.settings.api_version}/verification/{call}"

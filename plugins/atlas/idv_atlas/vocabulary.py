@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from idv_core.errors import InvalidOrder
-from idv_core.model import DocumentType, FieldName
-from idv_core.model.check_names import OTHER
+from idv_core.plugin import OTHER, DocumentType, FieldName, InvalidOrder
 
 TYPES = {
     "AADHAAR": DocumentType.NATIONAL_NUMBER_CARD,

@@ -40,7 +40,7 @@ from idv_core import (
     load,
 )
 from idv_core.registry import registry_of
-from idv_core.testing import FakeClock, Network, Reply, make_specimen
+from idv_core.testing import EmulatedResponse, FakeClock, Network, make_specimen
 from idv_core.testing.exchange import reply, run_exchange
 from idv_core.webhooks import Received, WebhookApp, WebhookRequest
 
@@ -552,7 +552,9 @@ class TestAddresses:
                 lambda atlas: atlas.match_addresses("A", self.source, ["x"])
             )
         emulator.fault(
-            "POST /v1/address", Reply(503, {"error_code": "503", "error_message": "Service Unavailable: down"}), times=9
+            "POST /v1/address",
+            EmulatedResponse(503, {"error_code": "503", "error_message": "Service Unavailable: down"}),
+            times=9,
         )
         with pytest.raises(VendorUnavailable) as caught:
             idv.vendor(lambda atlas: atlas.match_addresses("A", self.source, ["x street"]))

@@ -1,6 +1,6 @@
 """Onfido for idv-core: workflow runs on a hosted page or in your app, or documents and photos by API; reports as checks."""
 
-from idv_core.plugin.spec import Plugin, hookimpl
+from idv_core.plugin import Plugin, hookimpl
 
 from .account import OnfidoAccount
 from .checks import OnfidoChecks

@@ -11,11 +11,21 @@ from typing import Any
 
 import attrs
 
-from idv_core.errors import InvalidOrder, Refusal, UnexpectedResponse, WebhookRejected
-from idv_core.model import Flow, FlowOrder, Secret
-from idv_core.model.countries import ALPHA_3
-from idv_core.plugin.http import Exchange, Request, Response
-from idv_core.plugin.protocols import Webhook, WebhookEvent
+from idv_core.plugin import (
+    ALPHA_3,
+    Exchange,
+    Flow,
+    FlowOrder,
+    InvalidOrder,
+    Refusal,
+    Request,
+    Response,
+    Secret,
+    UnexpectedResponse,
+    Webhook,
+    WebhookEvent,
+    WebhookRejected,
+)
 
 from .mapping import as_object, as_text
 from .names import is_same_name, names_of

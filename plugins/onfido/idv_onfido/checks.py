@@ -8,26 +8,35 @@ from typing import Any
 
 import attrs
 
-from idv_core.errors import InvalidOrder, UnexpectedResponse
-from idv_core.model import (
+from idv_core.plugin import (
+    ALPHA_3,
+    JPEG,
+    PDF,
+    PNG,
     Check,
     CheckKind,
     CheckOutcome,
     Document,
+    Exchange,
+    FilePart,
     Flow,
     FlowOrder,
     FlowStatus,
+    InvalidOrder,
+    NotAccepted,
+    Polling,
     Reason,
+    Request,
+    Response,
     Result,
+    ResultCapabilities,
+    UnexpectedResponse,
     Upload,
     UploadKind,
     VendorVerdict,
+    failures_in,
+    picture_type,
 )
-from idv_core.model.countries import ALPHA_3
-from idv_core.plugin.failures import failures_in
-from idv_core.plugin.http import Exchange, FilePart, NotAccepted, Request, Response
-from idv_core.plugin.pictures import JPEG, PDF, PNG, picture_type
-from idv_core.plugin.protocols import Evidence, Polling
 
 from .account import Created, OnfidoAccount, id_of, moment, new_id
 from .mapping import KINDS, SCORED, SENT_TYPES, Report, as_object, as_text, public, read_reports
@@ -77,7 +86,7 @@ class OnfidoChecks(OnfidoAccount):
     """Family `checks`. There is no `recover`: an applicant carries nothing of ours by which it could be found."""
 
     polling = Polling(first=timedelta(seconds=10), ceiling=timedelta(minutes=5))
-    evidence = Evidence(checks=KINDS, scored=SCORED, documents=True, verdict=True)
+    result_capabilities = ResultCapabilities(checks=KINDS, scored=SCORED, documents=True, verdict=True)
     accepts = {UploadKind.DOCUMENT: frozenset({JPEG, PNG, PDF}), UploadKind.SELFIE: frozenset({JPEG, PNG})}  # noqa: RUF012
 
     def open_flow(self, order: FlowOrder) -> Exchange[Flow]:

@@ -8,14 +8,27 @@ from typing import Any
 
 import attrs
 
-from idv_core.model import Check, CheckKind, CheckOutcome, DocumentEvidence, DocumentType, FieldName, Score
-from idv_core.model.check_names import OTHER
-from idv_core.model.countries import alpha_2
-from idv_core.model.fields import Address, ExtractedField
-from idv_core.model.public import without_secrets
-from idv_core.plugin.dates import Meaning, dates_under, document_dates, means_expiry, means_issue
-from idv_core.plugin.failures import failures_in
-from idv_core.plugin.fields import read_field
+from idv_core.plugin import (
+    OTHER,
+    Address,
+    Check,
+    CheckKind,
+    CheckOutcome,
+    DocumentEvidence,
+    DocumentType,
+    ExtractedField,
+    FieldName,
+    Meaning,
+    Score,
+    alpha_2,
+    dates_under,
+    document_dates,
+    failures_in,
+    means_expiry,
+    means_issue,
+    read_field,
+    without_secrets,
+)
 
 _KINDS = {
     "document": (CheckKind.DOCUMENT, "authenticity"),

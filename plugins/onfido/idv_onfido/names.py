@@ -7,8 +7,7 @@ import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
-from idv_core.errors import InvalidOrder
-from idv_core.model import Applicant
+from idv_core.plugin import Applicant, InvalidOrder
 
 # `^[^!#$%*=<>;{}"]*$` (API v3.6, applicant object)
 _FORBIDDEN = frozenset('!#$%*=<>;{}"')

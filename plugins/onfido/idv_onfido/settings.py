@@ -8,8 +8,7 @@ from typing import Any
 
 import attrs
 
-from idv_core.model import Secret
-from idv_core.model.validation import as_secrets, as_tuple, is_base_url, without_slash
+from idv_core.plugin import Secret, as_secrets, as_tuple, is_base_url, without_slash
 
 
 class Region(StrEnum):

@@ -10,23 +10,30 @@ from typing import Any
 
 import attrs
 
-from idv_core.errors import DuplicateFlow, FlowNotFound, InvalidOrder, UnexpectedResponse
-from idv_core.model import (
+from idv_core.plugin import (
     CheckOutcome,
+    DuplicateFlow,
+    Exchange,
     Flow,
+    FlowNotFound,
     FlowOrder,
     FlowStatus,
+    InvalidOrder,
     Link,
+    Polling,
     Reason,
+    Request,
+    Response,
     Result,
+    ResultCapabilities,
     Secret,
+    UnexpectedResponse,
     VendorVerdict,
+    failures_in,
+    structure,
     subject_of,
+    trusted_link,
 )
-from idv_core.plugin.failures import failures_in
-from idv_core.plugin.http import Exchange, Request, Response, structure
-from idv_core.plugin.links import trusted_link
-from idv_core.plugin.protocols import Evidence, Polling
 
 from .account import OnfidoAccount, id_of, is_same_id, moment, new_id
 from .mapping import (
@@ -112,7 +119,7 @@ class OnfidoWorkflows(OnfidoAccount):
     """Family `workflows`."""
 
     polling = Polling(first=timedelta(seconds=5), ceiling=timedelta(minutes=2))
-    evidence = Evidence(checks=KINDS, scored=SCORED, documents=True, verdict=True)
+    result_capabilities = ResultCapabilities(checks=KINDS, scored=SCORED, documents=True, verdict=True)
 
     def open_flow(self, order: FlowOrder) -> Exchange[Flow]:
         """The run of this order that is under way, if there is one; else a new one."""

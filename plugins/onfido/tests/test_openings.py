@@ -35,7 +35,7 @@ from idv_core import (
 )
 from idv_core.errors import IdvError
 from idv_core.registry import registry_of
-from idv_core.testing import FakeClock, Network, Reply
+from idv_core.testing import EmulatedResponse, FakeClock, Network
 from idv_core.testing.applicant import submit_forms
 from idv_core.testing.exchange import reply, run_exchange
 from idv_core.testing.strategies import json_like
@@ -143,7 +143,7 @@ class TestOpeningAgain:
     ) -> None:
         connect().open(order())
         for call in (lambda idv: idv.open(order()), lambda idv: idv.recover(order())):
-            emulator.fault(path, Reply(status, content=b"<h1>Not found</h1>", type="text/html"), times=1)
+            emulator.fault(path, EmulatedResponse(status, content=b"<h1>Not found</h1>", type="text/html"), times=1)
             with pytest.raises(UnexpectedResponse):
                 call(connect())
         assert len(emulator.runs) == 1

@@ -31,7 +31,7 @@ from idv_core import (
     Webhooks,
 )
 from idv_core.registry import registry_of
-from idv_core.testing import FakeClock, Person, Reply, make_specimen
+from idv_core.testing import EmulatedResponse, FakeClock, Person, make_specimen
 from idv_core.testing.applicant import submit_forms
 from idv_core.testing.asgi import Served, serve
 from idv_core.webhooks import WebhookRequest
@@ -188,7 +188,9 @@ class TestWorkflowRuns:
     ) -> None:
         flow = walked(idv, clock, ANA)
         task = next(t for t in served[0].runs[flow.id].tasks if t["task_def_id"] == "document_check")
-        served[0].fault(f"GET /v3.6/workflow_runs/{flow.id}/tasks/{task['id']}", Reply(200, {**task, **changed}))
+        served[0].fault(
+            f"GET /v3.6/workflow_runs/{flow.id}/tasks/{task['id']}", EmulatedResponse(200, {**task, **changed})
+        )
         if said is None:
             assert idv.result(flow).decision is Decision.APPROVED
         else:
@@ -235,7 +237,7 @@ class TestWorkflowRuns:
     def test_recover_trusts_no_filter(self, sdk: Any, idv: Gateway, served: Any) -> None:
         """If the vendor did not know the filter, the runs listed would be anybody's, and ours perhaps not among them."""
         other = begin(sdk, tags=["application:OTHER"]).model_dump(mode="json")
-        served[0].fault("GET /v3.6/workflow_runs", Reply(200, [other]))
+        served[0].fault("GET /v3.6/workflow_runs", EmulatedResponse(200, [other]))
         with pytest.raises(UnexpectedResponse, match="not those of the tag"):
             idv.recover(order(), account="onfido")
 
@@ -293,7 +295,7 @@ class TestChecks:
     def test_what_else_is_wrong_with_a_photo_is_an_error(self, by_api: Gateway, served: Any) -> None:
         flow = by_api.open(order())
         error = {"type": "validation_error", "message": "no", "fields": {"file": ["too small"]}}
-        served[0].fault("POST /v3.6/live_photos", Reply(422, {"error": error}))
+        served[0].fault("POST /v3.6/live_photos", EmulatedResponse(422, {"error": error}))
         with pytest.raises(InvalidOrder) as caught:
             by_api.upload(flow, papers(ANA)[1:])
         assert caught.value.fields == ("file",)

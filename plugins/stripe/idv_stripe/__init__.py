@@ -1,6 +1,6 @@
 """Stripe Identity for idv-core: verification sessions on a hosted page or in your app, checks of document and selfie."""
 
-from idv_core.plugin.spec import Plugin, hookimpl
+from idv_core.plugin import Plugin, hookimpl
 
 from .plugin import StripeIdentity
 from .settings import StripeSettings

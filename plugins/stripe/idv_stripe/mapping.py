@@ -8,25 +8,31 @@ from typing import Any
 
 import attrs
 
-from idv_core.model import (
+from idv_core.plugin import (
+    COUNTRIES,
+    Address,
     Check,
     CheckKind,
     CheckOutcome,
     DocumentEvidence,
     DocumentType,
     ExtractedField,
+    FieldName,
     Flow,
     FlowStatus,
+    Meaning,
     Reason,
     Result,
     VendorVerdict,
+    dates_under,
+    document_dates,
+    failures_in,
+    means_expiry,
+    means_issue,
+    read_field,
+    shown,
+    without_secrets,
 )
-from idv_core.model.fields import Address, FieldName
-from idv_core.model.public import without_secrets
-from idv_core.model.validation import COUNTRIES
-from idv_core.plugin.dates import Meaning, dates_under, document_dates, means_expiry, means_issue
-from idv_core.plugin.failures import failures_in, shown
-from idv_core.plugin.fields import read_field
 
 _STATUS = {
     "requires_input": FlowStatus.AWAITING_APPLICANT,

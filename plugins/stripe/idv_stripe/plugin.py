@@ -12,11 +12,31 @@ from typing import Any
 
 import attrs
 
-from idv_core.errors import DuplicateFlow, InvalidOrder, RateLimited, Refusal, UnexpectedResponse, WebhookRejected
-from idv_core.model import Flow, FlowOrder, FlowStatus, Link, Reason, Result, Secret, subject_of
-from idv_core.plugin.http import Exchange, NotAccepted, Request, Response
-from idv_core.plugin.links import trusted_link
-from idv_core.plugin.protocols import Evidence, Polling, Webhook, WebhookEvent
+from idv_core.plugin import (
+    DuplicateFlow,
+    Exchange,
+    Flow,
+    FlowOrder,
+    FlowStatus,
+    InvalidOrder,
+    Link,
+    NotAccepted,
+    Polling,
+    RateLimited,
+    Reason,
+    Refusal,
+    Request,
+    Response,
+    Result,
+    ResultCapabilities,
+    Secret,
+    UnexpectedResponse,
+    Webhook,
+    WebhookEvent,
+    WebhookRejected,
+    subject_of,
+    trusted_link,
+)
 
 from .mapping import KINDS, as_object, as_text, public, read_session, read_status
 from .same import same
@@ -70,7 +90,7 @@ class StripeIdentity:
 
     settings: StripeSettings
     polling = Polling(first=timedelta(seconds=5), ceiling=timedelta(minutes=2))
-    evidence = Evidence(checks=KINDS, documents=True, verdict=True)
+    result_capabilities = ResultCapabilities(checks=KINDS, documents=True, verdict=True)
     webhook_purposes = ("events",)
 
     @property

@@ -7,8 +7,7 @@ from enum import StrEnum
 
 import attrs
 
-from idv_core.model import Secret
-from idv_core.model.validation import as_secrets, as_tuple, is_base_url, is_text, without_slash
+from idv_core.plugin import Secret, as_secrets, as_tuple, is_base_url, is_text, without_slash
 
 
 class DocumentType(StrEnum):

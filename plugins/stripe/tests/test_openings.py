@@ -35,7 +35,7 @@ from idv_core import (
 )
 from idv_core.errors import IdvError
 from idv_core.registry import registry_of
-from idv_core.testing import FakeClock, Network, Reply
+from idv_core.testing import EmulatedResponse, FakeClock, Network
 from idv_core.testing.applicant import submit_forms
 from idv_core.testing.exchange import reply, run_exchange
 from idv_core.testing.strategies import json_like
@@ -201,9 +201,9 @@ A_SESSION = reply({"id": "vs_1", "status": "requires_input", "url": "https://ver
 
 
 class TestAKeyInUse:
-    def in_use(self) -> Reply:
+    def in_use(self) -> EmulatedResponse:
         error = {"type": "invalid_request_error", "code": "idempotency_key_in_use", "message": "in progress"}
-        return Reply(409, {"error": error})
+        return EmulatedResponse(409, {"error": error})
 
     def test_is_waited_for(self, connect: Connect, clock: FakeClock, emulator: StripeEmulator) -> None:
         emulator.fault(f"POST {SESSIONS}", self.in_use(), times=2)

@@ -1,6 +1,6 @@
 """Verifik Smart Enroll (Latin America) for idv-core: project flows, registrations, hosted or step by step."""
 
-from idv_core.plugin.spec import Plugin, hookimpl
+from idv_core.plugin import Plugin, hookimpl
 
 from .plugin import Verifik
 from .settings import Device, VerifikSettings

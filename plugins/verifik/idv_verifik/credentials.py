@@ -6,8 +6,7 @@ import base64
 import json
 from datetime import UTC, datetime, timedelta
 
-from idv_core.model import Secret
-from idv_core.plugin.protocols import Grant
+from idv_core.plugin import Grant, Secret
 
 from .settings import VerifikSettings
 

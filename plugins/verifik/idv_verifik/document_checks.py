@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from idv_core.model import Check, CheckKind, CheckOutcome, Score
+from idv_core.plugin import Check, CheckKind, CheckOutcome, Score
 
 from .asked import section
 from .documents import label

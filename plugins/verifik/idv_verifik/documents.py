@@ -6,9 +6,16 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from idv_core.model import DocumentEvidence, DocumentType, ExtractedField, FieldName, Flow, Secret
-from idv_core.plugin.dates import plain_name
-from idv_core.plugin.fields import read_field
+from idv_core.plugin import (
+    DocumentEvidence,
+    DocumentType,
+    ExtractedField,
+    FieldName,
+    Flow,
+    Secret,
+    plain_name,
+    read_field,
+)
 
 from .countries import country_code
 from .payloads import reference_id

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from idv_core.model import Check, CheckKind, CheckOutcome, Score
+from idv_core.plugin import Check, CheckKind, CheckOutcome, Score
 
 from .payloads import Said
 from .printed import error_words

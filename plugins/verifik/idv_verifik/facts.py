@@ -12,8 +12,7 @@ from typing import Any
 import attrs
 import phonenumbers
 
-from idv_core.errors import InvalidOrder
-from idv_core.model import Applicant
+from idv_core.plugin import Applicant, InvalidOrder
 
 from .payloads import reference_id
 

@@ -7,16 +7,7 @@ from typing import Any
 
 import attrs
 
-from idv_core.model import (
-    Check,
-    CheckKind,
-    CheckOutcome,
-    Flow,
-    FlowStatus,
-    Reason,
-    Result,
-    VendorVerdict,
-)
+from idv_core.plugin import Check, CheckKind, CheckOutcome, Flow, FlowStatus, Reason, Result, VendorVerdict
 
 from .asked import missing_checks, wanted_checks
 from .claims import claims

@@ -9,8 +9,7 @@ from typing import Any
 
 import attrs
 
-from idv_core.errors import UnexpectedResponse
-from idv_core.plugin.http import Exchange, Request, Response, structure
+from idv_core.plugin import Exchange, Request, Response, UnexpectedResponse, structure
 
 DUPLICATES = ("email_is_registered_already", "phone_is_registered_already")
 ACCOUNT_TOKENS = (

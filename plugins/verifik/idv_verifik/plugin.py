@@ -14,31 +14,37 @@ from typing import Any
 
 import attrs
 
-from idv_core.errors import (
+from idv_core.plugin import (
+    JPEG,
+    PNG,
     AuthenticationFailed,
-    DuplicateFlow,
-    InvalidOrder,
-    PermissionDenied,
-    Refusal,
-    UnexpectedResponse,
-    WebhookRejected,
-)
-from idv_core.model import (
     CheckKind,
     Document,
+    DuplicateFlow,
+    Exchange,
     Flow,
     FlowOrder,
     FlowStatus,
+    Grant,
+    InvalidOrder,
+    PermissionDenied,
+    Polling,
     ProvisionedTemplate,
+    Refusal,
+    Request,
+    Response,
     Result,
+    ResultCapabilities,
     Secret,
     Template,
+    UnexpectedResponse,
     UploadKind,
+    Webhook,
+    WebhookEvent,
+    WebhookRejected,
+    structure,
+    without_secrets,
 )
-from idv_core.model.public import without_secrets
-from idv_core.plugin.http import Exchange, Request, Response, structure
-from idv_core.plugin.pictures import JPEG, PNG
-from idv_core.plugin.protocols import Evidence, Grant, Polling, Webhook, WebhookEvent
 
 from . import mapping
 from .credentials import bearer, grant
@@ -54,7 +60,7 @@ class Verifik:
     """Registrations under a project flow, uploads, result, webhooks, project flows."""
 
     settings: VerifikSettings
-    evidence = Evidence(
+    result_capabilities = ResultCapabilities(
         checks={
             CheckKind.DOCUMENT,
             CheckKind.LIVENESS,

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from idv_core.plugin.dates import dates_under, document_dates, means_expiry, means_issue, plain_name
+from idv_core.plugin import dates_under, document_dates, means_expiry, means_issue, plain_name
 
 _VALID_FROM = re.compile(r"validfrom|validodesde")
 _ERROR = re.compile(r"error|fail|reject|rechaz")

@@ -7,8 +7,7 @@ from typing import Any
 
 import attrs
 
-from idv_core.model import ProvisionedTemplate, Template
-from idv_core.plugin.http import Exchange, Request
+from idv_core.plugin import Exchange, ProvisionedTemplate, Request, Template
 
 from . import asked
 from .payloads import read_id, read_list, read_object, reference_id, unwrap

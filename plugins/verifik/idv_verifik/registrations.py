@@ -10,9 +10,23 @@ from urllib.parse import quote
 
 import attrs
 
-from idv_core.errors import DuplicateFlow, FlowNotFound, InvalidOrder, UnexpectedResponse
-from idv_core.model import Applicant, Flow, FlowOrder, FlowStatus, Link, Secret
-from idv_core.plugin.http import Exchange, NotAccepted, Request, Response, structure
+from idv_core.plugin import (
+    Applicant,
+    DuplicateFlow,
+    Exchange,
+    Flow,
+    FlowNotFound,
+    FlowOrder,
+    FlowStatus,
+    InvalidOrder,
+    Link,
+    NotAccepted,
+    Request,
+    Response,
+    Secret,
+    UnexpectedResponse,
+    structure,
+)
 
 from . import mapping
 from .credentials import bearer

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from idv_core.model import Check, CheckKind, CheckOutcome
+from idv_core.plugin import Check, CheckKind, CheckOutcome
 
 from .asked import is_searched_for, section
 from .documents import label

@@ -8,9 +8,22 @@ from typing import Any
 
 import attrs
 
-from idv_core.errors import InvalidOrder, VendorUnavailable
-from idv_core.model import Check, Document, Flow, FlowStatus, Secret, Upload, UploadKind
-from idv_core.plugin.http import Exchange, NotAccepted, Request, Response, structure
+from idv_core.plugin import (
+    Check,
+    Document,
+    Exchange,
+    Flow,
+    FlowStatus,
+    InvalidOrder,
+    NotAccepted,
+    Request,
+    Response,
+    Secret,
+    Upload,
+    UploadKind,
+    VendorUnavailable,
+    structure,
+)
 
 from . import asked, document_checks, faces, mapping, screening
 from .countries import country_name

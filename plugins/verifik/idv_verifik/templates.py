@@ -8,8 +8,7 @@ from typing import Any
 
 import attrs
 
-from idv_core.model import Template
-from idv_core.model.validation import as_tuple, is_unit
+from idv_core.plugin import Template, as_tuple, is_unit
 
 from .countries import country_name
 

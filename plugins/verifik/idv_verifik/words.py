@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from idv_core.model import CheckOutcome
+from idv_core.plugin import CheckOutcome
 
 DOCUMENT = {
     "ASSESSING": CheckOutcome.NOT_DONE,

@@ -34,7 +34,7 @@ from idv_core import (
 from idv_core.errors import IdvError
 from idv_core.plugin.http import Request
 from idv_core.registry import registry_of
-from idv_core.testing import FakeClock, Network, Reply
+from idv_core.testing import EmulatedResponse, FakeClock, Network
 from idv_core.testing.exchange import reply, run_exchange
 
 SETTINGS = VerifikSettings(token=Secret("account-token"), project="p-1", project_flow="pf-1")
@@ -376,7 +376,7 @@ class TestTokenOfTheApplicant:
         self, idv: Gateway, emulator: VerifikEmulator, status: int, body: dict[str, str], renewed: bool
     ) -> None:
         flow = idv.open(order())
-        emulator.fault("PUT /v2/app-registrations", Reply(status, body))
+        emulator.fault("PUT /v2/app-registrations", EmulatedResponse(status, body))
         try:
             idv.vendor(lambda verifik: verifik.steps.sync(flow, "signUpForm"))
         except IdvError:
@@ -459,7 +459,7 @@ class TestSettingsOfTheProjectFlow:
         flow = finished(idv, idv.open(order()))
         for status in (403, 404):
             emulator.fault("GET /v3/project-flows", said(status, "NotFound", "ProjectFlow_not_found"))
-            emulator.fault("GET /v2/project-flows", Reply(200, {"data": {"_id": "another"}}))
+            emulator.fault("GET /v2/project-flows", EmulatedResponse(200, {"data": {"_id": "another"}}))
             assert idv.result(flow).decision is Decision.APPROVED
         (document,) = emulator.documents.values()
         document["namesMatch"] = False

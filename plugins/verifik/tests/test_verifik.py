@@ -47,7 +47,7 @@ from idv_core import (
 from idv_core.errors import WebhookRejected
 from idv_core.plugin.protocols import Grant, Webhook
 from idv_core.registry import registry_of
-from idv_core.testing import FakeClock, Network, Reply, by_content, make_specimen
+from idv_core.testing import EmulatedResponse, FakeClock, Network, by_content, make_specimen
 from idv_core.testing.exchange import reply, run_exchange
 from idv_core.webhooks import Received, WebhookApp
 
@@ -677,7 +677,9 @@ class TestErrors:
         self, idv: Gateway, emulator: VerifikEmulator, headers: dict[str, str], seconds: int | None
     ) -> None:
         emulator.fault(
-            "POST /v2/app-reg", Reply(429, {"code": "TooManyRequests", "message": "too_many_requests"}, headers), 9
+            "POST /v2/app-reg",
+            EmulatedResponse(429, {"code": "TooManyRequests", "message": "too_many_requests"}, headers),
+            9,
         )
         with pytest.raises(RateLimited) as caught:
             idv.open(order())
@@ -695,7 +697,7 @@ class TestErrors:
         ],
     )
     def test_missing_fields_are_named(
-        self, idv: Gateway, emulator: VerifikEmulator, answer: Reply, fields: tuple[str, ...]
+        self, idv: Gateway, emulator: VerifikEmulator, answer: EmulatedResponse, fields: tuple[str, ...]
     ) -> None:
         emulator.fault("POST /v2/app-registrations", answer)
         with pytest.raises(InvalidOrder) as caught:
@@ -708,7 +710,7 @@ class TestErrors:
             emulator.fault("POST /v2/", said(409, "Conflict", f"409:{token}"))
             with pytest.raises(PermissionDenied):
                 idv.upload(flow, pictures()[:1])
-        emulator.fault("POST /v2/", Reply(409, content=b"<html>", type="text/html"))
+        emulator.fault("POST /v2/", EmulatedResponse(409, content=b"<html>", type="text/html"))
         assert not idv.upload(flow, pictures()[:1]).uploads[0].accepted
 
 

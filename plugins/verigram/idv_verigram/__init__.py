@@ -1,6 +1,6 @@
 """Verigram (Kazakhstan) for idv-core: a hosted flow behind a `vlink`, or a liveness session for its SDK; pass or fail."""
 
-from idv_core.plugin.spec import Plugin, hookimpl
+from idv_core.plugin import Plugin, hookimpl
 
 from .plugin import Verigram
 from .settings import VerigramSettings

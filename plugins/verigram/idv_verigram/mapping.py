@@ -8,7 +8,9 @@ from typing import Any
 
 import attrs
 
-from idv_core.model import (
+from idv_core.plugin import (
+    OTHER,
+    OVERALL,
     Check,
     CheckKind,
     CheckOutcome,
@@ -18,11 +20,12 @@ from idv_core.model import (
     Result,
     Score,
     VendorVerdict,
+    dates_under,
+    document_dates,
+    failures_in,
+    means_expiry,
+    without_secrets,
 )
-from idv_core.model.check_names import OTHER, OVERALL
-from idv_core.model.public import without_secrets
-from idv_core.plugin.dates import dates_under, document_dates, means_expiry
-from idv_core.plugin.failures import failures_in
 
 _SERVICES = {
     "verilive": (CheckKind.LIVENESS, OVERALL),

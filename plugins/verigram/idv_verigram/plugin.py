@@ -11,22 +11,29 @@ from urllib.parse import urlsplit
 
 import attrs
 
-from idv_core.errors import FlowNotFound, InvalidOrder, Refusal, UnexpectedResponse, VendorUnavailable
-from idv_core.model import (
+from idv_core.plugin import (
     CheckKind,
+    Exchange,
     Flow,
+    FlowNotFound,
     FlowOrder,
     FlowStatus,
+    InvalidOrder,
     Link,
+    Polling,
     Reason,
+    Refusal,
+    Request,
+    Response,
     Result,
+    ResultCapabilities,
     Secret,
+    UnexpectedResponse,
+    VendorUnavailable,
     VendorVerdict,
     subject_of,
+    trusted_link,
 )
-from idv_core.plugin.http import Exchange, Request, Response
-from idv_core.plugin.links import trusted_link
-from idv_core.plugin.protocols import Evidence, Polling
 
 from .mapping import KINDS, read_answer
 from .register import LABEL, read_register
@@ -66,10 +73,10 @@ class Verigram:
     polling = Polling(first=timedelta(seconds=10), ceiling=timedelta(minutes=5))
 
     @property
-    def evidence(self) -> Evidence:
+    def result_capabilities(self) -> ResultCapabilities:
         """Documents only with the register's record."""
         kinds = set(KINDS.values())
-        return Evidence(
+        return ResultCapabilities(
             checks=kinds, scored={CheckKind.FACE_MATCH}, documents=self.settings.read_register, verdict=True
         )
 

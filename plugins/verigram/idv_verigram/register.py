@@ -14,11 +14,20 @@ from typing import Any
 
 import attrs
 
-from idv_core.model import Address, DocumentEvidence, DocumentType, ExtractedField, FieldName, Place, Reason
-from idv_core.model.countries import alpha_2
-from idv_core.plugin.dates import document_dates
-from idv_core.plugin.fields import read_field, read_fields
-from idv_core.plugin.http import json_object
+from idv_core.plugin import (
+    Address,
+    DocumentEvidence,
+    DocumentType,
+    ExtractedField,
+    FieldName,
+    Place,
+    Reason,
+    alpha_2,
+    document_dates,
+    json_object,
+    read_field,
+    read_fields,
+)
 
 LABEL = "kisc_pii"
 """The file's name in `GET /resources/file` (assumed: the pages show it in `POST /mockery/result` only)."""

@@ -39,7 +39,7 @@ from idv_core import (
 from idv_core.model import subject_of
 from idv_core.policy import DEFAULT_POLICY, evaluate
 from idv_core.registry import registry_of
-from idv_core.testing import FakeClock, Network, Reply, make_specimen
+from idv_core.testing import EmulatedResponse, FakeClock, Network, make_specimen
 from idv_core.testing.exchange import reply, run_exchange
 from idv_core.testing.strategies import json_values
 
@@ -453,7 +453,9 @@ class TestAgainstTheEmulator:
         emulator.variants.errors = errors
         emulator.fault(
             "POST /flow",
-            emulator.on_error(Reply(422, {"error_code": "VALIDATION_ERROR", "error_message": "person_id is required"})),
+            emulator.on_error(
+                EmulatedResponse(422, {"error_code": "VALIDATION_ERROR", "error_message": "person_id is required"})
+            ),
         )
         with pytest.raises(InvalidOrder) as caught:
             connect().open(order())

@@ -1,6 +1,6 @@
 """Acme for idv-core."""
 
-from idv_core.plugin.spec import Plugin, hookimpl
+from idv_core.plugin import Plugin, hookimpl
 
 from .plugin import Acme
 from .settings import AcmeSettings
@@ -16,6 +16,5 @@ def idv_plugin() -> Plugin:
         settings=AcmeSettings,
         create=Acme,
         harness="idv_acme.testing.harness:harness",
-        adapters=(Acme,),
         contract=1,
     )

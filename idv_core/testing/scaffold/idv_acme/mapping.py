@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from idv_core.model import Check, CheckKind, CheckOutcome, FlowStatus, VendorVerdict
+from idv_core.plugin import Check, CheckKind, CheckOutcome, FlowStatus, VendorVerdict
 
 from .payloads import Checked
 
@@ -13,7 +13,7 @@ _STATUS = {
     "failed": FlowStatus.FINISHED,
 }
 _VERDICTS = {"passed": VendorVerdict.POSITIVE, "failed": VendorVerdict.NEGATIVE}
-# Acme's names of checks, and ours: the kind, and what of it is looked at (`idv_core.model.check_names`).
+# Acme's names of checks, and ours: the kind, and what of it is looked at (`CHECK_NAMES`).
 _CHECKS = {"document": (CheckKind.DOCUMENT, "authenticity"), "face": (CheckKind.FACE_MATCH, "selfie_to_document")}
 _OUTCOMES = {"ok": CheckOutcome.PASSED, "bad": CheckOutcome.FAILED}
 

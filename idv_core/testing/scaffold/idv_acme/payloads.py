@@ -7,7 +7,7 @@ import attrs
 
 @attrs.frozen(kw_only=True)
 class Created:
-    """WebhookResponse of `POST /verifications`."""
+    """Answer to `POST /verifications`."""
 
     id: str
     url: str
@@ -23,7 +23,7 @@ class Checked:
 
 @attrs.frozen(kw_only=True)
 class Verification:
-    """WebhookResponse of `GET /verifications/{id}`."""
+    """Answer to `GET /verifications/{id}`."""
 
     id: str
     status: str

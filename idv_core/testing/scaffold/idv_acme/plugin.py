@@ -6,10 +6,20 @@ from datetime import datetime
 
 import attrs
 
-from idv_core.errors import Refusal, UnexpectedResponse
-from idv_core.plugin.links import trusted_link
-from idv_core.model import Flow, FlowOrder, FlowStatus, Link, Result, Secret
-from idv_core.plugin.http import Exchange, Request, Response
+from idv_core.plugin import (
+    Exchange,
+    Flow,
+    FlowOrder,
+    FlowStatus,
+    Link,
+    Refusal,
+    Request,
+    Response,
+    Result,
+    Secret,
+    UnexpectedResponse,
+    trusted_link,
+)
 
 from .mapping import read_check, read_status, read_verdict
 from .payloads import Created, Verification
@@ -43,9 +53,6 @@ class Acme:
             raise UnexpectedResponse("the answer has an empty id", status=reply.status)
         link = Link(trusted_link(created.url, self.base_url, ("*.acme.example",)))
         return Flow(id=created.id, status=FlowStatus.AWAITING_APPLICANT, link=link)
-
-    def status(self, flow: Flow) -> Exchange[Flow]:
-        return (yield from self.result(flow)).flow
 
     def result(self, flow: Flow) -> Exchange[Result]:
         reply = yield Request.get("/verifications/{}", flow.id)

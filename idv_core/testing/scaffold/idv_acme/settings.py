@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import attrs
 
-from idv_core.model import Secret
-from idv_core.model.validation import is_base_url, without_slash
+from idv_core.plugin import Secret, is_base_url, without_slash
 
 
 @attrs.frozen(kw_only=True)

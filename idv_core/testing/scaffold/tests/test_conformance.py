@@ -3,9 +3,7 @@
 import pytest
 from idv_acme.testing.harness import harness as make_harness
 
-from idv_core.testing import FakeClock
-from idv_core.testing.harness import Harness
-from idv_core.testing.conformance import PluginConformance
+from idv_core.testing import FakeClock, Harness, PluginConformance
 
 
 class TestAcme(PluginConformance):

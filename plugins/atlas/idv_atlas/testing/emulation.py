@@ -6,10 +6,8 @@ from datetime import timedelta
 from typing import Any
 
 from idv_core import Document, Flow, Gateway, Secret
-from idv_core.clock import Clock
-from idv_core.plugin.protocols import Polling
-from idv_core.testing.emulation import Scene
-from idv_core.testing.specimens import make_specimen
+from idv_core.plugin import Polling
+from idv_core.testing import Clock, Scene, make_specimen
 
 from .emulator import AtlasEmulator, Variants
 

@@ -16,8 +16,17 @@ from uuid import uuid4
 import attrs
 import httpx
 
-from idv_core.testing.emulator import Call, Emulator, Handler, HasNow, Outgoing, Refused, Reply
-from idv_core.testing.specimens import Specimen, read_specimen
+from idv_core.testing import (
+    EmulatedRequest,
+    EmulatedResponse,
+    Emulator,
+    Handler,
+    HasNow,
+    Outgoing,
+    Refused,
+    Specimen,
+    read_specimen,
+)
 
 _PAIRS = (
     ("CUSTOMER_NAME", "DELIVERY_ORDER", "customer_name", "INVOICE", "customer_name", "customer_name"),
@@ -149,14 +158,14 @@ class AtlasEmulator(Emulator):
         """Make every token too old, as if an hour had passed."""
         self._tokens.clear()
 
-    def on_error(self, reply: Reply) -> Reply:
+    def on_error(self, reply: EmulatedResponse) -> EmulatedResponse:
         if self.variants.errors == "error_code" and isinstance(reply.data, dict) and "error" in reply.data:
             return attrs.evolve(reply, data={"error_code": str(reply.status), "error_message": reply.data["error"]})
         return reply
 
     # Tokens (section 2)
 
-    def _authtoken(self, call: Call) -> Reply:
+    def _authtoken(self, call: EmulatedRequest) -> EmulatedResponse:
         given = (call.headers.get("client-id"), call.headers.get("client-secret"))
         if not all(given):
             raise _error(400, "Missing Client-Id or Client-Secret")
@@ -166,39 +175,39 @@ class AtlasEmulator(Emulator):
         if call.path == "/v1/verification/authtoken":
             answer["refresh_token"] = _jwt()
             self._refresh_tokens.add(answer["refresh_token"])
-        return Reply(201, answer)
+        return EmulatedResponse(201, answer)
 
-    def _refresh(self, call: Call) -> Reply:
+    def _refresh(self, call: EmulatedRequest) -> EmulatedResponse:
         token = call.headers.get("token")
         if not token:
             raise _error(400, "Missing Token")
         if token not in self._refresh_tokens:
             self._authenticated(call)
-        return Reply(201, self._granted())
+        return EmulatedResponse(201, self._granted())
 
     def _granted(self) -> dict[str, Any]:
         token = _jwt()
         self._tokens[token] = self.clock.now() + timedelta(seconds=3600)
         return {"access_token": token, "expires_in": 3600}
 
-    def _authenticated(self, call: Call) -> None:
+    def _authenticated(self, call: EmulatedRequest) -> None:
         until = self._tokens.get(call.headers.get("token", ""))
         if until is None or self.clock.now() >= until:
             raise _error(401, "Invalid or expired token")
 
     # Verification v3 (sections 3.1 to 3.4)
 
-    def _init_v3(self, call: Call) -> Reply:
+    def _init_v3(self, call: EmulatedRequest) -> EmulatedResponse:
         self._authenticated(call)
         body = _body(call, "product_type", "application_id", "auth_url", "callback_url")
         case = EmulatedCase(id=f"LOS-{uuid4()}", request=body)
         self.cases[case.id] = case
-        return Reply(201, {"flow_uuid": case.id})
+        return EmulatedResponse(201, {"flow_uuid": case.id})
 
-    def _status_v3(self, call: Call) -> Reply:
+    def _status_v3(self, call: EmulatedRequest) -> EmulatedResponse:
         case = self._case(call, "flow_uuid")
         upload, processing, crosscheck, master = self._stages(case)
-        return Reply(
+        return EmulatedResponse(
             200,
             {
                 "upload_status": upload,
@@ -208,9 +217,9 @@ class AtlasEmulator(Emulator):
             },
         )
 
-    def _extracts_v3(self, call: Call) -> Reply:
+    def _extracts_v3(self, call: EmulatedRequest) -> EmulatedResponse:
         case = self._case(call, "flow_uuid")
-        return Reply(200, self._results_v3(case))
+        return EmulatedResponse(200, self._results_v3(case))
 
     def _results_v3(self, case: EmulatedCase) -> dict[str, Any]:
         done = self._stage_number(case) >= 4
@@ -241,7 +250,7 @@ class AtlasEmulator(Emulator):
 
     # Onboarding (sections 3.5 to 3.12)
 
-    def _init_v2(self, call: Call) -> Reply:
+    def _init_v2(self, call: EmulatedRequest) -> EmulatedResponse:
         self._authenticated(call)
         body = _body(call, "product_type", "application_id", "external_reference_id", "username")
         pair = (body["application_id"], body["external_reference_id"])
@@ -254,9 +263,9 @@ class AtlasEmulator(Emulator):
         case.applicants[body["external_reference_id"]] = body["username"]
         self.cases[case.id] = case
         echoed = {name: body[name] for name in ("application_id", "external_reference_id", "username")}
-        return Reply(201, {"flow_id": case.id, **echoed})
+        return EmulatedResponse(201, {"flow_id": case.id, **echoed})
 
-    def _status_v2(self, call: Call) -> Reply:
+    def _status_v2(self, call: EmulatedRequest) -> EmulatedResponse:
         case = self._applicant(call)
         stage, (_, _, _, master) = self._stage_number(case), self._stages(case)
         words = {0: "UPLOAD_SUCCESS", 1: "UPLOAD_SUCCESS", 2: "PROCESSING", 3: "PROCESSING"}
@@ -268,14 +277,16 @@ class AtlasEmulator(Emulator):
             }
             for file in case.files
         ]
-        return Reply(200, {"file_statuses": files, "master_status": self.variants.master_word or master})
+        return EmulatedResponse(200, {"file_statuses": files, "master_status": self.variants.master_word or master})
 
-    def _checklist(self, call: Call) -> Reply:
+    def _checklist(self, call: EmulatedRequest) -> EmulatedResponse:
         case = self._applicant(call)
         there = {self._type(file) for file in case.files} if self._stage_number(case) >= 4 else set()
-        return Reply(200, {name: name in there for name in case.request.get("user_docs", ["PAN", "AADHAAR"])})
+        return EmulatedResponse(
+            200, {name: name in there for name in case.request.get("user_docs", ["PAN", "AADHAAR"])}
+        )
 
-    def _applicant(self, call: Call) -> EmulatedCase:
+    def _applicant(self, call: EmulatedRequest) -> EmulatedCase:
         case = self._case(call, "flow_id", "external_reference_id")
         reference = call.query["external_reference_id"]
         if reference in case.deleted:
@@ -284,7 +295,7 @@ class AtlasEmulator(Emulator):
             raise _error(409, "Applicant not found in this flow")
         return case
 
-    def _add_coapplicant(self, call: Call) -> Reply:
+    def _add_coapplicant(self, call: EmulatedRequest) -> EmulatedResponse:
         case = self._case_of_body(call, "flow_id")
         people = call.json().get("co_applicants")
         if not people:
@@ -297,9 +308,9 @@ class AtlasEmulator(Emulator):
                 continue
             case.applicants[reference] = person["username"]
             created.append({"co_applicant_id": str(uuid4()), "external_reference_id": reference})
-        return Reply(201, {"created": created, "failed": failed})
+        return EmulatedResponse(201, {"created": created, "failed": failed})
 
-    def _delete_coapplicant(self, call: Call) -> Reply:
+    def _delete_coapplicant(self, call: EmulatedRequest) -> EmulatedResponse:
         case = self._case_of_body(call, "flow_id")
         reference = str(call.json().get("external_reference_id"))
         if reference in case.deleted:
@@ -307,9 +318,9 @@ class AtlasEmulator(Emulator):
         if case.applicants.pop(reference, None) is None:
             raise _error(409, "Applicant not found")
         case.deleted.add(reference)
-        return Reply(204)
+        return EmulatedResponse(204)
 
-    def _submit(self, call: Call) -> Reply:
+    def _submit(self, call: EmulatedRequest) -> EmulatedResponse:
         self._authenticated(call)
         asked = {**call.query, **call.json()}
         case = self.cases.get(asked.get("flow_id", ""))
@@ -329,23 +340,25 @@ class AtlasEmulator(Emulator):
                     "data": content,
                 }
             )
-        return Reply(200, {"flow_id": case.id, "flow_params": case.request.get("flow_params", {}), "data": data})
+        return EmulatedResponse(
+            200, {"flow_id": case.id, "flow_params": case.request.get("flow_params", {}), "data": data}
+        )
 
-    def _chat(self, call: Call) -> Reply:
+    def _chat(self, call: EmulatedRequest) -> EmulatedResponse:
         case = self._case_of_body(call, "flow_id", "message")
         now = self.clock.now().replace(tzinfo=None).isoformat(timespec="seconds")
         reply = "Please send a picture of your PAN card."
         for sender, text in (("user", call.json()["message"]), ("system", reply)):
             case.chat.append({"message": text, "sender": sender, "external_document_id": "", "created_at": now})
-        return Reply(200, {"message": reply, "message_id": str(uuid4()), "created_at": now})
+        return EmulatedResponse(200, {"message": reply, "message_id": str(uuid4()), "created_at": now})
 
-    def _chat_history(self, call: Call) -> Reply:
+    def _chat_history(self, call: EmulatedRequest) -> EmulatedResponse:
         case = self._case(call, "flow_id")
-        return Reply(200, _paged(case.chat, call, int(call.query.get("per_page", "10"))))
+        return EmulatedResponse(200, _paged(case.chat, call, int(call.query.get("per_page", "10"))))
 
     # Batches (sections 3.13 and 3.14)
 
-    def _upload_batch(self, call: Call) -> Reply:
+    def _upload_batch(self, call: EmulatedRequest) -> EmulatedResponse:
         self._authenticated(call)
         body = _body(call, "product_type", "file_urls")
         batch = _batch_id(self.clock.now())
@@ -356,17 +369,17 @@ class AtlasEmulator(Emulator):
         if is_idp and self.account_callback is not None:
             self._schedule_callback(case, *self.account_callback)
         if is_idp and self.variants.docstream_upload_answer == "object":
-            return Reply(201, {"batch_id": batch})
-        return Reply(201, self._named(case.files, batch))
+            return EmulatedResponse(201, {"batch_id": batch})
+        return EmulatedResponse(201, self._named(case.files, batch))
 
-    def _extracts_batch(self, call: Call) -> Reply:
+    def _extracts_batch(self, call: EmulatedRequest) -> EmulatedResponse:
         self._authenticated(call)
         case = self.cases.get(call.query.get("batch_id", ""))
         if case is None:
             raise _error(400, "batch_id is required")
-        return Reply(200, self._results_batch(case, call))
+        return EmulatedResponse(200, self._results_batch(case, call))
 
-    def _results_batch(self, case: EmulatedCase, call: Call | None) -> dict[str, Any]:
+    def _results_batch(self, case: EmulatedCase, call: EmulatedRequest | None) -> dict[str, Any]:
         files = self._with_result(case)
         ready = files[: max(0, self._stage_number(case)) * len(files) // 4]
         page = _paged([self._entry(file, "file_data") for file in ready], call, self.variants.page_size)
@@ -376,7 +389,7 @@ class AtlasEmulator(Emulator):
 
     # Address match (section 3.15)
 
-    def _match_addresses(self, call: Call) -> Reply:
+    def _match_addresses(self, call: EmulatedRequest) -> EmulatedResponse:
         if (call.headers.get("client_id"), call.headers.get("client_secret")) != self.credentials:
             raise _address_error(401, "Authentication Error: unknown credentials")
         body = call.json()
@@ -385,11 +398,11 @@ class AtlasEmulator(Emulator):
             raise _address_error(400, "Bad Request: source_address and target_addresses are needed")
         if not _is_address(source):
             raise _address_error(422, "Unprocessable Entity: source address could not be normalised")
-        return Reply(200, {"match_data": [_match(source, target) for target in targets]})
+        return EmulatedResponse(200, {"match_data": [_match(source, target) for target in targets]})
 
     # Files, evidence, webhooks
 
-    def _upload(self, call: Call) -> Reply:
+    def _upload(self, call: EmulatedRequest) -> EmulatedResponse:
         self._authenticated(call)
         key = "flow_uuid" if "/v2/" not in call.path else "flow_id"
         body = _body(call, key, "file_urls")
@@ -402,9 +415,9 @@ class AtlasEmulator(Emulator):
             self._schedule_callback(case, case.request["callback_url"], auth_url)
         batch = _batch_id(self.clock.now())
         if self.variants.upload_answer == "object":
-            return Reply(201, {"batch_id": batch})
+            return EmulatedResponse(201, {"batch_id": batch})
         more = {"file_url": "https://bucket.example/atlas/Image_1.jpeg"} if "/v2/" in call.path else {}
-        return Reply(201, [{**taken, **more} for taken in self._named(new, batch)])
+        return EmulatedResponse(201, [{**taken, **more} for taken in self._named(new, batch)])
 
     def _named(self, files: Iterable[EmulatedFile], batch: str) -> list[dict[str, str]]:
         """What an upload is answered with; files of `unnamed_uploads` are left out, and never get a result."""
@@ -534,7 +547,7 @@ class AtlasEmulator(Emulator):
         except (httpx.HTTPError, ValueError, KeyError):
             return 0
 
-    def _case(self, call: Call, *names: str) -> EmulatedCase:
+    def _case(self, call: EmulatedRequest, *names: str) -> EmulatedCase:
         self._authenticated(call)
         for name in names:
             if not call.query.get(name):
@@ -544,7 +557,7 @@ class AtlasEmulator(Emulator):
             raise _error(409, "Flow not found")
         return case
 
-    def _case_of_body(self, call: Call, *names: str) -> EmulatedCase:
+    def _case_of_body(self, call: EmulatedRequest, *names: str) -> EmulatedCase:
         self._authenticated(call)
         body = _body(call, *names)
         case = self.cases.get(body["flow_id"])
@@ -553,7 +566,7 @@ class AtlasEmulator(Emulator):
         return case
 
 
-def _body(call: Call, *required: str) -> dict[str, Any]:
+def _body(call: EmulatedRequest, *required: str) -> dict[str, Any]:
     body = call.json()
     missing = [name for name in required if not body.get(name)]
     if missing:
@@ -561,7 +574,7 @@ def _body(call: Call, *required: str) -> dict[str, Any]:
     return body
 
 
-def _paged(items: list[Any], call: Call | None, size: int) -> dict[str, Any]:
+def _paged(items: list[Any], call: EmulatedRequest | None, size: int) -> dict[str, Any]:
     page = int(call.query.get("page", "1")) if call else 1
     pages = max(1, -(-len(items) // size))
     return {
@@ -617,8 +630,8 @@ def _jwt() -> str:
 
 
 def _error(status: int, text: str) -> Refused:
-    return Refused(Reply(status, {"error": text}))
+    return Refused(EmulatedResponse(status, {"error": text}))
 
 
 def _address_error(status: int, text: str) -> Refused:
-    return Refused(Reply(status, {"error_code": str(status), "error_message": text}))
+    return Refused(EmulatedResponse(status, {"error_code": str(status), "error_message": text}))

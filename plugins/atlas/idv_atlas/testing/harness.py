@@ -21,10 +21,19 @@ from idv_core import (
     Threshold,
     VendorUnavailable,
 )
-from idv_core.testing import PEOPLE, FakeClock, Network, Person, Reply
-from idv_core.testing.harness import DocumentedError, Harness, UnknownWord, answers
-from idv_core.testing.platform import FILES_HOST
-from idv_core.webhooks import WebhookRequest
+from idv_core.testing import (
+    FILES_HOST,
+    PEOPLE,
+    DocumentedError,
+    EmulatedResponse,
+    FakeClock,
+    Harness,
+    Network,
+    Person,
+    UnknownWord,
+    WebhookRequest,
+    answers,
+)
 
 from .. import idv_plugin
 from .emulator import AtlasEmulator
@@ -48,8 +57,8 @@ def documents(network: Network, person: Person, other: Person | None = None) -> 
     return tuple(network.by_url(kind, whose) for kind, whose in zip(KINDS, people, strict=True))
 
 
-def refused(status: int, text: str = "Invalid token") -> Reply:
-    return Reply(status, {"error": text})
+def refused(status: int, text: str = "Invalid token") -> EmulatedResponse:
+    return EmulatedResponse(status, {"error": text})
 
 
 def make_emulator(clock: FakeClock, network: Network) -> AtlasEmulator:

@@ -15,10 +15,23 @@ from typing import Any, Literal
 import attrs
 import httpx
 
-from idv_core.model import Secret
-from idv_core.testing.emulator import Call, Emulator, Handler, HasNow, Refused, Reply, html, redirect
-from idv_core.testing.pages import file_field, form, page, paragraph
-from idv_core.testing.specimens import Specimen, read_specimen
+from idv_core import Secret
+from idv_core.testing import (
+    EmulatedRequest,
+    EmulatedResponse,
+    Emulator,
+    Handler,
+    HasNow,
+    Refused,
+    Specimen,
+    file_field,
+    form,
+    html,
+    page,
+    paragraph,
+    read_specimen,
+    redirect,
+)
 
 from ..account import sign
 
@@ -105,22 +118,42 @@ class OnfidoEmulator(Emulator):
         signed: list[tuple[str, str, Handler]] = [
             ("POST", "/applicants", self._create_applicant),
             ("GET", "/applicants", self._list_applicants),
-            ("GET", "/applicants/{id}", lambda call: Reply(200, self._one(self.applicants, call.params["id"]))),
+            (
+                "GET",
+                "/applicants/{id}",
+                lambda call: EmulatedResponse(200, self._one(self.applicants, call.params["id"])),
+            ),
             ("POST", "/documents", self._upload_document),
-            ("GET", "/documents", lambda call: Reply(200, {"documents": self._files(self.documents, call)})),
-            ("GET", "/documents/{id}", lambda call: Reply(200, self._one(self.documents, call.params["id"]).about)),
+            ("GET", "/documents", lambda call: EmulatedResponse(200, {"documents": self._files(self.documents, call)})),
+            (
+                "GET",
+                "/documents/{id}",
+                lambda call: EmulatedResponse(200, self._one(self.documents, call.params["id"]).about),
+            ),
             ("GET", "/documents/{id}/download", self._download),
             ("POST", "/live_photos", self._upload_photo),
-            ("GET", "/live_photos", lambda call: Reply(200, {"live_photos": self._files(self.photos, call)})),
-            ("GET", "/live_photos/{id}", lambda call: Reply(200, self._one(self.photos, call.params["id"]).about)),
+            (
+                "GET",
+                "/live_photos",
+                lambda call: EmulatedResponse(200, {"live_photos": self._files(self.photos, call)}),
+            ),
+            (
+                "GET",
+                "/live_photos/{id}",
+                lambda call: EmulatedResponse(200, self._one(self.photos, call.params["id"]).about),
+            ),
             ("POST", "/checks", self._create_check),
             ("GET", "/checks", self._list_checks),
-            ("GET", "/checks/{id}", lambda call: Reply(200, self._one(self.checks, call.params["id"]).about)),
+            (
+                "GET",
+                "/checks/{id}",
+                lambda call: EmulatedResponse(200, self._one(self.checks, call.params["id"]).about),
+            ),
             ("GET", "/reports", self._list_reports),
             ("GET", "/reports/{id}", self._find_report),
             ("POST", "/workflow_runs", self._create_run),
             ("GET", "/workflow_runs", self._list_runs),
-            ("GET", "/workflow_runs/{id}", lambda call: Reply(200, self._shown(self._run(call), call))),
+            ("GET", "/workflow_runs/{id}", lambda call: EmulatedResponse(200, self._shown(self._run(call), call))),
             ("GET", "/workflow_runs/{id}/tasks", self._list_tasks),
             ("GET", "/workflow_runs/{id}/tasks/{task_id}", self._find_task),
             ("POST", "/webhooks", self._create_webhook),
@@ -128,7 +161,7 @@ class OnfidoEmulator(Emulator):
         api = [(method, _V + path, self._signed(handler)) for method, path, handler in signed]
         return [
             *api,
-            ("GET", _V + "/ping", lambda call: Reply(200, content=b"OK", type="text/plain")),
+            ("GET", _V + "/ping", lambda call: EmulatedResponse(200, content=b"OK", type="text/plain")),
             ("GET", "/l/{token}", self._show),
             ("POST", "/l/{token}", self._advance),
         ]
@@ -147,7 +180,7 @@ class OnfidoEmulator(Emulator):
 
     # Applicants
 
-    def _create_applicant(self, call: Call) -> Reply:
+    def _create_applicant(self, call: EmulatedRequest) -> EmulatedResponse:
         given = call.json()
         missing = {name: ["can't be blank"] for name in ("first_name", "last_name") if not given.get(name)}
         if missing:
@@ -169,28 +202,30 @@ class OnfidoEmulator(Emulator):
             "location": given.get("location"),
         }
         self.applicants[id] = about
-        return Reply(201, about)
+        return EmulatedResponse(201, about)
 
-    def _list_applicants(self, call: Call) -> Reply:
+    def _list_applicants(self, call: EmulatedRequest) -> EmulatedResponse:
         size = int(call.query.get("per_page", str(_PER_PAGE)))
-        return Reply(200, {"applicants": _page_of(reversed(self.applicants.values()), call, size)})
+        return EmulatedResponse(200, {"applicants": _page_of(reversed(self.applicants.values()), call, size)})
 
     # Documents and photos
 
-    def _upload_document(self, call: Call) -> Reply:
+    def _upload_document(self, call: EmulatedRequest) -> EmulatedResponse:
         if not call.form.get("type"):
             raise _invalid({"type": ["can't be blank"]})
         more = {name: call.form.get(name) for name in ("type", "side", "issuing_country")}
         return self._stored(call, self.documents, "documents", more)
 
-    def _upload_photo(self, call: Call) -> Reply:
+    def _upload_photo(self, call: EmulatedRequest) -> EmulatedResponse:
         content = call.form.get("file")
         specimen = read_specimen(content) if isinstance(content, bytes) else None
         if call.form.get("advanced_validation") != "false" and (specimen is None or specimen.face is None):
             raise _invalid({"face_detection": ["Face not detected in image."]})
         return self._stored(call, self.photos, "live_photos", {})
 
-    def _stored(self, call: Call, place: dict[str, StoredFile], kind: str, more: Mapping[str, Any]) -> Reply:
+    def _stored(
+        self, call: EmulatedRequest, place: dict[str, StoredFile], kind: str, more: Mapping[str, Any]
+    ) -> EmulatedResponse:
         content = call.form.get("file")
         if not isinstance(content, bytes) or not content:
             raise _invalid({"file": ["can't be blank"]})
@@ -210,17 +245,17 @@ class OnfidoEmulator(Emulator):
         place[id] = StoredFile(
             applicant_id=applicant["id"], specimen=read_specimen(content), content=content, about=about
         )
-        return Reply(201, about)
+        return EmulatedResponse(201, about)
 
-    def _files(self, place: Mapping[str, StoredFile], call: Call) -> list[Mapping[str, Any]]:
+    def _files(self, place: Mapping[str, StoredFile], call: EmulatedRequest) -> list[Mapping[str, Any]]:
         return [file.about for file in place.values() if file.applicant_id == call.query.get("applicant_id")]
 
-    def _download(self, call: Call) -> Reply:
-        return Reply(200, content=self._one(self.documents, call.params["id"]).content, type="image/png")
+    def _download(self, call: EmulatedRequest) -> EmulatedResponse:
+        return EmulatedResponse(200, content=self._one(self.documents, call.params["id"]).content, type="image/png")
 
     # Checks and reports
 
-    def _create_check(self, call: Call) -> Reply:
+    def _create_check(self, call: EmulatedRequest) -> EmulatedResponse:
         given = call.json()
         applicant = self._one(self.applicants, str(given.get("applicant_id")))
         names = given.get("report_names")
@@ -265,25 +300,25 @@ class OnfidoEmulator(Emulator):
         }
         due = self.clock.now() + self.variants.processing
         self.checks[id] = EmulatedCheck(about=about, document=document, photo=photo, reports=reports, due=due)
-        return Reply(201, about)
+        return EmulatedResponse(201, about)
 
-    def _list_checks(self, call: Call) -> Reply:
+    def _list_checks(self, call: EmulatedRequest) -> EmulatedResponse:
         mine = [c.about for c in self.checks.values() if c.about["applicant_id"] == call.query.get("applicant_id")]
-        return Reply(200, {"checks": mine[::-1]})
+        return EmulatedResponse(200, {"checks": mine[::-1]})
 
-    def _list_reports(self, call: Call) -> Reply:
+    def _list_reports(self, call: EmulatedRequest) -> EmulatedResponse:
         check = self.checks.get(call.query.get("check_id", ""))
         if check is None:
             raise _invalid({"check_id": ["is not known"]})
-        return Reply(200, {"reports": check.reports})
+        return EmulatedResponse(200, {"reports": check.reports})
 
-    def _find_report(self, call: Call) -> Reply:
+    def _find_report(self, call: EmulatedRequest) -> EmulatedResponse:
         reports = {report["id"]: report for check in self.checks.values() for report in check.reports}
-        return Reply(200, self._one(reports, call.params["id"]))
+        return EmulatedResponse(200, self._one(reports, call.params["id"]))
 
     # Workflow runs
 
-    def _create_run(self, call: Call) -> Reply:
+    def _create_run(self, call: EmulatedRequest) -> EmulatedResponse:
         given = call.json()
         missing = {name: ["can't be blank"] for name in ("applicant_id", "workflow_id") if not given.get(name)}
         if missing:
@@ -312,9 +347,9 @@ class OnfidoEmulator(Emulator):
             expires_at=link.get("expires_at"),
         )
         self.runs[id] = run
-        return Reply(201, {**self._shown(run, call), "sdk_token": f"sdk.{secrets.token_urlsafe(24)}"})
+        return EmulatedResponse(201, {**self._shown(run, call), "sdk_token": f"sdk.{secrets.token_urlsafe(24)}"})
 
-    def _list_runs(self, call: Call) -> Reply:
+    def _list_runs(self, call: EmulatedRequest) -> EmulatedResponse:
         tags = {tag for text in call.query_lists.get("tags", []) for tag in text.split(",")}
         runs = [run for run in reversed(self.runs.values()) if tags <= {*run.about["tags"]}]
         wanted = {name: call.query[name] for name in ("status", "applicant_id") if name in call.query}
@@ -326,17 +361,17 @@ class OnfidoEmulator(Emulator):
             page = runs[-(len(runs) % _PER_PAGE or _PER_PAGE) :]
         if self.variants.pages == "first":
             page = runs[:_PER_PAGE]
-        return Reply(200, [self._shown(run, call) for run in page])
+        return EmulatedResponse(200, [self._shown(run, call) for run in page])
 
-    def _list_tasks(self, call: Call) -> Reply:
+    def _list_tasks(self, call: EmulatedRequest) -> EmulatedResponse:
         shown = ("id", "workflow_run_id", "task_def_id", "task_def_version", "created_at", "updated_at")
-        return Reply(200, [{name: task[name] for name in shown} for task in self._run(call).tasks])
+        return EmulatedResponse(200, [{name: task[name] for name in shown} for task in self._run(call).tasks])
 
-    def _find_task(self, call: Call) -> Reply:
+    def _find_task(self, call: EmulatedRequest) -> EmulatedResponse:
         tasks = {task["id"]: task for task in self._run(call).tasks}
-        return Reply(200, self._one(tasks, call.params["task_id"]))
+        return EmulatedResponse(200, self._one(tasks, call.params["task_id"]))
 
-    def _shown(self, run: EmulatedRun, call: Call) -> dict[str, Any]:
+    def _shown(self, run: EmulatedRun, call: EmulatedRequest) -> dict[str, Any]:
         link = {
             "url": f"{call.base_url}/l/{run.token}",
             "completed_redirect_url": run.completed_redirect_url,
@@ -346,16 +381,16 @@ class OnfidoEmulator(Emulator):
         }
         return {**run.about, "link": link}
 
-    def _run(self, call: Call) -> EmulatedRun:
+    def _run(self, call: EmulatedRequest) -> EmulatedRun:
         run: EmulatedRun = self._one(self.runs, call.params["id"])
         return run
 
     # The applicant
 
-    def _show(self, call: Call) -> Reply:
+    def _show(self, call: EmulatedRequest) -> EmulatedResponse:
         return html(self._page(self._visited(call)))
 
-    def _advance(self, call: Call) -> Reply:
+    def _advance(self, call: EmulatedRequest) -> EmulatedResponse:
         run = self._visited(call)
         given = {name: read_specimen(call.form.get(name)) for name in ("document", "photo")}
         if run.document is None:
@@ -372,7 +407,7 @@ class OnfidoEmulator(Emulator):
     def _submit(self, run: EmulatedRun) -> None:
         run.about["status"], run.submitted_at = "processing", self.clock.now()
 
-    def _visited(self, call: Call) -> EmulatedRun:
+    def _visited(self, call: EmulatedRequest) -> EmulatedRun:
         for run in self.runs.values():
             if run.token == call.params["token"]:
                 return run
@@ -442,7 +477,7 @@ class OnfidoEmulator(Emulator):
 
     # Webhooks
 
-    def _create_webhook(self, call: Call) -> Reply:
+    def _create_webhook(self, call: EmulatedRequest) -> EmulatedResponse:
         given = call.json()
         if not given.get("url"):
             raise _invalid({"url": ["can't be blank"]})
@@ -457,7 +492,7 @@ class OnfidoEmulator(Emulator):
             "href": f"{_V}/webhooks/{id}",
             "payload_version": 3,
         }
-        return Reply(201, self.webhooks[id])
+        return EmulatedResponse(201, self.webhooks[id])
 
     def _tell(self, kind: str, action: str, about: Mapping[str, Any], resource: Mapping[str, Any]) -> None:
         named = {"id": about["id"], "status": about["status"], "completed_at_iso8601": self._now(),
@@ -479,7 +514,7 @@ class OnfidoEmulator(Emulator):
         return not self.api_token.startswith("api_live")
 
     def _signed(self, handler: Handler) -> Handler:
-        def checked(call: Call) -> Reply:
+        def checked(call: EmulatedRequest) -> EmulatedResponse:
             if call.headers.get("authorization") != f"Token token={self.api_token}":
                 raise _error(401, "authorization_error", "Authorization error: please re-check your credentials")
             self._process()
@@ -550,7 +585,7 @@ def _iso(text: object) -> str | None:
     return "-".join(reversed(text.split("/"))) if isinstance(text, str) and text.count("/") == 2 else None
 
 
-def _page_of(items: Iterable[Any], call: Call, size: int) -> list[Any]:
+def _page_of(items: Iterable[Any], call: EmulatedRequest, size: int) -> list[Any]:
     number = max(1, int(call.query.get("page", "1")))
     return list(items)[(number - 1) * size : number * size]
 
@@ -560,4 +595,4 @@ def _invalid(fields: Mapping[str, list[str]]) -> Refused:
 
 
 def _error(status: int, type: str, message: str, **more: Any) -> Refused:
-    return Refused(Reply(status, {"error": {"type": type, "message": message, **more}}))
+    return Refused(EmulatedResponse(status, {"error": {"type": type, "message": message, **more}}))

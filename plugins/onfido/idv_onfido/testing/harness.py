@@ -8,29 +8,25 @@ from typing import Any
 
 import attrs
 
-from idv_core import (
-    Applicant,
-    Document,
-    Flow,
-    FlowNotFound,
-    FlowOrder,
-    InvalidOrder,
-    Secret,
-)
-from idv_core.errors import VendorUnavailable
-from idv_core.testing import PEOPLE, FakeClock, Network, Person, Reply, make_specimen
-from idv_core.testing.applicant import Form
-from idv_core.testing.harness import (
+from idv_core import Applicant, Document, Flow, FlowNotFound, FlowOrder, InvalidOrder, Secret, VendorUnavailable
+from idv_core.testing import (
+    PEOPLE,
     USUAL,
     DocumentedError,
+    EmulatedResponse,
+    FakeClock,
+    Form,
     Harness,
+    Network,
+    Person,
     UnknownWord,
+    WebhookRequest,
     answers,
     completes_hosted_page,
     documented,
+    make_specimen,
     uploads_documents,
 )
-from idv_core.webhooks import WebhookRequest
 
 from .. import idv_plugin
 from ..account import sign
@@ -85,8 +81,8 @@ _TYPES = {
 }
 
 
-def refused(status: int) -> Reply:
-    return Reply(status, {"error": {"type": _TYPES[status], "message": "Ana Ruiz is wrong"}})
+def refused(status: int) -> EmulatedResponse:
+    return EmulatedResponse(status, {"error": {"type": _TYPES[status], "message": "Ana Ruiz is wrong"}})
 
 
 def event(payload: Mapping[str, Any]) -> Callable[[str], WebhookRequest]:
@@ -110,13 +106,13 @@ def workflows(clock: FakeClock, network: Network, emulator: OnfidoEmulator, sett
 
     runs = "/v3.6/workflow_runs"
 
-    def saying(status: str) -> Callable[[Flow], Reply]:
+    def saying(status: str) -> Callable[[Flow], EmulatedResponse]:
         more = {"applicant_id": "a", "workflow_id": "workflow-1"}
-        return lambda flow: Reply(200, {"id": flow.id, "status": status, **more})
+        return lambda flow: EmulatedResponse(200, {"id": flow.id, "status": status, **more})
 
-    def a_task(flow: Flow) -> Reply:
+    def a_task(flow: Flow) -> EmulatedResponse:
         """What a task says, in answer to whatever is asked about the run."""
-        return Reply(200, {**emulator.runs[flow.id].tasks[-2], "output": None})
+        return EmulatedResponse(200, {**emulator.runs[flow.id].tasks[-2], "output": None})
 
     return Harness(
         plugin=idv_plugin(),
@@ -150,16 +146,16 @@ def checks(clock: FakeClock, network: Network, emulator: OnfidoEmulator, setting
     """Family `checks`: the platform hands in documents and photos."""
 
     def reports(**report: Any) -> UnknownWord:
-        def reply(flow: Flow) -> Reply:
+        def reply(flow: Flow) -> EmulatedResponse:
             check = [check for check in emulator.checks.values() if check.about["applicant_id"] == flow.id][-1]
-            return Reply(200, {"reports": [{**one, **report} for one in check.reports]})
+            return EmulatedResponse(200, {"reports": [{**one, **report} for one in check.reports]})
 
         return UnknownWord("GET /v3.6/reports", reply)
 
     def check(**said: Any) -> UnknownWord:
-        def reply(flow: Flow) -> Reply:
+        def reply(flow: Flow) -> EmulatedResponse:
             made = [check.about for check in emulator.checks.values() if check.about["applicant_id"] == flow.id]
-            return Reply(200, {"checks": [{**one, **said} for one in made]})
+            return EmulatedResponse(200, {"checks": [{**one, **said} for one in made]})
 
         return UnknownWord("GET /v3.6/checks", reply)
 

@@ -14,10 +14,23 @@ from typing import Any
 import attrs
 import httpx
 
-from idv_core.model import Secret
-from idv_core.testing.emulator import Call, Emulator, Handler, HasNow, Refused, Reply, html, redirect
-from idv_core.testing.pages import file_field, form, page, paragraph
-from idv_core.testing.specimens import Specimen, read_specimen
+from idv_core import Secret
+from idv_core.testing import (
+    EmulatedRequest,
+    EmulatedResponse,
+    Emulator,
+    Handler,
+    HasNow,
+    Refused,
+    Specimen,
+    file_field,
+    form,
+    html,
+    page,
+    paragraph,
+    read_specimen,
+    redirect,
+)
 
 from ..plugin import signature_header
 
@@ -91,7 +104,7 @@ class StripeEmulator(Emulator):
         self.variants = variants or Variants()
         self.failing = 0
         self.sessions: dict[str, EmulatedSession] = {}
-        self._kept: dict[str, tuple[datetime, dict[str, str], Reply]] = {}
+        self._kept: dict[str, tuple[datetime, dict[str, str], EmulatedResponse]] = {}
         super().__init__(clock, client)
 
     def routes(self) -> list[tuple[str, str, Handler]]:
@@ -123,7 +136,7 @@ class StripeEmulator(Emulator):
 
     # The API
 
-    def _create(self, call: Call) -> Reply:
+    def _create(self, call: EmulatedRequest) -> EmulatedResponse:
         self._authenticated(call)
         key = call.headers.get("idempotency-key")
         params = {name: str(value) for name, value in call.form.items()}
@@ -141,7 +154,7 @@ class StripeEmulator(Emulator):
         self._kept[key] = (self.clock.now() + self.variants.keys_kept, params, reply)
         return reply
 
-    def _created(self, call: Call, params: Mapping[str, str]) -> Reply:
+    def _created(self, call: EmulatedRequest, params: Mapping[str, str]) -> EmulatedResponse:
         if self.failing > 0:
             self.failing -= 1
             return _error(500, "Something went wrong on Stripe's end.").reply
@@ -165,9 +178,9 @@ class StripeEmulator(Emulator):
         )
         self.sessions[session.id] = session
         self._tell("created", session)
-        return Reply(200, self._shown(session, call))
+        return EmulatedResponse(200, self._shown(session, call))
 
-    def _list(self, call: Call) -> Reply:
+    def _list(self, call: EmulatedRequest) -> EmulatedResponse:
         self._authenticated(call)
         wanted = {name: call.query[name] for name in ("client_reference_id", "status") if name in call.query}
         found = [
@@ -182,48 +195,48 @@ class StripeEmulator(Emulator):
             found = found[ids.index(call.query["starting_after"]) + 1 :]
         limit = int(call.query.get("limit", "10"))
         data = [self._shown(session, call) for session in found[:limit]]
-        return Reply(200, {"object": "list", "url": _BASE, "has_more": len(found) > limit, "data": data})
+        return EmulatedResponse(200, {"object": "list", "url": _BASE, "has_more": len(found) > limit, "data": data})
 
-    def _retrieve(self, call: Call) -> Reply:
-        return Reply(200, self._shown(self._owned(call), call))
+    def _retrieve(self, call: EmulatedRequest) -> EmulatedResponse:
+        return EmulatedResponse(200, self._shown(self._owned(call), call))
 
-    def _update(self, call: Call) -> Reply:
+    def _update(self, call: EmulatedRequest) -> EmulatedResponse:
         session = self._owned(call)
         session.metadata |= _nested({name: str(value) for name, value in call.form.items()}).get("metadata", {})
-        return Reply(200, self._shown(session, call))
+        return EmulatedResponse(200, self._shown(session, call))
 
-    def _cancel(self, call: Call) -> Reply:
+    def _cancel(self, call: EmulatedRequest) -> EmulatedResponse:
         session = self._owned(call)
         if session.status not in ("requires_input", "canceled"):
             raise _error(400, f"You cannot cancel a session that is {session.status}.", code="invalid_request")
         session.status = "canceled"
         self._tell("canceled", session)
-        return Reply(200, self._shown(session, call))
+        return EmulatedResponse(200, self._shown(session, call))
 
-    def _redact(self, call: Call) -> Reply:
+    def _redact(self, call: EmulatedRequest) -> EmulatedResponse:
         session = self._owned(call)
         if session.status == "processing":
             raise _error(400, "You cannot redact a session that is processing.", code="invalid_request")
         if session.status == "requires_input":
             session.status = "canceled"
         session.is_redacted, session.reports, session.provided_details = True, [], None
-        return Reply(200, self._shown(session, call))
+        return EmulatedResponse(200, self._shown(session, call))
 
-    def _list_reports(self, call: Call) -> Reply:
+    def _list_reports(self, call: EmulatedRequest) -> EmulatedResponse:
         self._authenticated(call)
         wanted = call.query.get("verification_session")
         reports = [r for s in self.sessions.values() if wanted in (None, s.id) for r in s.reports]
-        return Reply(200, {"object": "list", "url": _REPORTS, "has_more": False, "data": reports})
+        return EmulatedResponse(200, {"object": "list", "url": _REPORTS, "has_more": False, "data": reports})
 
-    def _retrieve_report(self, call: Call) -> Reply:
+    def _retrieve_report(self, call: EmulatedRequest) -> EmulatedResponse:
         self._authenticated(call)
         for session in self.sessions.values():
             for report in session.reports:
                 if report["id"] == call.params["id"]:
-                    return Reply(200, report)
+                    return EmulatedResponse(200, report)
         raise _error(404, "No such verification report", code="resource_missing", param="id")
 
-    def _shown(self, session: EmulatedSession, call: Call) -> dict[str, Any]:
+    def _shown(self, session: EmulatedSession, call: EmulatedRequest) -> dict[str, Any]:
         """The session as the API shows it; link and client secret only while it waits for the applicant."""
         self._process(session)
         waits = session.status == "requires_input"
@@ -282,10 +295,10 @@ class StripeEmulator(Emulator):
 
     # The applicant
 
-    def _show(self, call: Call) -> Reply:
+    def _show(self, call: EmulatedRequest) -> EmulatedResponse:
         return html(self._page(self._visited(call)))
 
-    def _advance(self, call: Call) -> Reply:
+    def _advance(self, call: EmulatedRequest) -> EmulatedResponse:
         session = self._visited(call)
         given = {name: read_specimen(call.form.get(name)) for name in ("document", "selfie")}
         if session.document is None:
@@ -307,7 +320,7 @@ class StripeEmulator(Emulator):
         session.status, session.submitted_at, session.last_error = "processing", self.clock.now(), None
         self._tell("processing", session)
 
-    def _visited(self, call: Call) -> EmulatedSession:
+    def _visited(self, call: EmulatedRequest) -> EmulatedSession:
         for session in self.sessions.values():
             if session.token == call.params["token"]:
                 return session
@@ -402,12 +415,12 @@ class StripeEmulator(Emulator):
         url = self.webhook
         self.notify(url, body, headers)
 
-    def _authenticated(self, call: Call) -> None:
+    def _authenticated(self, call: EmulatedRequest) -> None:
         scheme, _, key = call.headers.get("authorization", "").partition(" ")
         if scheme != "Bearer" or key != self.api_key:
             raise _error(401, "Invalid API Key provided")
 
-    def _owned(self, call: Call) -> EmulatedSession:
+    def _owned(self, call: EmulatedRequest) -> EmulatedSession:
         self._authenticated(call)
         session = self.sessions.get(call.params["id"])
         if session is None:
@@ -439,4 +452,4 @@ def _failure(code: str, reason: str) -> dict[str, str]:
 
 def _error(status: int, message: str, **more: str) -> Refused:
     error = {"type": _CODES.get(status, "api_error"), "message": message, **more}
-    return Refused(Reply(status, {"error": error}, headers={"Request-Id": f"req_{secrets.token_hex(6)}"}))
+    return Refused(EmulatedResponse(status, {"error": error}, headers={"Request-Id": f"req_{secrets.token_hex(6)}"}))

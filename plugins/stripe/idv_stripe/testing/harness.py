@@ -14,14 +14,27 @@ from idv_core import (
     FlowNotFound,
     FlowOrder,
     InvalidOrder,
+    OutcomeUnknown,
     PermissionDenied,
+    RateLimited,
     Secret,
+    VendorUnavailable,
 )
-from idv_core.errors import OutcomeUnknown, RateLimited, VendorUnavailable
-from idv_core.testing import PEOPLE, FakeClock, Network, Person, Reply, make_specimen
-from idv_core.testing.applicant import Form
-from idv_core.testing.harness import DocumentedError, Harness, UnknownWord, answers, completes_hosted_page
-from idv_core.webhooks import WebhookRequest
+from idv_core.testing import (
+    PEOPLE,
+    DocumentedError,
+    EmulatedResponse,
+    FakeClock,
+    Form,
+    Harness,
+    Network,
+    Person,
+    UnknownWord,
+    WebhookRequest,
+    answers,
+    completes_hosted_page,
+    make_specimen,
+)
 
 from .. import idv_plugin
 from ..plugin import signature_header
@@ -55,13 +68,13 @@ def make_settings(emulator: StripeEmulator) -> dict[str, object]:
     }
 
 
-def refused(status: int, **error: str) -> Reply:
-    return Reply(status, {"error": {"message": "Meera Iyer is wrong", **error}})
+def refused(status: int, **error: str) -> EmulatedResponse:
+    return EmulatedResponse(status, {"error": {"message": "Meera Iyer is wrong", **error}})
 
 
-def saying(session: Mapping[str, object]) -> Callable[[Flow], Reply]:
+def saying(session: Mapping[str, object]) -> Callable[[Flow], EmulatedResponse]:
     """The session itself, with these words in it."""
-    return lambda flow: Reply(200, {"id": flow.id, **session})
+    return lambda flow: EmulatedResponse(200, {"id": flow.id, **session})
 
 
 def make_harness(clock: FakeClock, network: Network, emulator: StripeEmulator, settings: dict[str, object]) -> Harness:

@@ -6,11 +6,8 @@ from typing import Any
 
 import httpx
 
-from idv_core.model import Secret
-from idv_core.testing.applicant import submit_forms
-from idv_core.testing.asgi import serve
-from idv_core.testing.clock import FakeClock
-from idv_core.testing.specimens import PEOPLE, make_specimen
+from idv_core import Secret
+from idv_core.testing import PEOPLE, FakeClock, make_specimen, serve, submit_forms
 
 from ..plugin import signature_header
 from .emulator import StripeEmulator

@@ -18,8 +18,17 @@ from typing import Any, Literal
 import attrs
 import httpx
 
-from idv_core.testing.emulator import Call, Emulator, Handler, HasNow, Outgoing, Refused, Reply
-from idv_core.testing.specimens import is_picture, read_specimen
+from idv_core.testing import (
+    EmulatedRequest,
+    EmulatedResponse,
+    Emulator,
+    Handler,
+    HasNow,
+    Outgoing,
+    Refused,
+    is_picture,
+    read_specimen,
+)
 
 from .hosted import HostedPage
 
@@ -147,27 +156,27 @@ class VerifikEmulator(Emulator):
 
     # Account token (section 2)
 
-    def _renew(self, call: Call) -> Reply:
+    def _renew(self, call: EmulatedRequest) -> EmulatedResponse:
         if call.method != self.variants.renew_by:
             raise _said(405, "MethodNotAllowed", "method not allowed")
         if "authorization" not in call.headers:
             raise _said(409, "MissingParameter", "missing Authorization header")
         self._as_client(call)
-        return Reply(200, {"accessToken": self.issue_token(), "tokenType": "bearer"})
+        return EmulatedResponse(200, {"accessToken": self.issue_token(), "tokenType": "bearer"})
 
-    def _as_client(self, call: Call) -> None:
+    def _as_client(self, call: EmulatedRequest) -> None:
         claims = self._claims(call)
         if "appRegistrationId" in claims:
             raise _said(403, "Forbidden", "Access forbidden")
 
-    def _as_applicant(self, call: Call) -> Record:
+    def _as_applicant(self, call: EmulatedRequest) -> Record:
         id = self._claims(call).get("appRegistrationId", "")
         registration = self.registrations.get(id)
         if registration is None or registration["status"] in _ENDED:
             raise _coded(404, "appRegistration_not_found")
         return registration
 
-    def _claims(self, call: Call) -> Record:
+    def _claims(self, call: EmulatedRequest) -> Record:
         scheme, _, token = call.headers.get("authorization", "").rpartition(" ")
         if scheme.lower() not in ("bearer", "jwt", ""):
             token = ""
@@ -198,22 +207,22 @@ class VerifikEmulator(Emulator):
 
     # Project flows (section 3.2)
 
-    def _create_flow(self, call: Call) -> Reply:
+    def _create_flow(self, call: EmulatedRequest) -> EmulatedResponse:
         self._as_client(call)
         body = _required(call, "project", "type", "name", "target", "status")
         if body["project"] != self.project:
             raise _said(400, "BadRequest", "Invalid project ID format")
         return self._data(self._stored(self.project_flows, {**body, "version": 1}))
 
-    def _list_flows(self, call: Call) -> Reply:
+    def _list_flows(self, call: EmulatedRequest) -> EmulatedResponse:
         self._as_client(call)
         return self._listed(self.project_flows, call, "project", "type", "status")
 
-    def _get_flow(self, call: Call) -> Reply:
+    def _get_flow(self, call: EmulatedRequest) -> EmulatedResponse:
         self._as_client(call)
         return self._data(_found(self.project_flows, call, "ProjectFlow_not_found"))
 
-    def _update_flow(self, call: Call) -> Reply:
+    def _update_flow(self, call: EmulatedRequest) -> EmulatedResponse:
         self._as_client(call)
         flow = _found(self.project_flows, call, "ProjectFlow_not_found")
         flow.update({key: value for key, value in call.json().items() if key != "_id"}, version=3)
@@ -221,7 +230,7 @@ class VerifikEmulator(Emulator):
 
     # Registrations (section 3.3)
 
-    def _register(self, call: Call) -> Reply:
+    def _register(self, call: EmulatedRequest) -> EmulatedResponse:
         if "authorization" in call.headers:
             self._as_client(call)
         body = _required(call, "project", "projectFlow")
@@ -283,19 +292,19 @@ class VerifikEmulator(Emulator):
     def _applicant_token(self, registration: Record, lifetime: timedelta) -> str:
         return self._jwt({"appRegistrationId": registration["_id"]}, lifetime)
 
-    def _list_registrations(self, call: Call) -> Reply:
+    def _list_registrations(self, call: EmulatedRequest) -> EmulatedResponse:
         self._as_client(call)
         reply = self._listed(self.registrations, call, "email", "phone", "status", "project", "projectFlow")
         if self.variants.lists_populate:
             reply.data["data"] = [self._populated(registration, call) for registration in reply.data["data"]]
         return reply
 
-    def _get_registration(self, call: Call) -> Reply:
+    def _get_registration(self, call: EmulatedRequest) -> EmulatedResponse:
         self._as_client(call)
         registration = self._expired(_found(self.registrations, call, "AppRegistration_not_found"))
         return self._data(self._populated(registration, call))
 
-    def _populated(self, registration: Record, call: Call) -> Record:
+    def _populated(self, registration: Record, call: EmulatedRequest) -> Record:
         """With the references that were asked for as objects. Of the project flow the pages show three keys (3.3.2)."""
         shown = dict(registration)
         for name in call.query_lists.get("populates[]", []):
@@ -314,7 +323,7 @@ class VerifikEmulator(Emulator):
             registration["status"] = "EXPIRED"
         return registration
 
-    def _resend_link(self, call: Call) -> Reply:
+    def _resend_link(self, call: EmulatedRequest) -> EmulatedResponse:
         if "appRegistrationId" in self._claims(call):
             raise _coded(403, "access_denied")
         registration = _found(self.registrations, call, "AppRegistration_not_found")
@@ -333,7 +342,7 @@ class VerifikEmulator(Emulator):
             }
         )
 
-    def _sync(self, call: Call) -> Reply:
+    def _sync(self, call: EmulatedRequest) -> EmulatedResponse:
         registration = self._as_applicant(call)
         if registration["_id"] != call.params["id"]:
             raise _coded(404, "AppRegistration_not_found")
@@ -434,14 +443,14 @@ class VerifikEmulator(Emulator):
 
     # Codes (sections 3.4 and 3.5)
 
-    def _send_email_code(self, call: Call) -> Reply:
+    def _send_email_code(self, call: EmulatedRequest) -> EmulatedResponse:
         registration = self._as_applicant(call)
         body = _required(call, "project", "validationMethod", "email", "type")
         return self._data(
             self.send_code(self.email_validations, registration, "email", {"email": body["email"].lower()})
         )
 
-    def _send_phone_code(self, call: Call) -> Reply:
+    def _send_phone_code(self, call: EmulatedRequest) -> EmulatedResponse:
         registration = self._as_applicant(call)
         body = _required(call, "project", "validationMethod", "phone", "countryCode", "type")
         contact = {"phone": body["phone"], "countryCode": body["countryCode"]}
@@ -455,15 +464,15 @@ class VerifikEmulator(Emulator):
         self._announce(f"{kind}_validation_created", validation)
         return validation
 
-    def _check_email_code(self, call: Call) -> Reply:
+    def _check_email_code(self, call: EmulatedRequest) -> EmulatedResponse:
         if call.method != self.variants.email_check_by:
             raise _said(405, "MethodNotAllowed", "method not allowed")
         return self._check_code(call, self.email_validations, "email")
 
-    def _check_phone_code(self, call: Call) -> Reply:
+    def _check_phone_code(self, call: EmulatedRequest) -> EmulatedResponse:
         return self._check_code(call, self.phone_validations, "phone")
 
-    def _check_code(self, call: Call, stored: dict[str, Record], kind: str) -> Reply:
+    def _check_code(self, call: EmulatedRequest, stored: dict[str, Record], kind: str) -> EmulatedResponse:
         registration = self._as_applicant(call)
         body = call.json()
         if not body.get(kind) or not body.get("otp"):
@@ -487,7 +496,7 @@ class VerifikEmulator(Emulator):
 
     # Documents (section 3.6)
 
-    def _create_document(self, call: Call) -> Reply:
+    def _create_document(self, call: EmulatedRequest) -> EmulatedResponse:
         registration = self._as_applicant(call)
         body = call.json()
         if not body.get("image") and not body.get("backImage"):
@@ -545,11 +554,11 @@ class VerifikEmulator(Emulator):
         age = self.clock.now() - datetime.fromisoformat(document["createdAt"])
         return document if age >= self.variants.reading else {**document, "status": "ASSESSING"}
 
-    def _get_document(self, call: Call) -> Reply:
+    def _get_document(self, call: EmulatedRequest) -> EmulatedResponse:
         self._as_client(call)
         return self._data(self._read_yet(_found(self.documents, call, "DocumentValidation_not_found")))
 
-    def _check_source(self, call: Call) -> Reply:
+    def _check_source(self, call: EmulatedRequest) -> EmulatedResponse:
         self._as_applicant(call)
         document = _found(self.documents, call, "document_validation_not_found")
         if document["documentType"] not in _SUPPORTED:
@@ -566,7 +575,7 @@ class VerifikEmulator(Emulator):
         self._announce("document_validation_source_lookup", document)
         return self._data(self._touched(document))
 
-    def _check_background(self, call: Call) -> Reply:
+    def _check_background(self, call: EmulatedRequest) -> EmulatedResponse:
         registration = self._as_applicant(call)
         information = _found(self.informations, call, "InformationValidation_not_found")
         if information["_id"] != registration["informationValidation"]:
@@ -581,7 +590,7 @@ class VerifikEmulator(Emulator):
 
     # Selfie (sections 3.7 and 3.8)
 
-    def _create_biometric(self, call: Call) -> Reply:
+    def _create_biometric(self, call: EmulatedRequest) -> EmulatedResponse:
         registration = self._as_applicant(call)
         body = _required(call, "image", "os")
         if registration.get("biometricValidation") and body.get("force") is not True:
@@ -621,7 +630,7 @@ class VerifikEmulator(Emulator):
         self._announce("biometric_validation_validated", self._touched(registration))
         return biometric
 
-    def _compare(self, call: Call) -> Reply:
+    def _compare(self, call: EmulatedRequest) -> EmulatedResponse:
         registration = self._as_applicant(call)
         return self._data(
             {"appRegistration": registration["_id"], "compareFaceVerification": self.compare_faces(registration)}
@@ -647,7 +656,7 @@ class VerifikEmulator(Emulator):
 
     # Webhooks (section 4)
 
-    def _create_webhook(self, call: Call) -> Reply:
+    def _create_webhook(self, call: EmulatedRequest) -> EmulatedResponse:
         self._as_client(call)
         body = call.json()
         missing = [name for name in ("url", "name", "isActive") if body.get(name) is None]
@@ -656,11 +665,11 @@ class VerifikEmulator(Emulator):
         link = list(body.pop("link", []))
         return self._data(self._stored(self.webhooks, {**body, "projectFlow": link, "client": self._client_id}))
 
-    def _list_webhooks(self, call: Call) -> Reply:
+    def _list_webhooks(self, call: EmulatedRequest) -> EmulatedResponse:
         self._as_client(call)
         return self._listed(self.webhooks, call, "url")
 
-    def _update_webhook(self, call: Call) -> Reply:
+    def _update_webhook(self, call: EmulatedRequest) -> EmulatedResponse:
         self._as_client(call)
         webhook = _found(self.webhooks, call, "Record not found.")
         body = call.json()
@@ -707,7 +716,7 @@ class VerifikEmulator(Emulator):
     def _failed(self, place: dict[str, Record], reason: str) -> str:
         return str(self._stored(place, {"status": "FAILED", "failedReason": reason})["_id"])
 
-    def _listed(self, place: dict[str, Record], call: Call, *filters: str) -> Reply:
+    def _listed(self, place: dict[str, Record], call: EmulatedRequest, *filters: str) -> EmulatedResponse:
         """Newest first, in pages of `page_size` at most, whatever is asked for (section 1.7 row 27)."""
         wanted = {name: call.query.get(f"where_{name}", call.query.get(name)) for name in filters}
         found = [
@@ -721,11 +730,13 @@ class VerifikEmulator(Emulator):
         limit = min(limit, self.variants.page_size)
         pages = max(1, -(-len(found) // limit))
         shown = found[(number - 1) * limit : number * limit]
-        return Reply(200, {"data": shown, "total": len(found), "limit": limit, "page": number, "pages": pages})
+        return EmulatedResponse(
+            200, {"data": shown, "total": len(found), "limit": limit, "page": number, "pages": pages}
+        )
 
-    def _data(self, data: Record) -> Reply:
+    def _data(self, data: Record) -> EmulatedResponse:
         shown = {key: value for key, value in data.items() if key != "pageConsent"}
-        return Reply(200, {"data": shown} if self.variants.wrapped else shown)
+        return EmulatedResponse(200, {"data": shown} if self.variants.wrapped else shown)
 
 
 def _flow_defaults(project: str) -> Record:
@@ -748,7 +759,7 @@ def _flow_defaults(project: str) -> Record:
     }
 
 
-def _required(call: Call, *names: str) -> Record:
+def _required(call: EmulatedRequest, *names: str) -> Record:
     body = call.json()
     missing = [name for name in names if not body.get(name)]
     if missing:
@@ -756,7 +767,7 @@ def _required(call: Call, *names: str) -> Record:
     return body
 
 
-def _found(place: dict[str, Record], call: Call, token: str) -> Record:
+def _found(place: dict[str, Record], call: EmulatedRequest, token: str) -> Record:
     record = place.get(call.params["id"])
     if record is None:
         raise _said(404, "NotFound", token)
@@ -791,9 +802,11 @@ def _encode(data: bytes) -> str:
 
 def _said(http: int, code: str, message: str, *, status: bool = False) -> Refused:
     """Error shapes 1 and 3 (section 3.0.1)."""
-    return Refused(Reply(http, {"message": message, "code": code} | ({"status": http} if status else {})))
+    return Refused(EmulatedResponse(http, {"message": message, "code": code} | ({"status": http} if status else {})))
 
 
 def _coded(http: int, token: str, detail: str = "") -> Refused:
     """Error shape 2."""
-    return Refused(Reply(http, {"code": token, "message": f"{http}:{token}" + (f"@{detail}" if detail else "")}))
+    return Refused(
+        EmulatedResponse(http, {"code": token, "message": f"{http}:{token}" + (f"@{detail}" if detail else "")})
+    )

@@ -20,9 +20,18 @@ from idv_core import (
     RateLimited,
     Secret,
 )
-from idv_core.testing import PEOPLE, FakeClock, Network, Person, Reply, by_content
-from idv_core.testing.harness import DocumentedError, Harness, UnknownWord
-from idv_core.webhooks import WebhookRequest
+from idv_core.testing import (
+    PEOPLE,
+    DocumentedError,
+    EmulatedResponse,
+    FakeClock,
+    Harness,
+    Network,
+    Person,
+    UnknownWord,
+    WebhookRequest,
+    by_content,
+)
 
 from .. import Documents, DocumentType, SignUpForm, SmartEnroll, idv_plugin
 from .emulator import VerifikEmulator
@@ -55,13 +64,13 @@ def pictures(person: Person = ANA, face: Person | None = None) -> tuple[Document
     return by_content("cedula", person), by_content("selfie", face or person)
 
 
-def said(status: int, code: str, message: str, **more: object) -> Reply:
-    return Reply(status, {"code": code, "message": message, **more})
+def said(status: int, code: str, message: str, **more: object) -> EmulatedResponse:
+    return EmulatedResponse(status, {"code": code, "message": message, **more})
 
 
-def saying(word: object) -> Callable[[Flow], Reply]:
+def saying(word: object) -> Callable[[Flow], EmulatedResponse]:
     """The registration itself, with this word for its status."""
-    return lambda flow: Reply(200, {"data": {"_id": flow.id, "status": word}})
+    return lambda flow: EmulatedResponse(200, {"data": {"_id": flow.id, "status": word}})
 
 
 def make_emulator(clock: FakeClock, network: Network) -> VerifikEmulator:

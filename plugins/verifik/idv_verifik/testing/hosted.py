@@ -4,8 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from idv_core.testing.emulator import Call, Refused, Reply, html, redirect
-from idv_core.testing.pages import consent_field, file_field, form, page, paragraph, text_field
+from idv_core.testing import (
+    EmulatedRequest,
+    EmulatedResponse,
+    Refused,
+    consent_field,
+    file_field,
+    form,
+    html,
+    page,
+    paragraph,
+    redirect,
+    text_field,
+)
 
 if TYPE_CHECKING:
     from .emulator import VerifikEmulator
@@ -22,11 +33,11 @@ class HostedPage:
     def __init__(self, emulator: VerifikEmulator) -> None:
         self.emulator = emulator
 
-    def show(self, call: Call) -> Reply:
+    def show(self, call: EmulatedRequest) -> EmulatedResponse:
         registration = self._visitor(call)
         return html(self._page(registration))
 
-    def advance(self, call: Call) -> Reply:
+    def advance(self, call: EmulatedRequest) -> EmulatedResponse:
         registration = self._visitor(call)
         if registration is None:
             return html(self._page(None, "Please use the link that was sent to you."), 400)
@@ -38,17 +49,17 @@ class HostedPage:
             return html(self._page(registration, f"{text.replace('_', ' ').capitalize()}. Please try again."))
         return done or redirect(f"{call.path}?token={call.query.get('token', '')}")
 
-    def _visitor(self, call: Call) -> Record | None:
+    def _visitor(self, call: EmulatedRequest) -> Record | None:
         claims = self.emulator.read_token(call.query.get("token", "..")) or {}
         valid = claims.get("exp", 0) > self.emulator.clock.now().timestamp()
         return self.emulator.registrations.get(str(claims.get("appRegistrationId"))) if valid else None
 
-    def _take_page(self, registration: Record, call: Call) -> Reply | None:
+    def _take_page(self, registration: Record, call: EmulatedRequest) -> EmulatedResponse | None:
         current = self._current_page(registration)
         match current:
             case "signUpForm":
                 if call.form.get("terms") != "yes":
-                    raise Refused(Reply(409, {"message": "please_agree_to_the_terms"}))
+                    raise Refused(EmulatedResponse(409, {"message": "please_agree_to_the_terms"}))
                 registration["pageConsent"] = True
                 if self._wants_code(registration):
                     self.emulator.send_code(
@@ -71,7 +82,7 @@ class HostedPage:
                 return self._finish(registration)
         return None
 
-    def _finish(self, registration: Record) -> Reply | None:
+    def _finish(self, registration: Record) -> EmulatedResponse | None:
         synced = self.emulator.sync(registration, "end", "COMPLETED")
         url = self.emulator.settings_of(registration).get("integrations", {}).get("redirectUrl")
         return redirect(f"{url}{'&' if '?' in url else '?'}type=onboarding&token={synced['token']}") if url else None

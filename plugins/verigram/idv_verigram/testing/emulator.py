@@ -15,10 +15,24 @@ from uuid import uuid4
 import attrs
 import httpx
 
-from idv_core.model import Secret
-from idv_core.testing.emulator import Call, Emulator, Handler, HasNow, Refused, Reply, html, redirect
-from idv_core.testing.pages import consent_field, file_field, form, page, paragraph
-from idv_core.testing.specimens import Specimen, read_specimen
+from idv_core import Secret
+from idv_core.testing import (
+    EmulatedRequest,
+    EmulatedResponse,
+    Emulator,
+    Handler,
+    HasNow,
+    Refused,
+    Specimen,
+    consent_field,
+    file_field,
+    form,
+    html,
+    page,
+    paragraph,
+    read_specimen,
+    redirect,
+)
 
 from ..plugin import sign
 
@@ -108,7 +122,7 @@ class VerigramEmulator(Emulator):
         flow = self.flows[flow_id]
         flow.selfie, flow.ended_at = read_specimen(selfie), self.clock.now()
 
-    def on_error(self, reply: Reply) -> Reply:
+    def on_error(self, reply: EmulatedResponse) -> EmulatedResponse:
         if self.variants.errors == "detail" and isinstance(reply.data, dict) and "error_message" in reply.data:
             text = reply.data["error_message"]
             field = [{"loc": ["body", text.split()[0]], "msg": "field required", "type": "value_error.missing"}]
@@ -119,16 +133,16 @@ class VerigramEmulator(Emulator):
         """What the population register says of the person, as `POST /mockery/result` would plant it (section 3.8)."""
         self.flows[flow_id].register = dict(record)
 
-    def _create(self, call: Call) -> Reply:
+    def _create(self, call: EmulatedRequest) -> EmulatedResponse:
         flow = self._new_flow(call)
-        return Reply(201, {"flow_id": flow.id, "vlink": f"{call.base_url}/hf2/{flow.id}/"})
+        return EmulatedResponse(201, {"flow_id": flow.id, "vlink": f"{call.base_url}/hf2/{flow.id}/"})
 
-    def _session(self, call: Call) -> Reply:
+    def _session(self, call: EmulatedRequest) -> EmulatedResponse:
         flow = self._new_flow(call)
         token = {"session_id": str(uuid4()), "access_token": f"tok_{secrets.token_hex(6)}"}
-        return Reply(201, {**token, "person_id": flow.person_id, "flow_id": flow.id})
+        return EmulatedResponse(201, {**token, "person_id": flow.person_id, "flow_id": flow.id})
 
-    def _new_flow(self, call: Call) -> EmulatedFlow:
+    def _new_flow(self, call: EmulatedRequest) -> EmulatedFlow:
         key = self._authenticated(call)
         body = call.json()
         if not isinstance(body.get("person_id"), str) or not body["person_id"]:
@@ -144,10 +158,10 @@ class VerigramEmulator(Emulator):
         self.flows[flow.id] = flow
         return flow
 
-    def _details(self, call: Call) -> Reply:
+    def _details(self, call: EmulatedRequest) -> EmulatedResponse:
         flow = self._owned(call)
         verdict = self._answer(flow) if self._is_over(flow) else {}
-        return Reply(
+        return EmulatedResponse(
             200,
             {
                 "flow_id": flow.id,
@@ -160,25 +174,25 @@ class VerigramEmulator(Emulator):
             },
         )
 
-    def _result(self, call: Call) -> Reply:
+    def _result(self, call: EmulatedRequest) -> EmulatedResponse:
         flow = self._owned(call)
         if self._is_over(flow):
             named = {"flow_id": flow.id, "person_id": flow.person_id} if self.variants.names_flow else {}
-            return Reply(200, {**named, **self._answer(flow)})
+            return EmulatedResponse(200, {**named, **self._answer(flow)})
         match self.variants.while_open:
             case "404":
                 raise _error(404, "no result yet")
             case "empty":
-                return Reply(200, {})
+                return EmulatedResponse(200, {})
             case "unknown":
-                return Reply(200, {"flow_status": "in_review"})
+                return EmulatedResponse(200, {"flow_status": "in_review"})
             case "interrupter":
                 paused = {"service_name": "esign", "service_status": "in_progress"}
-                return Reply(200, {"flow_status": None, "end_cause": None, "interrupter": paused})
+                return EmulatedResponse(200, {"flow_status": None, "end_cause": None, "interrupter": paused})
             case _:
-                return Reply(200, {"flow_status": None, "end_cause": None})
+                return EmulatedResponse(200, {"flow_status": None, "end_cause": None})
 
-    def _file(self, call: Call) -> Reply:
+    def _file(self, call: EmulatedRequest) -> EmulatedResponse:
         """The register's record alone (section 3.7): there once the flow is over, and where a document told who it is."""
         key, flow = self._authenticated(call), self.flows.get(call.query.get("flow_id", ""))
         if call.query.get("label") != "kisc_pii" or flow is None or flow.key != key or not self._is_over(flow):
@@ -189,7 +203,7 @@ class VerigramEmulator(Emulator):
         content = json.dumps(record).encode()
         if self.variants.register == "base64":
             content = base64.b64encode(content)
-        return Reply(200, content=content, type="application/octet-stream")
+        return EmulatedResponse(200, content=content, type="application/octet-stream")
 
     def _is_over(self, flow: EmulatedFlow) -> bool:
         return flow.ended_at is not None and self.clock.now() >= flow.ended_at + self.variants.processing
@@ -207,10 +221,10 @@ class VerigramEmulator(Emulator):
             answer |= {service.pop("service_name"): service for service in services}
         return answer
 
-    def _show(self, call: Call) -> Reply:
+    def _show(self, call: EmulatedRequest) -> EmulatedResponse:
         return html(self._page(self._visited(call)))
 
-    def _advance(self, call: Call) -> Reply:
+    def _advance(self, call: EmulatedRequest) -> EmulatedResponse:
         flow = self._visited(call)
         error = self._take(flow, call)
         if error:
@@ -220,7 +234,7 @@ class VerigramEmulator(Emulator):
             return self._send_back(flow)
         return redirect(call.path)
 
-    def _take(self, flow: EmulatedFlow, call: Call) -> str:
+    def _take(self, flow: EmulatedFlow, call: EmulatedRequest) -> str:
         """One step of the applicant's; a text if it was not good enough."""
         if flow.step == len(_STEPS):
             return ""
@@ -240,7 +254,7 @@ class VerigramEmulator(Emulator):
         flow.step += 1
         return ""
 
-    def _send_back(self, flow: EmulatedFlow) -> Reply:
+    def _send_back(self, flow: EmulatedFlow) -> EmulatedResponse:
         if flow.callback_url is None:
             return redirect(f"/hf2/{flow.id}/")
         url = flow.callback_url
@@ -250,7 +264,7 @@ class VerigramEmulator(Emulator):
             url += f"{'&' if '?' in url else '?'}flow_id={flow.id}"
         return redirect(url)
 
-    def _visited(self, call: Call) -> EmulatedFlow:
+    def _visited(self, call: EmulatedRequest) -> EmulatedFlow:
         flow = self.flows.get(call.params["flow_id"])
         if flow is None:
             raise Refused(html(page(_VENDOR, "This link is not valid", paragraph("Ask for a new one.")), 404))
@@ -273,7 +287,7 @@ class VerigramEmulator(Emulator):
                 field = file_field("selfie", "Picture of your face")
                 return page(_VENDOR, "Your face", form([field], "Finish"), step=step, error=error)
 
-    def _authenticated(self, call: Call) -> str:
+    def _authenticated(self, call: EmulatedRequest) -> str:
         key = call.headers.get("x-verigram-api-key", "")
         if call.headers.get("x-verigram-api-version") not in ("2.0", "2.0.0"):
             raise _error(401, "version header is missing or unknown")
@@ -287,7 +301,7 @@ class VerigramEmulator(Emulator):
             raise _error(403, "account is switched off")
         return key
 
-    def _check_signature(self, call: Call, secret: Secret) -> None:
+    def _check_signature(self, call: EmulatedRequest, secret: Secret) -> None:
         timestamp = call.headers.get("x-verigram-ts", "")
         given = call.headers.get("x-verigram-hmac-sha256", "")
         if not timestamp.isdigit() or not hmac.compare_digest(given, sign(secret, timestamp, call.target)):
@@ -304,7 +318,7 @@ class VerigramEmulator(Emulator):
             raise Refused(attrs.evolve(refused.reply, headers={"retry-after": "1"}))
         self._recent.append(now)
 
-    def _owned(self, call: Call) -> EmulatedFlow:
+    def _owned(self, call: EmulatedRequest) -> EmulatedFlow:
         key = self._authenticated(call)
         flow = self.flows.get(call.params["flow_id"])
         if flow is None or flow.key != key:
@@ -358,4 +372,4 @@ def _record(document: Specimen) -> dict[str, Any]:
 
 
 def _error(status: int, text: str) -> Refused:
-    return Refused(Reply(status, {"error_code": _CODES[status], "error_message": text}))
+    return Refused(EmulatedResponse(status, {"error_code": _CODES[status], "error_message": text}))

@@ -6,11 +6,33 @@ from typing import Any
 
 import httpx
 
-from idv_core import Applicant, AuthenticationFailed, Flow, FlowOrder, InvalidOrder, PermissionDenied, Secret
-from idv_core.errors import OutcomeUnknown, RateLimited, VendorUnavailable
-from idv_core.testing import PEOPLE, FakeClock, Network, Person, Reply, make_specimen
-from idv_core.testing.applicant import Form, submit_forms
-from idv_core.testing.harness import Harness, UnknownWord, answers, completes_hosted_page, documented
+from idv_core import (
+    Applicant,
+    AuthenticationFailed,
+    Flow,
+    FlowOrder,
+    InvalidOrder,
+    OutcomeUnknown,
+    PermissionDenied,
+    RateLimited,
+    Secret,
+    VendorUnavailable,
+)
+from idv_core.testing import (
+    PEOPLE,
+    EmulatedResponse,
+    FakeClock,
+    Form,
+    Harness,
+    Network,
+    Person,
+    UnknownWord,
+    answers,
+    completes_hosted_page,
+    documented,
+    make_specimen,
+    submit_forms,
+)
 
 from .. import idv_plugin
 from .emulator import VerigramEmulator
@@ -49,8 +71,8 @@ _CODES = {
 }
 
 
-def refused(status: int) -> Reply:
-    return Reply(status, {"error_code": _CODES[status], "error_message": "person_id is wrong"})
+def refused(status: int) -> EmulatedResponse:
+    return EmulatedResponse(status, {"error_code": _CODES[status], "error_message": "person_id is wrong"})
 
 
 def make_emulator(clock: FakeClock, network: Network) -> VerigramEmulator:

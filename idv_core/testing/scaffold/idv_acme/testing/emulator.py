@@ -9,9 +9,22 @@ from typing import Any
 import attrs
 import httpx
 
-from idv_core.testing.emulator import Call, Emulator, Handler, HasNow, Refused, Reply, html, redirect
-from idv_core.testing.pages import file_field, form, page, paragraph
-from idv_core.testing.specimens import Specimen, read_specimen
+from idv_core.testing import (
+    EmulatedRequest,
+    Emulator,
+    Handler,
+    HasNow,
+    Refused,
+    EmulatedResponse,
+    Specimen,
+    file_field,
+    form,
+    html,
+    page,
+    paragraph,
+    read_specimen,
+    redirect,
+)
 
 
 @attrs.define(kw_only=True)
@@ -42,28 +55,28 @@ class AcmeEmulator(Emulator):
             ("POST", "/go/{id}", self._take),
         ]
 
-    def _create(self, call: Call) -> Reply:
+    def _create(self, call: EmulatedRequest) -> EmulatedResponse:
         self._authenticated(call)
         body = call.json()
         if not body.get("reference"):
             raise _error(422, "REFERENCE_MISSING", "reference is required")
         made = Emulated(id=f"v-{secrets.token_hex(8)}", application=str(body.get("application")))
         self.verifications[made.id] = made
-        return Reply(201, {"id": made.id, "url": f"{call.base_url}/go/{made.id}"})
+        return EmulatedResponse(201, {"id": made.id, "url": f"{call.base_url}/go/{made.id}"})
 
-    def _read(self, call: Call) -> Reply:
+    def _read(self, call: EmulatedRequest) -> EmulatedResponse:
         self._authenticated(call)
         found = self._found(call)
-        return Reply(200, {"id": found.id, **_outcome(found)})
+        return EmulatedResponse(200, {"id": found.id, **_outcome(found)})
 
-    def _show(self, call: Call) -> Reply:
+    def _show(self, call: EmulatedRequest) -> EmulatedResponse:
         found = self._found(call)
         if found.face is not None:
             return html(page("Acme", "Thank you", paragraph("You can close this page.")))
         name = "document" if found.document is None else "face"
         return html(page("Acme", "Verify your identity", form([file_field(name, f"Picture: {name}")], "Continue")))
 
-    def _take(self, call: Call) -> Reply:
+    def _take(self, call: EmulatedRequest) -> EmulatedResponse:
         found = self._found(call)
         for name in ("document", "face"):
             content = call.form.get(name)
@@ -71,13 +84,13 @@ class AcmeEmulator(Emulator):
                 setattr(found, name, read_specimen(content))
         return redirect(call.path)
 
-    def _found(self, call: Call) -> Emulated:
+    def _found(self, call: EmulatedRequest) -> Emulated:
         found = self.verifications.get(call.params["id"])
         if found is None:
             raise _error(404, "NOT_FOUND", "no such verification")
         return found
 
-    def _authenticated(self, call: Call) -> None:
+    def _authenticated(self, call: EmulatedRequest) -> None:
         if call.headers.get("authorization") != f"Bearer {self.api_key}":
             raise _error(401, "KEY_WRONG", "the key is missing or wrong")
 
@@ -95,4 +108,4 @@ def _outcome(found: Emulated) -> dict[str, Any]:
 
 
 def _error(status: int, code: str, message: str) -> Refused:
-    return Refused(Reply(status, {"code": code, "message": message}))
+    return Refused(EmulatedResponse(status, {"code": code, "message": message}))

@@ -3,9 +3,20 @@
 from __future__ import annotations
 
 from idv_core import Applicant, FlowOrder, Secret
-from idv_core.testing import PEOPLE, FakeClock, Network, Person, Reply, make_specimen
-from idv_core.testing.applicant import Form
-from idv_core.testing.harness import Harness, UnknownWord, answers, documented, completes_hosted_page
+from idv_core.testing import (
+    PEOPLE,
+    FakeClock,
+    Form,
+    Harness,
+    Network,
+    Person,
+    EmulatedResponse,
+    UnknownWord,
+    answers,
+    completes_hosted_page,
+    documented,
+    make_specimen,
+)
 
 from .. import idv_plugin
 from .emulator import AcmeEmulator
@@ -14,8 +25,8 @@ HOST = "api.acme.example"
 MEERA, ROHAN = PEOPLE["meera"], PEOPLE["rohan"]
 
 
-def refused(status: int) -> Reply:
-    return Reply(status, {"code": f"E{status}", "message": f"{MEERA.name} is wrong"})
+def refused(status: int) -> EmulatedResponse:
+    return EmulatedResponse(status, {"code": f"E{status}", "message": f"{MEERA.name} is wrong"})
 
 
 def pictures(face: Person) -> tuple[Form, ...]:
