@@ -7,6 +7,7 @@ import signal
 import threading
 from datetime import UTC, datetime, timedelta
 from importlib import metadata
+from json import dumps
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -350,7 +351,7 @@ def _as_toml(settings: dict[str, dict[str, Any]]) -> str:
                 exports.append(f"export {variable}={value.reveal()}")
                 lines.append(f'{key} = {{ env = "{variable}" }}')
             else:
-                lines.append(f'{key} = "{value}"')
+                lines.append(f"{key} = {dumps(value)}")
         lines += ["limits.allow_private_urls = true   # the documents are on this machine", ""]
     webhooks = ["[webhooks]", 'url = "http://127.0.0.1:8000/idv"', 'key = { env = "IDV_WEBHOOK_KEY" }']
     return "\n".join(["# environment", *exports, "", "# idv.toml", *lines, *webhooks])

@@ -217,7 +217,7 @@ class TestWhenItIsAskedFor:
 
     def test_documents_are_announced_only_with_it(self) -> None:
         for reads in (True, False):
-            assert Verigram(attrs.evolve(SETTINGS, read_register=reads)).evidence.documents is reads
+            assert Verigram(attrs.evolve(SETTINGS, read_register=reads)).result_capabilities.documents is reads
 
     def test_not_for_a_status_and_not_unless_the_account_says_so(self) -> None:
         assert len(run_exchange(Verigram(SETTINGS).status(FLOW), [reply(PASS)]).requests) == 1

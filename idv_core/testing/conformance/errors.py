@@ -1,0 +1,117 @@
+"""Errors: those that the vendor documents, and whatever else comes back; openings whose answer is lost."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import attrs
+import httpx
+import pytest
+
+from ...errors import DuplicateFlow, FlowNotFound, OutcomeUnknown
+from ...plugin.protocols import RecoverProtocol
+from ..emulator import EmulatedResponse
+from ..fuzzing import first_requests
+from ..garbled import UNREADABLE, assert_error_is_read
+from ..harness import ACCOUNT, Driver, Harness, another_person
+from .steps import is_understood, offered, operate
+
+_UNUSUAL = (
+    100,
+    204,
+    301,
+    302,
+    304,
+    400,
+    401,
+    402,
+    403,
+    404,
+    405,
+    408,
+    409,
+    410,
+    413,
+    418,
+    422,
+    425,
+    429,
+    500,
+    502,
+    503,
+    599,
+)
+
+
+class MapsErrors:
+    def test_documented_errors(self, harness: Harness, idv: Driver) -> None:
+        for documented in harness.errors:
+            order = attrs.evolve(harness.order, application_id=f"APP-{id(documented)}")
+            flow = None if documented.operation == "open" else idv.open(another_person(order, str(id(documented))))
+            harness.emulator.fault(documented.match, documented.reply, times=10)
+            with pytest.raises(documented.error) as caught:
+                operate(idv, harness, documented.operation, flow)
+            harness.emulator.clear_faults()
+            error = caught.value
+            assert error.account == ACCOUNT, documented
+            assert error.operation == documented.operation, documented
+            assert error.status == documented.reply.status, documented
+
+    @pytest.mark.parametrize("status", _UNUSUAL)
+    def test_any_status_is_a_model_or_an_error(self, harness: Harness, idv: Driver, status: int) -> None:
+        flow = idv.open(harness.order)
+        harness.emulator.fault("", EmulatedResponse(status, content=b"<html>", type="text/html"), times=20)
+        for operation in ("open", "status", "result"):
+            is_understood(partial(operate, idv, harness, operation, flow))
+
+    def test_errors_are_read_whatever_the_body_is(self, harness: Harness) -> None:
+        """A page of HTML in place of JSON is everyday: `read_error` raises nothing, and the HTTP status still counts."""
+        driver = Driver(harness, "sync")
+        for request in first_requests(driver, harness):
+            for status in _UNUSUAL:
+                for what in UNREADABLE:
+                    assert_error_is_read(driver.adapter, request, status, what)
+        driver.close()
+
+    def test_an_opening_without_an_answer_is_cleared_up(self, harness: Harness, idv: Driver) -> None:
+        """With `recover` there is one flow afterwards, or `DuplicateFlow` says that the vendor has it and does not name it."""
+        offered(idv.adapter, RecoverProtocol)
+        assert harness.opened is not None, "RecoverProtocol needs Harness.opened"
+        losing = _LosesAnswers(harness.transport)
+        driver = Driver(attrs.evolve(harness, transport=losing), idv.kind)
+        driver.open(another_person(attrs.evolve(harness.order, application_id="APP-before"), "before"))
+        losing.armed = True
+        try:
+            driver.open(harness.order)
+        except OutcomeUnknown as error:
+            assert error.ask == "recover"
+        losing.armed = False
+        for _ in range(2):
+            try:
+                assert driver.recover(harness.order).application_id == harness.order.application_id
+            except DuplicateFlow:
+                pass
+            except (OutcomeUnknown, FlowNotFound):
+                assert harness.opened(harness.order) == 0, "recover did not find the flow"
+            assert harness.opened(harness.order) <= 1, "recover opened a second flow"
+        driver.close()
+
+
+class _LosesAnswers(httpx.BaseTransport, httpx.AsyncBaseTransport):
+    """The vendor gets each call; while armed, nobody gets the answers to those that do something."""
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+        self.armed = False
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        return self._passed_on(request, self._inner.handle_request(request))
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        return self._passed_on(request, await self._inner.handle_async_request(request))
+
+    def _passed_on(self, request: httpx.Request, response: httpx.Response) -> httpx.Response:
+        if self.armed and request.method != "GET":
+            raise httpx.ReadError("the answer was lost")
+        return response
