@@ -1,0 +1,243 @@
+"""The adapter. A verification, one attempt of one person, is our flow (plaid.com/docs/api/products/identity-verification)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+import attrs
+
+from idv_core.plugin import (
+    AuthenticationFailed,
+    DuplicateFlow,
+    Exchange,
+    Flow,
+    FlowNotFound,
+    FlowOrder,
+    FlowStatus,
+    InvalidOrder,
+    Link,
+    PermissionDenied,
+    Polling,
+    RateLimited,
+    Reason,
+    Refusal,
+    Request,
+    Response,
+    Result,
+    ResultCapabilities,
+    Secret,
+    UnexpectedResponse,
+    subject_of,
+    trusted_link,
+)
+
+from .data import as_object, as_text
+from .mapping import KINDS, read_status, read_verification
+from .person import differing, user_of
+from .settings import PlaidSettings
+from .user_ids import read_user_id, user_id
+
+_BASE = "/identity_verification"
+_ID = re.compile(r"[!-~]{1,255}")
+_PAGES = 100
+# Plaid answers most errors with 400 and says in the code what is meant (plaid.com/docs/errors).
+_CODES = {
+    "INVALID_API_KEYS": AuthenticationFailed,
+    "UNAUTHORIZED_ENVIRONMENT": PermissionDenied,
+    "UNAUTHORIZED_ROUTE_ACCESS": PermissionDenied,
+    "INVALID_PRODUCT": PermissionDenied,
+    "PRODUCT_NOT_ENABLED": PermissionDenied,
+    "NOT_FOUND": FlowNotFound,
+}
+
+
+@attrs.frozen(kw_only=True)
+class Verification:
+    """What is needed of a verification to go on with it."""
+
+    id: str
+    status: str
+    shareable_url: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Listed:
+    identity_verifications: tuple[dict[str, Any], ...]
+    next_cursor: str | None = None
+
+
+@attrs.frozen
+class PlaidIdentityVerification:
+    """Verifications: opened once for each order, found again, their status and their result."""
+
+    settings: PlaidSettings
+    polling = Polling(first=timedelta(seconds=5), ceiling=timedelta(minutes=2))
+    result_capabilities = ResultCapabilities(checks=KINDS, documents=True, verdict=True)
+
+    @property
+    def base_url(self) -> str:
+        return self.settings.base_url
+
+    @property
+    def key_mode(self) -> str | None:
+        return self.settings.key_mode
+
+    def authorize(self, request: Request, token: Secret | None, now: datetime) -> Request:
+        client_id, secret = Secret(self.settings.client_id), self.settings.secret
+        credentials = {"PLAID-CLIENT-ID": client_id, "PLAID-SECRET": secret}
+        return request.with_headers({**credentials, "Plaid-Version": self.settings.api_version})
+
+    def read_error(self, request: Request, response: Response) -> Refusal:
+        """`{error_type, error_code, error_message, display_message, request_id}` (plaid.com/docs/errors)."""
+        error = response.json_object() or {}
+        code = error.get("error_code")
+        kind = _CODES.get(code) if isinstance(code, str) and 400 <= response.status < 500 else None
+        if error.get("error_type") == "RATE_LIMIT_EXCEEDED":
+            kind = RateLimited
+        return Refusal(kind=kind, code=code or error.get("error_type"), message=error.get("error_message"))
+
+    def open_flow(self, order: FlowOrder) -> Exchange[Flow]:
+        """Plaid keeps one verification for each `client_user_id` and template, and gives that one again (`is_idempotent`).
+
+        Where that one is over, the newest attempt is looked for. Raises DuplicateFlow where that is over too.
+        """
+        settings = self.settings
+        body = {
+            "client_user_id": user_id(order),
+            "template_id": self._template(order),
+            "is_shareable": True,
+            "gave_consent": settings.gave_consent,
+            "is_idempotent": True,
+            "user": user_of(order.applicant),
+        }
+        reply = yield Request.post(f"{_BASE}/create", json=body, idempotent=True)
+        answer = self._check_of_order(order, reply.json_object() or {}, reply)
+        flow = self._flow(order, answer, reply)
+        if not flow.status.is_final:
+            return flow
+        newest, reply = yield from self._newest(order)
+        flow = self._flow(order, newest or answer, reply)
+        if flow.status.is_final:
+            raise DuplicateFlow(
+                f"Plaid has verified this order already ({flow.id}), and that is over. Go on with its result, or open the "
+                "order with another application_id",
+                nothing_done=True,
+            )
+        return flow
+
+    def recover(self, order: FlowOrder, since: datetime | None) -> Exchange[Flow]:
+        """The same call again: Plaid itself gives the one verification of the order, whenever that was made."""
+        return (yield from self.open_flow(order))
+
+    def status(self, flow: Flow) -> Exchange[Flow]:
+        reply = yield self._get(flow)
+        answer = self._check_of(flow, reply)
+        return attrs.evolve(flow, status=read_status(answer.get("status")), link=self._link(answer))
+
+    def result(self, flow: Flow) -> Exchange[Result]:
+        reply = yield self._get(flow)
+        answer = self._check_of(flow, reply)
+        result = read_verification(flow, answer)
+        return attrs.evolve(
+            result,
+            doubts=(*result.doubts, *_doubts(flow, answer)),
+            is_test=self.settings.key_mode == "test",
+        )
+
+    def check_credentials(self) -> Exchange[None]:
+        """The list of the account's own template, of a person whom nobody is."""
+        body = {"template_id": self.settings.template_id, "client_user_id": "credentials-check"}
+        yield Request.post(f"{_BASE}/list", json=body, idempotent=True)
+
+    def _get(self, flow: Flow) -> Request:
+        if not _ID.fullmatch(flow.id):
+            text = "the flow's id is none of Plaid's: at most 255 ASCII characters without blanks"
+            raise InvalidOrder(text, fields=("flow",))
+        return Request.post(f"{_BASE}/get", json={"identity_verification_id": flow.id}, idempotent=True)
+
+    def _template(self, order: FlowOrder) -> str:
+        return order.template or self.settings.template_id
+
+    def _newest(self, order: FlowOrder) -> Exchange[tuple[Mapping[str, Any] | None, Response]]:
+        """The attempt of this order that was made last, None where the list has none; and the last answer."""
+        body: dict[str, Any] = {"client_user_id": user_id(order), "template_id": self._template(order)}
+        found: list[Mapping[str, Any]] = []
+        for _ in range(_PAGES):
+            reply = yield Request.post(f"{_BASE}/list", json=body, idempotent=True)
+            listed = reply.structure(Listed)
+            found += [one for one in listed.identity_verifications if not self._others(order, one)]
+            if not listed.next_cursor or not listed.identity_verifications:
+                break
+            body["cursor"] = listed.next_cursor
+        else:
+            raise UnexpectedResponse("the list of verifications does not end", status=reply.status)
+        return max(found, key=_created_at, default=None), reply
+
+    def _others(self, order: FlowOrder, answer: Mapping[str, Any]) -> list[str]:
+        """In what a verification is another order's."""
+        told = {"client_user_id": answer.get("client_user_id"), "template": as_object(answer.get("template")).get("id")}
+        asked = {"client_user_id": user_id(order), "template": self._template(order)}
+        return [name for name, value in asked.items() if told[name] != value]
+
+    def _check_of_order(self, order: FlowOrder, answer: Mapping[str, Any], reply: Response) -> Mapping[str, Any]:
+        others = self._others(order, answer)
+        if others:
+            raise UnexpectedResponse(
+                f"the verification is of another order: its {others[0]} is not ours", status=reply.status
+            )
+        if different := differing(user_of(order.applicant), as_object(answer.get("user"))):
+            raise DuplicateFlow(
+                f"Plaid has a verification of this order with other details of the applicant ({different[0]}). Cancel it in "
+                "Plaid's dashboard, or open the order with another application_id"
+            )
+        return answer
+
+    def _check_of(self, flow: Flow, reply: Response) -> Mapping[str, Any]:
+        """The answer, which must be the flow's verification, of its application and its applicant."""
+        verification = reply.structure(Verification)
+        answer = reply.json_object() or {}
+        told = answer.get("client_user_id")
+        ours = read_user_id(told) if isinstance(told, str) else None
+        named = ours is not None or told is not None
+        others = (
+            verification.id != flow.id,
+            flow.subject and named and (ours is None or ours.subject != flow.subject),
+            flow.application_id and named and ours is not None and ours.application_id != flow.application_id,
+        )
+        if any(others):
+            raise UnexpectedResponse("the answer is another verification", status=reply.status)
+        return answer
+
+    def _flow(self, order: FlowOrder, answer: Mapping[str, Any], reply: Response) -> Flow:
+        id = as_text(answer.get("id"))
+        if id is None or not _ID.fullmatch(id):
+            raise UnexpectedResponse("the answer has an id that is none", status=reply.status)
+        return Flow(
+            id=id,
+            status=read_status(answer.get("status")),
+            link=self._link(answer),
+            subject=subject_of(order.applicant.reference),
+        )
+
+    def _link(self, answer: Mapping[str, Any]) -> Link | None:
+        """Plaid's links do not end; nobody is sent to a verification that is over."""
+        url = as_text(answer.get("shareable_url"))
+        waits = read_status(answer.get("status")) is FlowStatus.AWAITING_APPLICANT
+        return Link(trusted_link(url, self.base_url, self.settings.link_hosts)) if url and waits else None
+
+
+def _created_at(verification: Mapping[str, Any]) -> str:
+    """ISO 8601 in UTC, which sorts as it stands."""
+    return as_text(verification.get("created_at")) or ""
+
+
+def _doubts(flow: Flow, answer: Mapping[str, Any]) -> Iterator[Reason]:
+    told = as_text(answer.get("client_user_id"))
+    ours = read_user_id(told) if told else None
+    if told is None:
+        yield Reason("flow.unnamed", "the answer does not say whose verification it is")
+    if ours is not None and ours.is_shadow and not flow.is_shadow:
+        yield Reason("flow.shadow", "the verification was opened as a shadow, which decides nothing")
