@@ -125,7 +125,9 @@ def _documents(verification: Mapping[str, Any]) -> Iterator[DocumentEvidence]:
     details = as_object(verification.get("documentary_verification"))
     document = latest(details.get("documents"))
     data = as_object(document.get("extracted_data"))
-    dates = document_dates(issued=dates_under(data, means_issue), expires=dates_under(document, means_expiry))
+    # the analysis has words under the same keys
+    told = {key: value for key, value in document.items() if key != "analysis"}
+    dates = document_dates(issued=dates_under(data, means_issue), expires=dates_under(told, means_expiry))
     if not document:
         return
     word, country = as_text(data.get("category")), as_text(data.get("issuing_country"))
