@@ -41,6 +41,7 @@ _Words: TypeAlias = Mapping[str, CheckOutcome | None]
 # None: Plaid had nothing to compare with, or was given nothing. There is no such check, and a policy may require one.
 _MATCH: _Words = {"match": _PASSED, "partial_match": _UNCLEAR, "no_match": _FAILED, "no_data": None, "no_input": None}
 _RESULT: _Words = {"success": _PASSED, "failed": _FAILED, "no_data": None}
+_AGE: _Words = {"match": _PASSED, "no_match": _FAILED, "no_data": None}
 _QUALITY: _Words = {"high": _PASSED, "medium": _PASSED, "low": _FAILED}
 _EXPIRY: _Words = {"not_expired": _PASSED, "expired": _FAILED}
 _RISK: _Words = {"low": _PASSED, "high": _FAILED, "no_data": None}
@@ -74,6 +75,10 @@ KYC: tuple[Row, ...] = tuple(
         ("id_number", FieldName.PERSONAL_NUMBER),
     )
 )
+# The register of the Social Security Administration, and an age from a face: in newer answers only (Plaid's client 46).
+REGISTERS: tuple[Row, ...] = (
+    Row("id_number.ssa_verification.match", CheckKind.DATA_SOURCE, "government_register", _MATCH, True),
+)
 DOCUMENT: tuple[Row, ...] = (
     _row("authenticity", "authenticity", _GENUINE),
     _row("image_quality", "image_quality", _QUALITY),
@@ -96,6 +101,7 @@ DOCUMENT: tuple[Row, ...] = (
 SELFIE: tuple[Row, ...] = (
     Row("liveness_check", CheckKind.LIVENESS, "presentation_attack", _REVIEWED),
     Row("document_comparison", CheckKind.FACE_MATCH, "selfie_to_document", _MATCH),
+    Row("age_check.status", CheckKind.CROSS_CHECK, "age", _AGE, True),
 )
 RISK: tuple[Row, ...] = (
     Row("email.risk_level", CheckKind.EMAIL, "risk", _RISK, True),
@@ -126,7 +132,13 @@ _KNOWN: Mapping[str, frozenset[str]] = {
 }  # fmt: skip
 _SUBMISSIONS = {"documentary_verification": "documents", "selfie_check": "selfies"}
 _OF_DOCUMENT = frozenset({*(row.key.partition(".")[0] for row in DOCUMENT), "aamva_verification"})
-_OF_SELFIE = frozenset({*(row.key for row in SELFIE), "facial_analysis"})
+_OF_SELFIE = frozenset({*(row.key.partition(".")[0] for row in SELFIE), "facial_analysis"})
+_OF_FIELD = frozenset(
+    {
+        "summary", "po_box", "type", "street", "city", "region", "postal_code", "international_details", "given_name",
+        "family_name", "day", "month", "year", "area_code", "ssa_verification",
+    }
+)  # fmt: skip
 
 
 def read_checks(verification: Mapping[str, Any]) -> Iterator[Check]:
@@ -198,12 +210,19 @@ def _alarms(risk: Mapping[str, Any]) -> Iterator[str]:
 def _details(name: str, details: Mapping[str, Any], *, is_passed: bool) -> Iterator[Check]:
     match name:
         case "kyc_check":
-            yield from _read(KYC, details, is_passed)
+            yield from _read((*KYC, *REGISTERS), details, is_passed)
+            yield from _register(
+                "is_deceased", _at(details, "id_number.ssa_verification.is_deceased"), False, is_passed
+            )
+            for part in _KNOWN[name]:
+                yield from _unknown(CheckKind.DATA_SOURCE, _beside(_OF_FIELD, details.get(part)))
         case "documentary_verification":
             analysis = as_object(latest(details.get("documents")).get("analysis"))
             yield from _read(DOCUMENT, analysis, is_passed)
             yield from _unknown(CheckKind.DOCUMENT, _beside(_OF_DOCUMENT, analysis))
-            yield from _register(analysis.get("aamva_verification"), is_passed)
+            if analysis.get("aamva_verification") is not None:
+                verified = _at(analysis, "aamva_verification.is_verified")
+                yield from _register("aamva_verification", verified, True, is_passed, is_needed=True)
         case "selfie_check":
             analysis = as_object(latest(details.get("selfies")).get("analysis"))
             yield from _read(SELFIE, analysis, is_passed)
@@ -226,13 +245,11 @@ def _read(rows: tuple[Row, ...], said: Mapping[str, Any], is_passed: bool) -> It
             yield _check(row.kind, row.name, row.key, word, outcome, reasons)
 
 
-def _register(said: object, is_passed: bool) -> Iterator[Check]:
-    """The register of the state that issued a US driver's licence (AAMVA)."""
-    if said is not None:
-        verified = as_object(said).get("is_verified")
-        bad = _FAILED if verified is False and not is_passed else _UNCLEAR
-        outcome = _PASSED if verified is True else bad
-        yield _check(CheckKind.DATA_SOURCE, "government_register", "aamva_verification", None, outcome)
+def _register(key: str, said: object, good: bool, is_passed: bool, *, is_needed: bool = False) -> Iterator[Check]:
+    """What a register says by yes or no; null where it was not asked, unless it must have been."""
+    if said is not None or is_needed:
+        bad = _FAILED if isinstance(said, bool) and not is_passed else _UNCLEAR
+        yield _check(CheckKind.DATA_SOURCE, "government_register", key, None, _PASSED if said is good else bad)
 
 
 def _unknown(kind: CheckKind, keys: tuple[str, ...]) -> Iterator[Check]:

@@ -140,7 +140,7 @@ class PlaidIdentityVerification:
     def result(self, flow: Flow) -> Exchange[Result]:
         reply = yield self._get(flow)
         answer = self._check_of(flow, reply)
-        result = read_verification(flow, answer)
+        result = read_verification(attrs.evolve(flow, link=self._link(answer)), answer)
         return attrs.evolve(
             result,
             doubts=(*result.doubts, *_doubts(flow, answer)),

@@ -90,7 +90,7 @@ class Attempt:
             "address": {"summary": where, "po_box": "no_data", "type": "no_data"},
             "name": {"summary": name},
             "date_of_birth": {"summary": day},
-            "id_number": {"summary": given["id_number"]},
+            "id_number": {"summary": given["id_number"], "ssa_verification": None},
             "phone_number": {"summary": given["phone_number"], "area_code": given["phone_number"]},
         }
 
@@ -216,13 +216,23 @@ class Attempt:
         return bool(self.documents) and self.documents[-1].specimen.face == selfie.specimen.face
 
     def _risk(self) -> dict[str, Any]:
-        email = dict.fromkeys(("breach_count", "first_breached_at", "last_breached_at", "domain_registered_at"))
-        told = ("is_deliverable", "domain_is_free_provider", "domain_is_custom", "domain_is_disposable")
-        more = ("top_level_domain_is_suspicious", "is_edu", "includes_date_of_birth")
+        """Nothing that alarms. `name` (of the e-mail address) is in newer answers only."""
+        unknown = ("breach_count", "first_breached_at", "last_breached_at", "domain_registered_at")
+        no_data = (
+            "is_deliverable",
+            "domain_is_free_provider",
+            "domain_is_custom",
+            "domain_is_disposable",
+            "top_level_domain_is_suspicious",
+            "is_edu",
+            "includes_date_of_birth",
+            "name",
+        )
+        email: dict[str, Any] = {**dict.fromkeys(unknown), **dict.fromkeys(no_data, "no_data"), "linked_services": []}
         return {
             "status": self.steps["risk_check"],
             "behavior": {"user_interactions": "genuine", "fraud_ring_detected": "no", "bot_detected": "no"},
-            "email": {**email, **dict.fromkeys((*told, *more), "no_data"), "linked_services": []},
+            "email": email,
             "phone": {"linked_services": []},
             "devices": [{"ip_proxy_type": "none_detected", "ip_spam_list_count": 0, "ip_timezone_offset": None}],
             "identity_abuse_signals": None,

@@ -5,18 +5,20 @@ The official client drives it in the tests, and the document judges every answer
 
 from __future__ import annotations
 
+import json
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
 import attrs
 import httpx
 
-from idv_core.testing import EmulatedRequest, EmulatedResponse, Emulator, Handler, HasNow, Refused
+from idv_core.testing import EmulatedRequest, EmulatedResponse, Emulator, Handler, HasNow, Refused, read_specimen
 
-from .attempt import OPEN, STEPS, Attempt, Submission
+from .attempt import OPEN, STEPS, Attempt, Submission, stamp
 from .hosted import HostedPage
+from .signer import SigningKey
 
 _BASE = "/identity_verification"
 _CREDENTIALS = frozenset({"client_id", "secret"})
@@ -29,8 +31,18 @@ _MEMBERS: Mapping[str, tuple[frozenset[str], frozenset[str]]] = {
     ),
     "get": (frozenset({"identity_verification_id"}), frozenset()),
     "list": (frozenset({"template_id"}), frozenset({"client_user_id", "user_id", "cursor"})),
+    "retry": (frozenset({"client_user_id", "template_id", "strategy"}), frozenset({"user", "steps", "is_shareable"})),
+    "key": (frozenset({"key_id"}), frozenset()),
+    "link": (
+        frozenset({"client_name", "language", "country_codes"}),
+        frozenset({"user", "products", "identity_verification", "redirect_uri", "webhook"}),
+    ),
 }
+_STRATEGIES = frozenset({"reset", "incomplete", "infer", "custom"})
+_CHOSEN = frozenset({"verify_sms", "kyc_check", "documentary_verification", "selfie_check"})
+_LINK_LIVES = timedelta(hours=4)
 _USER = frozenset({"email_address", "phone_number", "date_of_birth", "name", "address", "id_number", "client_user_id"})
+_KINDS = {"webm": "video/webm", "png": "image/png"}
 
 
 @attrs.define(kw_only=True)
@@ -47,7 +59,7 @@ class Variants:
 
 
 class PlaidEmulator(Emulator):
-    """What is printed on the specimens decides. Names in `listed` are on a watchlist.
+    """What is printed on the specimens decides. Names in `listed` are on a watchlist. Events go to the endpoint `webhook`.
 
     `override`, `cancel`, `expire` and `redact` are what people do in Plaid's dashboard. The next `failing` creations end in
     a 500 and do nothing.
@@ -67,6 +79,8 @@ class PlaidEmulator(Emulator):
         self.templates = {template_id: 2}
         self.variants = variants or Variants()
         self.listed: set[str] = set()
+        self.webhook: str | None = None
+        self.keys = [SigningKey(clock.now())]
         self.failing = 0
         self.attempts: dict[str, Attempt] = {}
         self._files: dict[str, tuple[datetime, bytes]] = {}
@@ -82,6 +96,9 @@ class PlaidEmulator(Emulator):
             ("POST", f"{_BASE}/create", self._create),
             ("POST", f"{_BASE}/get", self._get),
             ("POST", f"{_BASE}/list", self._list),
+            ("POST", f"{_BASE}/retry", self._retry),
+            ("POST", "/link/token/create", self._link_token),
+            ("POST", "/webhook_verification_key/get", self._key),
             ("GET", "/verify/{id}", self.hosted.show),
             ("POST", "/verify/{id}", self.hosted.advance),
             ("GET", "/verifications/{token}/{path:path}", self._file),
@@ -107,11 +124,17 @@ class PlaidEmulator(Emulator):
         found = self._attempts_of(client_user_id, body["template_id"])
         if found and not body.get("is_idempotent"):
             text = "an Identity Verification already exists for this client_user_id and template_id"
-            raise _error(400, "INVALID_INPUT", "INVALID_FIELD", text)
+            raise _invalid(text)
         attempt = found[-1] if found else self._begun(client_user_id, body)
         return self._shown(attempt, call)
 
-    def _begun(self, client_user_id: str, body: Mapping[str, Any], previous: Attempt | None = None) -> Attempt:
+    def _begun(
+        self,
+        client_user_id: str,
+        body: Mapping[str, Any],
+        previous: Attempt | None = None,
+        skipped: Collection[str] = (),
+    ) -> Attempt:
         variants = self.variants
         consented = bool(body.get("gave_consent"))
         steps = dict.fromkeys(STEPS, "waiting_for_prerequisite")
@@ -119,6 +142,7 @@ class PlaidEmulator(Emulator):
         steps["accept_tos"] = "skipped" if consented else "active"
         if not variants.has_selfie:
             steps["selfie_check"] = "not_applicable"
+        steps |= {name: "skipped" for name in skipped if steps[name] in OPEN}
         user = {name: value for name, value in (body.get("user") or {}).items() if value is not None}
         attempt = Attempt(
             id=f"idv_{secrets.token_hex(7)}",
@@ -158,6 +182,59 @@ class PlaidEmulator(Emulator):
             200, {"identity_verifications": shown, "next_cursor": cursor, "request_id": _request_id()}
         )
 
+    def _retry(self, call: EmulatedRequest) -> EmulatedResponse:
+        """A new attempt after the last one. One that is still under way ends with it (the documents do not say)."""
+        body = self._body(call, "retry")
+        found = self._attempts_of(body["client_user_id"], body["template_id"])
+        if not found:
+            raise _error(404, "INVALID_REQUEST", "NOT_FOUND", "there is no identity verification to retry")
+        last, strategy = found[-1], body["strategy"]
+        self._process(last)
+        if strategy == "infer":
+            if last.status == "active":
+                raise _invalid("the infer strategy cannot be applied to a session that is active")
+            strategy = "incomplete" if last.status in ("failed", "expired") else "reset"
+        failed = {name for name, word in last.steps.items() if word in ("failed", "pending_review")}
+        if strategy == "incomplete" and failed & {"watchlist_screening", "risk_check"}:
+            raise _invalid("the incomplete strategy cannot be applied to this session")
+        if strategy not in _STRATEGIES or (strategy == "custom") != (body.get("steps") is not None):
+            raise _invalid("steps must be given with the custom strategy, and with no other")
+        if last.status == "active":
+            self.cancel(last.id)
+        shareable = body.get("is_shareable")
+        again = {
+            "template_id": last.template_id,
+            "user": {**last.user, **(body.get("user") or {})},
+            "is_shareable": last.is_shareable if shareable is None else shareable,
+            "gave_consent": last.steps["accept_tos"] == "skipped",
+        }
+        skipped = {name for name in _CHOSEN if strategy == "incomplete" and last.steps[name] in ("success", "skipped")}
+        if strategy == "custom":
+            skipped = {name for name in _CHOSEN if not body["steps"].get(name)}
+        attempt = self._begun(last.client_user_id, again, last, skipped)
+        self._tell("RETRIED", attempt)
+        return self._shown(attempt, call)
+
+    def _link_token(self, call: EmulatedRequest) -> EmulatedResponse:
+        """A token for Plaid Link in an app: of the person and the template, so of that verification."""
+        body = self._body(call, "link")
+        template = (body.get("identity_verification") or {}).get("template_id")
+        if "identity_verification" not in (body.get("products") or ()) or template not in self.templates:
+            raise _missing("identity_verification.template_id")
+        if not (body.get("user") or {}).get("client_user_id"):
+            raise _missing("user.client_user_id")
+        token = f"link-sandbox-{secrets.token_hex(16)}"
+        expiration = stamp(self.clock.now() + _LINK_LIVES)
+        return EmulatedResponse(200, {"link_token": token, "expiration": expiration, "request_id": _request_id()})
+
+    def _key(self, call: EmulatedRequest) -> EmulatedResponse:
+        body = self._body(call, "key")
+        for key in self.keys:
+            if key.id == body["key_id"]:
+                return EmulatedResponse(200, {"key": key.jwk(), "request_id": _request_id()})
+        text = "invalid key_id provided. note that key_ids are specific to Plaid environments"
+        raise _error(400, "INVALID_INPUT", "INVALID_WEBHOOK_VERIFICATION_KEY_ID", text)
+
     def _shown(self, attempt: Attempt, call: EmulatedRequest) -> EmulatedResponse:
         self._process(attempt)
         return EmulatedResponse(200, {**self._object(attempt, call), "request_id": _request_id()})
@@ -175,8 +252,26 @@ class PlaidEmulator(Emulator):
         until, content = self._files.get(call.params["token"], (self.clock.now(), b""))
         if until <= self.clock.now():
             return EmulatedResponse(403, content=b"<Error><Code>AccessDenied</Code></Error>", type="application/xml")
-        kind = "video/webm" if call.path.endswith(".webm") else "image/png"
-        return EmulatedResponse(200, content=content, type=kind)
+        return EmulatedResponse(200, content=content, type=_KINDS[call.path.rpartition(".")[2]])
+
+    # Webhooks
+
+    def rotate_key(self) -> None:
+        """Sign with a new key from now on; the old one has expired."""
+        self.keys[-1].expired_at = self.clock.now()
+        self.keys.append(SigningKey(self.clock.now()))
+
+    def event(self, code: str, id: str) -> bytes:
+        """The body of a webhook."""
+        named = {"webhook_type": "IDENTITY_VERIFICATION", "webhook_code": code, "identity_verification_id": id}
+        return json.dumps({**named, "environment": "sandbox"}, indent=2).encode()
+
+    def _tell(self, code: str, attempt: Attempt) -> None:
+        if self.webhook is None:
+            return
+        body = self.event(code, attempt.id)
+        token = self.keys[-1].token(body, self.clock.now())
+        self.notify(self.webhook, body, {"Plaid-Verification": token, "Content-Type": "application/json"})
 
     # What the applicant does
 
@@ -198,8 +293,6 @@ class PlaidEmulator(Emulator):
 
     def hand_in(self, id: str, document: bytes, selfie: bytes) -> None:
         """All that the applicant does on the page, without the page."""
-        from idv_core.testing import read_specimen
-
         attempt = self.attempts[id]
         if attempt.current == "accept_tos":
             self.finish_step(attempt, "accept_tos", "success")
@@ -211,6 +304,7 @@ class PlaidEmulator(Emulator):
     def finish_step(self, attempt: Attempt, step: str, word: str) -> None:
         """The step has come to its end; the next one begins, or the verification fails."""
         attempt.steps[step] = word
+        self._tell("STEP_UPDATED", attempt)
         if word == "failed":
             self._complete(attempt, "failed")
         else:
@@ -239,6 +333,7 @@ class PlaidEmulator(Emulator):
     def _complete(self, attempt: Attempt, status: str) -> None:
         attempt.status = status
         attempt.completed_at = self.clock.now()
+        self._tell("STATUS_UPDATED", attempt)
 
     # What people do in the dashboard
 
@@ -305,6 +400,10 @@ def _request_id() -> str:
 def _missing(*names: str) -> Refused:
     text = f"the following required fields are missing: {', '.join(names)}"
     return _error(400, "INVALID_REQUEST", "MISSING_FIELDS", text)
+
+
+def _invalid(message: str) -> Refused:
+    return _error(400, "INVALID_INPUT", "INVALID_FIELD", message)
 
 
 def _error(status: int, type_: str, code: str, message: str) -> Refused:

@@ -37,6 +37,7 @@ from idv_core.testing import (
 from .. import idv_plugin
 from ..user_ids import user_id
 from .emulator import PlaidEmulator
+from .sdk_check import checked_by_sdk
 
 HOST = "plaid.example"
 MEERA, ROHAN = PEOPLE["meera"], PEOPLE["rohan"]
@@ -169,6 +170,7 @@ def make_harness(clock: FakeClock, network: Network, emulator: PlaidEmulator, se
         ),
         personal=(MEERA.name, MEERA.birthdate.isoformat(), "meera@example.org", "14 Hill Road"),
         opened=lambda order: sum(one.client_user_id == user_id(order) for one in emulator.attempts.values()),
+        sdk_check=checked_by_sdk,
     )
 
 
