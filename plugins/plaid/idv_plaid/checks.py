@@ -145,26 +145,26 @@ def read_checks(verification: Mapping[str, Any]) -> Iterator[Check]:
     """The checks of a verification that is over: one for each step that ran, and one for each thing that was looked at in it.
 
     Where a person has overruled a step, their word stands alone. What failed within a step that Plaid passed, and a step that
-    failed in a verification that Plaid passed, are inconclusive: the template let it go, and a policy may not.
+    failed in a verification that did not, are inconclusive: the template let it go, and a policy may not.
     """
     steps = as_object(verification.get("steps"))
-    went_on = verification.get("status") == "success"
+    went_on = verification.get("status") != "failed"
     for name in STEPS:
-        word = steps.get(name)
+        word = as_text(steps.get(name))
         if word in _NOT_RUN or (name == "accept_tos" and word == "skipped"):
             continue
         details = verification.get(name) if name in _KNOWN else None
         yield _step(name, word, details, went_on)
         if word in _RAN:
             yield from _details(name, as_object(details), is_passed=word == "success")
-    for name, word in steps.items():
-        if name not in STEPS and word not in _NOT_RUN:
-            yield _check(CheckKind.OTHER, OTHER, shown(name), word, _UNCLEAR)
+    for name, said in steps.items():
+        if name not in STEPS and as_text(said) not in _NOT_RUN:
+            yield _check(CheckKind.OTHER, OTHER, shown(name), said, _UNCLEAR)
 
 
-def _step(name: str, word: object, details: object, went_on: bool) -> Check:
+def _step(name: str, word: str | None, details: object, went_on: bool) -> Check:
     kind, check_name = STEPS[name]
-    outcome = _STEP_WORDS.get(word, _UNCLEAR) if isinstance(word, str) else _UNCLEAR
+    outcome = _STEP_WORDS.get(word or "", _UNCLEAR)
     reasons: list[str] = []
     if word == "failed" and went_on:
         reasons.append("template_went_on")
@@ -185,7 +185,7 @@ def _missing(name: str, details: object) -> Iterator[str]:
     if said.get("status") != "success":
         yield "details_disagree"
     listed = _SUBMISSIONS.get(name)
-    if listed is not None and latest(said.get(listed)).get("status") not in _ACCEPTED:
+    if listed is not None and as_text(latest(said.get(listed)).get("status")) not in _ACCEPTED:
         yield f"{listed}_disagree"
 
 
@@ -198,7 +198,7 @@ def _alarms(risk: Mapping[str, Any]) -> Iterator[str]:
     """The places of the risk check that speak of fraud, or are not understood."""
     for place, calm in _CALM.items():
         word = _at(risk, place)
-        if word is not None and word not in calm:
+        if word is not None and as_text(word) not in calm:
             yield place
     devices = risk.get("devices")
     for device in devices if isinstance(devices, list) else ():

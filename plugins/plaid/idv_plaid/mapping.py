@@ -10,6 +10,7 @@ import attrs
 from idv_core.plugin import (
     COUNTRIES,
     Address,
+    Check,
     CheckOutcome,
     DocumentEvidence,
     DocumentType,
@@ -67,7 +68,7 @@ USER_FIELDS = {
     "phone_number": FieldName.PHONE_NUMBER,
     "id_number": FieldName.PERSONAL_NUMBER,
 }
-_NAMES = {"given_name": FieldName.GIVEN_NAME, "family_name": FieldName.FAMILY_NAME}
+NAMES = {"given_name": FieldName.GIVEN_NAME, "family_name": FieldName.FAMILY_NAME}
 KINDS = frozenset({kind for kind, _ in STEPS.values()} | {row.kind for row in (*KYC, *DOCUMENT, *SELFIE, *RISK)})
 # What a verification has beside what is read here (Plaid's document: `IdentityVerification`).
 _KNOWN = frozenset(
@@ -93,7 +94,7 @@ def read_verification(flow: Flow, verification: Mapping[str, Any]) -> Result:
         return Result(flow=flow, vendor_word=word and word[:40], notes=() if word in STATUS else ("unknown status",))
     checks = tuple(read_checks(verification))
     verdict = {"failed": VendorVerdict.NEGATIVE}.get(word or "", VendorVerdict.DOUBTFUL)
-    if word == "success" and _is_borne(checks):
+    if word == "success" and _is_borne(checks, as_object(verification.get("steps"))):
         verdict = VendorVerdict.POSITIVE
     return Result(
         flow=flow,
@@ -107,10 +108,10 @@ def read_verification(flow: Flow, verification: Mapping[str, Any]) -> Result:
     )
 
 
-def _is_borne(checks: Any) -> bool:
+def _is_borne(checks: tuple[Check, ...], steps: Mapping[str, Any]) -> bool:
     """Whether every step that ran has passed, and one at least."""
-    steps = [check.outcome for check in checks if check.vendor_name in STEPS]
-    return bool(steps) and all(outcome is CheckOutcome.PASSED for outcome in steps)
+    outcomes = [check.outcome for check in checks if check.vendor_name in steps]
+    return bool(outcomes) and all(outcome is CheckOutcome.PASSED for outcome in outcomes)
 
 
 def _doubts(verification: Mapping[str, Any]) -> Iterator[Reason]:
@@ -145,7 +146,7 @@ def _documents(verification: Mapping[str, Any]) -> Iterator[DocumentEvidence]:
 
 
 def _confirmed(verification: Mapping[str, Any]) -> Iterator[ExtractedField]:
-    """Of what the applicant gave, that which a data source confirms; their own word is no evidence."""
+    """Of what the applicant gave, that which a data source or a code by SMS confirms; their own word is no evidence."""
     checked = as_object(verification.get("kyc_check"))
     user = as_object(verification.get("user"))
     if as_object(verification.get("steps")).get("kyc_check") == "success":
@@ -153,6 +154,10 @@ def _confirmed(verification: Mapping[str, Any]) -> Iterator[ExtractedField]:
         if "id_number" in matched:
             matched["id_number"] = as_object(matched["id_number"]).get("value")
         yield from _fields(matched, USER_FIELDS)
+    if as_object(verification.get("steps")).get("verify_sms") == "success":
+        sent = latest(as_object(verification.get("verify_sms")).get("verifications"))
+        if sent.get("status") == "success":
+            yield from _fields(sent, {"phone_number": FieldName.PHONE_NUMBER})
 
 
 def _fields(data: Mapping[str, Any], names: Mapping[str, FieldName]) -> Iterator[ExtractedField]:
@@ -160,7 +165,7 @@ def _fields(data: Mapping[str, Any], names: Mapping[str, FieldName]) -> Iterator
         raw = data.get(key)
         if name is FieldName.NAME:
             parts = as_object(raw)
-            found = [read_field(part, theirs, as_text(parts.get(theirs))) for theirs, part in _NAMES.items()]
+            found = [read_field(part, theirs, as_text(parts.get(theirs))) for theirs, part in NAMES.items()]
         elif name is FieldName.ADDRESS:
             found = [_address(as_object(raw))]
         else:

@@ -71,7 +71,7 @@ class Listed:
 
 @attrs.frozen
 class PlaidIdentityVerification:
-    """Verifications: opened once for each order, found again, their status and their result."""
+    """Verifications: opened once for each order, found again, and their result."""
 
     settings: PlaidSettings
     polling = Polling(first=timedelta(seconds=5), ceiling=timedelta(minutes=2))
@@ -100,42 +100,21 @@ class PlaidIdentityVerification:
         return Refusal(kind=kind, code=code or error.get("error_type"), message=error.get("error_message"))
 
     def open_flow(self, order: FlowOrder) -> Exchange[Flow]:
-        """Plaid keeps one verification for each `client_user_id` and template, and gives that one again (`is_idempotent`).
+        """The newest attempt of this order, if Plaid has one that is under way; else a new verification.
 
-        Where that one is over, the newest attempt is looked for. Raises DuplicateFlow where that is over too.
+        Plaid keeps one verification for each `client_user_id` and template and gives that one again (`is_idempotent`), so that
+        two who open the same order at the same moment get the same. Raises DuplicateFlow where the newest attempt is over, or
+        is of other details of the applicant.
         """
-        settings = self.settings
-        body = {
-            "client_user_id": user_id(order),
-            "template_id": self._template(order),
-            "is_shareable": True,
-            "gave_consent": settings.gave_consent,
-            "is_idempotent": True,
-            "user": user_of(order.applicant),
-        }
-        reply = yield Request.post(f"{_BASE}/create", json=body, idempotent=True)
-        answer = self._check_of_order(order, reply.json_object() or {}, reply)
-        flow = self._flow(order, answer, reply)
-        if not flow.status.is_final:
-            return flow
-        newest, reply = yield from self._newest(order)
-        flow = self._flow(order, newest or answer, reply)
-        if flow.status.is_final:
-            raise DuplicateFlow(
-                f"Plaid has verified this order already ({flow.id}), and that is over. Go on with its result, or open the "
-                "order with another application_id",
-                nothing_done=True,
-            )
-        return flow
+        attempts, reply = yield from self._attempts(order)
+        if attempts:
+            return self._under_way(order, attempts[-1], reply)
+        reply = yield self._create(order)
+        return self._under_way(order, self._of_order(order, reply.json_object() or {}, reply), reply)
 
     def recover(self, order: FlowOrder, since: datetime | None) -> Exchange[Flow]:
-        """The same call again: Plaid itself gives the one verification of the order, whenever that was made."""
+        """The same again: Plaid itself keeps two apart, whenever the one verification of the order was made."""
         return (yield from self.open_flow(order))
-
-    def status(self, flow: Flow) -> Exchange[Flow]:
-        reply = yield self._get(flow)
-        answer = self._check_of(flow, reply)
-        return attrs.evolve(flow, status=read_status(answer.get("status")), link=self._link(answer))
 
     def result(self, flow: Flow) -> Exchange[Result]:
         reply = yield self._get(flow)
@@ -149,51 +128,69 @@ class PlaidIdentityVerification:
 
     def check_credentials(self) -> Exchange[None]:
         """The list of the account's own template, of a person whom nobody is."""
-        body = {"template_id": self.settings.template_id, "client_user_id": "credentials-check"}
-        yield Request.post(f"{_BASE}/list", json=body, idempotent=True)
+        yield _read("list", {"template_id": self.settings.template_id, "client_user_id": "credentials-check"})
 
     def _get(self, flow: Flow) -> Request:
         if not _ID.fullmatch(flow.id):
             text = "the flow's id is none of Plaid's: at most 255 ASCII characters without blanks"
             raise InvalidOrder(text, fields=("flow",))
-        return Request.post(f"{_BASE}/get", json={"identity_verification_id": flow.id}, idempotent=True)
+        return _read("get", {"identity_verification_id": flow.id})
 
-    def _template(self, order: FlowOrder) -> str:
-        return order.template or self.settings.template_id
+    def _create(self, order: FlowOrder) -> Request:
+        body: dict[str, Any] = {
+            **self._named(order),
+            "is_shareable": True,
+            "gave_consent": self.settings.gave_consent,
+            "is_idempotent": True,
+        }
+        user = user_of(order.applicant)
+        return Request.post(f"{_BASE}/create", json=body | ({"user": user} if user else {}), idempotent=True)
 
-    def _newest(self, order: FlowOrder) -> Exchange[tuple[Mapping[str, Any] | None, Response]]:
-        """The attempt of this order that was made last, None where the list has none; and the last answer."""
-        body: dict[str, Any] = {"client_user_id": user_id(order), "template_id": self._template(order)}
+    def _named(self, order: FlowOrder) -> dict[str, str]:
+        """What an order is named by at Plaid."""
+        return {"client_user_id": user_id(order), "template_id": order.template or self.settings.template_id}
+
+    def _attempts(self, order: FlowOrder) -> Exchange[tuple[list[Mapping[str, Any]], Response]]:
+        """The attempts of this order, the newest last; and the last answer."""
+        body: dict[str, Any] = self._named(order)
         found: list[Mapping[str, Any]] = []
         for _ in range(_PAGES):
-            reply = yield Request.post(f"{_BASE}/list", json=body, idempotent=True)
+            reply = yield _read("list", body)
             listed = reply.structure(Listed)
             found += [one for one in listed.identity_verifications if not self._others(order, one)]
             if not listed.next_cursor or not listed.identity_verifications:
-                break
-            body["cursor"] = listed.next_cursor
-        else:
-            raise UnexpectedResponse("the list of verifications does not end", status=reply.status)
-        return max(found, key=_created_at, default=None), reply
+                return sorted(found, key=_created_at), reply
+            body = {**body, "cursor": listed.next_cursor}
+        raise UnexpectedResponse("the list of verifications does not end", status=reply.status)
 
     def _others(self, order: FlowOrder, answer: Mapping[str, Any]) -> list[str]:
         """In what a verification is another order's."""
-        told = {"client_user_id": answer.get("client_user_id"), "template": as_object(answer.get("template")).get("id")}
-        asked = {"client_user_id": user_id(order), "template": self._template(order)}
-        return [name for name, value in asked.items() if told[name] != value]
+        told = {
+            "client_user_id": answer.get("client_user_id"),
+            "template_id": as_object(answer.get("template")).get("id"),
+        }
+        return [name for name, value in self._named(order).items() if told[name] != value]
 
-    def _check_of_order(self, order: FlowOrder, answer: Mapping[str, Any], reply: Response) -> Mapping[str, Any]:
-        others = self._others(order, answer)
-        if others:
-            raise UnexpectedResponse(
-                f"the verification is of another order: its {others[0]} is not ours", status=reply.status
+    def _of_order(self, order: FlowOrder, answer: Mapping[str, Any], reply: Response) -> Mapping[str, Any]:
+        """The answer, which must be of this order."""
+        if others := self._others(order, answer):
+            text = f"the verification is of another order: its {others[0]} is not ours"
+            raise UnexpectedResponse(text, status=reply.status)
+        return answer
+
+    def _under_way(self, order: FlowOrder, answer: Mapping[str, Any], reply: Response) -> Flow:
+        flow = self._flow(order, answer, reply)
+        if flow.status.is_final:
+            raise DuplicateFlow(
+                f"Plaid has verified this order already ({flow.id}), and that is over. Go on with its result, or open the "
+                "order with another application_id"
             )
         if different := differing(user_of(order.applicant), as_object(answer.get("user"))):
             raise DuplicateFlow(
                 f"Plaid has a verification of this order with other details of the applicant ({different[0]}). Cancel it in "
                 "Plaid's dashboard, or open the order with another application_id"
             )
-        return answer
+        return flow
 
     def _check_of(self, flow: Flow, reply: Response) -> Mapping[str, Any]:
         """The answer, which must be the flow's verification, of its application and its applicant."""
@@ -227,6 +224,11 @@ class PlaidIdentityVerification:
         url = as_text(answer.get("shareable_url"))
         waits = read_status(answer.get("status")) is FlowStatus.AWAITING_APPLICANT
         return Link(trusted_link(url, self.base_url, self.settings.link_hosts)) if url and waits else None
+
+
+def _read(path: str, body: Mapping[str, Any]) -> Request:
+    """All of Plaid's calls are POST, also those that only read."""
+    return Request.post(f"{_BASE}/{path}", json=body, idempotent=True)
 
 
 def _created_at(verification: Mapping[str, Any]) -> str:
