@@ -23,12 +23,12 @@ from .strict import none_of_data, register_strict_scalars
 T = TypeVar("T")
 
 STORED_VERSION = 1
-"""Written as `version` into what is stored: flows, results and orders. See `load` for what it promises."""
+"""Written as `version` into what is stored: flows, results and orders. See `from_json` for what it promises."""
 _STORED = (Flow, FlowOrder, Result)
 _SECRET = (Secret, Secret | None, Link | None, tuple[IdentificationNumber, ...])
 
 
-def dump(value: Any, *, secrets: bool = False) -> Any:
+def to_json(value: Any, *, secrets: bool = False) -> Any:
     """JSON data (dicts, lists, texts, numbers) of any value of the vocabulary.
 
     Without `secrets=True` every secret is left out: links, tokens, unmasked numbers. With it, encrypt what you get. A flow,
@@ -38,8 +38,8 @@ def dump(value: Any, *, secrets: bool = False) -> Any:
     return {"version": STORED_VERSION, **data} if isinstance(value, _STORED) else data
 
 
-def load(cls: type[T], data: Any) -> T:
-    """The value that `dump` made the data of. Raises ValueError that names the places that do not fit.
+def from_json(cls: type[T], data: Any) -> T:
+    """The value that `to_json` made the data of. Raises ValueError that names the places that do not fit.
 
     Old and new releases may work on one store at a time (a rolling deploy, a rollback). So: a release reads every earlier
     `version`, and data without one. Of its own version it ignores keys that it does not know: a later release added them,

@@ -187,7 +187,7 @@ def subject_of(reference: str) -> str:
 class Flow:
     """One verification, as far as it has come.
 
-    `secrets` (a token of the flow's own, say) and `link` are dark and leave only by `dump(flow, secrets=True)`; a plugin
+    `secrets` (a token of the flow's own, say) and `link` are dark and leave only by `to_json(flow, secrets=True)`; a plugin
     can go on without them from the reference alone. `details` are the vendor's further ids. `created_at` is aware.
     `policy` is the one that the flow began with and keeps, `explanation` says why it is with this account. `shadow` is a flow
     of the same order at a second vendor, for comparison; `is_shadow` marks that one, whose result decides nothing. `subject`
