@@ -421,14 +421,14 @@ refuse = "no"
         done = run("config", "check", file)
         assert done.exit_code == 0
         assert done.stdout.splitlines() == [
-            f"{file}:6: warning: accounts.unused: no route sends anything here",
+            f"{file}:6: warning: accounts.unused: no route sends orders to this account",
             f"{file}: 2 accounts, 2 routes, 1 warning, no errors",
         ]
         assert run("config", "check", file, "--strict").exit_code == 2
         (problem,) = json.loads(run("config", "check", file, "--json").stdout)["problems"]
         assert problem == {
             "path": "accounts.unused",
-            "text": "no route sends anything here",
+            "text": "no route sends orders to this account",
             "place": f"{file}:6",
             "is_warning": True,
         }
@@ -525,7 +525,7 @@ refuse = "no"
         done = run(*given, "--policy", "x", "--json")
         assert done.exit_code == 0
         assert json.loads(done.stdout)["cases"][0]["why"] == [
-            "verdict.missing: the vendor gave no verdict, and one is required",
+            "verdict.missing: the required verdict of the vendor is missing",
             "evidence.none: there is no evidence",
         ]
         (tmp_path / "p.toml").write_text("[policies.x]\nverdict = 3\n")

@@ -27,7 +27,9 @@ OF_THE_CORE = ("plugin", "limits", "polling", "retry", "circuit", "cost", "daily
 
 def are_account_names(_: object, attribute: attrs.Attribute[Any], names: tuple[str, ...]) -> None:
     if not all(isinstance(name, str) and _NAME.fullmatch(name) for name in names):
-        raise ValueError("an account's name has letters, digits, '.', '_' and '-' only, for it stands in addresses")
+        raise ValueError(
+            "an account's name must have letters, digits, '.', '_' and '-' only, because it is part of URLs"
+        )
 
 
 @attrs.frozen(kw_only=True)
@@ -81,10 +83,10 @@ class Webhooks:
     def _check_key(self, _: object, keys: tuple[Secret, ...]) -> None:
         advice = "make one with: openssl rand -hex 32"
         if not keys:
-            raise ValueError(f"key: at least one is needed; {advice}")
+            raise ValueError(f"key: must hold at least one secret; {advice}")
         for key in keys:
             if len(key.reveal()) < 32:
-                raise ValueError(f"key: at least 32 characters are needed; {advice}")
+                raise ValueError(f"key: must have at least 32 characters; {advice}")
 
 
 @attrs.frozen(kw_only=True)
@@ -139,7 +141,10 @@ def resolve_account(account: Account, registry: Registry, reader: SettingsReader
         interrupt = interrupt_in(error)
         if interrupt is not None:
             raise interrupt from None
-        text = f"plugin {plugin.name} failed on these settings ({type(error).__name__}); report it to its authors"
+        text = (
+            f"bug in plugin '{plugin.name}': create raised {type(error).__name__} for these settings. "
+            "Please report it to the plugin's authors"
+        )
         reader.problems.add(path, text)
         return None
     return ResolvedAccount(account=account, plugin=plugin.name, settings=settings, adapter=adapter)

@@ -77,7 +77,7 @@ class GatewayBase:
         elif file is not None:
             self._state.reload(lambda: read_configuration(file), self._driver.prepare)
         else:
-            raise ConfigError("there is no file to read again: give reload() a Configuration")
+            raise ConfigError("the gateway was not loaded from a file; pass a Configuration to reload()")
         self._driver.keep(self._state.active.sessions.values())
 
     def reload_on(self, number: int) -> None:

@@ -27,7 +27,7 @@ def _secret(value: str | Secret) -> Secret:
 
 
 def _is_sendable(_: object, attribute: attrs.Attribute[Any], value: object) -> None:
-    fault = text_fault(value.reveal()) if isinstance(value, Secret) else "a text or a Secret is needed"
+    fault = text_fault(value.reveal()) if isinstance(value, Secret) else "must be a string or a Secret"
     if fault:
         raise ValueError(f"{attribute.name}: {fault}")
 
@@ -60,7 +60,7 @@ def _texts_of(value: Address | Place) -> tuple[str, ...]:
 def _is_sendable_place(kind: type[Address] | type[Place]) -> Any:
     def validate(_: object, attribute: attrs.Attribute[Any], value: Any) -> None:
         if value is not None and not isinstance(value, kind):
-            raise ValueError(f"{attribute.name}: {kind.__name__}(...) is needed")
+            raise ValueError(f"{attribute.name}: must be {kind.__name__}(...)")
         for part in _texts_of(value) if value is not None else ():
             # a printed address has several lines
             fault = text_fault(part.replace("\n", " "), _ADDRESS)
@@ -109,24 +109,24 @@ class Applicant:
         if value is None:
             return
         if not isinstance(value, date) or isinstance(value, datetime):
-            raise ValueError("birthdate: a datetime.date is needed, without a time")
+            raise ValueError("birthdate: must be a datetime.date without a time")
         if not _EARLIEST <= value.year <= _LATEST:
-            raise ValueError(f"birthdate: a year from {_EARLIEST} on is needed")
+            raise ValueError(f"birthdate: must be in {_EARLIEST} or later")
 
     @email.validator
     def _check_email(self, _: object, value: str | None) -> None:
         if value is not None and not _MAIL.fullmatch(value):
-            raise ValueError("email: an address such as 'someone@example.org' is needed")
+            raise ValueError("email: must be an address such as 'someone@example.org'")
 
     @phone_number.validator
     def _check_phone_number(self, _: object, value: object) -> None:
         if value is not None and not (isinstance(value, str) and _PHONE.fullmatch(value)):
-            raise ValueError("phone_number: E.164 is needed, a plus and 6 to 15 digits (0 to 9)")
+            raise ValueError("phone_number: must be E.164: a plus sign and 6 to 15 digits")
 
     @gender.validator
     def _check_gender(self, _: object, value: object) -> None:
         if value is not None and value not in GENDERS:
-            raise ValueError(f"gender: one of {listed(sorted(GENDERS))} is needed")
+            raise ValueError(f"gender: must be one of {listed(sorted(GENDERS))}")
 
     @property
     def full_name(self) -> str | None:

@@ -51,7 +51,7 @@ def load(cls: type[T], data: Any) -> T:
     if cls in _STORED and isinstance(data, Mapping) and "version" in data:
         version = data["version"]
         if type(version) is not int or version < 1:
-            raise ValueError(f"this is no {cls.__name__}: its version is no whole number from 1 on")
+            raise ValueError(f"this is no {cls.__name__}: its version must be a whole number, 1 or more")
         if version > STORED_VERSION:
             raise ValueError(
                 f"this {cls.__name__} was stored by a newer release (version {version}); this one reads up to "
@@ -93,7 +93,7 @@ def _structure(cls: type[Any], converter: cattrs.Converter, lenient: bool) -> An
 
 def _unstructure(cls: type[Any], converter: cattrs.Converter, secrets: bool) -> Any:
     if cls is Document:
-        raise TypeError("documents are handed in, not stored: keep your own file and its id")
+        raise TypeError("a Document is for upload and cannot be stored; keep your own file and its id")
     hidden = {
         field.name: override(omit=True)
         for field in attrs.fields(attrs.resolve_types(cls))

@@ -31,7 +31,7 @@ def _kind(kind: object) -> UploadKind:
     try:
         return UploadKind(kind)  # type: ignore[arg-type]
     except ValueError:
-        raise ValueError("kind: 'document' or 'selfie' is needed") from None
+        raise ValueError("kind: must be 'document' or 'selfie'") from None
 
 
 def _bytes_at_once(content: Any) -> Any:
@@ -46,17 +46,19 @@ def _bytes_at_once(content: Any) -> Any:
 
 def _is_picture(_: object, attribute: attrs.Attribute[Any], value: Any) -> None:
     if isinstance(value, str):
-        raise ValueError(f"{attribute.name}: bytes or a file opened in binary mode; for the name of a file give path")
+        raise ValueError(f"{attribute.name}: must be bytes or a file opened in binary mode; for a file name use path")
     read = getattr(value, "read", None)
     if value is not None and not isinstance(value, bytes) and (not callable(read) or isinstance(value, type)):
-        raise ValueError(f"{attribute.name}: bytes or a file opened in binary mode is needed")
+        raise ValueError(f"{attribute.name}: must be bytes or a file opened in binary mode")
     if inspect.iscoroutinefunction(read):
-        raise ValueError(f"{attribute.name}: its read() is asynchronous; give the bytes: content=await file.read()")
+        raise ValueError(
+            f"{attribute.name}: must be bytes or a blocking file; for an asynchronous file use content=await file.read()"
+        )
 
 
 def _is_path(_: object, attribute: attrs.Attribute[Any], value: object) -> None:
     if value is not None and not (isinstance(value, (str, os.PathLike)) and isinstance(os.fspath(value), str)):
-        raise ValueError(f"{attribute.name}: the name of a file is needed, as a text or a Path")
+        raise ValueError(f"{attribute.name}: must be a file name, as a string or a Path")
 
 
 @not_pickled
@@ -91,18 +93,20 @@ class Document:
     @url.validator
     def _check_url(self, _: object, value: object) -> None:
         if value is not None and not isinstance(value, Secret):
-            raise ValueError("url: a text or a Secret is needed")
+            raise ValueError("url: must be a string or a Secret")
 
     def __attrs_post_init__(self) -> None:
         given = [name for name in ("url", "path", "content") if getattr(self, name) is not None]
         if len(given) != 1:
-            raise ValueError(f"document {self.id!r}: give exactly one of url, path and content")
+            raise ValueError(f"document {self.id!r}: exactly one of url, path and content must be set")
         if self.back_content is not None and self.back_content is self.content and not isinstance(self.content, bytes):
-            raise ValueError(f"document {self.id!r}: one file object cannot be both sides; open one for each")
+            raise ValueError(f"document {self.id!r}: front and back must be two file objects; open one for each")
         if self.back_path is not None and self.back_content is not None:
-            raise ValueError(f"document {self.id!r}: give back_path or back_content, not both")
+            raise ValueError(f"document {self.id!r}: only one of back_path and back_content must be set")
         if self.url is not None and not (self.back_path is None and self.back_content is None):
-            raise ValueError(f"document {self.id!r}: a back goes with path or content; hand in a second url by itself")
+            raise ValueError(
+                f"document {self.id!r}: back_path and back_content go with path or content; for a URL make a second Document"
+            )
 
     @classmethod
     def selfie(

@@ -98,7 +98,7 @@ class Check:
 
     @name.validator
     def _check_name(self, _: object, value: object) -> None:
-        fault = check_name_fault(self.kind, value) if isinstance(value, str) else "name: a text is needed"
+        fault = check_name_fault(self.kind, value) if isinstance(value, str) else "name: must be a string"
         if fault is not None:
             raise ValueError(fault)
 
@@ -128,7 +128,7 @@ class DocumentEvidence:
     @unread.validator
     def _check_unread(self, _: object, names: tuple[str, ...]) -> None:
         if not set(names) <= {"issued_on", "expires_on"}:
-            raise ValueError("unread: 'issued_on' and 'expires_on' are what can be named")
+            raise ValueError("unread: must hold only 'issued_on' and 'expires_on'")
 
     def field(self, name: str) -> ExtractedField | None:
         """The first extracted field of that name, or None."""

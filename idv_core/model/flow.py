@@ -81,7 +81,7 @@ class FlowUrls:
         `purpose` is a word of a-z, 0-9, `_` and `-`, such as `events`. Raises ValueError for `return`.
         """
         if purpose == RETURN:
-            raise ValueError("purpose: 'return' is the applicant's browser; use return_url()")
+            raise ValueError("purpose: 'return' is for the applicant's browser; use return_url()")
         return self.sign(purpose).reveal()
 
     def return_url(self) -> str:
@@ -124,7 +124,7 @@ class FlowOrder:
     @applicant.validator
     def _check_applicant(self, _: object, value: object) -> None:
         if not isinstance(value, Applicant):
-            raise ValueError("applicant: an Applicant is needed")
+            raise ValueError("applicant: must be an Applicant")
 
 
 _SHADOW = "shadow:"
@@ -158,18 +158,20 @@ class FlowRef:
     def parse(cls, text: str) -> FlowRef:
         """Read what `str(ref)` wrote. Raises ValueError for anything else."""
         if not isinstance(text, str):
-            raise ValueError("a flow, or its reference such as 'account/vendor-id', is needed")
+            raise ValueError("must be a Flow or its reference, such as 'account/vendor-id'")
         if len(text) > _LONGEST_REF or not text.isprintable():
-            raise ValueError("a flow reference is one line of at most 1000 printable characters")
+            raise ValueError("a flow reference must be one line of at most 1000 printable characters")
         account, slash, rest = text.removeprefix(_SHADOW).partition("/")
         id, *marks = rest.split(";")
         if not slash or not account.strip() or not id.strip():
-            raise ValueError("a flow reference looks like 'account/vendor-id'")
+            raise ValueError("a flow reference must look like 'account/vendor-id'")
         for char, code in reversed(_ESCAPED):
             id = id.replace(code, char)
         read = dict(mark.partition("=")[::2] for mark in marks)
         if len(read) < len(marks) or not read.keys() <= {"policy", "for"} or not all(read.values()):
-            raise ValueError("what stands behind ';' in the flow reference is not understood: give it as it was stored")
+            raise ValueError(
+                "the part after ';' in the flow reference is not valid; pass the reference exactly as it was stored"
+            )
         is_shadow = text.startswith(_SHADOW)
         return cls(account=account, id=id, policy=read.get("policy"), subject=read.get("for"), is_shadow=is_shadow)
 

@@ -25,9 +25,9 @@ class Threshold:
 
     def __attrs_post_init__(self) -> None:
         if self.decline_below > self.approve_at:
-            raise ValueError("decline_below must not be above approve_at")
+            raise ValueError("decline_below must be at most approve_at")
         if self.approve_at == 0:
-            raise ValueError("approve_at = 0 lets every score pass; a number above 0 is needed")
+            raise ValueError("approve_at must be above 0; with 0 every score would pass")
 
     def outcome(self, score: float) -> CheckOutcome:
         if score >= self.approve_at:
@@ -115,7 +115,7 @@ class DocumentRules:
     @max_age_days.validator
     def _check_max_age_days(self, _: object, value: Mapping[DocumentType, int]) -> None:
         if any(days <= 0 for days in value.values()):
-            raise ValueError("max_age_days: days above 0 are needed")
+            raise ValueError("max_age_days: must be a number of days above 0")
 
 
 def _by_name(thresholds: Mapping[str, Threshold]) -> dict[str, Threshold]:
@@ -141,7 +141,7 @@ class Policy:
     def __attrs_post_init__(self) -> None:
         if Action.DECLINE in (self.checks.inconclusive, self.checks.missing) and self.documents.errors is Action.REVIEW:
             raise ValueError(
-                'documents.errors = "review" would treat a failed document better than one that is inconclusive or missing'
+                'documents.errors must be "decline" where checks.inconclusive or checks.missing is "decline"'
             )
         by_check = {split_name(name): threshold for name, threshold in self.thresholds.items()}
         object.__setattr__(self, "_by_check", by_check)

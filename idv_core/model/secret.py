@@ -20,7 +20,7 @@ class Secret:
 
     def __init__(self, text: str) -> None:
         if not isinstance(text, str) or not text:
-            raise ValueError("a secret is a text that is not empty")
+            raise ValueError("a secret must be a non-empty string")
         self._text = text
 
     def reveal(self) -> str:
@@ -53,7 +53,7 @@ class Secret:
         raise TypeError("a Secret is not pickled; use dump(..., secrets=True) and encrypt what it gives")
 
     def __getstate__(self) -> NoReturn:
-        raise TypeError("a Secret gives its state to nobody; read it with reveal()")
+        raise TypeError("the state of a Secret is hidden; read it with reveal()")
 
 
 def _bytes(text: str) -> bytes:

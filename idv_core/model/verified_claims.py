@@ -70,7 +70,7 @@ def verified_claims(
     OpenID Connect for Identity Assurance Claims Registration 1.0, OpenID's registry of predefined values (check methods).
     """
     if not trust_framework:
-        raise ValueError("trust_framework: a text is needed, such as 'nist_800_63A'")
+        raise ValueError("trust_framework: must be a non-empty string, such as 'nist_800_63A'")
     if approved_only:
         _refuse_unverified(result)
     verification: dict[str, Any] = {"trust_framework": trust_framework}

@@ -31,7 +31,7 @@ def _zone(_: object, attribute: attrs.Attribute[str], value: str) -> None:
 def _are_contacts(_: object, attribute: attrs.Attribute[tuple[str, ...]], value: tuple[str, ...]) -> None:
     wrong = [name for name in value if name not in CONTACTS]
     if wrong:
-        raise ValueError(f"{attribute.name}: {quoted(wrong[0])} is none of {', '.join(CONTACTS)}")
+        raise ValueError(f"{attribute.name}: must be one of {', '.join(CONTACTS)}, not {quoted(wrong[0])}")
 
 
 def read_hours(hours: str) -> tuple[time, time]:
@@ -40,7 +40,7 @@ def read_hours(hours: str) -> tuple[time, time]:
     try:
         return time.fromisoformat(begin.strip()), time.fromisoformat(end.strip())
     except ValueError:
-        raise ValueError(f"{quoted(hours)} are no hours such as '09:00-18:00'") from None
+        raise ValueError(f"must be hours such as '09:00-18:00', not {quoted(hours)}") from None
 
 
 @attrs.frozen(kw_only=True)
@@ -73,9 +73,9 @@ class When:
 
     def __attrs_post_init__(self) -> None:
         if self.since and self.until and self.since >= self.until:
-            raise ValueError("can never hold: until is not after since")
+            raise ValueError("can never match: until must be after since")
         if self.age_from is not None and self.age_below is not None and self.age_from >= self.age_below:
-            raise ValueError("can never hold: age_below is not above age_from")
+            raise ValueError("can never match: age_below must be above age_from")
 
 
 ALWAYS = When()
@@ -95,7 +95,9 @@ class Shadow:
     @personal_data.validator
     def _check_personal_data(self, _: object, value: bool) -> None:
         if not value:
-            raise ValueError("a shadow is given the applicant's data: say personal_data = true, or leave it out")
+            raise ValueError(
+                "a shadow receives the applicant's data; set personal_data = true to allow it, or remove the shadow"
+            )
 
     @share.validator
     def _check_share(self, _: object, value: float) -> None:
@@ -142,7 +144,7 @@ class Route:
     def _check_split(self, _: object, value: Mapping[str, float]) -> None:
         total = sum(hundredths(share) for share in value.values())
         if value and total != BUCKETS:
-            raise ValueError(f"the shares add up to {total / 100:g}, not to 100")
+            raise ValueError(f"the shares must add up to 100, not to {total / 100:g}")
 
     def __attrs_post_init__(self) -> None:
         # made once, for they are asked for with every order
@@ -154,9 +156,9 @@ class Route:
         given = [name for name in ("to", "split", "cheapest", "refuse") if getattr(self, name)]
         if len(given) != 1:
             raise ValueError(
-                f"give one of to, split, cheapest and refuse, not {' and '.join(given)}"
+                f"must have one of to, split, cheapest and refuse, not {' and '.join(given)}"
                 if given
-                else "goes nowhere: give one of to, split, cheapest and refuse"
+                else "must have one of to, split, cheapest and refuse"
             )
 
     def owner(self, bucket: int) -> str:

@@ -26,7 +26,7 @@ class Body:
         if encoding:
             known = [coding for coding in (part.strip() for part in encoding.lower().split(",")) if coding in _PACKED]
             if len(known) > _MOST_CODINGS:
-                raise UnexpectedResponse("the answer is packed too many times over", status=status)
+                raise UnexpectedResponse("the response is compressed too many times", status=status)
             # the last one was put on last
             self._unpack = [_Unpacking(coding) for coding in reversed(known)]
 
@@ -35,18 +35,20 @@ class Body:
             try:
                 chunk = unpack.add(chunk, self._limit + 1)
             except zlib.error:
-                raise UnexpectedResponse("the answer could not be unpacked", status=self._status) from None
+                raise UnexpectedResponse("the response could not be decompressed", status=self._status) from None
             if len(chunk) > self._limit:
                 break
         self._size += len(chunk)
         if self._size > self._limit:
-            raise UnexpectedResponse(f"the answer is larger than {self._limit} bytes", status=self._status)
+            raise UnexpectedResponse(
+                f"the response is larger than {self._limit} bytes (limits.max_response)", status=self._status
+            )
         self._parts.append(chunk)
 
     def content(self) -> bytes:
         """The whole of it."""
         if any(unpack.is_cut_off for unpack in self._unpack):
-            raise UnexpectedResponse("the packed answer is cut off", status=self._status)
+            raise UnexpectedResponse("the compressed response is cut off", status=self._status)
         return self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
 
 
