@@ -148,7 +148,7 @@ class TestRealWork:
         assert "awaiting_applicant" in waited.output
         refused = run("upload", ref, "pan=https://files.example/x", *config)
         assert refused.exit_code == 1
-        assert "handed in by the applicant" in refused.output
+        assert "the applicant uploads the documents" in refused.output
         assert run("link", ref, *config).exit_code == 1
         unable = run("open", *common, *config, "--recover")
         assert unable.exit_code == 1
@@ -162,7 +162,7 @@ class TestRealWork:
             (("status", "nonsense"), 2, "account/vendor-id"),
             (("upload", "verifik/x", "nonsense"), 2, "a document as id=path"),
             (("upload", "verifik/x", "id=/no/such/file.png"), 2, "idv: /no/such/file.png: file not found"),
-            (("open", "--product", "p", "--application-id", "a", "--reference", "r"), 2, "say which one"),
+            (("open", "--product", "p", "--application-id", "a", "--reference", "r"), 2, "name one of them"),
             (
                 ("open", "--product", "p", "--application-id", "a", "--reference", "r", "--country", "India"),
                 2,
@@ -380,7 +380,7 @@ class TestDemo:
     def test_one_vendor_down_leaves_the_others(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert run_demo(two_people=False, stop="verifik", json_wanted=True) == 1
         endings = {ending["vendor"]: ending for ending in json.loads(capsys.readouterr().out)}
-        assert "the last look failed" in endings["verifik"]["error"]
+        assert "the last status check failed" in endings["verifik"]["error"]
         assert "connection refused" in endings["verifik"]["error"]
         assert endings["atlas"]["result"]["decision"] == endings["verigram"]["result"]["decision"] == "approved"
 

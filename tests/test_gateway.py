@@ -315,7 +315,7 @@ class TestDocuments:
         with pytest.raises(InvalidOrder, match="must be unique"):
             idv.upload("acme-1/f-1", [one, one])
         flow = idv.upload("acme-1/f-1", [one])
-        with pytest.raises(InvalidOrder, match="'a' occurs twice"):
+        with pytest.raises(InvalidOrder, match="'a' is already used"):
             idv.upload(flow, [one])
         with pytest.raises(InvalidOrder, match="at least one Document"):
             idv.upload(flow, [])
@@ -325,7 +325,7 @@ class TestAccounts:
     def test_one_of_several_must_be_named(self, vendor: Vendor) -> None:
         accounts = [ACCOUNT, attrs.evolve(ACCOUNT, name="acme-2")]
         idv = Gateway(accounts, transport=httpx.MockTransport(vendor), clock=FakeClock(), registry=registry_of(PLUGIN))
-        with pytest.raises(ConfigError, match="choose one with account=: acme-1, acme-2"):
+        with pytest.raises(ConfigError, match="name one of them: acme-1, acme-2"):
             idv.open(order())
         with pytest.raises(ConfigError, match="no account 'acme-3'"):
             idv.open(order(), account="acme-3")

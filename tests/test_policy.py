@@ -224,7 +224,7 @@ class TestRules:
         for kind in CheckKind:
             decision = "review" if kind is CheckKind.DOCUMENT else "declined"
             assert codes(lenient, attrs.evolve(PASSED, kind=kind, outcome=CheckOutcome.FAILED))[0] == decision
-        with pytest.raises(ValueError, match="where checks.inconclusive or checks.missing"):
+        with pytest.raises(ValueError, match=r"where checks\.inconclusive or checks\.missing"):
             Policy(documents=DocumentRules(errors="review"), checks=CheckRules(inconclusive="decline"))
 
     @pytest.mark.parametrize(

@@ -326,7 +326,7 @@ class TestFallback:
         idv = connect(attrs.evolve(self.ROUTE, policy="lending"), policies={"lending": LENDING})
         with pytest.raises(OutcomeUnknown) as caught:
             idv.open(order())
-        with pytest.raises(ConfigError, match="several accounts; choose one with account="):
+        with pytest.raises(ConfigError, match="several accounts; name one of them"):
             idv.recover(order())
         flow = idv.recover(order(), account=caught.value.account)
         assert (flow.id, flow.policy) == ("f-7", LENDING)

@@ -136,7 +136,7 @@ class ActiveConfiguration:
             return next(iter(self.sessions.values()))
         known = ", ".join(sorted(self.sessions))
         if account is None:
-            raise ConfigError(f"there are several accounts; choose one with account=: {known}")
+            raise ConfigError(f"there are several accounts; name one of them: {known}")
         session = self.sessions.get(account)
         if session is None:
             gone = account in self.retired or account in self.former

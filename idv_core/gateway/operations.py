@@ -56,7 +56,7 @@ def upload(state: GatewayState, flow: Flow | str, documents: Sequence[Document])
     twice = [id for id in ids if ids.count(id) > 1 or id in known]
     if twice or not ids:
         raise InvalidOrder(
-            f"document ids must be unique in the flow; {twice[0]!r} occurs twice"
+            f"document ids must be unique in the flow; {twice[0]!r} is already used"
             if twice
             else "documents must hold at least one Document",
             fields=tuple(dict.fromkeys(twice)),
