@@ -152,7 +152,7 @@ class TestRealWork:
         assert run("link", ref, *config).exit_code == 1
         unable = run("open", *common, *config, "--recover")
         assert unable.exit_code == 1
-        assert "no call that tells whether a flow was opened" in " ".join(unable.output.split())
+        assert "cannot tell whether a flow was opened" in " ".join(unable.output.split())
 
     def test_mistakes_are_said_plainly(self, workplace: Path) -> None:
         config = ("--config", str(workplace / "idv.toml"))

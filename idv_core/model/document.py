@@ -1,4 +1,4 @@
-"""What is handed in: a document or a selfie, and what the vendor said when it took it."""
+"""Documents and selfies to upload, and the vendor's response to each."""
 
 from __future__ import annotations
 
@@ -64,14 +64,23 @@ def _is_path(_: object, attribute: attrs.Attribute[Any], value: object) -> None:
 @not_pickled
 @attrs.frozen
 class Document:
-    """One thing to hand in: `Document("pan", url=signed_url)`, `Document("id", path="front.png", back_path="back.png")`.
+    """One document or selfie to upload: `Document("pan", url=signed_url)`, `Document("id", path="front.png")`.
 
-    `id` is yours, unique within the flow; the evidence comes back under it. The picture is given by exactly one of
-    `url` (for vendors that fetch it; a pre-signed link is a secret), `path` or `content`: whatever holds bytes (bytes,
-    bytearray, memoryview, an array of them) or a binary file object, which is read from its beginning to its end when it is
-    handed in. One that cannot seek is read once: keep its bytes if you want to hand it in again. `type` (a
-    `DocumentType`) and `country` (ISO 3166-1 alpha-2) are hints for vendors that want to be told. `id` has 200 characters at
-    most. Raises ValueError that names the field.
+    Exactly one of `url`, `path` and `content` is set.
+
+    Args:
+        id: Your id, unique in the flow, at most 200 characters. The evidence carries it.
+        url: For vendors that download the picture. A pre-signed URL is a secret.
+        path: The name of a file.
+        content: Bytes, or an object that holds bytes (bytearray, memoryview, array), or a binary file object. A file is read
+            from its start when it is uploaded; one that cannot seek can be uploaded once.
+        back_path: The file of the back.
+        back_content: The back, as `content`.
+        kind: `document` or `selfie`.
+        type: A `DocumentType`, as a hint to the vendor.
+        country: The issuing country, ISO 3166-1 alpha-2, as a hint to the vendor.
+
+    Raises ValueError that names the field.
     """
 
     id: str = attrs.field(validator=text())
@@ -118,9 +127,13 @@ class Document:
 
 @attrs.frozen(kw_only=True)
 class Upload:
-    """What the vendor answered to one document.
+    """The vendor's response to one document.
 
-    A refusal that speaks of the person (a selfie that is no live face) is evidence: `accepted` is false and `check` says why.
+    Args:
+        document_id: Your id of the document.
+        accepted: False if the vendor refused it. If the reason is the person (a selfie without a live face), `check` tells.
+        vendor_ids: The vendor's ids of it.
+        check: The evidence, if the response holds any.
     """
 
     document_id: str

@@ -1,4 +1,4 @@
-"""A text that must not be seen: tokens, keys, signed links, whole document numbers."""
+"""A string that must stay hidden: token, key, signed link, document number."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from typing import Any, NoReturn, final
 
 @final
 class Secret:
-    """A text that `repr`, `str`, `format`, `pickle` and error messages never show.
+    """A string that `repr`, `str`, `format`, `pickle` and error messages never show.
 
-    Read it by name with `reveal()`. Two secrets are compared in constant time.
+    Read it with `reveal()`. Comparison takes constant time.
 
     >>> Secret("s3cr3t")
     Secret(***)
+
+    Raises ValueError for an empty string.
     """
 
     __slots__ = ("_text",)
@@ -24,7 +26,7 @@ class Secret:
         self._text = text
 
     def reveal(self) -> str:
-        """Return the text itself. Ask for it at the last moment and keep it nowhere."""
+        """The string itself. Call it as late as possible and do not store the string."""
         return self._text
 
     def __repr__(self) -> str:

@@ -1,9 +1,9 @@
-"""The one place where evidence becomes a decision.
+"""Turns evidence into a decision. Nothing else in idv_core decides.
 
-- A flow that is not finished: undecided.
-- A failed check, a negative verdict, or what the policy says to decline for: declined.
-- Anything doubtful, missing or not understood: review.
-- Every check passed, nothing required missing, and one passed identity check at least: approved.
+- The flow has not finished: undecided.
+- A check failed, the verdict is negative, or a rule of the policy declines: declined.
+- Something is doubtful, missing or not understood: review.
+- All checks passed, nothing required is missing, and at least one identity check passed: approved.
 """
 
 from __future__ import annotations
@@ -45,10 +45,16 @@ _STRICT = {Decision.DECLINED: 0, Decision.UNDECIDED: 1, Decision.REVIEW: 2, Deci
 def evaluate(
     policy: Policy, result: Result, at: datetime, *, flow: Flow | None = None, received_at: datetime | None = None
 ) -> Result:
-    """The same result with outcomes for scored checks, a decision, and the reasons that led to it.
+    """Evaluate a result by a policy: outcomes for scored checks, a decision, and its reasons.
 
-    `at` is the moment for which documents must be valid. `flow` and `received_at`, where given, take the place of the result's
-    own.
+    Args:
+        policy: The rules.
+        result: The evidence.
+        at: The moment at which documents must be valid, with a time zone.
+        flow: Replaces the flow of the result.
+        received_at: Replaces the time at which the result was received.
+
+    Source for the identity checks: NIST SP 800-63A (validate the evidence, verify the person).
     """
     checks = result.checks
     if policy.thresholds or any(check.by_policy for check in checks):
@@ -74,7 +80,7 @@ def strictest(
     flow: Flow | None = None,
     received_at: datetime | None = None,
 ) -> Result:
-    """The result as that policy evaluates it which decides most strictly."""
+    """Evaluate a result by several policies and return the strictest outcome. Arguments as for `evaluate`."""
     results = (evaluate(policy, result, at, flow=flow, received_at=received_at) for policy in policies)
     return min(results, key=lambda evaluated: _STRICT[evaluated.decision])
 

@@ -358,7 +358,7 @@ class TestStepByStep:
         with pytest.raises(OutcomeUnknown, match="Check status"):
             idv.submit(flow)
         # the vendor may still be at it
-        with pytest.raises(OutcomeUnknown, match="may still be carried out") as caught:
+        with pytest.raises(OutcomeUnknown, match="may still process it") as caught:
             idv.submit(flow)
         assert caught.value.retry_after is not None
         clock.advance(caught.value.retry_after.total_seconds())
