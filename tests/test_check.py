@@ -16,12 +16,14 @@ from acme import BARE, PLUGIN, SIGNING, Acme, AcmeBare
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from idv_core import Account, CheckKind, ConfigError, Configuration, Gateway, Policy, Route, Secret
-from idv_core.config import check, read_configuration
+from idv_core import CheckKind, ConfigError, Gateway, Secret
+from idv_core.config import Account, Configuration, check, read_configuration
 from idv_core.config.schema import schema_of
 from idv_core.config.secrets import unread
 from idv_core.plugin.protocols import ResultCapabilities
+from idv_core.policy import Policy
 from idv_core.registry import Registry, discover, registry_of
+from idv_core.routing import Route
 from idv_core.testing import FakeClock
 
 

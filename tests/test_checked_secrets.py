@@ -13,8 +13,8 @@ from acme import PLUGIN
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from idv_core import Account, ConfigError, Configuration, Gateway, Secret
-from idv_core.config import check, read_configuration
+from idv_core import ConfigError, Gateway, Secret
+from idv_core.config import Account, Configuration, check, read_configuration
 from idv_core.config.secrets import read_env, read_file
 from idv_core.model.words import is_shown, shown
 from idv_core.registry import discover, registry_of

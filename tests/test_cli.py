@@ -503,7 +503,7 @@ refuse = "no"
         [
             ("not json", "cannot be read: not JSON"),
             ("[]", "record results with: idv result REF --json > case.json"),
-            ('{"flow": {"id": "f"}}', "this is no Result"),
+            ('{"flow": {"id": "f"}}', "not a stored Result"),
             (
                 '{"flow": {"id": "f", "status": "finished", "policy": {"name": "gone"}}}',
                 "there is no policy 'gone', which",

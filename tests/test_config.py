@@ -18,13 +18,14 @@ from acme import PLUGIN as ACME
 from hypothesis import given
 from hypothesis import strategies as st
 
-from idv_core import Account, CheckKind, Circuit, ConfigError, Gateway, Limits, Retry, Secret, When
-from idv_core.config import load_configuration, source
+from idv_core import CheckKind, ConfigError, Gateway, Secret
+from idv_core.config import Account, Circuit, Limits, Retry, load_configuration, source
 from idv_core.config.toml_lines import places_of
 from idv_core.model.check_names import CHECK_NAMES
 from idv_core.model.validation import seconds
 from idv_core.plugin.protocols import Polling
 from idv_core.registry import registry_of
+from idv_core.routing import When
 
 GOOD = """
 [accounts.verigram-kz]

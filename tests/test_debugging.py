@@ -11,7 +11,8 @@ import httpx
 import pytest
 from acme import Vendor, gateway, order
 
-from idv_core import FlowNotFound, OutcomeUnknown, UnexpectedResponse, VendorError
+from idv_core import OutcomeUnknown, VendorError
+from idv_core.errors import FlowNotFound, UnexpectedResponse
 
 PROGRAM = """
 import logging, traceback

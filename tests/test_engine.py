@@ -15,21 +15,23 @@ from acme import ACCOUNT, Vendor, async_gateway, gateway, order
 from hypothesis import given
 from hypothesis import strategies as st
 
-from idv_core import (
-    AuthenticationFailed,
-    DeadlineExceeded,
-    InvalidOrder,
-    OutcomeUnknown,
-    PluginError,
-    RateLimited,
-    UnexpectedResponse,
-    VendorError,
-    VendorUnavailable,
-)
+from idv_core import OutcomeUnknown, VendorError
 from idv_core.engine.account import Limits
 from idv_core.engine.clock_skew import retry_after, skew_of
 from idv_core.engine.redaction import redact, redact_check
-from idv_core.errors import ConfigError, IdvError, bounded, kind_of_status
+from idv_core.errors import (
+    AuthenticationFailed,
+    ConfigError,
+    DeadlineExceeded,
+    IdvError,
+    InvalidOrder,
+    PluginError,
+    RateLimited,
+    UnexpectedResponse,
+    VendorUnavailable,
+    bounded,
+    kind_of_status,
+)
 from idv_core.model import Check
 from idv_core.plugin.http import Request
 from idv_core.testing import FakeClock
@@ -353,7 +355,8 @@ class TestErrors:
         assert caught.value.operation == "try"
 
     def test_an_accepted_answer_can_still_be_an_error(self, vendor: Vendor) -> None:
-        from idv_core import Document, DuplicateFlow
+        from idv_core import Document
+        from idv_core.errors import DuplicateFlow
 
         vendor.answers["POST /flows/f-1/files"] = lambda _: httpx.Response(409, json={"code": "twice"})
         with pytest.raises(DuplicateFlow) as caught:

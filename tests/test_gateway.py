@@ -17,25 +17,12 @@ import httpx
 import pytest
 from acme import ACCOUNT, PLUGIN, AcmeSettings, Vendor, async_gateway, gateway, order
 
-from idv_core import (
-    Account,
-    AsyncGateway,
-    ConfigError,
-    DeadlineExceeded,
-    Decision,
-    Document,
-    FlowOrder,
-    FlowStatus,
-    Gateway,
-    InvalidOrder,
-    PermissionDenied,
-    Result,
-    Secret,
-    Template,
-    UnsupportedOperation,
-)
+from idv_core import AsyncGateway, ConfigError, Decision, Document, FlowOrder, FlowStatus, Gateway, Result, Secret
+from idv_core.config import Account
 from idv_core.engine.account import Limits
+from idv_core.errors import DeadlineExceeded, InvalidOrder, PermissionDenied, UnsupportedOperation
 from idv_core.gateway.order_fields import OrderFields
+from idv_core.model import Template
 from idv_core.plugin.protocols import Polling
 from idv_core.registry import registry_of
 from idv_core.testing import FakeClock

@@ -19,10 +19,11 @@ from harnesses import HARNESSES
 from hypothesis import given
 from hypothesis import strategies as st
 
-from idv_core import Applicant, Document, Flow, FlowOrder, IdvError, InvalidOrder, Secret, Template
+from idv_core import Applicant, Document, Flow, FlowOrder, IdvError, Secret
 from idv_core.engine.account import Limits
+from idv_core.errors import InvalidOrder
 from idv_core.gateway.documents import check_pictures, read_document
-from idv_core.model import FlowUrls, UploadKind
+from idv_core.model import FlowUrls, Template, UploadKind
 from idv_core.plugin.http import Request
 from idv_core.plugin.pictures import JPEG, PDF, PNG, picture_names, picture_type
 from idv_core.plugin.protocols import PictureProtocol, UploadProtocol

@@ -14,11 +14,12 @@ from acme import ACCOUNT, Vendor, async_gateway, gateway, order
 from hypothesis import given
 from hypothesis import strategies as st
 
-from idv_core import Account, DeadlineExceeded, RateLimited, VendorUnavailable
 from idv_core.clock import SystemClock
+from idv_core.config import Account
 from idv_core.engine.account import Limits
 from idv_core.engine.breaker import Breaker, Circuit, CircuitState
 from idv_core.engine.limiters import ConcurrencyLimiter, RateLimiter, Slot
+from idv_core.errors import DeadlineExceeded, RateLimited, VendorUnavailable
 from idv_core.testing import FakeClock
 
 

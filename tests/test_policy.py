@@ -10,24 +10,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_model import checks, results
 
-from idv_core import (
-    Check,
-    CheckKind,
-    CheckOutcome,
+from idv_core import Check, CheckKind, CheckOutcome, Decision, Flow, FlowStatus, Result, from_json, to_json
+from idv_core.model import DocumentEvidence, Score, VendorVerdict
+from idv_core.policy import (
+    DEFAULT_POLICY,
+    Action,
     CheckRules,
-    Decision,
     DocumentRules,
-    Flow,
-    FlowStatus,
     Policy,
-    Result,
     Threshold,
-    VendorVerdict,
-    dump,
-    load,
+    VerdictRule,
+    evaluate,
+    strictest,
 )
-from idv_core.model import DocumentEvidence, Score
-from idv_core.policy import DEFAULT_POLICY, Action, VerdictRule, evaluate, strictest
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -456,7 +451,7 @@ def test_deciding_is_deterministic_and_changes_no_evidence(policy: Policy, resul
     judged = evaluate(policy, result, NOW)
     assert judged == evaluate(policy, result, NOW) == evaluate(policy, judged, NOW)
     assert [c.vendor_outcome if c.by_policy else c.outcome for c in judged.checks] == [c.outcome for c in result.checks]
-    assert load(Policy, dump(policy)) == policy
+    assert from_json(Policy, to_json(policy)) == policy
 
 
 @given(results, checks)

@@ -20,8 +20,9 @@ from acme import ACCOUNT, Vendor, async_gateway, gateway, order
 from hypothesis import given
 from hypothesis import strategies as st
 
-from idv_core import ConfigError, IdvError, OutcomeUnknown, Retry, VendorUnavailable
-from idv_core.config import Configuration
+from idv_core import ConfigError, IdvError, OutcomeUnknown
+from idv_core.config import Configuration, Retry
+from idv_core.errors import VendorUnavailable
 from idv_core.testing import FakeClock
 from idv_core.transports import proxies
 from idv_core.transports.calls import ssl_context

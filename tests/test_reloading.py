@@ -16,20 +16,10 @@ import httpx
 import pytest
 from acme import BARE, PLUGIN, Vendor, order
 
-from idv_core import (
-    Account,
-    AuthenticationFailed,
-    ConfigError,
-    Configuration,
-    Document,
-    Flow,
-    Gateway,
-    Limits,
-    Result,
-    Secret,
-    Webhooks,
-)
+from idv_core import ConfigError, Document, Flow, Gateway, Result, Secret
+from idv_core.config import Account, Configuration, Limits, Webhooks
 from idv_core.engine.rotation import EVERY, Reloads, Rereads
+from idv_core.errors import AuthenticationFailed
 from idv_core.model import Template
 from idv_core.registry import registry_of
 from idv_core.testing import FakeClock

@@ -16,33 +16,22 @@ import pytest
 from acme import BARE, PLUGIN, SIGNING, Acme, Vendor, order
 
 from idv_core import (
-    Account,
     AsyncGateway,
-    AuthenticationFailed,
-    CheckRules,
-    Circuit,
     ConfigError,
-    Configuration,
     Decision,
     Document,
     Flow,
     Gateway,
-    InvalidOrder,
-    NoRoute,
     OutcomeUnknown,
-    Policy,
-    RateLimited,
-    Retry,
-    Route,
     Secret,
-    Shadow,
-    VendorUnavailable,
-    When,
-    dump,
-    load,
+    from_json,
+    to_json,
 )
-from idv_core.errors import PluginError
+from idv_core.config import Account, Circuit, Configuration, Retry
+from idv_core.errors import AuthenticationFailed, InvalidOrder, NoRoute, PluginError, RateLimited, VendorUnavailable
+from idv_core.policy import CheckRules, Policy
 from idv_core.registry import registry_of
+from idv_core.routing import Route, Shadow, When
 from idv_core.testing import FakeClock
 
 REGISTRY = registry_of(PLUGIN, BARE, SIGNING)
@@ -140,7 +129,7 @@ class TestRoutes:
     def test_a_flow_keeps_its_policy_and_its_explanation_through_json(self, connect: Connect) -> None:
         idv = connect(Route(name="all", to="a", policy="lending"), policies={"lending": LENDING})
         flow = idv.open(order())
-        again = load(Flow, json.loads(json.dumps(dump(flow, secrets=True))))
+        again = from_json(Flow, json.loads(json.dumps(to_json(flow, secrets=True))))
         assert again == flow
         assert again.explanation is not None
         assert (again.explanation.route, again.explanation.policy) == ("all", "lending")
@@ -519,7 +508,7 @@ class TestShadow:
         compared = idv.wait(flow.shadow)
         assert compared.decision is Decision.UNDECIDED
         assert [reason.code for reason in compared.reasons] == ["shadow.approved", "evidence.passed"]
-        assert load(Flow, json.loads(json.dumps(dump(flow, secrets=True)))) == flow
+        assert from_json(Flow, json.loads(json.dumps(to_json(flow, secrets=True)))) == flow
 
     def test_it_is_no_ordinary_flow_when_it_is_recovered(self, connect: Connect, vendors: Vendors) -> None:
         idv = connect(self.ROUTE, policies=self.POLICIES)
@@ -529,7 +518,7 @@ class TestShadow:
         vendors.at["b"].answers["GET /people"] = answering(200, json={"id": shadow.id})
         for process in (idv, connect(self.ROUTE, policies=self.POLICIES)):
             found = process.recover(order(), account="b")
-            for name in (found, found.ref, load(Flow, dump(found, secrets=True))):
+            for name in (found, found.ref, from_json(Flow, to_json(found, secrets=True))):
                 assert process.result(name).decision is Decision.UNDECIDED
 
     def test_its_vendor_is_told_that_it_is_one(self, vendors: Vendors, clock: FakeClock) -> None:

@@ -218,7 +218,7 @@ class Flow:
         shadow: The flow of the same order at a second vendor, for comparison.
         is_shadow: Whether it is such a flow. Its result decides nothing.
 
-    `link` and `secrets` are stored only if you ask for secrets.
+    `to_json(flow)` leaves out `link` and `secrets`; `to_json(flow, secrets=True)` keeps them.
     """
 
     id: str = attrs.field(validator=is_text)

@@ -52,7 +52,7 @@ class Secret:
         return self
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("a Secret is not pickled; use dump(..., secrets=True) and encrypt what it gives")
+        raise TypeError("a Secret is not pickled; use to_json(..., secrets=True) and encrypt what it gives")
 
     def __getstate__(self) -> NoReturn:
         raise TypeError("the state of a Secret is hidden; read it with reveal()")

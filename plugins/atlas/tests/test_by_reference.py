@@ -13,21 +13,10 @@ from hypothesis import strategies as st
 from idv_atlas import AtlasBatch, AtlasOnboarding, AtlasSettings, AtlasVerification, Family
 from idv_atlas.testing.harness import order
 
-from idv_core import (
-    CheckOutcome,
-    Decision,
-    Document,
-    Flow,
-    FlowStatus,
-    InvalidOrder,
-    Policy,
-    Result,
-    Secret,
-    Threshold,
-    UnexpectedResponse,
-)
+from idv_core import CheckOutcome, Decision, Document, Flow, FlowStatus, Result, Secret
+from idv_core.errors import InvalidOrder, UnexpectedResponse
 from idv_core.model import Upload
-from idv_core.policy import evaluate
+from idv_core.policy import Policy, Threshold, evaluate
 from idv_core.testing.exchange import reply, run_exchange
 from idv_core.testing.strategies import json_values
 

@@ -24,27 +24,28 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from idv_core import (
-    Account,
     Applicant,
-    AuthenticationFailed,
     CheckKind,
     CheckOutcome,
     Decision,
     Document,
-    DuplicateFlow,
     Flow,
     FlowStatus,
     Gateway,
-    InvalidOrder,
     OutcomeUnknown,
+    Secret,
+)
+from idv_core.config import Account, Webhooks
+from idv_core.errors import (
+    AuthenticationFailed,
+    DuplicateFlow,
+    InvalidOrder,
     PermissionDenied,
     RateLimited,
-    Secret,
     UnexpectedResponse,
     VendorUnavailable,
-    Webhooks,
+    WebhookRejected,
 )
-from idv_core.errors import WebhookRejected
 from idv_core.plugin.protocols import Grant, Webhook
 from idv_core.registry import registry_of
 from idv_core.testing import EmulatedResponse, FakeClock, Network, by_content, make_specimen

@@ -5,22 +5,17 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from idv_core import (
-    Applicant,
+from idv_core import Applicant, Document, FlowOrder, OutcomeUnknown, Secret
+from idv_core.plugin import (
     AuthenticationFailed,
-    Document,
     DuplicateFlow,
     FlowNotFound,
-    FlowOrder,
     InvalidOrder,
-    OutcomeUnknown,
     PermissionDenied,
-    Policy,
     RateLimited,
-    Secret,
-    Threshold,
     VendorUnavailable,
 )
+from idv_core.policy import Policy, Threshold
 from idv_core.testing import (
     FILES_HOST,
     PEOPLE,

@@ -6,18 +6,14 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from idv_core import (
-    Applicant,
+from idv_core import Applicant, Flow, FlowOrder, OutcomeUnknown, Secret
+from idv_core.plugin import (
     AuthenticationFailed,
     DuplicateFlow,
-    Flow,
     FlowNotFound,
-    FlowOrder,
     InvalidOrder,
-    OutcomeUnknown,
     PermissionDenied,
     RateLimited,
-    Secret,
     VendorUnavailable,
 )
 from idv_core.testing import (

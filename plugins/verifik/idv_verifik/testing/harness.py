@@ -6,19 +6,14 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-from idv_core import (
-    Applicant,
+from idv_core import Applicant, Document, Flow, FlowOrder, OutcomeUnknown, Secret
+from idv_core.plugin import (
     AuthenticationFailed,
-    Document,
     DuplicateFlow,
-    Flow,
     FlowNotFound,
-    FlowOrder,
     InvalidOrder,
-    OutcomeUnknown,
     PermissionDenied,
     RateLimited,
-    Secret,
 )
 from idv_core.testing import (
     PEOPLE,

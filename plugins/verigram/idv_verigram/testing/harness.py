@@ -6,18 +6,8 @@ from typing import Any
 
 import httpx
 
-from idv_core import (
-    Applicant,
-    AuthenticationFailed,
-    Flow,
-    FlowOrder,
-    InvalidOrder,
-    OutcomeUnknown,
-    PermissionDenied,
-    RateLimited,
-    Secret,
-    VendorUnavailable,
-)
+from idv_core import Applicant, Flow, FlowOrder, OutcomeUnknown, Secret
+from idv_core.plugin import AuthenticationFailed, InvalidOrder, PermissionDenied, RateLimited, VendorUnavailable
 from idv_core.testing import (
     PEOPLE,
     EmulatedResponse,
