@@ -272,7 +272,7 @@ class TestBounds:
         assert vendor.requests == []
 
     def test_a_header_cannot_be_injected(self, vendor: Vendor) -> None:
-        with pytest.raises(InvalidOrder, match="cannot be sent"):
+        with pytest.raises(InvalidOrder, match="must be printable ASCII"):
             gateway(vendor).vendor(lambda acme: acme.break_down("header"))
 
 
@@ -291,7 +291,7 @@ class TestErrors:
     @pytest.mark.parametrize("status", [302, 408, 500, 502, 503, 504, 599])
     def test_an_answer_that_says_nothing_certain_about_a_create(self, vendor: Vendor, status: int) -> None:
         vendor.answers["POST /flows"] = refusing(status)
-        with pytest.raises(OutcomeUnknown, match="may have carried the POST out") as caught:
+        with pytest.raises(OutcomeUnknown, match="may or may not have processed the POST") as caught:
             gateway(vendor).open(order())
         error = caught.value
         assert (error.account, error.operation, error.status) == ("acme-1", "open", status)

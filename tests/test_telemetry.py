@@ -179,7 +179,7 @@ class TestLogs:
         assert seen == [
             call,
             call,
-            ("INFO", "calling again", sorted([*about, "idv_attempt", "idv_reason"])),
+            ("INFO", "retry", sorted([*about, "idv_attempt", "idv_reason"])),
             call,
             ("DEBUG", "operation", ["idv_account", "idv_error", "idv_operation", "idv_seconds"]),
         ]

@@ -570,7 +570,7 @@ def test_there_are_no_addresses_for_what_a_plugin_does_not_know(idv: Gateway) ->
     with pytest.raises(ConfigError, match=r"'nonsense' \(there are: auth, done\)"):
         idv.webhook_url("acme-1", "nonsense")
     bare = gateway(Vendor(), account=attrs.evolve(ACCOUNT, plugin="bare"), webhooks=WEBHOOKS)
-    with pytest.raises(UnsupportedOperation, match="does not call back"):
+    with pytest.raises(UnsupportedOperation, match="sends no webhooks"):
         bare.webhook_url("acme-1", "done")
 
 
@@ -900,7 +900,7 @@ class TestApp:
             await client.post("/idv/somebody/x/" + path.split("/")[3])
         assert [(record.levelname, record.getMessage()) for record in caplog.records if record.name == "idv_core"] == [
             ("WARNING", "webhook refused: acme-1, done: the signature is wrong (401)"),
-            ("INFO", "webhook refused: no account of ours, no purpose: no such address (404)"),
+            ("INFO", "webhook refused: unknown account, no purpose: there is no webhook URL with this path (404)"),
         ]
 
     async def test_a_handlers_author_can_find_the_error(self, idv: Gateway, caplog: pytest.LogCaptureFixture) -> None:

@@ -262,7 +262,7 @@ def _try_credentials(checked: Checked) -> list[dict[str, Any]]:
                 said = (
                     "credentials are valid"
                     if idv.check_credentials(account=account)
-                    else "cannot be tested at this vendor"
+                    else "this vendor offers no test of credentials"
                 )
                 tried.append({"account": account, "credentials": said, "failed": False})
             except IdvError as error:

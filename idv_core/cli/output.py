@@ -33,7 +33,7 @@ from ..model import Check, DocumentEvidence, Flow, Result, to_json
 OK, FAILED, USAGE, NOT_FINISHED, TRY_LATER, UNKNOWN = 0, 1, 2, 3, 4, 5
 
 EXIT_CODES = """Exit codes: 0 done; 1 the vendor refused; 2 wrong usage or configuration; 3 not finished in time;
-4 the vendor is unavailable, try later; 5 outcome unknown, find out before you repeat it."""
+4 the vendor is unavailable, try later; 5 outcome unknown, find out before you retry."""
 
 
 def console() -> Console:

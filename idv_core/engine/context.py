@@ -60,5 +60,5 @@ class Run:
         """Seconds until the deadline. Raises DeadlineExceeded when there are none."""
         left = self.deadline - self.clock.monotonic()
         if left <= 0:
-            raise DeadlineExceeded("the time for the whole operation was up before the next call could be made")
+            raise DeadlineExceeded("the deadline passed before the next call could be made")
         return left

@@ -98,5 +98,5 @@ def not_awaited(awaitable: Awaitable[Any]) -> InvalidOrder:
     if isinstance(awaitable, Coroutine):
         awaitable.close()
     return InvalidOrder(
-        "progress is asynchronous: give Gateway a plain function, or use AsyncGateway", fields=("progress",)
+        "progress must be a plain function; for an async function use AsyncGateway", fields=("progress",)
     )

@@ -111,7 +111,7 @@ class SyncDriver:
                     for chunk in answer.stream:
                         body.add(chunk)
                         if self.clock.monotonic() > end:
-                            raise httpx.ReadTimeout("the answer dripped past the deadline")
+                            raise httpx.ReadTimeout("the response was still arriving at the deadline")
                     content = body.content()
                 finally:
                     try:

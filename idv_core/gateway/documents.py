@@ -37,7 +37,7 @@ def check_url(id: str, url: str) -> str:
     if is_private(parsed.host):
         raise _private(id)
     if parsed.port is not None:
-        raise InvalidOrder(f"document {id!r}: its URL must have no port other than 443", fields=(id,))
+        raise InvalidOrder(f"document {id!r}: its URL must use port 443", fields=(id,))
     return parsed.text
 
 
@@ -52,7 +52,8 @@ def _leads_inside(url: str) -> bool:
 
 def _private(id: str) -> InvalidOrder:
     return InvalidOrder(
-        f"document {id!r}: its URL leads into a private network (limits.allow_private_urls lets it)", fields=(id,)
+        f"document {id!r}: its URL points to a private network (limits.allow_private_urls = true allows it)",
+        fields=(id,),
     )
 
 
@@ -98,7 +99,7 @@ def check_pictures(documents: Iterable[Document], adapter: Any) -> None:
                 if kind and kind != PDF
                 else "is a PDF"
                 if kind
-                else "is no picture"
+                else "is not a picture"
             )
             raise InvalidOrder(
                 f"document {document.id!r} {what}; this vendor reads {picture_names(wanted)}", fields=(document.id,)
@@ -108,13 +109,13 @@ def check_pictures(documents: Iterable[Document], adapter: Any) -> None:
 def check_documents(documents: Any) -> tuple[Document, ...]:
     """What a caller hands in, as a tuple. Raises InvalidOrder for one document without a list, and for anything else."""
     if isinstance(documents, Document):
-        raise InvalidOrder("a list of documents is needed: upload(flow, [document])", fields=("documents",))
+        raise InvalidOrder("documents must be a list: upload(flow, [document])", fields=("documents",))
     try:
         several = tuple(documents)
     except TypeError:
         several = (None,)
     if isinstance(documents, (str, bytes)) or not all(isinstance(document, Document) for document in several):
-        raise InvalidOrder("a list of documents is needed, each a Document", fields=("documents",))
+        raise InvalidOrder("documents must be a list of Document values", fields=("documents",))
     _check_streams(several)
     return several
 
@@ -128,7 +129,7 @@ def _check_streams(documents: tuple[Document, ...]) -> None:
                 continue
             if id(content) in seen:
                 raise InvalidOrder(
-                    f"document {document.id!r}: its file object is that of another document too; open one for each",
+                    f"document {document.id!r}: another document has the same file object; open one for each",
                     fields=(document.id,),
                 )
             seen.add(id(content))
@@ -137,10 +138,10 @@ def _check_streams(documents: tuple[Document, ...]) -> None:
 def check_order(order: object, now: datetime) -> None:
     """Raise InvalidOrder for what is no FlowOrder, and for an applicant who is not born yet (a day of slack for time zones)."""
     if not isinstance(order, FlowOrder):
-        raise InvalidOrder("a FlowOrder is needed", fields=("order",))
+        raise InvalidOrder("order must be a FlowOrder", fields=("order",))
     born = order.applicant.birthdate
     if born is not None and born > (now + timedelta(days=1)).date():
-        raise InvalidOrder("birthdate: it lies in the future", fields=("applicant.birthdate",))
+        raise InvalidOrder("birthdate: must be in the past", fields=("applicant.birthdate",))
 
 
 def _bytes(id: str, path: str | Path | None, content: bytes | BinaryIO | None, limit: int) -> bytes | None:
@@ -177,14 +178,14 @@ def _of_file(id: str, path: str | Path, limit: int) -> bytes:
         # opening a pipe would wait for whoever writes to it
         if not stat.S_ISREG(os.stat(path).st_mode):
             raise InvalidOrder(
-                f"document {id!r}: its path leads to no regular file; for a pipe give content", fields=(id,)
+                f"document {id!r}: its path must be a regular file; for a pipe use content", fields=(id,)
             )
         with Path(path).open("rb") as file:
             return file.read(limit + 1)
     except OSError as error:
         raise InvalidOrder(f"document {id!r}: its file cannot be read ({error.strerror})", fields=(id,)) from None
     except ValueError:
-        raise InvalidOrder(f"document {id!r}: its path is no name of a file", fields=(id,)) from None
+        raise InvalidOrder(f"document {id!r}: its path is not a valid file name", fields=(id,)) from None
 
 
 def _of_stream(id: str, stream: BinaryIO, limit: int) -> bytes:
@@ -197,13 +198,15 @@ def _of_stream(id: str, stream: BinaryIO, limit: int) -> bytes:
             part: Any = stream.read(limit + 1 - size)
             if part is None:
                 raise InvalidOrder(
-                    f"document {id!r}: its file does not wait for its bytes (non-blocking); give the bytes",
+                    f"document {id!r}: its file must be blocking; for a non-blocking file pass the bytes",
                     fields=(id,),
                 )
             if not isinstance(part, (bytes, bytearray, memoryview)):
                 if hasattr(part, "close"):
                     part.close()  # a coroutine that nobody awaits
-                raise InvalidOrder(f"document {id!r}: open its file in binary mode, not asynchronous", fields=(id,))
+                raise InvalidOrder(
+                    f"document {id!r}: its file must be blocking and opened in binary mode", fields=(id,)
+                )
             if not part:
                 break
             parts.append(bytes(part))
@@ -221,7 +224,7 @@ def _of_stream(id: str, stream: BinaryIO, limit: int) -> bytes:
         ) from None
     if not parts and not turned:
         raise InvalidOrder(
-            f"document {id!r}: its file is empty or was read already, and cannot be turned back; give the bytes",
+            f"document {id!r}: its file is empty or already read, and cannot be rewound; pass the bytes",
             fields=(id,),
         )
     return b"".join(parts)

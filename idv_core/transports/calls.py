@@ -160,7 +160,7 @@ class AsyncTransports:
         if self._loop is not loop:
             if self._loop is not None and not self._loop.is_closed():
                 raise ConfigError(
-                    "the transport is in use in another event loop: give each loop a gateway with a transport of its own"
+                    "the transport belongs to another event loop; make one gateway and one transport for each loop"
                 )
             self._loop = loop
 
@@ -213,7 +213,7 @@ def ssl_context() -> ssl.SSLContext:
         return httpx.create_ssl_context()
     except OSError:
         raise ConfigError(
-            "the certificates to trust cannot be read: look at SSL_CERT_FILE and SSL_CERT_DIR in the environment"
+            "the trusted certificates cannot be read; check SSL_CERT_FILE and SSL_CERT_DIR in the environment"
         ) from None
 
 
@@ -273,18 +273,18 @@ def encode(session: AccountSession, request: Request, address: str, seconds: flo
             headers["content-type"] = body.content_type
         # a query may name a person, and what names a person is kept nowhere
         if len(address) > _LONGEST_ADDRESS:
-            raise _unsendable("an id or a query that is too long")
+            raise _unsendable("a path or query that is too long")
         url = httpx.URL(address) if request.query or request.address else _parsed(address)
     except UnicodeError:
-        raise _unsendable("a text that is no valid Unicode (half a surrogate pair)") from None
+        raise _unsendable("a string that is not valid Unicode (half a surrogate pair)") from None
     except (TypeError, ValueError, RecursionError, AttributeError):
-        raise _unsendable("a value that JSON or a form cannot hold (NaN, a date, an object)") from None
+        raise _unsendable("a value that cannot be encoded as JSON or form data (NaN, a date, an object)") from None
     if body.content_type is not None or request.method not in _WITHOUT_BODY:
         headers["content-length"] = str(body.length)
     for name, value in headers.items():
         if not isinstance(value, str) or not value.isprintable() or not value.isascii():
             raise InvalidOrder(
-                f"the value for the header {name} holds characters that cannot be sent",
+                f"the value of the header {name} must be printable ASCII; check the secret for line breaks",
                 fields=(name,),
                 nothing_done=True,
             )
@@ -298,7 +298,7 @@ def encode(session: AccountSession, request: Request, address: str, seconds: flo
 
 
 def _unsendable(what: str) -> InvalidOrder:
-    return InvalidOrder(f"what was to be sent holds {what}: nothing was sent", nothing_done=True)
+    return InvalidOrder(f"nothing was sent: the request contains {what}", nothing_done=True)
 
 
 @lru_cache(maxsize=128)
@@ -337,7 +337,7 @@ def fault_of(error: Exception, transport: object) -> Exception:
 
 
 def plain_headers(response: httpx.Response) -> dict[str, str]:
-    """Names in lower case; a header that is there twice has its values joined (RFC 9110 section 5.3)."""
+    """Names in lower case; a header that is listed twice; remove one has its values joined (RFC 9110 section 5.3)."""
     headers: dict[str, str] = {}
     for raw_name, raw_value in response.headers.raw:
         name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")

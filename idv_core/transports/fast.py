@@ -195,5 +195,5 @@ def _of_httpx(error: Exception) -> Exception:
         case aiohttp.InvalidURL():
             return httpx.UnsupportedProtocol("no address")
         case TimeoutError():
-            return httpx.ReadTimeout("no answer in time")
+            return httpx.ReadTimeout("no response in time")
     return httpx.ReadError(type(error).__name__)

@@ -26,6 +26,7 @@ class Body:
 
     def __init__(self, headers: Mapping[str, str], status: int, limit: int, sink: Sink | None = None) -> None:
         self._status, self._limit, self._sink = status, limit, sink
+        self._bound = "max_response" if sink is None else "max_media"
         if sink is not None:
             sink.begin()
         self._parts: list[bytes] = []
@@ -35,7 +36,7 @@ class Body:
         if encoding:
             known = [coding for coding in (part.strip() for part in encoding.lower().split(",")) if coding in _PACKED]
             if len(known) > _MOST_CODINGS:
-                raise UnexpectedResponse("the answer is packed too many times over", status=status)
+                raise UnexpectedResponse("the response is compressed too many times", status=status)
             # the last one was put on last
             self._unpack = [_Unpacking(coding) for coding in reversed(known)]
 
@@ -44,12 +45,14 @@ class Body:
             try:
                 chunk = unpack.add(chunk, self._limit + 1)
             except zlib.error:
-                raise UnexpectedResponse("the answer could not be unpacked", status=self._status) from None
+                raise UnexpectedResponse("the response could not be decompressed", status=self._status) from None
             if len(chunk) > self._limit:
                 break
         self._size += len(chunk)
         if self._size > self._limit:
-            raise UnexpectedResponse(f"the answer is larger than {self._limit} bytes", status=self._status)
+            raise UnexpectedResponse(
+                f"the response is larger than {self._limit} bytes (limits.{self._bound})", status=self._status
+            )
         if self._sink is not None:
             self._sink.write(chunk)
         else:
@@ -58,7 +61,7 @@ class Body:
     def content(self) -> bytes:
         """The whole of it."""
         if any(unpack.is_cut_off for unpack in self._unpack):
-            raise UnexpectedResponse("the packed answer is cut off", status=self._status)
+            raise UnexpectedResponse("the compressed response is cut off", status=self._status)
         return self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
 
 

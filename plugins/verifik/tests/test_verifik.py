@@ -356,10 +356,10 @@ class TestStepByStep:
     ) -> None:
         flow = idv.upload(opened(idv), pictures())
         emulator.fault("POST /v2/face-recognition", said(500, "InternalServerError", "internal_error"))
-        with pytest.raises(OutcomeUnknown, match="Look at status"):
+        with pytest.raises(OutcomeUnknown, match="Check status"):
             idv.submit(flow)
         # the vendor may still be at it
-        with pytest.raises(OutcomeUnknown, match="may still be carried out") as caught:
+        with pytest.raises(OutcomeUnknown, match="may still process it") as caught:
             idv.submit(flow)
         assert caught.value.retry_after is not None
         clock.advance(caught.value.retry_after.total_seconds())
