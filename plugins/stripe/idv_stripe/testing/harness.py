@@ -37,7 +37,7 @@ from idv_core.testing import (
 )
 
 from .. import idv_plugin
-from ..plugin import signature_header
+from ..webhooks import signature_header
 from .emulator import StripeEmulator
 from .sdk_check import checked_by_sdk
 
