@@ -7,6 +7,7 @@ from datetime import date
 import attrs
 import pytest
 from idv_verigram import Verigram, VerigramSettings
+from idv_verigram.settings import Journey
 from idv_verigram.testing.harness import order
 
 from idv_core import Secret
@@ -25,12 +26,12 @@ PERSON = attrs.evolve(
 )
 
 
-@pytest.mark.parametrize("journey", ["hosted", "sdk"])
-def test_only_reference_and_language_are_sent(journey: str) -> None:
+@pytest.mark.parametrize("journey", [*Journey])
+def test_only_reference_and_language_are_sent(journey: Journey) -> None:
     """The steps' `input_data` is not documented by the vendor: it is the platform's to give."""
     settings = VerigramSettings(base_url="https://verigram.example", api_key=Secret("k"), journey=journey)
     request = next(Verigram(settings).open_flow(order(applicant=PERSON)))
-    language = {"locale": PERSON.locale} if journey == "hosted" else {}
+    language = {"locale": PERSON.locale} if journey is Journey.HOSTED else {}
     assert request.json == {"person_id": PERSON.reference, **language}
 
 
