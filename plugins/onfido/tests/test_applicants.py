@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from datetime import date
 from typing import Any
 
 import attrs
@@ -12,30 +11,15 @@ import pytest
 from idv_onfido import idv_plugin
 from idv_onfido.applicants import applicant_body
 from idv_onfido.testing.emulator import OnfidoEmulator
-from idv_onfido.testing.harness import order
+from idv_onfido.testing.harness import NUMBER, order
 
-from idv_core import Account, Applicant, Gateway, InvalidOrder
-from idv_core.plugin import Address, IdentificationNumber, Place
+from idv_core import Account, Gateway, InvalidOrder
+from idv_core.plugin import Address, IdentificationNumber
 from idv_core.registry import registry_of
 from idv_core.testing import EmulatedResponse, FakeClock, Network
 
-STREET, CODE, NUMBER = "14 Lantern Row\nFlat 3", "110231", "ZZ-4711-QQ"
-ANA = Applicant(
-    reference="CUST-5120",
-    given_name="Ana",
-    family_name="Ruiz",
-    birthdate=date(1991, 6, 5),
-    email="ana@example.org",
-    phone_number="+573005550101",
-    country="CO",
-    address=Address(
-        formatted="as printed", street_address=STREET, locality="Bogotá", region="DC", postal_code=CODE, country="CO"
-    ),
-    nationalities=["CO"],
-    gender="female",
-    place_of_birth=Place(locality="Cali", country="CO"),
-    identification_numbers=[IdentificationNumber("idcard", NUMBER, country="CO")],
-)
+CODE = "110231"
+ANA = attrs.evolve(order().applicant, phone_number="+573005550101")
 
 
 def sent(**changes: Any) -> dict[str, Any]:
@@ -52,7 +36,7 @@ def test_what_onfido_has_a_field_for_is_sent_and_no_more() -> None:
         "last_name": "Ruiz",
         "email": "ana@example.org",
         "phone_number": "+573005550101",
-        "dob": "1991-06-05",
+        "dob": "1993-07-21",
         "location": {"country_of_residence": "COL"},
         "address": {
             "line1": "14 Lantern Row",
