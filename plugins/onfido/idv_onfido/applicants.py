@@ -20,9 +20,9 @@ _FORBIDDEN = frozenset("!$%^*=<>")
 _LINES = 3
 _USPS = re.compile(r"[A-Z]{2}")
 _NUMBER_TYPES = {
-    DocumentType.DRIVING_PERMIT: "driving_licence",
     DocumentType.IDCARD: "identity_card",
     DocumentType.PASSPORT: "passport",
+    DocumentType.DRIVING_PERMIT: "driving_licence",
     DocumentType.TAX_CARD: "tax_id",
     DocumentType.VOTER_CARD: "voter_id",
 }

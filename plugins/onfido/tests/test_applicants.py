@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Any
 
 import attrs
 import onfido
 import pytest
-from idv_onfido import idv_plugin
 from idv_onfido.applicants import applicant_body
 from idv_onfido.testing.emulator import OnfidoEmulator
 from idv_onfido.testing.harness import NUMBER, order
 
-from idv_core import Account, Gateway, InvalidOrder
+from idv_core import Gateway, InvalidOrder
 from idv_core.plugin import Address, IdentificationNumber
-from idv_core.registry import registry_of
-from idv_core.testing import EmulatedResponse, FakeClock, Network
+from idv_core.testing import EmulatedResponse
 
+Connect = Callable[..., Gateway]
 CODE = "110231"
 ANA = attrs.evolve(order().applicant, phone_number="+573005550101")
 
@@ -116,28 +116,14 @@ def test_a_number_is_sent_under_onfidos_word_or_not_at_all(type_: str, country: 
 
 
 class TestOpening:
-    @pytest.fixture
-    def idv(self, network: Network, clock: FakeClock, emulator: OnfidoEmulator, settings: dict[str, object]) -> Gateway:
-        account = Account("onfido", "onfido", settings, test=True)
-        return Gateway([account], transport=network, clock=clock, registry=registry_of(idv_plugin()))
-
     @pytest.mark.parametrize("family", ["workflows", "checks"])
-    def test_the_record_holds_what_was_sent(
-        self,
-        family: str,
-        network: Network,
-        clock: FakeClock,
-        emulator: OnfidoEmulator,
-        settings: dict[str, object],
-    ) -> None:
-        account = Account("onfido", "onfido", {**settings, "family": family}, test=True)
-        with Gateway([account], transport=network, clock=clock, registry=registry_of(idv_plugin())) as idv:
-            idv.open(order(applicant=ANA))
+    def test_the_record_holds_what_was_sent(self, family: str, connect: Connect, emulator: OnfidoEmulator) -> None:
+        connect(family=family).open(order(applicant=ANA))
         (record,) = emulator.applicants.values()
         assert {name: record[name] for name in sent()} == sent()
 
     def test_no_number_and_no_street_is_shown_or_logged(
-        self, idv: Gateway, emulator: OnfidoEmulator, caplog: pytest.LogCaptureFixture
+        self, connect: Connect, emulator: OnfidoEmulator, caplog: pytest.LogCaptureFixture
     ) -> None:
         """Not even where Onfido repeats them in its error."""
         said = f"id_numbers: {NUMBER} is wrong, and so is 14 lantern row, flat 3, {CODE}"
@@ -149,7 +135,7 @@ class TestOpening:
         )
         wanted = order(applicant=ANA)
         with caplog.at_level(logging.DEBUG), pytest.raises(InvalidOrder) as caught:
-            idv.open(wanted)
+            connect().open(wanted)
         error = caught.value
         shown = f"{error} {error!r} {vars(error)} {caplog.text} {wanted!r} {ANA!r}".lower()
         assert "id_numbers" in shown

@@ -207,7 +207,7 @@ def harness(clock: FakeClock) -> Harness:
     return workflows(clock, network, emulator, make_settings(emulator))
 
 
-def checks_bench(clock: FakeClock) -> Harness:
+def checks_harness(clock: FakeClock) -> Harness:
     """Family `checks` on an in-process network."""
     network = Network()
     emulator = make_emulator(clock, network)
