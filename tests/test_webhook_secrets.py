@@ -10,7 +10,9 @@ import idv_onfido.account
 import idv_stripe.webhooks
 import pytest
 
-from idv_core import Account, Gateway, Secret, WebhookRejected
+from idv_core import Gateway, Secret
+from idv_core.config import Account
+from idv_core.errors import WebhookRejected
 from idv_core.testing import FakeClock
 from idv_core.testing.harness import WEBHOOKS
 from idv_core.webhooks import WebhookRequest

@@ -239,7 +239,7 @@ def _fault(name: FieldName, value: Any) -> str | None:
         return None if good else "a tuple of ISO 3166-1 alpha-2 codes"
     if name is FieldName.GENDER:
         return None if value in GENDERS else f"one of {listed(sorted(GENDERS))}"
-    return None if isinstance(value, (str, int, float)) and not isinstance(value, bool) else "a text or a number"
+    return None if isinstance(value, (str, int, float)) and not isinstance(value, bool) else "a string or a number"
 
 
 @not_pickled
@@ -268,7 +268,7 @@ class ExtractedField:
     def _check_value(self, _: object, value: Any) -> None:
         fault = _fault(self.name, value)
         if fault is not None:
-            raise ValueError(f"{self.name.value}: {fault} is needed")
+            raise ValueError(f"{self.name.value}: must be {fault}")
 
     def reveal(self) -> Any:
         """The value unmasked. Call it only where the law lets you."""

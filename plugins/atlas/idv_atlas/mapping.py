@@ -77,7 +77,7 @@ def read_documents(entries: Iterable[Mapping[str, Any]], container: str, expecte
     """Documents, and a check for each that Atlas could not use (a 200 may hold them, section 6.2): failed where it says an
     error, not done where it read nothing, or where an `expected` document has no entry at all.
 
-    `container` is the key of the document object. An id that is empty or occurs twice attributes nothing (row 20).
+    `container` is the key of the document object. An id that is empty or is already used attributes nothing (row 20).
     """
     entries = list(entries)
     ids = [read_id(entry.get("document_id")) for entry in entries]

@@ -2,7 +2,8 @@ import attrs
 import pytest
 from idv_atlas.testing.harness import refused
 
-from idv_core import AuthenticationFailed, Decision, DuplicateFlow, FlowNotFound, InvalidOrder
+from idv_core import Decision
+from idv_core.errors import AuthenticationFailed, DuplicateFlow, FlowNotFound, InvalidOrder
 from idv_core.testing.conformance import PluginConformance
 from idv_core.testing.harness import DocumentedError, Driver, Harness, UnknownWord, answers
 

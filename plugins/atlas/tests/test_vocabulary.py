@@ -13,21 +13,11 @@ from idv_atlas.mapping import read_cross_checks, read_documents
 from idv_atlas.testing.harness import MEERA, PLATFORM, documents, order
 from idv_atlas.vocabulary import TYPES, field_name, own_types, sent_types
 
-from idv_core import (
-    Account,
-    Decision,
-    Flow,
-    FlowStatus,
-    Gateway,
-    InvalidOrder,
-    Policy,
-    Result,
-    Secret,
-    Threshold,
-    Webhooks,
-)
+from idv_core import Decision, Flow, FlowStatus, Gateway, Result, Secret
+from idv_core.config import Account, Webhooks
+from idv_core.errors import InvalidOrder
 from idv_core.model import Claims, DocumentEvidence, DocumentType
-from idv_core.policy import evaluate
+from idv_core.policy import Policy, Threshold, evaluate
 from idv_core.registry import registry_of
 from idv_core.testing import Network
 from idv_core.testing.exchange import reply, run_exchange

@@ -13,7 +13,8 @@ from idv_onfido.checks import _sent_type
 from idv_onfido.testing.emulator import OnfidoEmulator
 from idv_onfido.testing.harness import ANA, checks, workflows
 
-from idv_core import CheckKind, Document, InvalidOrder
+from idv_core import CheckKind, Document
+from idv_core.errors import InvalidOrder
 from idv_core.model import DocumentType
 from idv_core.testing import FakeClock, Network
 from idv_core.testing.harness import Driver, Harness

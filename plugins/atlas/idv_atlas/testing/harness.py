@@ -5,23 +5,20 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from idv_core import (
-    Applicant,
+from idv_core import Applicant, Document, FlowOrder, OutcomeUnknown, Secret
+from idv_core.plugin import (
+    Address,
     AuthenticationFailed,
-    Document,
     DuplicateFlow,
     FlowNotFound,
-    FlowOrder,
+    IdentificationNumber,
     InvalidOrder,
-    OutcomeUnknown,
     PermissionDenied,
-    Policy,
+    Place,
     RateLimited,
-    Secret,
-    Threshold,
     VendorUnavailable,
 )
-from idv_core.plugin import Address, IdentificationNumber, Place
+from idv_core.policy import Policy, Threshold
 from idv_core.testing import (
     FILES_HOST,
     PEOPLE,

@@ -8,8 +8,8 @@ from typing import Any
 
 import attrs
 
-from idv_core import Applicant, Document, Flow, FlowNotFound, FlowOrder, InvalidOrder, Secret, VendorUnavailable
-from idv_core.plugin import Address, IdentificationNumber, Place
+from idv_core import Applicant, Document, Flow, FlowOrder, Secret
+from idv_core.plugin import Address, FlowNotFound, IdentificationNumber, InvalidOrder, Place, VendorUnavailable
 from idv_core.testing import (
     PEOPLE,
     USUAL,

@@ -6,21 +6,19 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from idv_core import (
-    Applicant,
+from idv_core import Applicant, Flow, FlowOrder, OutcomeUnknown, Secret
+from idv_core.plugin import (
+    Address,
     AuthenticationFailed,
     DuplicateFlow,
-    Flow,
     FlowNotFound,
-    FlowOrder,
+    IdentificationNumber,
     InvalidOrder,
-    OutcomeUnknown,
     PermissionDenied,
+    Place,
     RateLimited,
-    Secret,
     VendorUnavailable,
 )
-from idv_core.plugin import Address, IdentificationNumber, Place
 from idv_core.testing import (
     PEOPLE,
     DocumentedError,

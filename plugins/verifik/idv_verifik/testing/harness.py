@@ -6,21 +6,18 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-from idv_core import (
-    Applicant,
+from idv_core import Applicant, Document, Flow, FlowOrder, OutcomeUnknown, Secret
+from idv_core.plugin import (
+    Address,
     AuthenticationFailed,
-    Document,
     DuplicateFlow,
-    Flow,
     FlowNotFound,
-    FlowOrder,
+    IdentificationNumber,
     InvalidOrder,
-    OutcomeUnknown,
     PermissionDenied,
+    Place,
     RateLimited,
-    Secret,
 )
-from idv_core.plugin import Address, IdentificationNumber, Place
 from idv_core.testing import (
     PEOPLE,
     DocumentedError,

@@ -6,19 +6,17 @@ from typing import Any
 
 import httpx
 
-from idv_core import (
-    Applicant,
+from idv_core import Applicant, Flow, FlowOrder, OutcomeUnknown, Secret
+from idv_core.plugin import (
+    Address,
     AuthenticationFailed,
-    Flow,
-    FlowOrder,
+    IdentificationNumber,
     InvalidOrder,
-    OutcomeUnknown,
     PermissionDenied,
+    Place,
     RateLimited,
-    Secret,
     VendorUnavailable,
 )
-from idv_core.plugin import Address, IdentificationNumber, Place
 from idv_core.testing import (
     PEOPLE,
     EmulatedResponse,
