@@ -530,7 +530,7 @@ def sent(driver: Driver, exchange: Any) -> None:
         session = driver.gateway._state.active.sessions[UNDER_TEST]
         signed = session.adapter.authorize(request, Secret("token"), session_now(driver))
         try:
-            encode(session, signed, 10.0)
+            encode(session, signed, session.base_url + signed.target, 10.0)
         except InvalidOrder:
             pytest.fail("what was let in cannot be sent")
 

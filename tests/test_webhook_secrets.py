@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import idv_onfido.account
-import idv_stripe.plugin
+import idv_stripe.webhooks
 import pytest
 
 from idv_core import Gateway, Secret
@@ -22,7 +22,7 @@ Headers = Mapping[str, str]
 
 
 def stripe_headers(secret: Secret, clock: FakeClock, body: bytes) -> Headers:
-    return idv_stripe.plugin.signature_header(secret, str(int(clock.now().timestamp())), body)
+    return idv_stripe.webhooks.signature_header(secret, str(int(clock.now().timestamp())), body)
 
 
 def onfido_headers(secret: Secret, clock: FakeClock, body: bytes) -> Headers:

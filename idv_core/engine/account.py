@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
@@ -9,7 +10,7 @@ from urllib.parse import urlsplit
 import attrs
 
 from ..model.validation import as_seconds, is_count, is_positive, is_some_time
-from ..plugin.protocols import Grant, Polling, PollingProtocol, TokenProtocol
+from ..plugin.protocols import Grant, Polling, PollingProtocol, ServersProtocol, TokenProtocol
 from ..runtime.forks import renew_after_fork
 from .breaker import Breaker, Circuit, CircuitState
 from .daily_cap import DailyCap
@@ -44,6 +45,7 @@ class Limits:
     operation: float = attrs.field(default=90.0, converter=as_seconds, validator=is_some_time)
     max_response: int = attrs.field(default=10_000_000, validator=is_count)
     max_upload: int = attrs.field(default=10_000_000, validator=is_count)
+    max_media: int = attrs.field(default=200_000_000, validator=is_count)
     concurrency: int = attrs.field(default=100, validator=is_count)
     rate: float | None = attrs.field(default=None, validator=attrs.validators.optional(is_positive))
     burst: int = attrs.field(default=1, validator=is_count)
@@ -104,7 +106,8 @@ class AccountHealth:
 class AccountSession:
     """What is remembered of an account between calls. `clock_skew` is how far the vendor's clock is ahead of ours.
 
-    `server` is scheme, host and port of the vendor, `host` what the header of that name says.
+    `server` is scheme, host and port of the vendor, `host` what the header of that name says. `servers` are the base URLs of
+    its other servers, by name; `ways` (of the transports) how they are reached.
     """
 
     name: str
@@ -123,6 +126,8 @@ class AccountSession:
     base_url: str = attrs.field(init=False)
     host: str = attrs.field(init=False)
     server: tuple[str, str, int] = attrs.field(init=False)
+    servers: Mapping[str, str] = attrs.field(init=False)
+    ways: dict[str | None, Any] = attrs.field(init=False, factory=dict, repr=False)
     budget: RetryBudget = attrs.field(init=False, repr=False)
     breaker: Breaker = attrs.field(init=False, repr=False)
     limiter: ConcurrencyLimiter = attrs.field(init=False, repr=False)
@@ -136,6 +141,7 @@ class AccountSession:
         parts = urlsplit(self.base_url)
         self.host = parts.netloc.rpartition("@")[2]
         self.server = (parts.scheme, parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))
+        self.servers = dict(self.adapter.servers) if isinstance(self.adapter, ServersProtocol) else {}
         self.budget = RetryBudget(self.retry)
         self.breaker = Breaker(self.circuit)
         self.limiter = ConcurrencyLimiter(self.limits.concurrency)

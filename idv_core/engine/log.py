@@ -16,6 +16,7 @@ from ..telemetry import CircuitChanged, OperationEnded, RequestEnded, RequestSta
 from ..transports.causes import cause_of
 from .breaker import CircuitState
 from .context import Run
+from .servers import place_of
 
 log = logging.getLogger("idv_core")
 
@@ -67,7 +68,7 @@ def log_operation(run: Run, begun: float, error: str | None) -> None:
 
 
 def log_request(run: Run, request: Request, attempt: int) -> RequestStarted:
-    scheme, server, port = run.session.server
+    scheme, server, port = place_of(run.session, request)
     event = RequestStarted(
         operation=run.operation,
         method=request.method,

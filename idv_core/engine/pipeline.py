@@ -57,6 +57,7 @@ from .log import (
     log_skew,
 )
 from .scrubbing import keeps_tracebacks
+from .servers import address_of
 
 T = TypeVar("T")
 
@@ -321,11 +322,12 @@ def _attempt(run: Run, request: Request, token: CachedToken | None, retries: _Re
         guard = Guard(run, request, retries.number)
         try:
             guard.admit()
-            outgoing = _authorized(run, request, token)
+            outgoing = _authorized(run, request if retries.number == 1 else request.with_fresh_nonce(), token)
+            address = address_of(session, outgoing)
             guard.begin()
             if not retries.does_nothing:
                 run.sent(request)
-            guard.response = yield Send(session, outgoing, left)
+            guard.response = yield Send(session, outgoing, address, left, run.sink if outgoing.streamed else None)
         except (httpx.TransportError, UnexpectedResponse) as error:
             guard.fault = error
         finally:

@@ -18,6 +18,8 @@ from ..plugin.pictures import PDF, picture_names, picture_type
 from ..plugin.protocols import PictureProtocol
 from ..plugin.urls import is_private, parse_url
 
+_HEAD = 64
+
 
 def check_url(id: str, url: str) -> str:
     """The URL, normalised, if the vendor may be sent there: `https` at a public host. Raises InvalidOrder.
@@ -55,8 +57,17 @@ def _private(id: str) -> InvalidOrder:
     )
 
 
-def read_document(document: Document, limit: int) -> Document:
-    """The document with bytes in `content` and `back_content`. Raises InvalidOrder."""
+def read_document(document: Document, limit: int, keeps_files: bool = False) -> Document:
+    """The document with bytes in `content` and `back_content`. Raises InvalidOrder.
+
+    With `keeps_files`, a file named by a path is only checked: the plugin sends it in pieces.
+    """
+    if keeps_files and document.path is not None:
+        for path in (document.path, document.back_path):
+            if path is not None:
+                _check_file(document.id, path, limit)
+        back = _bytes(document.id, None, document.back_content, limit)
+        return attrs.evolve(document, back_content=back)
     return (
         attrs.evolve(
             document,
@@ -77,8 +88,8 @@ def check_pictures(documents: Iterable[Document], adapter: Any) -> None:
         wanted = accepts.get(document.kind)
         if wanted is None:
             continue
-        for content in (document.content, document.back_content):
-            if not isinstance(content, bytes):
+        for content in (_head(document.content, document.path), _head(document.back_content, document.back_path)):
+            if content is None:
                 continue
             kind = picture_type(content)
             if kind in wanted:
@@ -145,6 +156,21 @@ def _bytes(id: str, path: str | Path | None, content: bytes | BinaryIO | None, l
     if len(content) > limit:
         raise InvalidOrder(f"document {id!r}: its file is larger than {limit} bytes", fields=(id,))
     return content
+
+
+def _head(content: bytes | BinaryIO | None, path: str | Path | None) -> bytes | None:
+    """What tells the kind of picture."""
+    if path is None:
+        return content if isinstance(content, bytes) else None
+    with Path(path).open("rb") as file:
+        return file.read(_HEAD)
+
+
+def _check_file(id: str, path: str | Path, limit: int) -> None:
+    if not _of_file(id, path, 0):
+        raise InvalidOrder(f"document {id!r}: its file is empty", fields=(id,))
+    if os.stat(path).st_size > limit:
+        raise InvalidOrder(f"document {id!r}: its file is larger than {limit} bytes", fields=(id,))
 
 
 def _of_file(id: str, path: str | Path, limit: int) -> bytes:

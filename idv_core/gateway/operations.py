@@ -14,12 +14,13 @@ from ..engine.context import Trail
 from ..engine.effects import Blocking, Lock, Steps
 from ..engine.limiters import Slot
 from ..engine.redaction import redact_check, redact_result
-from ..errors import InvalidOrder, OutcomeUnknown
+from ..errors import IdvError, InvalidOrder, OutcomeUnknown
 from ..model import Document, Flow, ProvisionedTemplate, Result, Secret, Template, Upload
 from ..plugin.http import Exchange
 from ..plugin.protocols import (
     CredentialsProtocol,
     LinkProtocol,
+    StreamedUploadProtocol,
     SubmitProtocol,
     TemplateProtocol,
     TokenProtocol,
@@ -66,11 +67,23 @@ def upload(state: GatewayState, flow: Flow | str, documents: Sequence[Document])
     if not session.limits.allow_private_urls:
         documents = [_checked(document) for document in documents]
     limit = session.limits.max_upload
+    keeps_files = _keeps_files(session) and (flow.shadow is None or _keeps_files_at(state, flow.shadow))
     loaded = yield Blocking(
-        lambda: tuple(read_document(document, limit) for document in documents), session.limits.operation
+        lambda: tuple(read_document(document, limit, keeps_files) for document in documents), session.limits.operation
     )
     flow = yield from _upload(state, loaded, session, flow)
     return (yield from _also(state, flow, "upload", UploadProtocol, partial(_upload, state, loaded)))
+
+
+def _keeps_files(session: AccountSession) -> bool:
+    return isinstance(session.adapter, StreamedUploadProtocol) and bool(session.adapter.streams_uploads)
+
+
+def _keeps_files_at(state: GatewayState, shadow: Flow) -> bool:
+    try:
+        return _keeps_files(state.active.session_of_flow(shadow.account))
+    except IdvError:
+        return False
 
 
 def _upload(

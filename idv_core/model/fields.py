@@ -50,6 +50,7 @@ class FieldName(StrEnum):
     FATHER_NAME = "father_name"
     MOTHER_NAME = "mother_name"
     SPOUSE_NAME = "spouse_name"
+    TAX_NUMBER = "tax_number"
     AGE = "age"
     MARITAL_STATUS = "marital_status"
     OCCUPATION = "occupation"
@@ -62,7 +63,7 @@ class FieldName(StrEnum):
     COMPANY_TYPE = "company_type"
     COMPANY_ADDRESS = "company_address"
     DATE_OF_REGISTRATION = "date_of_registration"
-    TAX_NUMBER = "tax_number"
+    COMPANY_TAX_NUMBER = "company_tax_number"
     # ours: money
     BANK_NAME = "bank_name"
     BANK_BRANCH = "bank_branch"

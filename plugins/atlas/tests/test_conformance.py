@@ -58,7 +58,7 @@ class TestOnboarding(ExtractionOnly):
 class Batch(ExtractionOnly):
     path: str
 
-    def batch_bench(self, harness: Harness, family: str, path: str) -> Harness:
+    def batch_harness(self, harness: Harness, family: str, path: str) -> Harness:
         return attrs.evolve(
             harness,
             settings={**harness.settings, "family": family},
@@ -84,7 +84,7 @@ class TestIdp(Batch):
 
     @pytest.fixture
     def harness(self, harness: Harness) -> Harness:
-        return self.batch_bench(harness, "idp", "/v1/docstream")
+        return self.batch_harness(harness, "idp", "/v1/docstream")
 
 
 class TestBulk(Batch):
@@ -92,4 +92,4 @@ class TestBulk(Batch):
 
     @pytest.fixture
     def harness(self, harness: Harness) -> Harness:
-        return self.batch_bench(harness, "bulk", "/v1/bulk")
+        return self.batch_harness(harness, "bulk", "/v1/bulk")

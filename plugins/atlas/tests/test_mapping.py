@@ -190,12 +190,11 @@ class TestDocuments:
         reading = read_documents([{"data": content}], "data")
         (document,) = reading.documents
         assert reading.checks == ()
-        assert (document.type, document.vendor_type) == ("company_registration", "FSSAI")
+        assert (document.type, document.vendor_type) == ("business_licence", "FSSAI")
         (address,) = (field for field in document.fields if field.name == "company_address")
         assert address.value.locality == "kochi"
         others = [field for field in document.fields if field.name == "other"]
         assert {field.vendor_name: (field.value, field.confidence) for field in others} == {
-            "formatted_address.city": ("kochi", 1.0),
             "formatted_address.deep.er": (3, None),
             "bare": ("word", None),
             "list": (["a", "b"], 0.0),

@@ -44,17 +44,6 @@ RUN = {
 Connect = Callable[..., Gateway]
 
 
-@pytest.fixture
-def connect(network: Network, clock: FakeClock, emulator: OnfidoEmulator, settings: dict[str, object]) -> Connect:
-    """A gateway of a process of its own: it knows of no run that another one opened."""
-
-    def connect(**changes: object) -> Gateway:
-        account = Account("onfido", "onfido", {**settings, **changes}, test=True)
-        return Gateway([account], transport=network, clock=clock, registry=registry_of(idv_plugin()))
-
-    return connect
-
-
 def open_at(idv: Gateway, order: FlowOrder) -> Flow:
     """By the plugin itself, as the gateway does for a shadow."""
     flow = idv.vendor(lambda onfido: onfido.open_flow(order))

@@ -11,9 +11,9 @@ import httpx
 import pytest
 import stripe
 from idv_stripe import idv_plugin
-from idv_stripe.plugin import sign, signature_header
 from idv_stripe.testing.emulator import StripeEmulator
 from idv_stripe.testing.harness import MEERA, ROHAN, order, pictures
+from idv_stripe.webhooks import sign, signature_header
 
 from idv_core import Decision, FlowStatus, Gateway, Secret
 from idv_core.config import Account, Webhooks
