@@ -2,7 +2,7 @@
 
     authenticate   the token and its renewal, the vendor's clock      `_Authentication`, `_token`, `_renewed_token`
     retry          once more, where that does no harm                 `_Retries`
-    limit          so many calls at a time, so many a second          `_attempt`, `_rate_limited`
+    limit          concurrency and rate                                `_attempt`, `_rate_limited`
     guard          the circuit breaker                                `Guard`
     send           the request goes out                               `_attempt`
 

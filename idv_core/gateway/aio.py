@@ -1,4 +1,4 @@
-"""`AsyncGateway`: the API that a platform imports, for asyncio. The same names and arguments as `Gateway`."""
+"""`AsyncGateway`, the platform's API for asyncio. The same methods and arguments as `Gateway`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs one operation of an account's plugin. Where the credentials are refused, the secrets are read again first."""
+"""Runs one operation of a plugin. If the credentials are refused, the secrets are reloaded first."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can be done with a flow that is open, and what is done for an account as a whole. Steps without I/O."""
+"""Operations on an open flow and on an account. Steps without I/O."""
 
 from __future__ import annotations
 

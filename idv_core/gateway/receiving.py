@@ -1,4 +1,4 @@
-"""Receives webhooks, and wakes whoever waits for their flows. Never waits for anything itself."""
+"""Receives webhooks and wakes those who wait for their flows. Never blocks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`Gateway`: the API that a platform imports. `AsyncGateway` beside it has the same names and arguments."""
+"""`Gateway`, the platform's API. `AsyncGateway` has the same methods and arguments."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ DEADLINE = timedelta(minutes=10)
 
 
 def as_configuration(accounts: Iterable[Account] | Configuration, webhooks: Webhooks | None) -> Configuration:
-    """Accounts alone make a configuration without routes."""
+    """Accounts without routes, as a configuration."""
     if not isinstance(accounts, Configuration):
         return Configuration(accounts=accounts, webhooks=webhooks)
     return accounts if webhooks is None else attrs.evolve(accounts, webhooks=webhooks)
