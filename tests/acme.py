@@ -9,9 +9,10 @@ from typing import Any
 import attrs
 import httpx
 
-from idv_core import Account, Applicant, AsyncGateway, FlowOrder, FlowStatus, Gateway, Secret, VendorVerdict
+from idv_core import Applicant, AsyncGateway, FlowOrder, FlowStatus, Gateway, Secret
+from idv_core.config import Account
 from idv_core.errors import FlowNotFound, Refusal, WebhookRejected
-from idv_core.model import Check, Document, Flow, Link, ProvisionedTemplate, Result, Template, Upload
+from idv_core.model import Check, Document, Flow, Link, ProvisionedTemplate, Result, Template, Upload, VendorVerdict
 from idv_core.model.validation import is_base_url, without_slash
 from idv_core.plugin.http import Exchange, NotAccepted, Request, Response
 from idv_core.plugin.protocols import Grant, Polling, Webhook, WebhookEvent
@@ -153,9 +154,11 @@ class AcmeSigning(AcmeBare):
         return request.with_headers({"Signed-At": f"{now:%H:%M}"})
 
 
-PLUGIN = Plugin(name="acme", summary="invented", settings=AcmeSettings, create=Acme, adapters=(Acme,))
-BARE = Plugin(name="bare", summary="invented", settings=AcmeSettings, create=AcmeBare, adapters=(AcmeBare,))
-SIGNING = Plugin(name="signing", summary="", settings=AcmeSettings, create=AcmeSigning, adapters=(AcmeSigning,))
+PLUGIN = Plugin(contract=2, name="acme", summary="invented", settings=AcmeSettings, create=Acme, adapters=(Acme,))
+BARE = Plugin(contract=2, name="bare", summary="invented", settings=AcmeSettings, create=AcmeBare, adapters=(AcmeBare,))
+SIGNING = Plugin(
+    contract=2, name="signing", summary="", settings=AcmeSettings, create=AcmeSigning, adapters=(AcmeSigning,)
+)
 ACCOUNT = Account("acme-1", "acme", {"key": Secret("key-of-acme-0001")})
 
 

@@ -22,11 +22,13 @@ import httpx
 import pytest
 from acme import ACCOUNT, Vendor, async_gateway, gateway, order
 
-from idv_core import ConfigError, Configuration, DeadlineExceeded, IdvError
+from idv_core import ConfigError, IdvError
 from idv_core.clock import SystemClock
+from idv_core.config import Configuration
 from idv_core.engine.account import Limits
 from idv_core.engine.effects import Blocking
 from idv_core.engine.limiters import Slot
+from idv_core.errors import DeadlineExceeded
 from idv_core.runtime.forks import renew_after_fork
 from idv_core.runtime.interrupts import interrupt_in
 from idv_core.transports.fast import FastTransport
@@ -238,7 +240,7 @@ class TestLoops:
 
         async def both() -> None:
             await idv.result("acme-1/x")
-            with pytest.raises(ConfigError, match="in use in another event loop"):
+            with pytest.raises(ConfigError, match="belongs to another event loop"):
                 await asyncio.to_thread(asyncio.run, idv.result("acme-1/x"))
 
         asyncio.run(both())
@@ -540,7 +542,7 @@ class TestWaits:
             return (yield Blocking(lambda: end.wait(30), 0.05))
 
         idv = (gateway if kind == "sync" else async_gateway)(vendor)
-        with pytest.raises(DeadlineExceeded, match="a file could be read"):
+        with pytest.raises(DeadlineExceeded, match="before the file was read"):
             idv._driver.run(steps()) if kind == "sync" else asyncio.run(idv._driver.run(steps()))
         end.set()
 

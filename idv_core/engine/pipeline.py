@@ -2,7 +2,7 @@
 
     authenticate   the token and its renewal, the vendor's clock      `_Authentication`, `_token`, `_renewed_token`
     retry          once more, where that does no harm                 `_Retries`
-    limit          so many calls at a time, so many a second          `_attempt`, `_rate_limited`
+    limit          concurrency and rate                                `_attempt`, `_rate_limited`
     guard          the circuit breaker                                `Guard`
     send           the request goes out                               `_attempt`
 
@@ -41,6 +41,7 @@ from ..model.words import what_is
 from ..plugin.http import Exchange, Request, Response
 from ..runtime.interrupts import interrupt_in
 from ..telemetry import Observers, OperationStarted
+from ..transports.sinks import Sink
 from .account import AccountSession, CachedToken
 from .breaker import CircuitState
 from .clock_skew import skew_of
@@ -57,6 +58,7 @@ from .log import (
     log_skew,
 )
 from .scrubbing import keeps_tracebacks
+from .servers import address_of
 
 T = TypeVar("T")
 
@@ -75,18 +77,20 @@ def perform(
     seconds: float | None = None,
     wanted: type | None = None,
     trail: Trail | None = None,
+    sink: Sink | None = None,
 ) -> Steps[T]:
     """Run one operation of the account's adapter. Whatever happens, what comes out is its model or an `IdvError`.
 
     `start` is given the adapter and begins the exchange. `personal` are texts about the applicant that a vendor's message
     might repeat, `seconds` a time that is shorter than the account's own for one operation. `wanted` is the class of what
-    the plugin must return, `trail` tells the caller afterwards whether anything had gone out.
+    the plugin must return, `trail` tells the caller afterwards whether anything had gone out. `sink` takes the body
+    of a request that is `streamed`.
     """
     before = sys.exception()
     begun = clock.monotonic()
     started = OperationStarted(account=session.name, plugin=session.plugin, operation=operation)
     most = session.limits.operation if seconds is None else min(seconds, session.limits.operation)
-    run = Run(session, started, clock, begun + most, personal, observers)
+    run = Run(session, started, clock, begun + most, personal, observers, sink=sink)
     if trail is not None:
         trail.run = run
     if observers:
@@ -106,7 +110,7 @@ def perform(
         if wanted is None or isinstance(value, wanted):
             ended_by = None
             return value
-        broken = f"it returned {what_is(value)}, not a {wanted.__name__}"
+        broken = f"{operation} returned {what_is(value)}, not a {wanted.__name__}"
     except IdvError as raised:
         error = unless_carried_out(run, raised)
         error.account = error.account or session.name
@@ -125,7 +129,7 @@ def perform(
             ended_by = PluginError.__name__ if run.unsure is None else OutcomeUnknown.__name__
         log_operation(run, begun, ended_by)
     # Outside the handler, so that the original (whose locals may hold personal data) is not chained.
-    what = f"plugin {session.plugin!r} failed where it must not ({broken}); please report it to its authors"
+    what = f"bug in plugin {session.plugin!r}: {broken}. Please report it to the plugin's authors"
     where = {"account": session.name, "operation": operation}
     if run.unsure is not None:
         raise outcome_unknown(run, run.unsure, what, **where) from shown
@@ -141,7 +145,9 @@ def call(run: Run, request: Any, *, for_token: bool = False) -> Steps[Response]:
     """
     session = run.session
     if not isinstance(request, Request):
-        raise PluginError(f"plugin {session.plugin!r} yielded a {type(request).__name__} instead of a Request")
+        raise PluginError(
+            f"bug in plugin {session.plugin!r}: it yielded a {type(request).__name__} instead of a Request"
+        )
     signed = request.signed and not for_token
     token = (yield from _token(run)) if signed and session.has_token else None
     authentication = _Authentication(session, signed)
@@ -235,7 +241,7 @@ def _renewed_token(run: Run, seen: CachedToken | None) -> Steps[CachedToken]:
         if not limiter.take(slot):
             yield Lock(limiter, slot, run.left())
             if not slot.granted:
-                raise DeadlineExceeded("another call was still renewing the token when the time for this one was up")
+                raise DeadlineExceeded("the deadline passed while another call was renewing the token")
         current = session.token
         if current is not None and current is not seen and not current.is_due(run.clock.now()):
             return current
@@ -246,7 +252,7 @@ def _renewed_token(run: Run, seen: CachedToken | None) -> Steps[CachedToken]:
                 conversation.answer((yield from call(run, conversation.request, for_token=True)))
         except (FlowNotFound, DuplicateFlow, InvalidOrder) as error:
             # a token is no flow: what was asked for says nothing about the one that is being worked on
-            said = f"no token was given: {error.message}"
+            said = f"no token: {error.message}"
             raise UnexpectedResponse(said, status=error.status, code=error.code) from None
         finally:
             conversation.close()
@@ -309,7 +315,8 @@ def _attempt(run: Run, request: Request, token: CachedToken | None, retries: _Re
             yield Queue(limiter, slot, run.left())
             if not slot.granted:
                 raise DeadlineExceeded(
-                    f"all {limiter.most} calls that this account may make at a time were busy (concurrency)"
+                    f"the deadline passed while this call was queued: all {limiter.most} concurrent calls of the account "
+                    "were busy (limits.concurrency)"
                 )
         wait = _rate_limited(run)
         if wait > 0:
@@ -318,11 +325,12 @@ def _attempt(run: Run, request: Request, token: CachedToken | None, retries: _Re
         guard = Guard(run, request, retries.number)
         try:
             guard.admit()
-            outgoing = _authorized(run, request, token)
+            outgoing = _authorized(run, request if retries.number == 1 else request.with_fresh_nonce(), token)
+            address = address_of(session, outgoing)
             guard.begin()
             if not retries.does_nothing:
                 run.sent(request)
-            guard.response = yield Send(session, outgoing, left)
+            guard.response = yield Send(session, outgoing, address, left, run.sink if outgoing.streamed else None)
         except (httpx.TransportError, UnexpectedResponse) as error:
             guard.fault = error
         finally:
@@ -342,7 +350,7 @@ def _rate_limited(run: Run) -> float:
     wait, reserved = run.session.rate_limiter.reserve(run.clock.monotonic(), run.left())
     if not reserved:
         raise RateLimited(
-            "our own limit for this account (rate) leaves no room before the deadline",
+            "our own rate limit for this account (limits.rate) allows no call before the deadline",
             safe_to_retry=True,
             nothing_done=True,
             retry_after=timedelta(seconds=wait),

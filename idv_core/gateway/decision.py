@@ -1,4 +1,4 @@
-"""What a result means for its flow: the policy's decision, and what stands against an approval whatever the evidence says."""
+"""The decision about a flow: by its policy, and by rules that prevent an approval whatever the evidence."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .state import GatewayState
 
 
 def decide(state: GatewayState, session: AccountSession, flow: Flow, result: Result) -> Result:
-    """By the policy that the flow began with; where that is not known, by the strictest that there ever was here."""
+    """Decide by the policy of the flow; if it is not known, by the strictest policy that this process ever had."""
     active, now = state.active, state.clock.now()
     doubts = [*result.doubts, *_doubts(session, flow, result)]
     known = continued(flow, result.flow)
@@ -31,11 +31,9 @@ def decide(state: GatewayState, session: AccountSession, flow: Flow, result: Res
     may_be_shadow = flow.policy is None and flow.policy_mark is None and flow.account in active.shadows
     if decided.decision is Decision.UNDECIDED or not (flow.is_shadow or may_be_shadow):
         return decided
-    text = f"a shadow decides nothing; it would be {decided.decision}"
+    text = f"a shadow flow has no decision of its own; it would be {decided.decision}"
     if not flow.is_shadow:
-        text = (
-            f"this account serves as a shadow, so go on with flow.ref as it was stored; it would be {decided.decision}"
-        )
+        text = f"this account serves as a shadow, so pass flow.ref as it was stored; it would be {decided.decision}"
     reason = Reason(f"shadow.{decided.decision}", text)
     return attrs.evolve(decided, decision=Decision.UNDECIDED, reasons=(reason, *decided.reasons))
 
@@ -44,8 +42,9 @@ def _doubts(session: AccountSession, flow: Flow, result: Result) -> Iterator[Rea
     """What stands against an approval whatever the evidence says."""
     if result.is_test and not session.is_test:
         yield Reason(
-            "account.test_mode", "made in the vendor's test mode, where nothing is checked (test = true lets it)"
+            "account.test_mode",
+            "made in the vendor's test mode, where nothing is checked (set test = true to allow it)",
         )
     if flow.policy is None and flow.policy_mark is not None:
         name = unquote(flow.policy_mark.rpartition(".")[0])
-        yield Reason("policy.unknown", f"the policy {name!r} that the flow began with is gone or has other rules now")
+        yield Reason("policy.unknown", f"the policy {name!r} that the flow began with was removed or changed")

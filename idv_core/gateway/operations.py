@@ -1,9 +1,8 @@
-"""What can be done with a flow that is open, and what is done for an account as a whole. Steps without I/O."""
+"""Operations on an open flow and on an account. Steps without I/O."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import timedelta
 from functools import partial
 from typing import Any, TypeVar
 
@@ -14,12 +13,13 @@ from ..engine.context import Trail
 from ..engine.effects import Blocking, Lock, Steps
 from ..engine.limiters import Slot
 from ..engine.redaction import redact_check, redact_result
-from ..errors import InvalidOrder, OutcomeUnknown
+from ..errors import IdvError, InvalidOrder
 from ..model import Document, Flow, ProvisionedTemplate, Result, Secret, Template, Upload
 from ..plugin.http import Exchange
 from ..plugin.protocols import (
     CredentialsProtocol,
     LinkProtocol,
+    StreamedUploadProtocol,
     SubmitProtocol,
     TemplateProtocol,
     TokenProtocol,
@@ -29,7 +29,7 @@ from ..plugin.protocols import (
 )
 from .decision import decide
 from .documents import check_documents, check_pictures, check_url, read_document
-from .execution import SHADOW_SECONDS, check_granted, execute, execute_on_flow, flow_at, needs, settled, unnoticed
+from .execution import SHADOW_SECONDS, check_granted, execute, execute_on_flow, flow_at, needs, once, unnoticed
 from .state import GatewayState
 
 T = TypeVar("T")
@@ -49,14 +49,16 @@ def check_credentials(state: GatewayState, account: str | None) -> Steps[bool]:
 
 def upload(state: GatewayState, flow: Flow | str, documents: Sequence[Document]) -> Steps[Flow]:
     session, flow = flow_at(state, flow)
-    needs(session, UploadProtocol, "upload", "documents are handed in by the applicant on the vendor's page")
+    needs(session, UploadProtocol, "upload", "the applicant uploads the documents on the vendor's page")
     documents = check_documents(documents)
     ids = [document.id for document in documents]
     known = {upload.document_id for upload in flow.uploads if upload.accepted}
     twice = [id for id in ids if ids.count(id) > 1 or id in known]
     if twice or not ids:
         raise InvalidOrder(
-            f"document ids must be unique in the flow: {twice[0]!r} is not" if twice else "there are no documents",
+            f"document ids must be unique in the flow; {twice[0]!r} is already used"
+            if twice
+            else "documents must hold at least one Document",
             fields=tuple(dict.fromkeys(twice)),
             account=session.name,
             operation="upload",
@@ -64,11 +66,23 @@ def upload(state: GatewayState, flow: Flow | str, documents: Sequence[Document])
     if not session.limits.allow_private_urls:
         documents = [_checked(document) for document in documents]
     limit = session.limits.max_upload
+    keeps_files = _keeps_files(session) and (flow.shadow is None or _keeps_files_at(state, flow.shadow))
     loaded = yield Blocking(
-        lambda: tuple(read_document(document, limit) for document in documents), session.limits.operation
+        lambda: tuple(read_document(document, limit, keeps_files) for document in documents), session.limits.operation
     )
     flow = yield from _upload(state, loaded, session, flow)
-    return (yield from _also(state, flow, "upload", UploadProtocol, partial(_upload, state, loaded)))
+    return (yield from also(state, flow, "upload", UploadProtocol, partial(_upload, state, loaded)))
+
+
+def _keeps_files(session: AccountSession) -> bool:
+    return isinstance(session.adapter, StreamedUploadProtocol) and bool(session.adapter.streams_uploads)
+
+
+def _keeps_files_at(state: GatewayState, shadow: Flow) -> bool:
+    try:
+        return _keeps_files(state.active.session_of_flow(shadow.account))
+    except IdvError:
+        return False
 
 
 def _upload(
@@ -89,38 +103,12 @@ def submit(state: GatewayState, flow: Flow | str) -> Steps[Flow]:
         if not limiter.take(slot):
             yield Lock(limiter, slot, session.limits.operation)
             check_granted(slot, "submit")
-        after = yield from _submit_once(state, session, before, key)
+        after = yield from once(
+            state, session, key, "submit", lambda trail: _submit(state, session, before, None, trail)
+        )
     finally:
         limiter.give_back(slot)
-    return (yield from _also(state, after, "submit", SubmitProtocol, partial(_submit, state)))
-
-
-def _submit_once(state: GatewayState, session: AccountSession, flow: Flow, key: tuple[str, ...]) -> Steps[Flow]:
-    """One that was never answered may still be carried out for a while; then what is there can be looked at."""
-    lost = state.openings.lost(key).get(session.name)
-    left = lost.since + settled(session) - state.clock.now() if lost else timedelta(0)
-    if lost is not None and left > timedelta(0):
-        raise OutcomeUnknown(
-            "what was submitted before was never answered, and may still be carried out",
-            ask="status",
-            since=lost.since,
-            retry_after=left,
-            account=session.name,
-            operation="submit",
-        )
-    now, trail = state.clock.now(), Trail()
-    try:
-        after = yield from _submit(state, session, flow, None, trail)
-    except OutcomeUnknown as error:
-        error.since = now
-        state.openings.lose(key, session.name, now)
-        raise
-    except BaseException:
-        if trail.went_out:
-            state.openings.lose(key, session.name, now)
-        raise
-    state.openings.found(key, session.name)
-    return after
+    return (yield from also(state, after, "submit", SubmitProtocol, partial(_submit, state)))
 
 
 def _submit(
@@ -133,7 +121,7 @@ def _submit(
     )
 
 
-def _also(
+def also(
     state: GatewayState,
     flow: Flow,
     operation: str,
@@ -163,7 +151,7 @@ def status(state: GatewayState, flow: Flow | str) -> Steps[Flow]:
 
 def renew_link(state: GatewayState, flow: Flow | str) -> Steps[Flow]:
     session, flow = flow_at(state, flow)
-    needs(session, LinkProtocol, "renew_link", "its links are not renewed")
+    needs(session, LinkProtocol, "renew_link", "its links cannot be renewed")
     return (yield from execute_on_flow(state, session, "renew_link", flow, lambda adapter: adapter.renew_link(flow)))
 
 
@@ -175,7 +163,7 @@ def result(state: GatewayState, flow: Flow | str, seconds: float | None = None) 
 
 def provision(state: GatewayState, template: Template, account: str | None) -> Steps[ProvisionedTemplate]:
     session = state.active.session(account)
-    needs(session, TemplateProtocol, "provision", "templates are made by the vendor's own staff or sent along")
+    needs(session, TemplateProtocol, "provision", "the vendor's staff creates the templates, or the order carries them")
     receiver = state.active.receiver
     if receiver is not None and template.webhook_url is None and isinstance(session.adapter, WebhookProtocol):
         urls = receiver.urls(session.name, None)

@@ -1,4 +1,4 @@
-"""An order may be given in words: `idv.open(product="wallet", application_id="APP-1", applicant=...)`."""
+"""The fields of an order as keyword arguments: `idv.open(product="wallet", application_id="APP-1", applicant=...)`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ..model.document_types import DocumentType
 
 
 class OrderFields(TypedDict, total=False):
-    """What a platform says in a `FlowOrder`."""
+    """The fields of a `FlowOrder` that a platform sets."""
 
     product: Required[str]
     application_id: Required[str]
@@ -24,13 +24,12 @@ class OrderFields(TypedDict, total=False):
 
 
 def as_order(order: Any, fields: Mapping[str, Any]) -> FlowOrder:
-    """What was given as an order, which `open` looks at; or one of these fields.
-
-    Raises TypeError for both and for a field that is none or is missing, ValueError that names the field.
-    """
+    """The order, or a `FlowOrder` of the fields. Raises TypeError for both, an unknown or a missing field; else ValueError."""
     if not fields:
         given: FlowOrder = order
         return given
     if order is not None:
-        raise TypeError(f"open() takes an order, or the fields of one: give it no {', '.join(sorted(fields))}")
+        raise TypeError(
+            f"open() takes either an order or its fields; with an order, leave out {', '.join(sorted(fields))}"
+        )
     return FlowOrder(**fields)
