@@ -14,6 +14,7 @@ def idv_plugin() -> Plugin:
         name="plaid",
         summary="Plaid Identity Verification: hosted page or Plaid Link, data sources, document, selfie, watchlist, risk",
         settings=PlaidSettings,
+        contract=2,
         create=PlaidIdentityVerification,
         emulation="idv_plaid.testing.emulation:PlaidEmulation",
         harness="idv_plaid.testing.harness:harness",

@@ -141,6 +141,13 @@ _OF_FIELD = frozenset(
 )  # fmt: skip
 
 
+def labels() -> frozenset[str]:
+    """The checks that results can hold, as policies name them."""
+    named = {(kind, name) for kind, name in STEPS.values()}
+    named |= {(row.kind, row.name) for row in (*KYC, *REGISTERS, *DOCUMENT, *SELFIE, *RISK)}
+    return frozenset(kind.value if name == OVERALL else f"{kind.value}.{name}" for kind, name in named if name != OTHER)
+
+
 def read_checks(verification: Mapping[str, Any]) -> Iterator[Check]:
     """The checks of a verification that is over: one for each step that ran, and one for each thing that was looked at in it.
 

@@ -80,17 +80,31 @@ _KNOWN = frozenset(
 )  # fmt: skip
 
 
-def read_status(word: object) -> FlowStatus:
-    """The status alone; an unknown word is still under way."""
-    return STATUS.get(word, FlowStatus.PROCESSING) if isinstance(word, str) else FlowStatus.PROCESSING
+def read_status(verification: Mapping[str, Any]) -> FlowStatus:
+    """How far it is; an unknown word is still under way."""
+    if verification.get("redacted_at") is not None:
+        return FlowStatus.ERASED
+    return STATUS.get(as_text(verification.get("status")) or "", FlowStatus.PROCESSING)
+
+
+def read_flow(flow: Flow, verification: Mapping[str, Any]) -> Flow:
+    """The flow as far as the verification tells. People may overrule each step in Plaid's dashboard, also after the end."""
+    status = read_status(verification)
+    previous = as_text(verification.get("previous_attempt_id"))
+    return attrs.evolve(
+        flow,
+        status=status,
+        may_reopen=status is FlowStatus.FINISHED,
+        previous_id=previous or flow.previous_id,
+        attempt=max(flow.attempt, 2 if previous else 1),
+    )
 
 
 def read_verification(flow: Flow, verification: Mapping[str, Any]) -> Result:
     """Read a verification. `success` counts only with a step behind it that passed, and none that did not."""
     word = as_text(verification.get("status"))
-    status = read_status(word)
-    flow = attrs.evolve(flow, status=status)
-    if status is not FlowStatus.FINISHED:
+    flow = read_flow(flow, verification)
+    if flow.status is not FlowStatus.FINISHED:
         return Result(flow=flow, vendor_word=word and word[:40], notes=() if word in STATUS else ("unknown status",))
     checks = tuple(read_checks(verification))
     verdict = {"failed": VendorVerdict.NEGATIVE}.get(word or "", VendorVerdict.DOUBTFUL)
@@ -100,6 +114,7 @@ def read_verification(flow: Flow, verification: Mapping[str, Any]) -> Result:
         flow=flow,
         vendor_word=word,
         verdict=verdict,
+        decided_by="person" if _is_overruled(verification) else "vendor",
         checks=checks,
         documents=tuple(_documents(verification)),
         fields=tuple(_confirmed(verification)),
@@ -114,9 +129,14 @@ def _is_borne(checks: tuple[Check, ...], steps: Mapping[str, Any]) -> bool:
     return bool(outcomes) and all(outcome is CheckOutcome.PASSED for outcome in outcomes)
 
 
+def _is_overruled(verification: Mapping[str, Any]) -> bool:
+    """Whether a person has had a word in it."""
+    document = latest(as_object(verification.get("documentary_verification")).get("documents"))
+    words = [*as_object(verification.get("steps")).values(), document.get("status")]
+    return any(as_text(word) in ("manually_approved", "manually_rejected") for word in words)
+
+
 def _doubts(verification: Mapping[str, Any]) -> Iterator[Reason]:
-    if verification.get("redacted_at") is not None:
-        yield Reason("verification.redacted", "the verification is redacted: its data are deleted at Plaid")
     if failed := failures_in({key: value for key, value in verification.items() if key not in _KNOWN}):
         yield Reason("verification.failure", f"the verification tells of a failure: {', '.join(failed)}")
 

@@ -11,6 +11,7 @@ import attrs
 
 from idv_core.plugin import (
     AuthenticationFailed,
+    Coverage,
     DuplicateFlow,
     Exchange,
     Flow,
@@ -19,6 +20,7 @@ from idv_core.plugin import (
     FlowStatus,
     InvalidOrder,
     Link,
+    Media,
     PermissionDenied,
     Polling,
     RateLimited,
@@ -28,16 +30,24 @@ from idv_core.plugin import (
     Response,
     Result,
     ResultCapabilities,
+    SdkSession,
     Secret,
     UnexpectedResponse,
+    Webhook,
+    WebhookEvent,
+    WebhookKey,
+    WebhookRejected,
     subject_of,
     trusted_link,
 )
 
+from .checks import labels
 from .data import as_object, as_text
-from .mapping import KINDS, read_status, read_verification
+from .mapping import DOCUMENT_TYPES, KINDS, read_flow, read_status, read_verification
+from .media import media_of
 from .person import differing, user_of
 from .settings import PlaidSettings
+from .signature import HEADER, check_signature, key_id
 from .user_ids import read_user_id, user_id
 
 _BASE = "/identity_verification"
@@ -51,7 +61,10 @@ _CODES = {
     "INVALID_PRODUCT": PermissionDenied,
     "PRODUCT_NOT_ENABLED": PermissionDenied,
     "NOT_FOUND": FlowNotFound,
+    "INVALID_WEBHOOK_VERIFICATION_KEY_ID": FlowNotFound,
 }
+_KEY_LIVES = timedelta(hours=1)
+_EVENTS = "IDENTITY_VERIFICATION"
 
 
 @attrs.frozen(kw_only=True)
@@ -69,17 +82,33 @@ class Listed:
     next_cursor: str | None = None
 
 
+@attrs.frozen(kw_only=True)
+class KeyFound:
+    key: dict[str, Any]
+
+
+@attrs.frozen(kw_only=True)
+class LinkToken:
+    link_token: str
+    expiration: str | None = None
+
+
 @attrs.frozen
 class PlaidIdentityVerification:
-    """Verifications: opened once for each order, found again, and their result."""
+    """Verifications: opened once for each order, found again, tried again; results, pictures, signed webhooks."""
 
     settings: PlaidSettings
     polling = Polling(first=timedelta(seconds=5), ceiling=timedelta(minutes=2))
     result_capabilities = ResultCapabilities(checks=KINDS, documents=True, verdict=True)
+    webhook_purposes = ("events",)
 
     @property
     def base_url(self) -> str:
         return self.settings.base_url
+
+    @property
+    def allowed_hosts(self) -> tuple[str, ...]:
+        return self.settings.media_hosts
 
     @property
     def key_mode(self) -> str | None:
@@ -108,13 +137,40 @@ class PlaidIdentityVerification:
         """
         attempts, reply = yield from self._attempts(order)
         if attempts:
-            return self._under_way(order, attempts[-1], reply)
+            flow = self._under_way(order, attempts[-1], reply, len(attempts))
+            return attrs.evolve(flow, sdk=(yield from self._sdk(order)))
+        sdk = yield from self._sdk(order)
         reply = yield self._create(order)
-        return self._under_way(order, self._of_order(order, reply.json_object() or {}, reply), reply)
+        flow = self._under_way(order, self._of_order(order, reply.json_object() or {}, reply), reply)
+        return attrs.evolve(flow, sdk=sdk)
 
     def recover(self, order: FlowOrder, since: datetime | None) -> Exchange[Flow]:
         """The same again: Plaid itself keeps two apart, whenever the one verification of the order was made."""
         return (yield from self.open_flow(order))
+
+    def retry(self, flow: Flow, order: FlowOrder) -> Exchange[Flow]:
+        """A new attempt after `flow`, from the beginning, so that all of its evidence is its own; the one after `flow` if there
+        is one already. Raises DuplicateFlow while `flow` is under way.
+        """
+        attempts, reply = yield from self._attempts(order)
+        flows = [self._flow(order, one, reply, number) for number, one in enumerate(attempts, 1)]
+        if flow.id not in [one.id for one in flows]:
+            raise InvalidOrder(
+                "the flow is none of this order's: pass the order that it was opened with", fields=("order",)
+            )
+        sdk = yield from self._sdk(order)
+        if flows[-1].id != flow.id:
+            return attrs.evolve(flows[-1], sdk=sdk)
+        if not flows[-1].status.is_settled:
+            raise DuplicateFlow("this attempt is still under way: send the applicant to its link again")
+        user = user_of(order.applicant)
+        body = {**self._named(order), "strategy": "reset", "is_shareable": True} | ({"user": user} if user else {})
+        reply = yield Request.post(f"{_BASE}/retry", json=body)
+        answer = self._of_order(order, reply.json_object() or {}, reply)
+        again = self._flow(order, answer, reply, len(flows) + 1)
+        if again.id == flow.id or again.previous_id not in (None, flow.id):
+            raise UnexpectedResponse("the answer is no attempt after this one", status=reply.status)
+        return attrs.evolve(again, previous_id=flow.id, sdk=sdk)
 
     def result(self, flow: Flow) -> Exchange[Result]:
         reply = yield self._get(flow)
@@ -125,6 +181,45 @@ class PlaidIdentityVerification:
             doubts=(*result.doubts, *_doubts(flow, answer)),
             is_test=self.settings.key_mode == "test",
         )
+
+    def media(self, flow: Flow) -> Exchange[tuple[Media, ...]]:
+        reply = yield self._get(flow)
+        return tuple(media for media, _ in media_of(self._check_of(flow, reply)))
+
+    def download(self, flow: Flow, media: Media) -> Exchange[None]:
+        reply = yield self._get(flow)
+        links = {found.id: url for found, url in media_of(self._check_of(flow, reply))}
+        if media.id not in links:
+            raise FlowNotFound("Plaid has no such picture of this verification any more", status=reply.status)
+        yield Request.fetch(Secret(links[media.id]), streamed=True)
+
+    def coverage(self) -> Exchange[Coverage]:
+        """Which countries and which documents of them is a setting of the template, which no call tells."""
+        yield from ()
+        templates = (self.settings.template_id,)
+        return Coverage(document_types=set(DOCUMENT_TYPES.values()), checks=labels(), templates=templates)
+
+    def webhook_key_id(self, webhook: Webhook) -> str | None:
+        return key_id(webhook.headers.get(HEADER, ""))
+
+    def webhook_key(self, key_id: str) -> Exchange[WebhookKey]:
+        reply = yield Request.post("/webhook_verification_key/get", json={"key_id": key_id}, reads=True)
+        key = reply.structure(KeyFound).key
+        if key.get("kid") != key_id:
+            raise UnexpectedResponse("the answer is another key", status=reply.status)
+        return WebhookKey(id=key_id, data=key, expires_at=reply.received_at + _KEY_LIVES)
+
+    def read_webhook(self, webhook: Webhook) -> WebhookEvent:
+        """Signed by Plaid. What is of another product of Plaid's leads nowhere."""
+        if webhook.purpose != "events" or webhook.method != "POST":
+            raise WebhookRejected("no such address", status=404)
+        key = webhook.key.data if webhook.key is not None else {}
+        tolerance = timedelta(seconds=self.settings.tolerance)
+        check_signature(webhook.headers.get(HEADER, ""), webhook.body, key, webhook.received_at, tolerance)
+        body = webhook.json_object()
+        code, named = as_text(body.get("webhook_code")), as_text(body.get("identity_verification_id"))
+        flow_id = named if named and body.get("webhook_type") == _EVENTS and _ID.fullmatch(named) else None
+        return WebhookEvent(event=(code or "unnamed")[:80], flow_id=flow_id, fetch=flow_id is not None, signed=True)
 
     def check_credentials(self) -> Exchange[None]:
         """The list of the account's own template, of a person whom nobody is."""
@@ -178,12 +273,30 @@ class PlaidIdentityVerification:
             raise UnexpectedResponse(text, status=reply.status)
         return answer
 
-    def _under_way(self, order: FlowOrder, answer: Mapping[str, Any], reply: Response) -> Flow:
-        flow = self._flow(order, answer, reply)
-        if flow.status.is_final:
+    def _sdk(self, order: FlowOrder) -> Exchange[SdkSession | None]:
+        """A token for Plaid Link, which goes on with the verification of the same `client_user_id` and template."""
+        if self.settings.client_name is None:
+            return None
+        named = self._named(order)
+        body = {
+            "client_name": self.settings.client_name,
+            # neither is looked at with Identity Verification, and both are required
+            "language": "en",
+            "country_codes": ["US"],
+            "products": ["identity_verification"],
+            "user": {"client_user_id": named["client_user_id"]},
+            "identity_verification": {"template_id": named["template_id"], "gave_consent": self.settings.gave_consent},
+        }
+        reply = yield Request.post("/link/token/create", json=body, reads=True)
+        token = reply.structure(LinkToken)
+        return SdkSession(kind="plaid_link", token=Secret(token.link_token), expires_at=_moment(token.expiration))
+
+    def _under_way(self, order: FlowOrder, answer: Mapping[str, Any], reply: Response, attempt: int = 1) -> Flow:
+        flow = self._flow(order, answer, reply, attempt)
+        if flow.status.is_settled:
             raise DuplicateFlow(
-                f"Plaid has verified this order already ({flow.id}), and that is over. Go on with its result, or open the "
-                "order with another application_id"
+                f"Plaid has verified this order already ({flow.id}), and that is over. Go on with its result, ask for a new "
+                "attempt with retry(flow, order), or open the order with another application_id"
             )
         if different := differing(user_of(order.applicant), as_object(answer.get("user"))):
             raise DuplicateFlow(
@@ -208,27 +321,32 @@ class PlaidIdentityVerification:
             raise UnexpectedResponse("the answer is another verification", status=reply.status)
         return answer
 
-    def _flow(self, order: FlowOrder, answer: Mapping[str, Any], reply: Response) -> Flow:
+    def _flow(self, order: FlowOrder, answer: Mapping[str, Any], reply: Response, attempt: int = 1) -> Flow:
         id = as_text(answer.get("id"))
         if id is None or not _ID.fullmatch(id):
             raise UnexpectedResponse("the answer has an id that is none", status=reply.status)
-        return Flow(
-            id=id,
-            status=read_status(answer.get("status")),
-            link=self._link(answer),
-            subject=subject_of(order.applicant.reference),
-        )
+        made = Flow(id=id, status=FlowStatus.OPEN, attempt=attempt, subject=subject_of(order.applicant.reference))
+        return attrs.evolve(read_flow(made, answer), link=self._link(answer))
 
     def _link(self, answer: Mapping[str, Any]) -> Link | None:
         """Plaid's links do not end; nobody is sent to a verification that is over."""
         url = as_text(answer.get("shareable_url"))
-        waits = read_status(answer.get("status")) is FlowStatus.AWAITING_APPLICANT
+        waits = read_status(answer) is FlowStatus.AWAITING_APPLICANT
         return Link(trusted_link(url, self.base_url, self.settings.link_hosts)) if url and waits else None
 
 
 def _read(path: str, body: Mapping[str, Any]) -> Request:
     """All of Plaid's calls are POST, also those that only read."""
-    return Request.post(f"{_BASE}/{path}", json=body, idempotent=True)
+    return Request.post(f"{_BASE}/{path}", json=body, reads=True)
+
+
+def _moment(text: str | None) -> datetime | None:
+    """ISO 8601 with a time zone; None for anything else."""
+    try:
+        read = datetime.fromisoformat(text or "")
+    except ValueError:
+        return None
+    return read if read.tzinfo is not None else None
 
 
 def _created_at(verification: Mapping[str, Any]) -> str:

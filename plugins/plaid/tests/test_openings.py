@@ -16,19 +16,9 @@ from idv_plaid.testing.emulator import PlaidEmulator
 from idv_plaid.testing.harness import MEERA, ROHAN, applicant, forms, order
 from idv_plaid.user_ids import read_user_id, user_id
 
-from idv_core import (
-    Account,
-    Applicant,
-    DuplicateFlow,
-    Flow,
-    FlowOrder,
-    FlowStatus,
-    Gateway,
-    InvalidOrder,
-    OutcomeUnknown,
-    Secret,
-    UnexpectedResponse,
-)
+from idv_core import Applicant, Flow, FlowOrder, FlowStatus, Gateway, OutcomeUnknown, Secret
+from idv_core.config import Account
+from idv_core.errors import DuplicateFlow, InvalidOrder, UnexpectedResponse
 from idv_core.model import DocumentType, IdentificationNumber, subject_of
 from idv_core.model.fields import Address
 from idv_core.registry import registry_of

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from idv_plaid.signature import check_signature, key_id
 from idv_plaid.testing.signer import SigningKey
 
-from idv_core import WebhookRejected
+from idv_core.errors import WebhookRejected
 from idv_core.testing import FakeClock
 
 CLOCK = FakeClock()

@@ -5,20 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from idv_core import (
-    Applicant,
+from idv_core import Applicant, Flow, FlowOrder, OutcomeUnknown, Secret
+from idv_core.plugin import (
+    Address,
     AuthenticationFailed,
-    Flow,
     FlowNotFound,
-    FlowOrder,
+    IdentificationNumber,
     InvalidOrder,
-    OutcomeUnknown,
     PermissionDenied,
     RateLimited,
-    Secret,
     VendorUnavailable,
 )
-from idv_core.plugin import Address
 from idv_core.testing import (
     PEOPLE,
     DocumentedError,
@@ -29,6 +26,7 @@ from idv_core.testing import (
     Network,
     Person,
     UnknownWord,
+    WebhookRequest,
     answers,
     completes_hosted_page,
     make_specimen,
@@ -41,6 +39,7 @@ from .sdk_check import checked_by_sdk
 
 HOST = "plaid.example"
 MEERA, ROHAN = PEOPLE["meera"], PEOPLE["rohan"]
+NUMBER = "ZZZPI0000M"
 
 
 def applicant(**changes: Any) -> Applicant:
@@ -54,6 +53,7 @@ def applicant(**changes: Any) -> Applicant:
         "address": Address(
             street_address="14 Hill Road", locality="Kochi", region="KL", postal_code="682001", country="IN"
         ),
+        "identification_numbers": (IdentificationNumber("tax_card", NUMBER, country="IN"),),
     }
     return Applicant(**{**known, **changes})
 
@@ -147,6 +147,12 @@ def make_harness(clock: FakeClock, network: Network, emulator: PlaidEmulator, se
         (500, "API_ERROR", "INTERNAL_SERVER_ERROR", OutcomeUnknown),
     )
     get = "POST /identity_verification/get"
+
+    def event(path: str) -> WebhookRequest:
+        body = emulator.event("STATUS_UPDATED", "idv_1")
+        headers = {"Plaid-Verification": emulator.keys[-1].token(body, clock.now())}
+        return WebhookRequest(method="POST", path=f"{path}/events", headers=headers, body=body)
+
     return Harness(
         plugin=idv_plugin(),
         settings=settings,
@@ -168,8 +174,9 @@ def make_harness(clock: FakeClock, network: Network, emulator: PlaidEmulator, se
             UnknownWord(get, answers({"id": "idv_another", "status": "success", "client_user_id": "CUST-1"})),
             *(UnknownWord(get, _of_the_flow(index, emulator)) for index in range(len(unknown_words("")))),
         ),
-        personal=(MEERA.name, MEERA.birthdate.isoformat(), "meera@example.org", "14 Hill Road"),
+        personal=(MEERA.name, MEERA.birthdate.isoformat(), "meera@example.org", "14 Hill Road", NUMBER),
         opened=lambda order: sum(one.client_user_id == user_id(order) for one in emulator.attempts.values()),
+        webhook=event,
         sdk_check=checked_by_sdk,
     )
 
