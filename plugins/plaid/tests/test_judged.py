@@ -227,6 +227,20 @@ class TestTheClient:
         assert made.expiration > clock.now()
 
 
+@pytest.mark.parametrize("code", ["status_updated", "step_updated", "retried"])
+def test_webhooks_are_what_the_client_expects(clock: FakeClock, code: str) -> None:
+    from importlib import import_module
+
+    module = import_module(f"plaid.model.identity_verification_{code}_webhook")
+    name = "".join(part.title() for part in f"identity_verification_{code}_webhook".split("_"))
+    body = json.loads(PlaidEmulator(clock).event(code.upper(), "idv_1"))
+    body["environment"] = model("webhook_environment_values", body["environment"])
+    assert getattr(module, name)(**body).identity_verification_id == "idv_1"
+    for member in body:
+        with pytest.raises(TypeError):
+            getattr(module, name)(**{key: value for key, value in body.items() if key != member})
+
+
 def _at(served: tuple[PlaidEmulator, Served]) -> tuple[PlaidEmulator, str]:
     return served[0], served[1].url
 
