@@ -39,4 +39,4 @@ def judged_by_openapi() -> str:
     assert not faults, faults[0]
     assert judged.operations, "nothing was judged"
     assert events, "no webhook came"
-    return f"{by.title}: {len(judged.operations)} calls and {len(events)} webhooks of two inquiries"
+    return f"{by.title}: {len(judged.operations)} operations and {len(events)} webhooks of two inquiries"

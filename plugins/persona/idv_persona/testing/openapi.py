@@ -74,6 +74,12 @@ class Judge:
         ):
             yield f"{operation['operationId']}: {fault}"
 
+    def name(self, request: httpx.Request) -> str:
+        """The operation that a call is, by the document's name."""
+        path = urlsplit(str(request.url)).path.removeprefix(_BASE)
+        found = self._operation(request.method.lower(), path)
+        return str(found[1]["operationId"]) if found else f"{request.method} {path}"
+
     def webhook(self, body: bytes) -> Iterator[str]:
         """What is wrong with the body of a webhook."""
         data = json.loads(body)
@@ -180,5 +186,5 @@ class Judged(httpx.BaseTransport, httpx.AsyncBaseTransport):
 
     def _look(self, request: httpx.Request, response: httpx.Response, answered: bytes) -> None:
         if request.url.path.startswith(f"{_BASE}/"):
-            self.operations.add(f"{request.method} {request.url.path.removeprefix(_BASE)}")
+            self.operations.add(self._judge.name(request))
             self.faults += self._judge.call(request, request.content, response, answered)
