@@ -339,5 +339,6 @@ def _doubts(flow: Flow, inquiry: Mapping[str, Any]) -> Iterator[Reason]:
 
 def _too_often() -> DuplicateFlow:
     return DuplicateFlow(
-        f"this order was opened and ended {_KEYS} times within a day; open it with another application_id"
+        f"this order was opened and ended {_KEYS} times within a day; open it with another application_id",
+        nothing_done=True,
     )
