@@ -192,7 +192,7 @@ class TestOpeningAgain:
         for inquiry in emulator.inquiries.values():
             inquiry.note = None
         clock.advance(3600)
-        with pytest.raises(DuplicateFlow, match="10 times within a day"):
+        with pytest.raises(OutcomeUnknown, match="10 times within a day"):
             connect().open(order())
         with pytest.raises(DuplicateFlow, match="10 times within a day"):
             recover_at(connect(), order())
