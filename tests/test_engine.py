@@ -15,21 +15,23 @@ from acme import ACCOUNT, Vendor, async_gateway, gateway, order
 from hypothesis import given
 from hypothesis import strategies as st
 
-from idv_core import (
-    AuthenticationFailed,
-    DeadlineExceeded,
-    InvalidOrder,
-    OutcomeUnknown,
-    PluginError,
-    RateLimited,
-    UnexpectedResponse,
-    VendorError,
-    VendorUnavailable,
-)
+from idv_core import OutcomeUnknown, VendorError
 from idv_core.engine.account import Limits
 from idv_core.engine.clock_skew import retry_after, skew_of
 from idv_core.engine.redaction import redact, redact_check
-from idv_core.errors import ConfigError, IdvError, bounded, kind_of_status
+from idv_core.errors import (
+    AuthenticationFailed,
+    ConfigError,
+    DeadlineExceeded,
+    IdvError,
+    InvalidOrder,
+    PluginError,
+    RateLimited,
+    UnexpectedResponse,
+    VendorUnavailable,
+    bounded,
+    kind_of_status,
+)
 from idv_core.model import Check
 from idv_core.plugin.http import Request
 from idv_core.testing import FakeClock
@@ -270,7 +272,7 @@ class TestBounds:
         assert vendor.requests == []
 
     def test_a_header_cannot_be_injected(self, vendor: Vendor) -> None:
-        with pytest.raises(InvalidOrder, match="cannot be sent"):
+        with pytest.raises(InvalidOrder, match="must be printable ASCII"):
             gateway(vendor).vendor(lambda acme: acme.break_down("header"))
 
 
@@ -289,7 +291,7 @@ class TestErrors:
     @pytest.mark.parametrize("status", [302, 408, 500, 502, 503, 504, 599])
     def test_an_answer_that_says_nothing_certain_about_a_create(self, vendor: Vendor, status: int) -> None:
         vendor.answers["POST /flows"] = refusing(status)
-        with pytest.raises(OutcomeUnknown, match="may have carried the POST out") as caught:
+        with pytest.raises(OutcomeUnknown, match="may or may not have processed the POST") as caught:
             gateway(vendor).open(order())
         error = caught.value
         assert (error.account, error.operation, error.status) == ("acme-1", "open", status)
@@ -353,7 +355,8 @@ class TestErrors:
         assert caught.value.operation == "try"
 
     def test_an_accepted_answer_can_still_be_an_error(self, vendor: Vendor) -> None:
-        from idv_core import Document, DuplicateFlow
+        from idv_core import Document
+        from idv_core.errors import DuplicateFlow
 
         vendor.answers["POST /flows/f-1/files"] = lambda _: httpx.Response(409, json={"code": "twice"})
         with pytest.raises(DuplicateFlow) as caught:

@@ -16,20 +16,10 @@ import httpx
 import pytest
 from acme import BARE, PLUGIN, Vendor, order
 
-from idv_core import (
-    Account,
-    AuthenticationFailed,
-    ConfigError,
-    Configuration,
-    Document,
-    Flow,
-    Gateway,
-    Limits,
-    Result,
-    Secret,
-    Webhooks,
-)
+from idv_core import ConfigError, Document, Flow, Gateway, Result, Secret
+from idv_core.config import Account, Configuration, Limits, Webhooks
 from idv_core.engine.rotation import EVERY, Reloads, Rereads
+from idv_core.errors import AuthenticationFailed
 from idv_core.model import Template
 from idv_core.registry import registry_of
 from idv_core.testing import FakeClock
@@ -108,12 +98,14 @@ class TestAnAccountThatIsGone:
         self.idv.reload(configuration(account("other"), account("old")))
         with caplog.at_level(logging.WARNING):
             self.idv.reload(configuration(account("other")))
-        assert told(caplog, "account gone") == ["account gone from the configuration, only its flows go on: old"]
+        assert told(caplog, "account removed") == [
+            "account removed from the configuration, only its existing flows continue: old"
+        ]
 
     def test_one_that_never_was_is_told_from_it(self, flow: Flow) -> None:
         with pytest.raises(ConfigError, match=r"there is no account 'nobody' \(there are: other\)$"):
             self.idv.open(order(), account="nobody")
-        with pytest.raises(ConfigError, match=r"there is no account 'nobody' .* say formerly"):
+        with pytest.raises(ConfigError, match=r"there is no account 'nobody' .* list the old name in formerly"):
             self.idv.status("nobody/1")
 
 
@@ -182,7 +174,7 @@ class TestAnAccountThatIsRenamed:
         with caplog.at_level(logging.WARNING):
             idv.reload(configuration(self.NEW))
         assert idv.status(flow).account == "old"
-        assert told(caplog, "account gone") == []
+        assert told(caplog, "account removed") == []
 
     def test_nothing_new_begins_under_the_old_name(self, connect: Connect) -> None:
         with pytest.raises(ConfigError, match="there is no account 'old' any more"):
@@ -301,15 +293,15 @@ class TestSignals:
                 for text, fits in (
                     (
                         written.format("b"),
-                        lambda said: said.startswith("configuration taken") and idv.accounts == ("b",),
+                        lambda said: said.startswith("configuration loaded") and idv.accounts == ("b",),
                     ),
                     (
                         "[acounts.a]",
-                        lambda said: said.startswith("configuration not taken, everything") and wrong in said,
+                        lambda said: said.startswith("configuration refused, the old one") and wrong in said,
                     ),
                     (
                         written.format("c"),
-                        lambda said: said.startswith("configuration taken") and idv.accounts == ("c",),
+                        lambda said: said.startswith("configuration loaded") and idv.accounts == ("c",),
                     ),
                 ):
                     done.clear()

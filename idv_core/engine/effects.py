@@ -10,6 +10,7 @@ import attrs
 
 from ..errors import InvalidOrder
 from ..plugin.http import Request
+from ..transports.sinks import Sink
 from .account import AccountSession
 from .limiters import ConcurrencyLimiter, Slot
 from .waiters import Waiting
@@ -22,11 +23,16 @@ SLICE = 0.2
 
 @attrs.frozen
 class Send:
-    """Send `request` to the account's vendor within `seconds`; the answer is a `Response`, a fault an httpx error."""
+    """Send `request` to `address` within `seconds`; the answer is a `Response`, a fault an httpx error.
+
+    The body of a success goes to `sink` where there is one.
+    """
 
     session: AccountSession
     request: Request
+    address: str = attrs.field(repr=False)
     seconds: float
+    sink: Sink | None = None
 
 
 @attrs.frozen
@@ -92,5 +98,5 @@ def not_awaited(awaitable: Awaitable[Any]) -> InvalidOrder:
     if isinstance(awaitable, Coroutine):
         awaitable.close()
     return InvalidOrder(
-        "progress is asynchronous: give Gateway a plain function, or use AsyncGateway", fields=("progress",)
+        "progress must be a plain function; for an async function use AsyncGateway", fields=("progress",)
     )

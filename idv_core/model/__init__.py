@@ -3,7 +3,7 @@
 from .applicant import Applicant, IdentificationNumber
 from .check_names import CheckKind
 from .claims import Claim, Claims, ClaimSource
-from .codec import dump, load
+from .codec import from_json, to_json
 from .deferred import Deferred
 from .document import Document, Upload, UploadKind
 from .document_types import DocumentType
@@ -70,9 +70,9 @@ __all__ = [
     "UploadKind",
     "VendorVerdict",
     "VerdictRule",
-    "dump",
     "evidence_steps",
-    "load",
+    "from_json",
     "subject_of",
+    "to_json",
     "verified_claims",
 ]

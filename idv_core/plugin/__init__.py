@@ -83,6 +83,11 @@ if TYPE_CHECKING:
         text_fault,
         without_slash,
     )
+    from .body import (
+        FilePart,
+        FileSource,
+        content_of,
+    )
     from .dates import (
         Meaning,
         dates_under,
@@ -101,7 +106,6 @@ if TYPE_CHECKING:
     )
     from .http import (
         Exchange,
-        FilePart,
         NotAccepted,
         Request,
         Response,
@@ -120,6 +124,7 @@ if TYPE_CHECKING:
     from .protocols import (
         CONTRACT_VERSION,
         AdapterProtocol,
+        AllowedHostsProtocol,
         CredentialsProtocol,
         FlowProtocol,
         Grant,
@@ -133,7 +138,9 @@ if TYPE_CHECKING:
         ResultCapabilitiesProtocol,
         ResultProtocol,
         SelfCheckProtocol,
+        ServersProtocol,
         StatusProtocol,
+        StreamedUploadProtocol,
         SubmitProtocol,
         TemplateProtocol,
         TokenProtocol,
@@ -160,6 +167,7 @@ _PLACES = (
     "..model.validation",
     ".protocols",
     ".http",
+    ".body",
     ".spec",
     ".fields",
     ".dates",
@@ -182,6 +190,7 @@ __all__ = [
     "PNG",
     "AdapterProtocol",
     "Address",
+    "AllowedHostsProtocol",
     "Applicant",
     "AuthenticationFailed",
     "Check",
@@ -198,6 +207,7 @@ __all__ = [
     "FieldName",
     "FieldPair",
     "FilePart",
+    "FileSource",
     "Flow",
     "FlowNotFound",
     "FlowOrder",
@@ -231,7 +241,9 @@ __all__ = [
     "Score",
     "Secret",
     "SelfCheckProtocol",
+    "ServersProtocol",
     "StatusProtocol",
+    "StreamedUploadProtocol",
     "SubmitProtocol",
     "Template",
     "TemplateProtocol",
@@ -252,6 +264,7 @@ __all__ = [
     "alpha_2",
     "as_secrets",
     "as_tuple",
+    "content_of",
     "dates_under",
     "document_dates",
     "failures_in",

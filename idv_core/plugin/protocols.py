@@ -183,6 +183,35 @@ class PictureProtocol(Protocol):
 
 
 @runtime_checkable
+class StreamedUploadProtocol(Protocol):
+    """For vendors that take large files, in a form or raw: `streams_uploads = True`. Then a document that was given by its
+    path keeps it, and `content_of(document)` gives bytes or a `FileSource`, which is read while it is sent."""
+
+    @property
+    def streams_uploads(self) -> bool: ...
+
+
+@runtime_checkable
+class ServersProtocol(Protocol):
+    """For vendors with more than one host: `Request.post("/token", server="auth")`."""
+
+    @property
+    def servers(self) -> Mapping[str, str]:
+        """Base URLs by name, without a trailing slash. Each should be a setting with a default."""
+        ...
+
+
+@runtime_checkable
+class AllowedHostsProtocol(Protocol):
+    """For vendors whose answers hold addresses to call (`Request.fetch`): pre-signed uploads, pictures."""
+
+    @property
+    def allowed_hosts(self) -> Collection[str]:
+        """Host names; `*` stands for one or more labels, as in `*.vendor.example`."""
+        ...
+
+
+@runtime_checkable
 class SubmitProtocol(Protocol):
     """For vendors that want to be told that everything has been handed in."""
 
@@ -309,6 +338,9 @@ CAPABILITIES: Mapping[str, type] = {
 _PROTOCOLS: tuple[type, ...] = (
     AdapterProtocol,
     PictureProtocol,
+    StreamedUploadProtocol,
+    ServersProtocol,
+    AllowedHostsProtocol,
     StatusProtocol,
     WebhookPurposesProtocol,
     PollingProtocol,

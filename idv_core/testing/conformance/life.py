@@ -8,7 +8,7 @@ import attrs
 import pytest
 
 from ...errors import IdvError, VendorError
-from ...model import Decision, Flow, FlowRef, FlowStatus, Result, dump, load
+from ...model import Decision, Flow, FlowRef, FlowStatus, Result, from_json, to_json
 from ...plugin.protocols import (
     CredentialsProtocol,
     LinkProtocol,
@@ -35,8 +35,8 @@ class LivesThroughAFlow:
 
     def test_what_was_opened_goes_through_json(self, harness: Harness, idv: Driver) -> None:
         flow = idv.open(harness.order)
-        assert load(Flow, json.loads(json.dumps(dump(flow, secrets=True)))) == flow
-        without = json.dumps(dump(flow))
+        assert from_json(Flow, json.loads(json.dumps(to_json(flow, secrets=True)))) == flow
+        without = json.dumps(to_json(flow))
         assert not [secret for secret in secrets_of(flow) if secret in without]
 
     def test_not_finished_is_undecided(self, harness: Harness, idv: Driver) -> None:
@@ -76,7 +76,7 @@ class LivesThroughAFlow:
 
     def test_results_go_through_json(self, harness: Harness, idv: Driver) -> None:
         result = idv.wait(harness.finish(idv, idv.open(harness.order)))
-        assert load(Result, json.loads(json.dumps(dump(result, secrets=True)))) == result
+        assert from_json(Result, json.loads(json.dumps(to_json(result, secrets=True)))) == result
 
     def test_results_speak_the_vocabulary(self, harness: Harness, idv: Driver) -> None:
         for number, finish in enumerate((harness.finish, harness.finish_badly)):

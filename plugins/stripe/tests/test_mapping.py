@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from idv_stripe.mapping import public, read_session, read_status
 
-from idv_core import CheckKind, CheckOutcome, Flow, FlowStatus, VendorVerdict
+from idv_core import CheckKind, CheckOutcome, Flow, FlowStatus
+from idv_core.model import VendorVerdict
 from idv_core.testing.strategies import json_values
 
 PASSED, FAILED, INCONCLUSIVE = CheckOutcome.PASSED, CheckOutcome.FAILED, CheckOutcome.INCONCLUSIVE
