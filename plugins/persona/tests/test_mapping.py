@@ -12,18 +12,9 @@ from hypothesis import strategies as st
 from idv_persona import Persona, PersonaSettings
 from idv_persona.mapping import public, read_inquiry, read_status
 
-from idv_core import (
-    CheckKind,
-    CheckOutcome,
-    Decision,
-    Flow,
-    FlowStatus,
-    Result,
-    Secret,
-    UnexpectedResponse,
-    VendorVerdict,
-)
-from idv_core.model import subject_of
+from idv_core import CheckKind, CheckOutcome, Decision, Flow, FlowStatus, Result, Secret
+from idv_core.errors import UnexpectedResponse
+from idv_core.model import VendorVerdict, subject_of
 from idv_core.policy import DEFAULT_POLICY, evaluate
 from idv_core.testing.exchange import reply, run_exchange
 from idv_core.testing.strategies import json_values

@@ -21,7 +21,9 @@ from idv_persona.testing.harness import INQUIRIES, MEERA, ROHAN, order, pictures
 from idv_persona.testing.judged import judged_by_openapi
 from idv_persona.testing.openapi import Judge, Judged, find, judge, missing
 
-from idv_core import Account, Applicant, Decision, Flow, FlowNotFound, Gateway, IdvError
+from idv_core import Applicant, Decision, Flow, Gateway, IdvError
+from idv_core.config import Account
+from idv_core.errors import FlowNotFound
 from idv_core.model.fields import Address
 from idv_core.registry import registry_of
 from idv_core.testing import EmulatedResponse, FakeClock, Network

@@ -17,21 +17,9 @@ from idv_persona.orders import body_of, key_of
 from idv_persona.testing.emulator import PersonaEmulator
 from idv_persona.testing.harness import INQUIRIES, MEERA, TEMPLATE, order, pictures
 
-from idv_core import (
-    Account,
-    Applicant,
-    Decision,
-    DuplicateFlow,
-    Flow,
-    FlowOrder,
-    FlowStatus,
-    Gateway,
-    InvalidOrder,
-    OutcomeUnknown,
-    Secret,
-    UnexpectedResponse,
-)
-from idv_core.errors import IdvError
+from idv_core import Applicant, Decision, Flow, FlowOrder, FlowStatus, Gateway, OutcomeUnknown, Secret
+from idv_core.config import Account
+from idv_core.errors import DuplicateFlow, IdvError, InvalidOrder, UnexpectedResponse
 from idv_core.registry import registry_of
 from idv_core.testing import EmulatedResponse, FakeClock, Network
 from idv_core.testing.applicant import submit_forms

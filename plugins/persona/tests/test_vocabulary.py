@@ -10,7 +10,6 @@ from idv_persona import words
 from idv_persona.testing.harness import MEERA
 
 from idv_core.model import Check, DocumentType
-from idv_core.plugin import decoding, http
 from idv_core.testing.harness import Driver, Harness
 
 DOCS = Path(__file__).parents[3] / "docs" / "vendors" / "persona.md"
@@ -38,18 +37,6 @@ def test_an_approved_result_of_the_emulator_gives_the_claims(harness: Harness) -
         "liveness.presentation_attack",
         "face_match.selfie_to_document",
     ]
-
-
-def test_each_answer_is_decoded_once(harness: Harness, monkeypatch: Any) -> None:
-    read: list[bytes] = []
-
-    def counted(content: bytes) -> Any:
-        read.append(content)
-        return decoding.decode(content)
-
-    monkeypatch.setattr(http, "decode", counted)
-    assert approved(harness).approved
-    assert len(read) == len({id(content) for content in read}) > 1
 
 
 def test_every_name_is_one_of_the_vocabulary() -> None:

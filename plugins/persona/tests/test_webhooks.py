@@ -15,7 +15,9 @@ from idv_persona.testing.emulator import PersonaEmulator
 from idv_persona.testing.harness import MEERA, order, pictures
 from idv_persona.webhooks import sign, signature_header
 
-from idv_core import Account, Gateway, Secret, WebhookRejected, Webhooks
+from idv_core import Gateway, Secret
+from idv_core.config import Account, Webhooks
+from idv_core.errors import WebhookRejected
 from idv_core.plugin import Webhook, WebhookEvent
 from idv_core.registry import registry_of
 from idv_core.testing import FakeClock, Network

@@ -8,18 +8,14 @@ from typing import Any
 
 import attrs
 
-from idv_core import (
-    Applicant,
+from idv_core import Applicant, Flow, FlowOrder, OutcomeUnknown, Secret
+from idv_core.plugin import (
     AuthenticationFailed,
     DuplicateFlow,
-    Flow,
     FlowNotFound,
-    FlowOrder,
     InvalidOrder,
-    OutcomeUnknown,
     PermissionDenied,
     RateLimited,
-    Secret,
     VendorUnavailable,
 )
 from idv_core.testing import (

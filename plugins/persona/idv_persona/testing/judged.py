@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import attrs
 import httpx
 
-from idv_core import Account, Decision, Gateway
-from idv_core.testing import FakeClock, Network, submit_forms
+from idv_core import Decision
+from idv_core.testing import Driver, FakeClock, Network, submit_forms
 
 from .emulator import PersonaEmulator
 from .openapi import Judged, judge
@@ -13,7 +14,7 @@ from .openapi import Judged, judge
 
 def judged_by_openapi() -> str:
     """Good and bad papers from opening to decision, each call and each webhook judged. Which document it was."""
-    from .harness import HOST, MEERA, ROHAN, make_settings, order, pictures
+    from .harness import HOST, MEERA, ROHAN, make_harness, make_settings, order, pictures
 
     clock, network, by = FakeClock(), Network(), judge()
     events: list[bytes] = []
@@ -26,15 +27,16 @@ def judged_by_openapi() -> str:
     emulator = network.host(HOST, made, clock)
     emulator.webhook = "https://platform.example/idv"
     judged = Judged(network, by)
-    account = Account("persona", "persona", make_settings(emulator), test=True)
-    with Gateway([account], transport=judged, clock=clock) as idv:
-        for face, decision in ((MEERA, Decision.APPROVED), (ROHAN, Decision.DECLINED)):
-            flow = idv.open(order(application_id=f"APP-{face.number}"))
-            assert flow.link is not None, "a new inquiry has a link"
-            with network.client() as browser:
-                submit_forms(browser, flow.link.url.reveal(), *pictures(face))
-            assert idv.wait(flow).decision is decision, f"the papers of {face.given_name} are {decision}"
-        clock.advance(5)
+    harness = make_harness(clock, network, emulator, make_settings(emulator))
+    idv = Driver(attrs.evolve(harness, transport=judged), "sync")
+    for face, decision in ((MEERA, Decision.APPROVED), (ROHAN, Decision.DECLINED)):
+        flow = idv.open(order(application_id=f"APP-{face.number}"))
+        assert flow.link is not None, "a new inquiry has a link"
+        with network.client() as browser:
+            submit_forms(browser, flow.link.url.reveal(), *pictures(face))
+        assert idv.wait(flow).decision is decision, f"the papers of {face.given_name} are {decision}"
+    idv.close()
+    clock.advance(5)
     faults = [*judged.faults, *(fault for event in events for fault in by.webhook(event))]
     assert not faults, faults[0]
     assert judged.operations, "nothing was judged"
