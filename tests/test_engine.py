@@ -419,13 +419,13 @@ class TestTransports:
         httpx_mock.add_response(url="https://acme.example/token", json={"token": "t"})
         httpx_mock.add_response(url="https://acme.example/flows/f-1", json={"status": "good"})
         with gateway(Vendor(), clock, transport=None) as idv:
-            assert idv.status("acme-1/f-1").status.is_final
+            assert idv.status("acme-1/f-1").status.is_settled
 
     async def test_a_users_respx_works(self, respx_mock, clock: FakeClock) -> None:
         respx_mock.post("https://acme.example/token").respond(json={"token": "t"})
         respx_mock.get("https://acme.example/flows/f-1").respond(json={"status": "good"})
         async with async_gateway(Vendor(), clock, transport=None) as idv:
-            assert (await idv.status("acme-1/f-1")).status.is_final
+            assert (await idv.status("acme-1/f-1")).status.is_settled
 
     def test_a_brought_transport_is_left_open(self, vendor: Vendor) -> None:
         class Mine(httpx.MockTransport):

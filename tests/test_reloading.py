@@ -86,8 +86,8 @@ class TestAnAccountThatIsGone:
         idv, vendor.status = self.idv, "good"
         for known in (flow, flow.ref):
             assert idv.status(known).status == "finished"
-            assert idv.result(known).status.is_final
-            assert idv.wait(known, deadline=timedelta(seconds=5)).status.is_final
+            assert idv.result(known).status.is_settled
+            assert idv.wait(known, deadline=timedelta(seconds=5)).status.is_settled
             assert idv.upload(known, [Document("pan", content=b"\xff\xd8\xff pan")]).uploads
             assert idv.submit(known).account == "old"
             assert idv.renew_link(known).link is not None
@@ -120,7 +120,7 @@ class TestAnAccountThatIsRenamed:
         assert idv.accounts == ("new",)
         for known in (flow, flow.ref):
             assert idv.status(known).ref.startswith("old/"), "its reference stays what it was"
-            assert idv.wait(known).status.is_final
+            assert idv.wait(known).status.is_settled
             assert idv.submit(known).account == "old"
         request = WebhookRequest(
             method="POST", path=url.removeprefix("https://platform.example/idv/old"), query={"id": flow.id}
@@ -146,7 +146,7 @@ class TestAnAccountThatIsRenamed:
                 idv.receive(called, WebhookRequest(method="POST", path=path, query={"id": "f-1"}))
 
         begun = clock.monotonic()
-        assert idv.wait(f"{waiting}/f-1", progress=look).status.is_final
+        assert idv.wait(f"{waiting}/f-1", progress=look).status.is_settled
         assert len(looks) == 2
         assert clock.monotonic() - begun <= 1, "it looked again as soon as it may"
 
@@ -156,14 +156,14 @@ class TestAnAccountThatIsRenamed:
         idv = connect(account("old"))
 
         def look(result: Result) -> None:
-            if not result.status.is_final:
+            if not result.status.is_settled:
                 idv.reload(configuration(self.NEW))
                 vendor.status = "good"
                 path = idv.webhook_url("new", "done").reveal().removeprefix("https://platform.example/idv/new")
                 idv.receive("new", WebhookRequest(method="POST", path=path, query={"id": "f-1"}))
 
         begun = clock.monotonic()
-        assert idv.wait("old/f-1", progress=look).status.is_final
+        assert idv.wait("old/f-1", progress=look).status.is_settled
         assert clock.monotonic() - begun <= 1, "it looked again as soon as it may"
 
     def test_in_the_same_process_too_and_nothing_is_said(

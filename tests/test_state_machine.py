@@ -431,7 +431,7 @@ class Verification(RuleBasedStateMachine):
 
 
 def _has_ended(outcome: Any) -> bool:
-    return isinstance(outcome, Flow) and outcome.status.is_final
+    return isinstance(outcome, Flow) and outcome.status.is_settled
 
 
 def _approved(outcome: Any) -> bool:

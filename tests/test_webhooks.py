@@ -168,7 +168,7 @@ def test_a_callback_wakes_the_thread_that_waits(vendor: Vendor) -> None:
     idv = gateway(vendor, clock, webhooks=WEBHOOKS, account=attrs.evolve(ACCOUNT, polling=None))
     path = path_of(idv, vendor)
     flow = idv.open(order())
-    assert idv.wait(flow).status.is_final
+    assert idv.wait(flow).status.is_settled
     assert clock.monotonic() <= 1
 
 
@@ -186,7 +186,7 @@ async def test_a_callback_wakes_the_task_that_waits(vendor: Vendor) -> None:
     idv = async_gateway(vendor, clock, webhooks=WEBHOOKS)
     flow = await idv.open(order())
     path = json.loads(vendor.requests[-1].content)["callback"].removeprefix("https://platform.example/idv/acme-1")
-    assert (await idv.wait(flow)).status.is_final
+    assert (await idv.wait(flow)).status.is_settled
     assert clock.monotonic() <= 1
 
 

@@ -44,7 +44,7 @@ class Run:
 
     @property
     def is_opening(self) -> bool:
-        return self.operation.operation in ("open", "recover")
+        return self.operation.operation in ("open", "recover", "retry")
 
     def sent(self, request: Request) -> None:
         """The request, which does something, goes out now. One that must not be repeated is kept before one that may."""

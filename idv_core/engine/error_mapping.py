@@ -64,12 +64,19 @@ _ASK = {
     "submit": "status",
     "renew_link": "renew_link",
     "provision": "provision",
+    "cancel": "cancel",
+    "erase": "erase",
+    "review": "result",
+    "simulate": "status",
 }
 _ADVICE = {
     "recover": "Call recover(order) to find out",
     "status": "Check status(flow) and the vendor's dashboard before you retry",
     "renew_link": "A retry is safe: only the newest link is valid",
     "provision": "A retry is safe: it looks for existing objects first",
+    "cancel": "A retry is safe: cancelling twice is cancelling once",
+    "erase": "A retry is safe: it tells how far the erasure is",
+    "result": "Call result(flow) to see whether the decision arrived",
 }
 
 

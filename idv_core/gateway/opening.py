@@ -231,7 +231,7 @@ def _still_open(state: GatewayState, before: OpenedFlow, order: FlowOrder) -> St
         if state.clock.now() - before.at < SETTLING:
             return flow
         raise
-    if now.status.is_final:
+    if now.status.is_settled:
         return None
     if before.order != order:
         raise DuplicateFlow(

@@ -65,7 +65,7 @@ def wait(
                 told = progress(result) if progress is not None else None
                 if isawaitable(told):
                     yield Await(told)
-                if result.status.is_final:
+                if result.status.is_settled:
                     return result
             left = end - state.clock.monotonic()
             if left <= 0:

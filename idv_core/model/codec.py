@@ -14,7 +14,7 @@ from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, overrid
 
 from .applicant import IdentificationNumber
 from .document import Document
-from .flow import Flow, FlowOrder, FlowUrls, Link
+from .flow import Flow, FlowOrder, FlowUrls, Link, SdkSession
 from .policy import Policy
 from .result import Result
 from .secret import Secret
@@ -25,7 +25,7 @@ T = TypeVar("T")
 STORED_VERSION = 1
 """Written as `version` into what is stored: flows, results and orders. See `from_json` for what it promises."""
 _STORED = (Flow, FlowOrder, Result)
-_SECRET = (Secret, Secret | None, Link | None, tuple[IdentificationNumber, ...])
+_SECRET = (Secret, Secret | None, Link | None, SdkSession | None, tuple[IdentificationNumber, ...])
 
 
 def to_json(value: Any, *, secrets: bool = False) -> Any:

@@ -38,14 +38,17 @@ class FlowStatus(StrEnum):
     EXPIRED = "expired"
     CANCELLED = "cancelled"
     FAILED = "failed"
+    ERASED = "erased"
 
     @property
-    def is_final(self) -> bool:
-        """Nothing more will come from the vendor by itself."""
-        return self in _FINAL
+    def is_settled(self) -> bool:
+        """There is nothing to wait for now. It may still change: see `Flow.may_reopen`."""
+        return self in _SETTLED
 
 
-_FINAL = frozenset({FlowStatus.FINISHED, FlowStatus.EXPIRED, FlowStatus.CANCELLED, FlowStatus.FAILED})
+_SETTLED = frozenset(
+    {FlowStatus.FINISHED, FlowStatus.EXPIRED, FlowStatus.CANCELLED, FlowStatus.FAILED, FlowStatus.ERASED}
+)
 
 
 _LONGEST_REF = 1000
@@ -68,6 +71,21 @@ class Link:
     """
 
     url: Secret = attrs.field(converter=_secret)
+    expires_at: datetime | None = attrs.field(default=None, validator=is_aware)
+
+
+@attrs.frozen(kw_only=True)
+class SdkSession:
+    """What the vendor's own SDK is started with in the applicant's app or page.
+
+    Args:
+        kind: Which SDK, in the vendor's words: `stripe_js`, `plaid_link`.
+        token: A secret for this applicant's device alone.
+        expires_at: The end of the token, with a time zone.
+    """
+
+    kind: str
+    token: Secret
     expires_at: datetime | None = attrs.field(default=None, validator=is_aware)
 
 
@@ -215,10 +233,15 @@ class Flow:
         policy_mark: The policy of a reference, if it is not known here.
         subject: The person that results must be about (see `subject_of`); None if the vendor does not say or it is unknown.
         explanation: Why it went to this account.
+        sdk: What the vendor's SDK is started with, if the vendor has one. A secret.
+        attempt: Which attempt of the same verification this is, from 1 on.
+        previous_id: The vendor's id of the attempt before.
+        may_reopen: Whether the vendor may still change it although it is settled: a person's decision, a resubmission.
+        valid_until: When its approval ends, with a time zone. After that moment nothing is approved by it.
         shadow: The flow of the same order at a second vendor, for comparison.
         is_shadow: Whether it is such a flow. Its result decides nothing.
 
-    `to_json(flow)` leaves out `link` and `secrets`; `to_json(flow, secrets=True)` keeps them.
+    `to_json(flow)` leaves out `link`, `sdk` and `secrets`; `to_json(flow, secrets=True)` keeps them.
     """
 
     id: str = attrs.field(validator=is_text)
@@ -234,6 +257,11 @@ class Flow:
     policy_mark: str | None = attrs.field(default=None, repr=False)
     subject: str | None = attrs.field(default=None, repr=False)
     explanation: Explanation | None = attrs.field(default=None, repr=False)
+    sdk: SdkSession | None = None
+    attempt: int = 1
+    previous_id: str | None = None
+    may_reopen: bool = False
+    valid_until: datetime | None = attrs.field(default=None, validator=is_aware)
     shadow: Flow | None = attrs.field(default=None, repr=False)
     is_shadow: bool = False
 

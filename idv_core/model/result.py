@@ -62,6 +62,7 @@ class Result:
         fields: What the vendor says about the person apart from documents, such as from a register.
         verdict: The vendor's verdict.
         vendor_word: The vendor's word for the verdict.
+        decided_by: Who made the verdict: `vendor` (its software), `person` (a reviewer); None if the vendor does not say.
         notes: Remarks, such as rules of the policy that had no effect.
         doubts: What the plugin did not understand or found missing. No policy approves with a doubt.
         is_test: Whether it comes from the vendor's test mode, where nothing is checked.
@@ -80,6 +81,7 @@ class Result:
     fields: tuple[ExtractedField, ...] = attrs.field(default=(), converter=several, validator=are(ExtractedField))
     verdict: VendorVerdict | None = attrs.field(default=None, converter=attrs.converters.optional(VendorVerdict))
     vendor_word: str | None = attrs.field(default=None, validator=optional(str))
+    decided_by: str | None = attrs.field(default=None, validator=attrs.validators.in_((None, "vendor", "person")))
     notes: tuple[str, ...] = attrs.field(default=(), converter=several, validator=are(str))
     doubts: tuple[Reason, ...] = attrs.field(default=(), converter=several, validator=are(Reason))
     is_test: bool = attrs.field(default=False, validator=attrs.validators.instance_of(bool))

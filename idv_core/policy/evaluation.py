@@ -59,7 +59,7 @@ def evaluate(
     checks = result.checks
     if policy.thresholds or any(check.by_policy for check in checks):
         checks = tuple(_judged(policy, check) for check in checks)
-    decision, reasons = _decide(policy, result, checks, at.date())
+    decision, reasons = _decide(policy, result, checks, at)
     notes = tuple(_without_effect(policy, checks, result.documents)) if result.status is FlowStatus.FINISHED else ()
     return attrs.evolve(
         result,
@@ -97,16 +97,18 @@ def _judged(policy: Policy, check: Check) -> Check:
 
 
 def _decide(
-    policy: Policy, result: Result, checks: tuple[Check, ...], today: date
+    policy: Policy, result: Result, checks: tuple[Check, ...], at: datetime
 ) -> tuple[Decision, tuple[Reason, ...]]:
     if result.status is not FlowStatus.FINISHED:
         return Decision.UNDECIDED, (Reason(f"flow.{result.status}", f"the flow is {result.status}, not finished"),)
     against: list[Reason] = []
     doubts: list[Reason] = []
-    for action, reason in _findings(policy, result, checks, today):
+    for action, reason in _findings(policy, result, checks, at.date()):
         (against if action is Action.DECLINE else doubts).append(reason)
     if against:
         return Decision.DECLINED, tuple(against)
+    if result.flow.valid_until is not None and at >= result.flow.valid_until:
+        doubts.append(Reason("flow.validity_over", "the verification was valid for a time that is over"))
     if not doubts and not _says_who(policy, result, checks):
         text = "no identity check passed (document, face match, liveness or data source)"
         doubts.append(Reason("evidence.no_identity", text))

@@ -29,7 +29,7 @@ class LivesThroughAFlow:
         assert flow.id
         ref = FlowRef.parse(flow.ref)
         assert (ref.account, ref.id, ref.is_shadow) == (ACCOUNT, flow.id, False)
-        assert not flow.status.is_final
+        assert not flow.status.is_settled
         assert flow.created_at is not None
         assert flow.created_at.tzinfo is not None
 
@@ -41,7 +41,7 @@ class LivesThroughAFlow:
 
     def test_not_finished_is_undecided(self, harness: Harness, idv: Driver) -> None:
         result = idv.result(idv.open(harness.order))
-        assert not result.status.is_final
+        assert not result.status.is_settled
         assert result.decision is Decision.UNDECIDED
 
     def test_good_evidence_approves(self, harness: Harness, idv: Driver) -> None:

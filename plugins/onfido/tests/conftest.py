@@ -9,7 +9,8 @@ from idv_onfido import idv_plugin
 from idv_onfido.testing.emulator import OnfidoEmulator
 from idv_onfido.testing.harness import make_emulator, make_settings
 
-from idv_core import Account, Gateway
+from idv_core import Gateway
+from idv_core.config import Account
 from idv_core.registry import registry_of
 from idv_core.testing import FakeClock, Network
 from idv_core.testing.fixtures import clock, network

@@ -13,7 +13,8 @@ from idv_onfido.applicants import applicant_body
 from idv_onfido.testing.emulator import OnfidoEmulator
 from idv_onfido.testing.harness import NUMBER, order
 
-from idv_core import Gateway, InvalidOrder
+from idv_core import Gateway
+from idv_core.errors import InvalidOrder
 from idv_core.plugin import Address, IdentificationNumber
 from idv_core.testing import EmulatedResponse
 

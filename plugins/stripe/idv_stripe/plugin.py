@@ -128,7 +128,7 @@ class StripeIdentity:
         """
         waiting = yield from self._listed(order, None, is_opening=True)
         again = (yield from self._now(order, waiting)) if waiting else None
-        if again is not None and not again.status.is_final:
+        if again is not None and not again.status.is_settled:
             return again
         for number in range(_KEYS):
             request = self._create(order, number, accept={400})
@@ -232,8 +232,8 @@ class StripeIdentity:
         flow = self._flow(reply, order.applicant.reference)
         if _is_replay(reply):
             now = yield from self._now(order, flow.id)
-            return None if now is None or now.status.is_final else now
-        if flow.status.is_final:
+            return None if now is None or now.status.is_settled else now
+        if flow.status.is_settled:
             raise UnexpectedResponse("a session that has just been made is over already", status=reply.status)
         return flow
 
@@ -269,7 +269,7 @@ class StripeIdentity:
                 told = facts_in(session)
                 if any(told[name] != wanted[name] for name in NAMING) or _is_older(session, since):
                     continue
-                if _is_dead(session) or (is_opening and read_status(session.get("status")).is_final):
+                if _is_dead(session) or (is_opening and read_status(session.get("status")).is_settled):
                     continue
                 if _ID.fullmatch(str(session.get("id"))) and not differing(wanted, told):
                     return str(session["id"])
