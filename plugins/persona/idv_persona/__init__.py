@@ -18,4 +18,5 @@ def idv_plugin() -> Plugin:
         emulation="idv_persona.testing.emulation:PersonaEmulation",
         harness="idv_persona.testing.harness:harness",
         adapters=(Persona,),
+        contract=2,
     )

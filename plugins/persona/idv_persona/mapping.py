@@ -53,6 +53,8 @@ _VERDICTS = {
     "declined": VendorVerdict.NEGATIVE,
     "failed": VendorVerdict.NEGATIVE,
 }
+# Who decided it: a person at Persona's dashboard, or a workflow.
+_REVIEWERS = {"user": "person", "workflow": "vendor", "workflow-run": "vendor"}
 _OUTCOMES = {
     "passed": CheckOutcome.PASSED,
     "failed": CheckOutcome.FAILED,
@@ -94,21 +96,29 @@ _OTHER_FIELDS = ("name-suffix", "native-name-first", "native-name-middle", "nati
 _REGISTERS = frozenset({CheckKind.DATA_SOURCE, CheckKind.EMAIL, CheckKind.PHONE})
 
 
-def read_status(word: object, *, waits_for_decision: bool) -> FlowStatus:
+def is_redacted(attributes: Mapping[str, Any]) -> bool:
+    """Whether the data of an inquiry, a verification or a report are deleted. The status does not tell."""
+    return attributes.get("redacted-at") is not None
+
+
+def read_status(attributes: Mapping[str, Any], *, waits_for_decision: bool) -> FlowStatus:
     """The status alone. An unknown word is still under way; so is `completed` where a decision is to come."""
+    if is_redacted(attributes):
+        return FlowStatus.ERASED
+    word = as_text(attributes.get("status"))
     if word == "completed" and waits_for_decision:
         return FlowStatus.PROCESSING
-    return _STATUS.get(word, FlowStatus.PROCESSING) if isinstance(word, str) else FlowStatus.PROCESSING
+    return _STATUS.get(word or "", FlowStatus.PROCESSING)
 
 
-def read_inquiry(flow: Flow, answer: Mapping[str, Any], *, waits_for_decision: bool) -> Result:
-    """Read an inquiry with its verifications and reports included.
+def read_inquiry(flow: Flow, answer: Mapping[str, Any]) -> Result:
+    """Read an inquiry with its verifications and reports included; `flow` is as far as the inquiry is.
 
-    `approved` counts with a passed verification behind it, and with no other that did not.
+    `approved` counts with a passed verification behind it and no other that did not pass, or where a person decided.
     """
     inquiry = as_object(answer.get("data"))
     word = as_text(attributes_of(inquiry).get("status"))
-    status = read_status(word, waits_for_decision=waits_for_decision)
+    reviewer = as_text(related(inquiry, "reviewer").get("type")) if word in ("approved", "declined") else None
     attempts = tuple(included(answer, "verification"))
     current, notes = _current(attempts)
     checks: list[Check] = []
@@ -116,9 +126,10 @@ def read_inquiry(flow: Flow, answer: Mapping[str, Any], *, waits_for_decision: b
         checks += _checks(verification, notes)
     checks += [_screening(report) for report in included(answer, "report")]
     result = Result(
-        flow=attrs.evolve(flow, status=status),
+        flow=flow,
         vendor_word=word and word[:40],
-        verdict=_verdict(word, checks) if status is FlowStatus.FINISHED else None,
+        decided_by=_REVIEWERS.get(reviewer or ""),
+        verdict=_verdict(word, reviewer, checks) if flow.status is FlowStatus.FINISHED else None,
         checks=tuple(checks),
         documents=tuple(_document(one) for one in current if _type_of(one) in _DOCUMENTS),
         fields=tuple(field for one in current for field in _confirmed(one)),
@@ -128,13 +139,16 @@ def read_inquiry(flow: Flow, answer: Mapping[str, Any], *, waits_for_decision: b
     if word not in _STATUS:
         result = attrs.evolve(result, notes=("unknown status",))
     # what has been done so far says nothing of the end
-    is_over = status in (FlowStatus.FINISHED, FlowStatus.EXPIRED)
-    return result if is_over else attrs.evolve(result, checks=(), documents=(), fields=())
+    return (
+        result
+        if flow.status in (FlowStatus.FINISHED, FlowStatus.EXPIRED)
+        else attrs.evolve(result, checks=(), documents=(), fields=())
+    )
 
 
-def _verdict(word: str | None, checks: list[Check]) -> VendorVerdict | None:
+def _verdict(word: str | None, reviewer: str | None, checks: list[Check]) -> VendorVerdict | None:
     verdict = _VERDICTS.get(word or "")
-    if verdict is not VendorVerdict.POSITIVE:
+    if verdict is not VendorVerdict.POSITIVE or reviewer == "user":
         return verdict
     passed = any(check.outcome is CheckOutcome.PASSED for check in checks)
     bad = any(check.outcome is not CheckOutcome.PASSED for check in checks)
@@ -244,6 +258,12 @@ def _screening(report: Mapping[str, Any]) -> Check:
     )
 
 
+def read_id_class(attributes: Mapping[str, Any]) -> DocumentType | None:
+    """The type of document that a verification is about, None where it does not say."""
+    word = as_text(attributes.get("id-class"))
+    return ID_CLASSES.get(word, DocumentType.OTHER) if word else None
+
+
 def _document(verification: Mapping[str, Any]) -> DocumentEvidence:
     attributes = attributes_of(verification)
     word, country = as_text(attributes.get("id-class")), as_text(attributes.get("country-code"))
@@ -251,7 +271,7 @@ def _document(verification: Mapping[str, Any]) -> DocumentEvidence:
     names = {**CLAIMS, **dict.fromkeys(_OTHER_FIELDS, FieldName.OTHER)}
     return DocumentEvidence(
         document_id=None,
-        type=ID_CLASSES.get(word, DocumentType.OTHER) if word else None,
+        type=read_id_class(attributes),
         vendor_type=word and shown(word),
         country=country if country in COUNTRIES else None,
         fields=tuple(_fields(names, attributes)),
@@ -283,8 +303,6 @@ def _fields(names: Mapping[str, FieldName], attributes: Mapping[str, Any]) -> It
 def _doubts(answer: Mapping[str, Any], inquiry: Mapping[str, Any]) -> Iterator[Reason]:
     """What was asked for and is not in the answer, and what speaks of a failure beside its parts."""
     attributes = attributes_of(inquiry)
-    if attributes.get("redacted-at") is not None:
-        yield Reason("inquiry.redacted", "the inquiry is redacted: its data are deleted at Persona, or about to be")
     if failed := failures_in({key: value for key, value in attributes.items() if key not in _INQUIRY}):
         yield Reason("inquiry.failure", f"the inquiry tells of a failure: {', '.join(failed)}")
     for kind, name in (("verification", "verifications"), ("report", "reports")):

@@ -30,14 +30,26 @@ def key_of(order: FlowOrder, settings: PersonaSettings, *more: object) -> str:
     return sha256(json.dumps(known).encode()).hexdigest()
 
 
-def body_of(order: FlowOrder, settings: PersonaSettings) -> dict[str, Any]:
-    """The body of a creation: the same for the same order (docs.withpersona.com/api-reference/inquiries/create-an-inquiry)."""
+def key_of_action(inquiry: Mapping[str, Any], *more: object) -> str:
+    """The idempotency key of what is done with an inquiry as it is."""
+    known = [inquiry.get("id"), attributes_of(inquiry).get("updated-at"), *more]
+    return sha256(json.dumps(known).encode()).hexdigest()
+
+
+def body_of(
+    order: FlowOrder, settings: PersonaSettings, attempt: int = 1, previous: str | None = None
+) -> dict[str, Any]:
+    """The body of a creation: the same for the same order (docs.withpersona.com/api-reference/inquiries/create-an-inquiry).
+
+    A further attempt names the inquiry before it.
+    """
     template = template_of(order, settings)
+    marks = {**_marks(order), **({"attempt": attempt, "previous": previous} if previous else {})}
     fields = dict(_fields(order)) if settings.prefill else {}
     return_url = order.urls.return_url() if order.urls else order.return_url
     attributes = {
         f"{kind_of_template(template)}-id": template,
-        "note": json.dumps(_marks(order), separators=(",", ":")),
+        "note": json.dumps(marks, separators=(",", ":")),
         **({"fields": fields} if fields else {}),
         **({"redirect-uri": return_url} if return_url else {}),
     }
@@ -59,6 +71,13 @@ def told_of_order(inquiry: Mapping[str, Any]) -> dict[str, Any]:
         "reference": attributes_of(inquiry).get("reference-id"),
         "template": {id for name in TEMPLATES.values() if (id := as_text(related(inquiry, name).get("id")))} or None,
     }
+
+
+def attempt_of(inquiry: Mapping[str, Any]) -> tuple[int | None, str | None]:
+    """Which attempt it is, and the id of the inquiry before; None for what it does not say."""
+    marks = _read_marks(attributes_of(inquiry).get("note"))
+    attempt, previous = marks.get("attempt"), as_text(marks.get("previous"))
+    return (attempt, previous) if type(attempt) is int and attempt > 1 and previous else (None, None)
 
 
 def is_of_order(inquiry: Mapping[str, Any], order: FlowOrder, settings: PersonaSettings) -> bool:

@@ -32,6 +32,8 @@ class PersonaSettings:
     it. With `waits_for_decision` an inquiry ends when a workflow or a person at Persona approves or declines it; without it
     when the applicant is done, and the checks alone decide. With `prefill` what the order knows of the applicant is filled
     into the template's default fields.
+    With `sdk_session` each opening asks for a session of Persona's SDK too (`flow.sdk`). `simulated_verifications`
+    (`vtmpl_...`) are the verification templates of which `simulate` makes a passed or failed attempt.
     `webhook_secrets` (`wbhsec_...`) is the secret of the webhook whose address is `gateway.webhook_url(account, "events")`,
     or a list of two while it is rotated; without it only the address proves a webhook. `tolerance` is how old its signature
     may be, `link_life` how long a link for the applicant lives, both in seconds.
@@ -42,6 +44,8 @@ class PersonaSettings:
     webhook_secrets: tuple[Secret, ...] = attrs.field(default=(), converter=as_secrets)
     waits_for_decision: bool = True
     prefill: bool = True
+    sdk_session: bool = False
+    simulated_verifications: tuple[str, ...] = attrs.field(default=(), converter=as_tuple)
     base_url: str = attrs.field(
         default="https://api.withpersona.com/api/v1", converter=without_slash, validator=is_base_url
     )
@@ -49,6 +53,7 @@ class PersonaSettings:
     tolerance: int = attrs.field(default=300, validator=attrs.validators.gt(0))
     link_life: int = attrs.field(default=86400, validator=attrs.validators.gt(0))
     link_hosts: tuple[str, ...] = attrs.field(default=("withpersona.com", "*.withpersona.com"), converter=as_tuple)
+    file_hosts: tuple[str, ...] = attrs.field(default=("files.withpersona.com",), converter=as_tuple)
 
     @property
     def key_mode(self) -> str | None:

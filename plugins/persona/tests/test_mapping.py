@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from idv_persona import Persona, PersonaSettings
+from idv_persona.inquiries import Readings
 from idv_persona.mapping import public, read_inquiry, read_status
 
 from idv_core import CheckKind, CheckOutcome, Decision, Flow, FlowStatus, Result, Secret
@@ -101,8 +102,10 @@ def read(given: dict[str, Any], *, waits: bool = True, flow: Flow = FLOW) -> Res
     ],
 )
 def test_statuses(word: object, waiting: FlowStatus, not_waiting: FlowStatus) -> None:
-    assert read_status(word, waits_for_decision=True) is waiting
-    assert read_status(word, waits_for_decision=False) is not_waiting
+    assert read_status({"status": word}, waits_for_decision=True) is waiting
+    assert read_status({"status": word}, waits_for_decision=False) is not_waiting
+    erased = {"status": word, "redacted-at": "2026-03-01T00:00:00.000Z"}
+    assert read_status(erased, waits_for_decision=True) is FlowStatus.ERASED
 
 
 @pytest.mark.parametrize(
@@ -386,9 +389,14 @@ class TestWhoseItIs:
         assert [reason.code for reason in read(answer("approved", part(), note=note)).doubts] == ["flow.shadow"]
 
 
-def test_a_redacted_inquiry_and_one_that_tells_of_a_failure_are_doubts() -> None:
-    redacted = read(answer("approved", part(), **{"redacted-at": "2026-03-01T00:00:00.000Z"}))
-    assert [reason.code for reason in redacted.doubts] == ["inquiry.redacted"]
+@pytest.mark.parametrize("moment", ["2026-03-01T00:00:00.000Z", "soon", False, {}])
+def test_a_redacted_inquiry_is_erased_and_says_nothing_any_more(moment: Any) -> None:
+    redacted = read(answer("approved", part(), **{"redacted-at": moment}))
+    assert (redacted.status, redacted.decision, redacted.verdict) == (FlowStatus.ERASED, Decision.UNDECIDED, None)
+    assert (redacted.checks, redacted.flow.may_reopen) == ((), False)
+
+
+def test_one_that_tells_of_a_failure_is_a_doubt() -> None:
     failing = read(answer("approved", part(), **{"failure-reason": "odd"}))
     assert [reason.code for reason in failing.doubts] == ["inquiry.failure"]
 
@@ -416,7 +424,8 @@ def test_what_is_kept_names_nobody() -> None:
 )
 def test_any_inquiry_is_read_and_only_approved_is_good(said: dict[str, Any], of_part: dict[str, Any]) -> None:
     given_ = answer(said.pop("status", "approved"), part(**of_part), **said)
-    result = read_inquiry(FLOW, given_, waits_for_decision=True)
+    flow = Readings(LIVE).flow(FLOW, given_["data"])
+    result = read_inquiry(flow, given_)
     if result.verdict is POSITIVE:
         assert given_["data"]["attributes"]["status"] == "approved"
         assert result.checks

@@ -14,20 +14,23 @@ from typing import Any
 import attrs
 import httpx
 import pytest
-from idv_persona import idv_plugin
-from idv_persona.mapping import read_inquiry
+from idv_persona import Persona, PersonaSettings, idv_plugin
 from idv_persona.testing.emulator import PersonaEmulator, event_of
 from idv_persona.testing.harness import INQUIRIES, MEERA, ROHAN, order, pictures
 from idv_persona.testing.judged import judged_by_openapi
 from idv_persona.testing.openapi import Judge, Judged, find, judge, missing
 
-from idv_core import Applicant, Decision, Flow, Gateway, IdvError
+from idv_core import Applicant, Decision, Flow, FlowStatus, Gateway, IdvError, Secret
 from idv_core.config import Account
 from idv_core.errors import FlowNotFound
 from idv_core.model.fields import Address
+from idv_core.plugin import Review
 from idv_core.registry import registry_of
 from idv_core.testing import EmulatedResponse, FakeClock, Network
 from idv_core.testing.applicant import submit_forms
+from idv_core.testing.exchange import reply, run_exchange
+
+ADAPTER = Persona(PersonaSettings(api_key=Secret("persona_sandbox_1"), template_id="itmpl_1"))
 
 pytestmark = pytest.mark.skipif(find() is None, reason=missing())
 
@@ -44,7 +47,8 @@ def judged(network: Network, by: Judge, emulator: PersonaEmulator) -> Judged:
 
 @pytest.fixture
 def idv(judged: Judged, clock: FakeClock, settings: dict[str, object]) -> Iterator[Gateway]:
-    account = Account("persona", "persona", settings, test=True)
+    more = {"simulated_verifications": ["vtmpl_1"], "sdk_session": True}
+    account = Account("persona", "persona", {**settings, **more}, test=True)
     with Gateway([account], transport=judged, clock=clock, registry=registry_of(idv_plugin())) as made:
         yield made
 
@@ -76,6 +80,7 @@ class TestJudged:
             "create-an-inquiry",
             "generate-a-one-time-link",
             "retrieve-an-inquiry",
+            "resume-an-inquiry",
         }
 
     def test_all_that_is_known_of_an_applicant(self, idv: Gateway, judged: Judged) -> None:
@@ -105,12 +110,53 @@ class TestJudged:
             idv.status("persona/inq_none")
         flow = idv.open(order())
         emulator.inquiries[flow.id].times["redacted"] = emulator.clock.now()
-        with pytest.raises(IdvError):
-            idv.renew_link(flow)
+        assert idv.renew_link(flow).status is FlowStatus.ERASED
         emulator.api_key = "persona_sandbox_another"
         with pytest.raises(IdvError):
             idv.open(order(application_id="APP-2"))
         assert judged.faults == []
+
+    def test_what_can_be_done_after_the_opening(
+        self, idv: Gateway, judged: Judged, network: Network, clock: FakeClock, emulator: PersonaEmulator
+    ) -> None:
+        emulator.variants.watchlist = True
+
+        def does(operation: str, *args: Any) -> Any:
+            return idv.vendor(lambda persona: getattr(persona, operation)(*args))
+
+        cancelled = idv.open(order(application_id="APP-1"))
+        does("cancel", cancelled)
+        idv.renew_link(cancelled)
+        decided = idv.open(order(application_id="APP-2"))
+        walk(network, decided, ROHAN)
+        clock.advance(5)
+        for outcome in ("approve", "decline"):
+            does("review", decided, Review(outcome=outcome, author="jane@platform.example", reason="seen"))
+        does("retry", decided, order(application_id="APP-2"))
+        does("media", decided)
+        for _ in range(2):
+            does("erase", decided)
+            clock.advance(11)
+        does("erase", decided)
+        for outcome in ("approved", "declined", "review", "expired", "failed", "completed"):
+            does("simulate", idv.open(order(application_id=f"APP-{outcome}")), outcome)
+        with pytest.raises(IdvError):
+            does("simulate", decided, "approved")
+        with network.client() as client:
+            headers = {"Authorization": f"Bearer {emulator.api_key}"}
+            judged.handle_request(
+                client.build_request("GET", f"https://persona.example{INQUIRIES}/{cancelled.id}/print", headers=headers)
+            )
+        assert judged.faults == []
+        assert judged.operations >= {
+            "expire-an-inquiry",
+            "resume-an-inquiry",
+            "approve-an-inquiry",
+            "decline-an-inquiry",
+            "redact-an-inquiry",
+            "print-an-inquiry-pdf",
+            "inquiries-perform-simulate-actions",
+        }
 
     def test_the_webhooks(self, idv: Gateway, by: Judge, network: Network, emulator: PersonaEmulator) -> None:
         seen: list[bytes] = []
@@ -225,16 +271,18 @@ class TestExamples:
 
     def test_an_inquiry_is_read(self, by: Judge) -> None:
         answer = self.examples(by)["inquiry-retrieve"]["value"]
-        result = read_inquiry(Flow(id="inq_1", status="open"), answer, waits_for_decision=True)
-        assert result.status == "awaiting_applicant"
+        flow = Flow(id=answer["data"]["id"], status="open")
+        assert run_exchange(ADAPTER.status(flow), [reply(answer)]).value.status == "awaiting_applicant"
 
     def test_a_government_id_is_read(self, by: Judge) -> None:
         inquiry = copy.deepcopy(self.examples(by)["inquiry-retrieve"]["value"]["data"])
-        verification = self.examples(by)["verification-government-id-passed"]["value"]["data"]
+        verification = copy.deepcopy(self.examples(by)["verification-government-id-passed"]["value"]["data"])
         inquiry["attributes"]["status"] = "approved"
         inquiry["relationships"]["verifications"]["data"] = [{"type": verification["type"], "id": verification["id"]}]
         answer = {"data": inquiry, "included": [verification]}
-        result = read_inquiry(Flow(id="inq_1", status="open"), answer, waits_for_decision=True)
+        verification["relationships"]["inquiry"]["data"]["id"] = inquiry["id"]
+        flow = Flow(id=inquiry["id"], status="open")
+        result = run_exchange(ADAPTER.result(flow), [reply(answer)]).value
         assert result.verdict == "positive"
         (document,) = result.documents
         assert (document.type, document.country, str(document.expires_on)) == ("driving_permit", "US", "2025-01-01")

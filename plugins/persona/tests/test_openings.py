@@ -48,7 +48,7 @@ def connect(network: Network, clock: FakeClock, emulator: PersonaEmulator, setti
 
 
 def expire(emulator: PersonaEmulator, flow: Flow) -> None:
-    emulator._end(emulator.inquiries[flow.id])
+    emulator.end(emulator.inquiries[flow.id])
 
 
 def open_at(idv: Gateway, order: FlowOrder) -> Flow:
@@ -154,7 +154,7 @@ class TestOpeningAgain:
             connect().open(changed)
         with pytest.raises(DuplicateFlow):
             recover_at(connect(), changed)
-        emulator._begin(emulator.inquiries[flow.id])
+        emulator.begin(emulator.inquiries[flow.id])
         assert connect().open(changed).id == flow.id
 
     def test_the_same_mail_address_and_phone_number_in_another_spelling_are_the_same(

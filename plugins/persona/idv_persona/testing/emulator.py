@@ -22,14 +22,14 @@ from idv_core.testing import (
     Handler,
     HasNow,
     Refused,
-    Specimen,
     read_specimen,
 )
 
 from ..settings import kind_of_template
 from ..webhooks import signature_header
+from .after import AfterEnd
 from .hosted import HostedFlow
-from .state import EmulatedInquiry, EmulatedVerification, check, expected_end, new_id, read_id, stamp
+from .state import EmulatedInquiry, EmulatedVerification, check, expected_end, new_id, read_id, session_token, stamp
 
 _API = "/api/v1"
 _INQUIRIES = f"{_API}/inquiries"
@@ -42,7 +42,8 @@ class Variants:
     """What Persona's pages leave open, or what an organization sets up.
 
     How long verifications take, and the workflow that decides after them (`decides` false: there is none); how long
-    idempotency keys are kept; whether a watchlist report is made, with a match or without.
+    idempotency keys are kept; whether a watchlist report is made, with a match or without; how long it takes until all that
+    belongs to a redacted inquiry is redacted too.
     """
 
     processing: timedelta = timedelta(seconds=2)
@@ -51,6 +52,7 @@ class Variants:
     keys_kept: timedelta = timedelta(hours=24)
     watchlist: bool = False
     has_match: bool = False
+    redacting: timedelta = timedelta(seconds=10)
 
 
 class PersonaEmulator(Emulator):
@@ -72,7 +74,7 @@ class PersonaEmulator(Emulator):
         self.inquiries: dict[str, EmulatedInquiry] = {}
         self.accounts: dict[str, str] = {}
         self._kept: dict[str, tuple[datetime, bytes, EmulatedResponse]] = {}
-        self._hosted = HostedFlow(self._of_code, self._submit, self._begin)
+        self._hosted = HostedFlow(self._of_code, self._submit, self.begin)
         super().__init__(clock, client)
 
     def routes(self) -> list[tuple[str, str, Handler]]:
@@ -83,17 +85,17 @@ class PersonaEmulator(Emulator):
             ("POST", f"{_INQUIRY}/generate-one-time-link", self._generate_link),
             ("POST", f"{_INQUIRY}/resume", self._resume),
             ("POST", f"{_INQUIRY}/expire", self._expire),
+            *AfterEnd(self).routes(),
             ("GET", "/verify", self._hosted.show),
             ("POST", "/verify", self._hosted.advance),
         ]
 
     def hand_in(self, inquiry_id: str, document: bytes, selfie: bytes) -> None:
         """What the applicant does in the hosted flow, without it."""
-        inquiry, shown, face = self.inquiries[inquiry_id], read_specimen(document), read_specimen(selfie)
-        assert shown is not None
-        assert face is not None
-        self._begin(inquiry)
-        self._submit(inquiry, shown, face)
+        inquiry = self.inquiries[inquiry_id]
+        inquiry.handed_in = {"document": document, "selfie": selfie}
+        self.begin(inquiry)
+        self._submit(inquiry)
 
     def tick(self) -> None:
         """Finish what has been processed, then send what is due."""
@@ -105,16 +107,20 @@ class PersonaEmulator(Emulator):
     # The API
 
     def _create(self, call: EmulatedRequest) -> EmulatedResponse:
-        self._authenticated(call)
+        self.authenticated(call)
+        return self.kept(call, self._created)
+
+    def kept(self, call: EmulatedRequest, run: Handler) -> EmulatedResponse:
+        """What the handler answers, or the first answer to the call's idempotency key once more."""
         key = call.headers.get("idempotency-key")
         if key is None:
-            return self._created(call)
+            return run(call)
         kept = self._kept.get(key)
         if kept is not None and kept[0] > self.clock.now():
             if kept[1] != call.body:
                 raise refused(409, "Conflict", "Idempotency key has been used with other parameters")
             return kept[2]
-        reply = self._created(call)
+        reply = run(call)
         self._kept[key] = (self.clock.now() + self.variants.keys_kept, call.body, reply)
         return reply
 
@@ -148,7 +154,7 @@ class PersonaEmulator(Emulator):
         return EmulatedResponse(201, {"data": inquiry.resource(), "meta": meta})
 
     def _list(self, call: EmulatedRequest) -> EmulatedResponse:
-        self._authenticated(call)
+        self.authenticated(call)
         known = {"filter[reference-id]": "reference_id", "filter[note]": "note", "filter[status]": "status"}
         wanted = {name: call.query[text] for text, name in known.items() if text in call.query}
         for inquiry in self.inquiries.values():
@@ -170,10 +176,10 @@ class PersonaEmulator(Emulator):
         return EmulatedResponse(200, {"data": data, "links": {"prev": None, "next": more}})
 
     def _retrieve(self, call: EmulatedRequest) -> EmulatedResponse:
-        return self._shown(call, self._owned(call))
+        return self.shown(call, self.owned(call))
 
     def _generate_link(self, call: EmulatedRequest) -> EmulatedResponse:
-        inquiry = self._changeable(call)
+        inquiry = self.changeable(call)
         if inquiry.status not in ("created", "pending"):
             raise refused(422, "Unprocessable entity", f"Inquiry is {inquiry.status} and must be resumed")
         life = _object(call.json().get("meta")).get("expires-in-seconds", 86400)
@@ -182,32 +188,32 @@ class PersonaEmulator(Emulator):
         self._add_session(inquiry)
         link = f"{call.base_url}/verify?code={code}"
         meta = {"one-time-link": link, "one-time-link-short": link}
-        return self._shown(call, inquiry, meta=meta)
+        return self.shown(call, inquiry, meta=meta)
 
     def _resume(self, call: EmulatedRequest) -> EmulatedResponse:
-        inquiry = self._changeable(call)
+        inquiry = self.changeable(call)
         if inquiry.status == "expired":
-            self._become("pending", inquiry, "transitioned")
+            self.become("pending", inquiry, "transitioned")
             inquiry.expires = expected_end(self.clock.now())
         session = inquiry.sessions[-1] if inquiry.sessions else self._add_session(inquiry)
-        return self._shown(call, inquiry, meta={"session-token": f"eyJhbGciOiJIUzI1NiJ9.{session}.emulated"})
+        return self.shown(call, inquiry, meta={"session-token": session_token(session, self.clock.now())})
 
     def _expire(self, call: EmulatedRequest) -> EmulatedResponse:
-        inquiry = self._changeable(call)
+        inquiry = self.changeable(call)
         if inquiry.status not in ("created", "pending", "expired"):
             raise refused(409, "Conflict", f"Inquiry is {inquiry.status}")
         if inquiry.status != "expired":
-            self._end(inquiry)
-        return self._shown(call, inquiry)
+            self.end(inquiry)
+        return self.shown(call, inquiry)
 
-    def _shown(
+    def shown(
         self, call: EmulatedRequest, inquiry: EmulatedInquiry, meta: Mapping[str, Any] | None = None
     ) -> EmulatedResponse:
         """The inquiry, and what `include` names of what belongs to it."""
         wanted = call.query.get("include", "").split(",")
         parts: list[Any] = []
         if "verifications" in wanted:
-            parts += [inquiry.verification(one) for one in inquiry.verifications]
+            parts += [inquiry.verification(one, call.base_url) for one in inquiry.verifications]
         if "reports" in wanted:
             parts += inquiry.reports
         data = {"data": inquiry.resource(), **({"included": parts} if "include" in call.query else {})}
@@ -222,13 +228,15 @@ class PersonaEmulator(Emulator):
                 return inquiry
         return None
 
-    def _begin(self, inquiry: EmulatedInquiry) -> None:
+    def begin(self, inquiry: EmulatedInquiry) -> None:
         if inquiry.status == "created":
-            self._become("pending", inquiry, "started", "started")
+            self.become("pending", inquiry, "started", "started")
 
-    def _submit(self, inquiry: EmulatedInquiry, document: Specimen, selfie: Specimen) -> None:
+    def _submit(self, inquiry: EmulatedInquiry) -> None:
         now = self.clock.now()
-        inquiry.document, inquiry.selfie, inquiry.submitted_at, inquiry.updated = document, selfie, now, now
+        inquiry.submitted_at = inquiry.updated = now
+        document = read_specimen(inquiry.handed_in["document"])
+        assert document is not None
         country, read = read_id(document)
         inquiry.verifications += [
             EmulatedVerification(
@@ -238,6 +246,7 @@ class PersonaEmulator(Emulator):
                 created=now,
                 country=country,
                 attributes=read,
+                picture=inquiry.handed_in["document"],
             ),
             EmulatedVerification(
                 id=new_id("ver"),
@@ -249,6 +258,7 @@ class PersonaEmulator(Emulator):
                     "entity-confidence-reasons": [],
                     "from-reusable-persona": False,
                 },
+                picture=inquiry.handed_in["selfie"],
             ),
         ]
 
@@ -257,10 +267,11 @@ class PersonaEmulator(Emulator):
         now = self.clock.now()
         submitted = inquiry.submitted_at
         if inquiry.is_redacted:
+            self._redact_parts(inquiry)
             return
         if submitted is None:
             if inquiry.status in ("created", "pending") and inquiry.expires is not None and inquiry.expires <= now:
-                self._end(inquiry)
+                self.end(inquiry)
             return
         if inquiry.status == "pending" and now >= submitted + self.variants.processing:
             self._finish(inquiry)
@@ -269,8 +280,23 @@ class PersonaEmulator(Emulator):
             good = all(one.status == "passed" for one in inquiry.verifications) and not self.variants.has_match
             self.decide(inquiry.id, "approved" if good else "declined", reviewer="workflow-run")
 
+    def _redact_parts(self, inquiry: EmulatedInquiry) -> None:
+        """The event comes when everything is redacted (changelog of 2024-05-14)."""
+        now = self.clock.now()
+        parts = [one for one in inquiry.verifications if one.redacted is None]
+        reports = [one for one in inquiry.reports if one["attributes"]["redacted-at"] is None]
+        if inquiry.is_told_redacted or now < inquiry.times["redacted"] + self.variants.redacting:
+            return
+        for one in parts:
+            one.redacted, one.picture = now, None
+            one.attributes = {key: None if isinstance(value, str) else value for key, value in one.attributes.items()}
+        for report in reports:
+            report["attributes"]["redacted-at"] = stamp(now)
+        inquiry.is_told_redacted = True
+        self._tell("redacted", inquiry)
+
     def _finish(self, inquiry: EmulatedInquiry) -> None:
-        document, selfie = inquiry.document, inquiry.selfie
+        document, selfie = (read_specimen(inquiry.handed_in[name]) for name in ("document", "selfie"))
         assert document is not None
         assert selfie is not None
         now = self.clock.now()
@@ -291,7 +317,7 @@ class PersonaEmulator(Emulator):
             one.completed = now
         if self.variants.watchlist:
             inquiry.reports.append(self._watchlist(inquiry))
-        self._become("completed", inquiry, "completed", "completed")
+        self.become("completed", inquiry, "completed", "completed")
 
     def _watchlist(self, inquiry: EmulatedInquiry) -> dict[str, Any]:
         """A watchlist report as a resource (schema `report-watchlist`)."""
@@ -317,16 +343,16 @@ class PersonaEmulator(Emulator):
         prefix = {"user": "user", "workflow-run": "wfr", "workflow": "wfl"}[reviewer]
         inquiry.comment = comment or inquiry.comment
         inquiry.reviewer = {"type": reviewer, "id": new_id(prefix)}
-        self._become(word, inquiry, word, "decisioned")
+        self.become(word, inquiry, word, "decisioned")
 
-    def _end(self, inquiry: EmulatedInquiry) -> None:
+    def end(self, inquiry: EmulatedInquiry) -> None:
         inquiry.codes.clear()
         inquiry.sessions.clear()
         for one in inquiry.verifications:
             one.status = "canceled" if one.status in ("initiated", "submitted") else one.status
-        self._become("expired", inquiry, "expired", "expired")
+        self.become("expired", inquiry, "expired", "expired")
 
-    def _become(self, word: str, inquiry: EmulatedInquiry, event: str, time: str | None = None) -> None:
+    def become(self, word: str, inquiry: EmulatedInquiry, event: str, time: str | None = None) -> None:
         inquiry.status, inquiry.updated = word, self.clock.now()
         if time is not None:
             inquiry.times[time] = inquiry.updated
@@ -350,23 +376,23 @@ class PersonaEmulator(Emulator):
         now = str(int(self.clock.now().timestamp()))
         return {**signature_header(self.webhook_secrets, now, body), "Content-Type": "application/json"}
 
-    def _authenticated(self, call: EmulatedRequest) -> None:
+    def authenticated(self, call: EmulatedRequest) -> None:
         scheme, _, key = call.headers.get("authorization", "").partition(" ")
         if scheme != "Bearer" or key != self.api_key:
             raise Refused(
                 EmulatedResponse(401, {"errors": [{"title": "Must be authenticated to access this endpoint"}]})
             )
 
-    def _owned(self, call: EmulatedRequest) -> EmulatedInquiry:
-        self._authenticated(call)
+    def owned(self, call: EmulatedRequest) -> EmulatedInquiry:
+        self.authenticated(call)
         inquiry = self.inquiries.get(call.params["id"])
         if inquiry is None:
             raise Refused(EmulatedResponse(404, {"errors": [{"title": "Record not found"}]}))
         self._process(inquiry)
         return inquiry
 
-    def _changeable(self, call: EmulatedRequest) -> EmulatedInquiry:
-        inquiry = self._owned(call)
+    def changeable(self, call: EmulatedRequest) -> EmulatedInquiry:
+        inquiry = self.owned(call)
         if inquiry.is_redacted:
             raise refused(409, "Conflict", "Inquiry already redacted")
         return inquiry

@@ -8,7 +8,6 @@ from idv_core.testing import (
     EmulatedRequest,
     EmulatedResponse,
     Refused,
-    Specimen,
     file_field,
     form,
     html,
@@ -29,7 +28,7 @@ class HostedFlow:
     def __init__(
         self,
         visited: Callable[[str], EmulatedInquiry | None],
-        submit: Callable[[EmulatedInquiry, Specimen, Specimen], None],
+        submit: Callable[[EmulatedInquiry], None],
         begin: Callable[[EmulatedInquiry], None],
     ) -> None:
         self._find = visited
@@ -41,18 +40,20 @@ class HostedFlow:
 
     def advance(self, call: EmulatedRequest) -> EmulatedResponse:
         inquiry = self._visited(call)
-        given = {name: read_specimen(call.form.get(name)) for name in ("document", "selfie")}
+        given = call.form.get("selfie" if "document" in inquiry.handed_in else "document")
+        specimen = read_specimen(given)
         if inquiry.status not in ("created", "pending"):
             return html(self._page(inquiry))
         self._begin(inquiry)
-        if inquiry.document is None:
-            if given["document"] is None or given["document"].type == "SELFIE":
+        if "document" not in inquiry.handed_in:
+            if specimen is None or specimen.type == "SELFIE" or not isinstance(given, bytes):
                 return html(self._page(inquiry, "This is no id that we can read. Please take another picture."))
-            inquiry.document = given["document"]
+            inquiry.handed_in["document"] = given
             return redirect(call.target)
-        if given["selfie"] is None or given["selfie"].type != "SELFIE":
+        if specimen is None or specimen.type != "SELFIE" or not isinstance(given, bytes):
             return html(self._page(inquiry, "We see no face. Please take another picture."))
-        self._submit(inquiry, inquiry.document, given["selfie"])
+        inquiry.handed_in["selfie"] = given
+        self._submit(inquiry)
         return redirect(inquiry.redirect_uri or call.target)
 
     def _visited(self, call: EmulatedRequest) -> EmulatedInquiry:
@@ -64,7 +65,7 @@ class HostedFlow:
     def _page(self, inquiry: EmulatedInquiry, error: str = "") -> str:
         if inquiry.status not in ("created", "pending") or inquiry.submitted_at is not None:
             return page(_VENDOR, "Thank you", paragraph("You are done and can close this page."))
-        if inquiry.document is None:
+        if "document" not in inquiry.handed_in:
             name, label, step = "document", "Picture of your government id", "1 of 2"
         else:
             name, label, step = "selfie", "Picture of your face", "2 of 2"

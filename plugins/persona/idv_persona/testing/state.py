@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 import string
+from base64 import urlsafe_b64encode
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -31,15 +33,8 @@ def stamp(moment: datetime | None) -> str | None:
 
 
 @attrs.define(kw_only=True)
-class EmulatedFile:
-    name: str
-    content: bytes
-    type: str = "image/png"
-
-
-@attrs.define(kw_only=True)
 class EmulatedVerification:
-    """One attempt at one verification; `attributes` beside those that all share."""
+    """One attempt at one verification; `attributes` beside those that all share. Whoever has `token` gets the picture."""
 
     id: str
     type: str
@@ -51,7 +46,8 @@ class EmulatedVerification:
     country: str | None = None
     checks: list[dict[str, Any]] = attrs.field(factory=list)
     attributes: dict[str, Any] = attrs.field(factory=dict)
-    files: dict[str, str] = attrs.field(factory=dict)
+    picture: bytes | None = None
+    token: str = attrs.field(factory=lambda: secrets.token_hex(12))
 
 
 @attrs.define(kw_only=True)
@@ -73,13 +69,14 @@ class EmulatedInquiry:
     times: dict[str, datetime] = attrs.field(factory=dict)
     comment: str | None = None
     reviewer: dict[str, str] | None = None
-    document: Specimen | None = None
-    selfie: Specimen | None = None
+    handed_in: dict[str, bytes] = attrs.field(factory=dict)
     submitted_at: datetime | None = None
     codes: dict[str, datetime] = attrs.field(factory=dict)
     sessions: list[str] = attrs.field(factory=list)
     verifications: list[EmulatedVerification] = attrs.field(factory=list)
     reports: list[dict[str, Any]] = attrs.field(factory=list)
+    is_told_redacted: bool = False
+    is_locked: bool = False
 
     @property
     def is_redacted(self) -> bool:
@@ -121,10 +118,22 @@ class EmulatedInquiry:
             },
         }
 
+    def _files(self, one: EmulatedVerification, base_url: str) -> dict[str, Any]:
+        """The addresses of its pictures."""
+        page, key = (
+            ("front", "front-photo-url") if one.type.endswith("government-id") else ("center", "center-photo-url")
+        )
+        if one.picture is None:
+            return {key: None, "photo-urls": []}
+        url = f"{base_url}/files/{page}.png?access_token={one.token}"
+        shown = {"page": page, "url": url, "filename": f"{page}.png", "byte-size": len(one.picture)}
+        more = {"normalized-url": url, "original-urls": [url]} if page == "front" else {}
+        return {key: url, "photo-urls": [{**shown, **more}]}
+
     def _template(self, kind: str) -> dict[str, str] | None:
         return {"type": kind, "id": self.template[kind]} if kind in self.template else None
 
-    def verification(self, one: EmulatedVerification) -> dict[str, Any]:
+    def verification(self, one: EmulatedVerification, base_url: str = "https://files.example") -> dict[str, Any]:
         """A verification as a resource (schemas `verification-government-id`, `verification-selfie`)."""
         kind = one.type.partition("/")[2]
         return {
@@ -143,6 +152,7 @@ class EmulatedInquiry:
                 "tags": [],
                 "checks": one.checks,
                 **one.attributes,
+                **self._files(one, base_url),
             },
             "relationships": {
                 "inquiry": {"data": {"type": "inquiry", "id": self.id}},
@@ -158,6 +168,14 @@ class EmulatedInquiry:
 def expected_end(created: datetime) -> datetime:
     """An inquiry ends a day after it was created (docs.withpersona.com/inquiry-expiration)."""
     return created + timedelta(days=1)
+
+
+def session_token(session: str, now: datetime) -> str:
+    """A session's token, as a JSON Web Token that nobody signed."""
+    claims = {"sub": session, "aud": "persona-verify", "exp": int(now.timestamp()) + 86400}
+    parts = [{"alg": "HS256"}, claims]
+    encoded = [urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in parts]
+    return f"{'.'.join(encoded)}.emulated"
 
 
 def check(name: str, failed: bool, reason: str | None = None, requirement: str = "required") -> dict[str, Any]:
