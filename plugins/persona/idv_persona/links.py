@@ -16,6 +16,7 @@ from idv_core.plugin import (
     Flow,
     FlowStatus,
     Link,
+    NotAccepted,
     Request,
     Response,
     SdkSession,
@@ -30,17 +31,29 @@ from .json_api import as_object, as_text
 _LONGEST_TOKEN = 10_000
 
 
-def linked(readings: Readings, flow: Flow, inquiry: Mapping[str, Any]) -> Exchange[Flow]:
+def linked(readings: Readings, flow: Flow, inquiry: Mapping[str, Any]) -> Exchange[Flow | None]:
     """The flow as it is; where it waits for the applicant with a new link, and a session of the SDK if the account wants one.
 
-    Another link leaves those before as they are.
+    Another link leaves those before as they are. `inquiry` may have been answered a while ago: where Persona makes no link,
+    it is looked at. None where Persona does not know it any more.
     """
     flow = attrs.evolve(readings.flow(flow, inquiry), link=None, sdk=None)
     if flow.status is not FlowStatus.AWAITING_APPLICANT:
         return flow
     settings = readings.settings
     life = {"meta": {"expires-in-seconds": settings.link_life}}
-    reply = yield Request.post(f"{INQUIRY}/generate-one-time-link", flow.id, json=life, idempotent=True)
+    request = Request.post(
+        f"{INQUIRY}/generate-one-time-link", flow.id, json=life, idempotent=True, accept={404, 409, 422}
+    )
+    reply = yield request
+    if not reply.is_success:
+        now = yield Request.get(INQUIRY, flow.id, accept={404})
+        if now.status == 404:
+            return None
+        flow = readings.flow(flow, inquiry_of(flow, now))
+        if flow.status is FlowStatus.AWAITING_APPLICANT:
+            raise NotAccepted(request, reply)
+        return flow
     flow = readings.flow(flow, inquiry_of(flow, reply))
     if flow.status is not FlowStatus.AWAITING_APPLICANT:
         return flow

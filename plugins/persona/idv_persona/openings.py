@@ -48,13 +48,14 @@ class Openings:
         self._check_template(order)
         listed = yield from self._listed(order)
         alive = next((one for one in listed if not self.readings.is_over(one)), None)
-        if alive is not None:
-            return (yield from self._linked(order, alive))
+        flow = (yield from self._flow(order, alive)) if alive is not None else None
+        if flow is not None:
+            return flow
         for number in range(len(listed), len(listed) + _KEYS):
             reply = yield self._create(order, (number,))
-            alive = yield from self._alive(order, reply)
-            if alive is not None:
-                return (yield from self._linked(order, alive))
+            flow = yield from self._alive(order, reply)
+            if flow is not None:
+                return flow
         raise _too_often()
 
     def recover(self, order: FlowOrder, since: datetime | None) -> Exchange[Flow]:
@@ -66,9 +67,9 @@ class Openings:
         """
         self._check_template(order)
         listed = yield from self._listed(order)
-        found = self._found(listed, since)
-        if found is not None:
-            return (yield from self._linked(order, found))
+        flow = yield from self._found(order, listed, since)
+        if flow is not None:
+            return flow
         burnt = 0
         for number in range(len(listed), len(listed) + _KEYS):
             request = self._create(order, (number,), accept={500} if burnt < _BURNT else set())
@@ -78,33 +79,36 @@ class Openings:
             if reply.status == 500:
                 # an answer is kept for this key; perhaps the inquiry was made all the same
                 burnt += 1
-                found = self._found((yield from self._listed(order)), since)
-                if found is not None:
-                    return (yield from self._linked(order, found))
-                continue
-            alive = yield from self._alive(order, reply)
-            if alive is not None:
-                return (yield from self._linked(order, alive))
+                flow = yield from self._found(order, (yield from self._listed(order)), since)
+            else:
+                flow = yield from self._alive(order, reply)
+            if flow is not None:
+                return flow
         raise _too_often()
 
     def retry(self, flow: Flow, order: FlowOrder) -> Exchange[Flow]:
         """Another inquiry for the same order, once for each that it follows. One that is still under way ends with it."""
         self._check_template(order)
         before = yield from looked_at(flow)
-        if not self.readings.is_over(before):
+        status = self.readings.status(before)
+        if status is FlowStatus.AWAITING_APPLICANT:
             reply = yield Request.post(f"{INQUIRY}/expire", id_of(flow), idempotent=True)
             before = inquiry_of(flow, reply)
+        elif not status.is_settled:
+            raise InvalidOrder("Persona has not decided this attempt yet: wait for its result", fields=("flow",))
         number = (attempt_of(before)[0] or flow.attempt) + 1
         listed = yield from self._listed(order)
-        after = next((one for one in listed if attempt_of(one)[1] == flow.id), None)
-        if after is None:
+        known = next((one for one in listed if attempt_of(one)[1] == flow.id), None)
+        if known is not None:
+            after = yield from self._flow(order, known)
+        else:
             reply = yield self._create(order, ("after", flow.id), attempt=number, previous=flow.id)
             after = yield from self._alive(order, reply)
         if after is None:
             raise DuplicateFlow(
                 "the attempt after this one has ended too: try again after that one, or open the order anew"
             )
-        return (yield from self._linked(order, after))
+        return after
 
     def _check_template(self, order: FlowOrder) -> None:
         if kind_of_template(template_of(order, self.readings.settings)) is None:
@@ -132,32 +136,28 @@ class Openings:
             accept=accept,
         )
 
-    def _alive(self, order: FlowOrder, reply: Response) -> Exchange[Mapping[str, Any] | None]:
-        """The inquiry that a creation was answered with, None where nobody can go on with it. An answer that was given a
-        while ago is given again for the same key, so that inquiry is looked at.
+    def _alive(self, order: FlowOrder, reply: Response) -> Exchange[Flow | None]:
+        """The flow that a creation was answered with, None where nobody can go on with it: for the same key an answer of a
+        while ago is given again.
         """
-        settings = self.readings.settings
         inquiry = inquiry_in(reply)
+        settings = self.readings.settings
         wrong = differing(inquiry, order, settings) or differing_details(inquiry, order, settings)
         if wrong:
             raise UnexpectedResponse(
                 f"the inquiry is of another order: its {wrong[0]} is not ours", status=reply.status
             )
-        if is_older(inquiry, reply.received_at):
-            reply = yield Request.get(INQUIRY, inquiry["id"], accept={404})
-            if reply.status == 404:
-                return None
-            inquiry = inquiry_in(reply, inquiry["id"])
-            if differing(inquiry, order, settings):
-                raise UnexpectedResponse("the inquiry is of another order", status=reply.status)
-        return None if self.readings.is_over(inquiry) else inquiry
+        flow = yield from self._flow(order, inquiry)
+        return None if flow is None or flow.status.is_settled else flow
 
-    def _found(self, listed: tuple[Mapping[str, Any], ...], since: datetime | None) -> Mapping[str, Any] | None:
+    def _found(
+        self, order: FlowOrder, listed: tuple[Mapping[str, Any], ...], since: datetime | None
+    ) -> Exchange[Flow | None]:
         """The one that is under way, which an opening gives out whenever it was made; else the newest made since then."""
-        alive = next((one for one in listed if not self.readings.is_over(one)), None)
-        return alive or next(
+        found = next((one for one in listed if not self.readings.is_over(one)), None) or next(
             (one for one in listed if not self.readings.is_dead(one) and not is_older(one, since)), None
         )
+        return (yield from self._flow(order, found)) if found is not None else None
 
     def _listed(self, order: FlowOrder) -> Exchange[tuple[Mapping[str, Any], ...]]:
         """The inquiries of this order among those of the applicant, the newest first."""
@@ -186,7 +186,8 @@ class Openings:
             query["page[after]"] = ids[-1]
         raise UnexpectedResponse("the list of inquiries does not end", status=reply.status)
 
-    def _linked(self, order: FlowOrder, inquiry: Mapping[str, Any]) -> Exchange[Flow]:
+    def _flow(self, order: FlowOrder, inquiry: Mapping[str, Any]) -> Exchange[Flow | None]:
+        """The order's flow, with a link where it waits for the applicant; None if Persona does not know it any more."""
         flow = Flow(
             id=inquiry["id"],
             status=FlowStatus.OPEN,

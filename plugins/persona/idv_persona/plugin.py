@@ -15,6 +15,7 @@ from idv_core.plugin import (
     Erasure,
     Exchange,
     Flow,
+    FlowNotFound,
     FlowOrder,
     Media,
     Polling,
@@ -116,7 +117,10 @@ class Persona:
         inquiry = yield from looked_at(flow)
         if attributes_of(inquiry).get("status") == "expired":
             inquiry = inquiry_of(flow, (yield Request.post(f"{INQUIRY}/resume", id_of(flow), idempotent=True)))
-        return (yield from linked(self._readings, flow, inquiry))
+        renewed = yield from linked(self._readings, flow, inquiry)
+        if renewed is None:
+            raise FlowNotFound("Persona does not know this inquiry any more")
+        return renewed
 
     def status(self, flow: Flow) -> Exchange[Flow]:
         inquiry = yield from looked_at(flow)

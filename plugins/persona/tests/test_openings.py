@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 from collections.abc import Callable
 from datetime import timedelta
@@ -20,6 +19,7 @@ from idv_persona.testing.harness import INQUIRIES, MEERA, TEMPLATE, order, pictu
 from idv_core import Applicant, Decision, Flow, FlowOrder, FlowStatus, Gateway, OutcomeUnknown, Secret
 from idv_core.config import Account
 from idv_core.errors import DuplicateFlow, IdvError, InvalidOrder, UnexpectedResponse
+from idv_core.plugin import NotAccepted
 from idv_core.registry import registry_of
 from idv_core.testing import EmulatedResponse, FakeClock, Network
 from idv_core.testing.applicant import submit_forms
@@ -180,7 +180,7 @@ class TestOpeningAgain:
         for inquiry in emulator.inquiries.values():
             inquiry.note = None
         clock.advance(3600)
-        with pytest.raises(OutcomeUnknown, match="10 times within a day"):
+        with pytest.raises(DuplicateFlow, match="10 times within a day"):
             connect().open(order())
         with pytest.raises(DuplicateFlow, match="10 times within a day"):
             recover_at(connect(), order())
@@ -342,12 +342,21 @@ class TestAnswers:
             self.open(answered, answered)
 
     def test_what_was_answered_a_while_ago_is_looked_at_and_must_be_of_the_order(self) -> None:
-        old = self.made(**{"created-at": (START - timedelta(hours=1)).isoformat()})
-        now = copy.deepcopy(old)
-        assert self.open(old, now, self.made()).id == "inq_1"
-        now["data"]["attributes"]["reference-id"] = "CUST-2"
+        """Where Persona makes no link for it."""
+        refused = reply({"errors": [{"title": "Unprocessable entity"}]}, 422)
+
+        def open(now: Any, *more: Any) -> Flow:
+            answers = [reply(NONE), reply(self.made()), refused, reply(now), *map(reply, more)]
+            return run_exchange(ADAPTER.open_flow(order()), answers).value
+
+        assert open(self.made(status="completed")).status is FlowStatus.PROCESSING
+        assert open(self.made(status="expired"), self.made(), self.made()).status is FlowStatus.AWAITING_APPLICANT
+        other = self.made(status="completed")
+        other["data"]["attributes"]["reference-id"] = "CUST-2"
         with pytest.raises(UnexpectedResponse):
-            self.open(old, now, self.made())
+            open(other)
+        with pytest.raises(NotAccepted):
+            open(self.made())
 
     def test_a_list_that_does_not_end_is_an_error(self) -> None:
         """Also one whose pages say that there is more and give the same again."""
