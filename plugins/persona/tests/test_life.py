@@ -6,6 +6,8 @@ import json
 from base64 import urlsafe_b64encode
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from io import BytesIO
 from typing import Any
 
 import attrs
@@ -62,12 +64,6 @@ def idv(connect: Connect) -> Gateway:
     return connect()
 
 
-def does(idv: Gateway, operation: str, *args: Any) -> Any:
-    """One of the plugin's operations, by the gateway's engine."""
-    done = idv.vendor(lambda persona: getattr(persona, operation)(*args))
-    return attrs.evolve(done, account="persona") if isinstance(done, Flow) else done
-
-
 def walk(network: Network, flow: Flow, face: Any = MEERA) -> None:
     assert flow.link is not None
     with network.client() as browser:
@@ -79,13 +75,13 @@ class TestCancel:
         self, idv: Gateway, network: Network, emulator: PersonaEmulator
     ) -> None:
         flow = idv.open(order())
-        cancelled = does(idv, "cancel", flow)
+        cancelled = idv.cancel(flow)
         assert (cancelled.status, cancelled.may_reopen) == (FlowStatus.EXPIRED, True)
         assert flow.link is not None
         with network.client() as browser:
             assert browser.get(flow.link.url.reveal()).status_code == 404
         expired = [call for call in emulator.calls if call.endswith("/expire")]
-        assert does(idv, "cancel", flow) == cancelled
+        assert idv.cancel(flow) == cancelled
         assert [call for call in emulator.calls if call.endswith("/expire")] == expired
         assert idv.status(flow.ref).status is FlowStatus.EXPIRED
 
@@ -93,7 +89,7 @@ class TestCancel:
         flow = idv.open(order())
         walk(network, flow)
         assert idv.wait(flow).decision is Decision.APPROVED
-        assert does(idv, "cancel", flow).status is FlowStatus.FINISHED
+        assert idv.cancel(flow).status is FlowStatus.FINISHED
         assert idv.result(flow).decision is Decision.APPROVED
 
 
@@ -123,7 +119,7 @@ class TestReview:
         emulator.become("needs_review", emulator.inquiries[flow.id], "marked-for-review", "marked-for-review")
         waiting = idv.result(flow)
         assert (waiting.decision, waiting.flow.may_reopen, waiting.decided_by) == (Decision.REVIEW, True, None)
-        decided = does(idv, "review", flow, attrs.evolve(BY_PERSON, outcome=outcome))
+        decided = idv.review(flow, attrs.evolve(BY_PERSON, outcome=outcome))
         assert decided.status is FlowStatus.FINISHED
         result = idv.result(flow)
         assert (result.vendor_word, result.verdict, result.decided_by) == (word, verdict, "person")
@@ -133,7 +129,7 @@ class TestReview:
         flow = idv.open(order())
         walk(network, flow)
         assert idv.wait(flow).decided_by == "vendor"
-        does(idv, "review", flow, attrs.evolve(BY_PERSON, outcome=ReviewOutcome.DECLINE))
+        idv.review(flow, attrs.evolve(BY_PERSON, outcome=ReviewOutcome.DECLINE))
         assert idv.result(flow).decision is Decision.DECLINED
 
     def test_a_person_cannot_approve_over_a_failed_check(self, idv: Gateway, network: Network) -> None:
@@ -141,32 +137,32 @@ class TestReview:
         flow = idv.open(order())
         walk(network, flow, ROHAN)
         assert idv.wait(flow).decision is Decision.DECLINED
-        does(idv, "review", flow, BY_PERSON)
+        idv.review(flow, BY_PERSON)
         result = idv.result(flow)
         assert (result.verdict, result.decision) == (VendorVerdict.POSITIVE, Decision.DECLINED)
 
     def test_twice_is_once_also_when_the_first_answer_was_lost(self, idv: Gateway, emulator: PersonaEmulator) -> None:
         flow = idv.open(order())
-        does(idv, "review", flow, BY_PERSON)
+        idv.review(flow, BY_PERSON)
         calls = [call for call in emulator.calls if call.endswith("/approve")]
-        assert does(idv, "review", flow, BY_PERSON).status is FlowStatus.FINISHED
+        assert idv.review(flow, BY_PERSON).status is FlowStatus.FINISHED
         assert [call for call in emulator.calls if call.endswith("/approve")] == calls
         # the look before it came too early
         before = emulator.inquiries[flow.id].resource()
         before["attributes"]["status"] = "pending"
         emulator.fault(f"GET {INQUIRIES}/", EmulatedResponse(200, {"data": before}))
-        assert does(idv, "review", flow, BY_PERSON).status is FlowStatus.FINISHED
+        assert idv.review(flow, BY_PERSON).status is FlowStatus.FINISHED
 
     def test_a_refusal_is_an_error(self, idv: Gateway, emulator: PersonaEmulator) -> None:
         flow = idv.open(order())
         emulator.fault(f"POST {INQUIRIES}/", EmulatedResponse(422, {"errors": [{"title": "Record invalid"}]}))
         with pytest.raises(InvalidOrder):
-            does(idv, "review", flow, BY_PERSON)
+            idv.review(flow, BY_PERSON)
 
     def test_another_document_cannot_be_asked_for(self, idv: Gateway) -> None:
         flow = idv.open(order())
         with pytest.raises(UnsupportedOperation, match="renew_link"):
-            does(idv, "review", flow, attrs.evolve(BY_PERSON, outcome=ReviewOutcome.RESUBMIT))
+            idv.review(flow, attrs.evolve(BY_PERSON, outcome=ReviewOutcome.RESUBMIT))
 
 
 class TestRetry:
@@ -176,7 +172,7 @@ class TestRetry:
         first = connect().open(order())
         walk(network, first, ROHAN)
         clock.advance(5)
-        second = does(connect(), "retry", first, order())
+        second = connect().retry(first, order())
         assert (second.attempt, second.previous_id, second.id != first.id) == (2, first.id, True)
         assert second.status is FlowStatus.AWAITING_APPLICANT
         by_reference = connect().status(f"persona/{second.id}")
@@ -185,7 +181,7 @@ class TestRetry:
         clock.advance(5)
         assert connect().result(second).decision is Decision.APPROVED
         assert connect().result(first).decision is Decision.DECLINED
-        third = does(connect(), "retry", second, order())
+        third = connect().retry(second, order())
         assert (third.attempt, third.previous_id) == (3, second.id)
 
     def test_twice_is_once_also_after_a_day(
@@ -194,18 +190,18 @@ class TestRetry:
         first = connect().open(order())
         walk(network, first, ROHAN)
         clock.advance(5)
-        second = does(connect(), "retry", first, order())
+        second = connect().retry(first, order())
         emulator.inquiries[second.id].expires = clock.now() + timedelta(days=9)
-        assert does(connect(), "retry", first, order()).id == second.id
+        assert connect().retry(first, order()).id == second.id
         clock.advance(2 * 86400)
-        assert does(connect(), "retry", first, order()).id == second.id
+        assert connect().retry(first, order()).id == second.id
         assert connect().open(order()).id == second.id
         assert len(emulator.inquiries) == 2
 
     def test_one_that_is_under_way_ends_with_it(self, idv: Gateway, network: Network) -> None:
         first = idv.open(order())
         assert first.link is not None
-        second = does(idv, "retry", first, order())
+        second = idv.retry(first, order())
         assert idv.status(first).status is FlowStatus.EXPIRED
         with network.client() as browser:
             assert browser.get(first.link.url.reveal()).status_code == 404
@@ -219,19 +215,19 @@ class TestRetry:
         walk(network, flow)
         clock.advance(5)
         with pytest.raises(InvalidOrder, match="wait for its result"):
-            does(idv, "retry", flow, order())
+            idv.retry(flow, order())
         assert len(emulator.inquiries) == 1
 
     def test_a_successor_that_has_ended_unseen_is_one_clear_error(
-        self, idv: Gateway, clock: FakeClock, emulator: PersonaEmulator
+        self, connect: Connect, clock: FakeClock, emulator: PersonaEmulator
     ) -> None:
-        first = idv.open(order())
-        second = does(idv, "retry", first, order())
+        first = connect().open(order())
+        second = connect().retry(first, order())
         emulator.end(emulator.inquiries[second.id])
         emulator.inquiries[second.id].note = None
         clock.advance(3600)
         with pytest.raises((DuplicateFlow, OutcomeUnknown), match="has ended too"):
-            does(idv, "retry", first, order())
+            connect().retry(first, order())
 
     @pytest.mark.parametrize(
         "note",
@@ -257,10 +253,10 @@ class TestErase:
         walk(network, flow)
         assert idv.wait(flow).decision is Decision.APPROVED
         for _ in range(2):
-            assert does(idv, "erase", flow) == Erasure(status=ErasureStatus.REQUESTED)
+            assert idv.erase(flow) == Erasure(status=ErasureStatus.REQUESTED)
         assert [call for call in emulator.calls if call.startswith("DELETE")] == [f"DELETE {INQUIRIES}/{flow.id}"]
         clock.advance(11)
-        done = does(idv, "erase", flow)
+        done = idv.erase(flow)
         assert (done.status, "account" in (done.reason or "")) == (ErasureStatus.DONE, True)
         result = idv.result(flow)
         assert (result.status, result.decision) == (FlowStatus.ERASED, Decision.UNDECIDED)
@@ -270,7 +266,7 @@ class TestErase:
     def test_one_under_way_is_erased_too_and_its_link_leads_nowhere(self, idv: Gateway, network: Network) -> None:
         flow = idv.open(order())
         assert flow.link is not None
-        does(idv, "erase", flow)
+        idv.erase(flow)
         with network.client() as browser:
             assert browser.get(flow.link.url.reveal()).status_code == 404
         again = idv.renew_link(flow)
@@ -279,7 +275,7 @@ class TestErase:
     def test_what_is_locked_is_refused(self, idv: Gateway, emulator: PersonaEmulator) -> None:
         flow = idv.open(order())
         emulator.inquiries[flow.id].is_locked = True
-        refused = does(idv, "erase", flow)
+        refused = idv.erase(flow)
         assert (refused.status, "locked" in (refused.reason or "")) == (ErasureStatus.REFUSED, True)
         assert idv.status(flow).status is FlowStatus.AWAITING_APPLICANT
 
@@ -287,13 +283,13 @@ class TestErase:
         flow = idv.open(order())
         said = EmulatedResponse(409, {"errors": [{"title": "Conflict", "details": "Inquiry already redacted"}]})
         emulator.fault(f"DELETE {INQUIRIES}/", said)
-        assert does(idv, "erase", flow).status is ErasureStatus.REQUESTED
+        assert idv.erase(flow).status is ErasureStatus.REQUESTED
 
     def test_another_conflict_is_an_error(self, idv: Gateway, emulator: PersonaEmulator) -> None:
         flow = idv.open(order())
         emulator.fault(f"DELETE {INQUIRIES}/", EmulatedResponse(409, {"errors": [{"title": "Conflict"}]}))
         with pytest.raises(VendorError):
-            does(idv, "erase", flow)
+            idv.erase(flow)
 
     def test_an_answer_about_another_inquiry_is_an_alarm(self) -> None:
         def data(id: str) -> dict[str, Any]:
@@ -311,12 +307,24 @@ class TestMedia:
         flow = idv.open(order())
         walk(network, flow)
         clock.advance(5)
-        front, face, report = does(idv, "media", flow)
+        front, face, report = idv.media(flow)
         document, selfie = (next(iter(form.values())) for form in pictures(MEERA))
         assert (front.kind, front.document, front.size) == (MediaKind.DOCUMENT_FRONT, "passport", len(document))
         assert (face.kind, face.document, face.size) == (MediaKind.SELFIE, None, len(selfie))
         assert (report.kind, report.content_type) == (MediaKind.REPORT, "application/pdf")
         assert "access_token" not in front.id
+
+    def test_the_files_themselves(self, idv: Gateway, network: Network, clock: FakeClock) -> None:
+        flow = idv.open(order())
+        walk(network, flow)
+        clock.advance(5)
+        wanted = [*(next(iter(form.values())) for form in pictures(MEERA)), PRINTED]
+        for media, content in zip(idv.media(flow), wanted, strict=True):
+            file = BytesIO()
+            fetched = idv.download(flow.ref, media, file)
+            assert (file.getvalue(), fetched.size) == (content, len(content))
+            assert fetched.sha256 == sha256(content).hexdigest()
+            assert fetched.content_type == ("application/pdf" if media.kind is MediaKind.REPORT else "image/png")
 
     def test_each_address_is_asked_for_anew_and_called_without_our_key(
         self, idv: Gateway, network: Network, clock: FakeClock, emulator: PersonaEmulator
@@ -324,7 +332,7 @@ class TestMedia:
         flow = idv.open(order())
         walk(network, flow)
         clock.advance(5)
-        for media in does(idv, "media", flow):
+        for media in idv.media(flow):
             requests = self.requests(emulator, flow, media)
             last = requests[-1]
             assert last.streamed
@@ -368,7 +376,7 @@ class TestMedia:
     def test_a_file_that_is_gone_is_one_clear_error(self, idv: Gateway, network: Network, clock: FakeClock) -> None:
         flow = idv.open(order())
         with pytest.raises(FlowNotFound, match="no such file"):
-            does(idv, "download", flow, Media(id="ver_1/front-photo-url", kind=MediaKind.DOCUMENT_FRONT))
+            idv.download(flow, Media(id="ver_1/front-photo-url", kind=MediaKind.DOCUMENT_FRONT), BytesIO())
 
     def test_only_hosts_that_the_account_allows(self) -> None:
         assert ADAPTER.allowed_hosts == ("files.withpersona.com",)
@@ -398,7 +406,7 @@ class TestSimulate:
         idv = connect(simulated_verifications=["vtmpl_1"])
         flow = idv.open(order())
         for _ in range(2):
-            assert does(idv, "simulate", flow, outcome).status is status
+            assert idv.simulate(flow, outcome).status is status
         result = idv.result(flow)
         assert (result.vendor_word, result.decision, result.is_test) == (word, decision, True)
         assert sum(call.endswith("perform-simulate-actions") for call in emulator.calls) == 1
@@ -406,25 +414,25 @@ class TestSimulate:
 
     def test_without_verifications_nothing_is_approved(self, idv: Gateway) -> None:
         flow = idv.open(order())
-        does(idv, "simulate", flow, "approved")
+        idv.simulate(flow, "approved")
         assert idv.result(flow).decision is Decision.REVIEW
 
     def test_one_that_has_begun_is_not_begun_again(self, idv: Gateway, emulator: PersonaEmulator) -> None:
         flow = idv.open(order())
         emulator.begin(emulator.inquiries[flow.id])
-        assert does(idv, "simulate", flow, "declined").status is FlowStatus.FINISHED
+        assert idv.simulate(flow, "declined").status is FlowStatus.FINISHED
 
     def test_a_word_that_there_is_not_is_refused(self, idv: Gateway) -> None:
         flow = idv.open(order())
         with pytest.raises(InvalidOrder, match="approved, declined"):
-            does(idv, "simulate", flow, "splendid")
+            idv.simulate(flow, "splendid")
 
     def test_persona_refuses_it_outside_the_sandbox(self, connect: Connect, emulator: PersonaEmulator) -> None:
         emulator.api_key = "persona_production_4711"
         idv = connect(api_key=Secret(emulator.api_key))
         flow = idv.open(order())
         with pytest.raises(PermissionDenied):
-            does(idv, "simulate", flow, "approved")
+            idv.simulate(flow, "approved")
 
 
 class TestCoverage:

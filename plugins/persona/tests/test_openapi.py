@@ -121,27 +121,24 @@ class TestJudged:
     ) -> None:
         emulator.variants.watchlist = True
 
-        def does(operation: str, *args: Any) -> Any:
-            return idv.vendor(lambda persona: getattr(persona, operation)(*args))
-
         cancelled = idv.open(order(application_id="APP-1"))
-        does("cancel", cancelled)
+        idv.cancel(cancelled)
         idv.renew_link(cancelled)
         decided = idv.open(order(application_id="APP-2"))
         walk(network, decided, ROHAN)
         clock.advance(5)
         for outcome in ("approve", "decline"):
-            does("review", decided, Review(outcome=outcome, author="jane@platform.example", reason="seen"))
-        does("retry", decided, order(application_id="APP-2"))
-        does("media", decided)
+            idv.review(decided, Review(outcome=outcome, author="jane@platform.example", reason="seen"))
+        idv.retry(decided, order(application_id="APP-2"))
+        idv.media(decided)
         for _ in range(2):
-            does("erase", decided)
+            idv.erase(decided)
             clock.advance(11)
-        does("erase", decided)
+        idv.erase(decided)
         for outcome in ("approved", "declined", "review", "expired", "failed", "completed"):
-            does("simulate", idv.open(order(application_id=f"APP-{outcome}")), outcome)
+            idv.simulate(idv.open(order(application_id=f"APP-{outcome}")), outcome)
         with pytest.raises(IdvError):
-            does("simulate", decided, "approved")
+            idv.simulate(decided, "approved")
         with network.client() as client:
             headers = {"Authorization": f"Bearer {emulator.api_key}"}
             judged.handle_request(
