@@ -66,7 +66,7 @@ class HostedFlow:
         if inquiry.status not in ("created", "pending") or inquiry.submitted_at is not None:
             return page(_VENDOR, "Thank you", paragraph("You are done and can close this page."))
         if "document" not in inquiry.handed_in:
-            name, label, step = "document", "Picture of your government id", "1 of 2"
+            name, label, step = "document", "Picture of your identity document", "1 of 2"
         else:
             name, label, step = "selfie", "Picture of your face", "2 of 2"
         return page(
