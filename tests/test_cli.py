@@ -345,7 +345,7 @@ class TestDemo:
     def test_every_vendor_has_a_result(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert run_demo(two_people=False, stop=None, json_wanted=False) == 0
         shown = capsys.readouterr().out
-        assert shown.rstrip().splitlines()[-1] == "demo: 5 vendors, 5 results"
+        assert shown.rstrip().splitlines()[-1] == "demo: 7 vendors, 7 results"
         row = next(line for line in shown.splitlines() if "ended by" in line)
         cells = [cell.strip() for cell in row.strip("|").split("|")]
         assert cells[0] == "ended by"

@@ -110,7 +110,7 @@ def once(
     left = lost.since + settled(session) - state.clock.now() if lost else None
     if lost is not None and left is not None and left.total_seconds() > 0:
         raise OutcomeUnknown(
-            f"the last {operation} was never answered, and the vendor may still carry it out; look at status(flow)",
+            f"the last {operation}() was never answered, and the vendor may still process it. Look at status(flow)",
             ask="status",
             since=lost.since,
             retry_after=left,
