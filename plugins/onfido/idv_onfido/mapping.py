@@ -10,6 +10,7 @@ import attrs
 
 from idv_core.plugin import (
     OTHER,
+    OVERALL,
     Address,
     Check,
     CheckKind,
@@ -151,7 +152,8 @@ def checks_of(names: Iterable[str] = _KINDS) -> set[str]:
     faces = (
         [(kind, name) for _, kind, name, _ in _FACE_PARTS] if any(k is CheckKind.FACE_MATCH for k, _ in found) else []
     )
-    return {f"{kind.value}.{name}" for kind, name in (*found, *faces)}
+    known = [(kind, name) for kind, name in (*found, *faces) if kind is not CheckKind.OTHER]
+    return {kind.value if name == OVERALL else f"{kind.value}.{name}" for kind, name in known}
 
 
 def read_reports(
