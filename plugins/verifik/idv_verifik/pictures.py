@@ -6,6 +6,7 @@ A picture's address does not live long, so a `Media` names the picture, and its 
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -22,6 +23,7 @@ from .words import as_object
 
 REPORT = "report"
 _PDF = "application/pdf"
+_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 # what stores of files say of an address whose signature has ended, or of a file that is gone
 _REFUSED = frozenset({400, 403, 404, 410})
 
@@ -103,7 +105,7 @@ def _own(registration: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 
 def _is_there(told: Any) -> bool:
-    return bool(_address(told) or _content(told) or reference_id(told))
+    return bool(_address(told) or _content(told) or _ID.fullmatch(reference_id(told) or ""))
 
 
 def _address(told: Any) -> Secret | None:
@@ -114,6 +116,8 @@ def _address(told: Any) -> Secret | None:
 
 
 def _content(told: Any) -> str | None:
+    if isinstance(told, str):
+        return told if told.startswith("data:") else None
     content = told.get("base64") if isinstance(told, dict) else None
     return content if isinstance(content, str) and content else None
 

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from idv_verifik import SmartEnroll, Verifik, VerifikSettings, idv_plugin
 from idv_verifik.testing.emulator import VerifikEmulator
 from idv_verifik.testing.harness import ANA, HOST, order
@@ -24,6 +26,7 @@ from idv_core.model import DocumentType, ErasureStatus, Media, MediaKind
 from idv_core.registry import registry_of
 from idv_core.testing import EmulatedResponse, FakeClock, Network, make_specimen
 from idv_core.testing.exchange import reply, run_exchange
+from idv_core.testing.strategies import json_values
 
 FRONT, BACK = make_specimen("cedula", ANA), make_specimen("cedula", ANA, flaw="back")
 SELFIE = make_specimen("selfie", ANA)
@@ -145,6 +148,7 @@ class TestPictures:
         [
             {"face": {"base64": base64.b64encode(SELFIE).decode()}},
             {"face": {"base64": f"data:image/png;base64,{base64.b64encode(SELFIE).decode()}"}},
+            {"url": f"data:image/png;base64,{base64.b64encode(SELFIE).decode()}"},
         ],
     )
     def test_a_selfie_inside_the_answer_is_taken_from_it(self, biometric: dict[str, Any]) -> None:
@@ -162,6 +166,17 @@ class TestPictures:
                 run_exchange(ADAPTER.download(FLOW, media), [reply(answer), reply({"data": image})])
         with pytest.raises(FlowNotFound, match="neither its content nor its address"):
             run_exchange(ADAPTER.download(FLOW, media), [reply(answer), reply({"data": {"_id": "i-1"}})])
+
+    @given(
+        st.sampled_from(["documentValidation", "biometricValidation", "face", "documentFace"]),
+        json_values,
+        st.sampled_from(["url", "backUrl", "face", "documentType", "deleted", "base64"]),
+    )
+    def test_whatever_stands_there_lists_pictures_or_none(self, name: str, value: object, key: str) -> None:
+        for told in (value, {"_id": "x-1", key: value}):
+            answer = {"data": {"_id": "r-1", "status": "ONGOING", name: told}}
+            listed = run_exchange(ADAPTER.media(FLOW), [reply(answer)]).value
+            assert {media.id for media in listed} <= {"front", "back", "portrait", "selfie"}
 
 
 class TestDeletion:
