@@ -108,7 +108,7 @@ def _at_vendor(emulator: Any, id: str, good: bool) -> None:
 MEERAS_PASSPORT = make_specimen("passport", PEOPLE["meera"])
 MEERAS_FACE, ROHANS_FACE = (make_specimen("selfie", PEOPLE[name]) for name in ("meera", "rohan"))
 # What the applicant does where the vendor has a page of its own.
-ON_THE_PAGE = {"verigram": _at_verigram, "onfido": _at_vendor, "stripe": _at_vendor}
+ON_THE_PAGE = {"verigram": _at_verigram} | dict.fromkeys(("onfido", "persona", "plaid", "stripe"), _at_vendor)
 
 
 ASIDE = "aside"
