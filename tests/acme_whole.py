@@ -107,7 +107,7 @@ class AcmeWhole(Acme):
 
     def coverage(self) -> Exchange[Coverage]:
         reply = yield Request.get("/coverage")
-        return Coverage(countries=reply.json()["countries"], checks=("liveness", "document.authenticity"))
+        return Coverage(countries=reply.json()["countries"], checks=("liveness.presentation_attack", "document.authenticity"))
 
     def webhook_key_id(self, webhook: Webhook) -> str | None:
         return webhook.headers.get("kid")
