@@ -53,7 +53,7 @@ class Judge:
             import_module(name) for name in ("yaml", "jsonschema", "referencing", "referencing.jsonschema")
         )
         loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-        self.document: Any = yaml.load(place.read_text(encoding="utf-8"), loader)  # noqa: S506, a safe loader
+        self.document: Any = yaml.load(place.read_text(encoding="utf-8"), loader)
         resource = referencing.Resource(contents=self.document, specification=drafts.DRAFT202012)
         self._registry: Any = referencing.Registry().with_resource("urn:persona", resource)
         self._validator: Any = jsonschema.Draft202012Validator
