@@ -57,7 +57,10 @@ class AcmeWhole(Acme):
 
     def authorize(self, request: Request, token: Secret | None, now: datetime) -> Request:
         signed = request.with_headers({"Authorization": token} if token else {})
-        return signed.with_headers({"Nonce": signed.nonce, "Digest": hashlib.sha256(signed.body_bytes()).hexdigest()})
+        digest = hashlib.sha256()
+        for piece in signed.body_chunks():
+            digest.update(piece)
+        return signed.with_headers({"Nonce": signed.nonce, "Digest": digest.hexdigest()})
 
     def upload(self, flow: Flow, documents: tuple[Document, ...]) -> Exchange[Flow]:
         for document in documents:
@@ -107,7 +110,9 @@ class AcmeWhole(Acme):
 
     def coverage(self) -> Exchange[Coverage]:
         reply = yield Request.get("/coverage")
-        return Coverage(countries=reply.json()["countries"], checks=("liveness.presentation_attack", "document.authenticity"))
+        return Coverage(
+            countries=reply.json()["countries"], checks=("liveness.presentation_attack", "document.authenticity")
+        )
 
     def webhook_key_id(self, webhook: Webhook) -> str | None:
         return webhook.headers.get("kid")

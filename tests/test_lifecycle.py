@@ -320,13 +320,6 @@ class TestCancel:
         cancelled = idv.cancel(flow(status="open", shadow=shadow))
         assert (cancelled.status, cancelled.shadow) == (FlowStatus.CANCELLED, shadow)
 
-    def test_a_cancelled_flow_is_not_given_out_again(self, idv: Idv, vendor: Vendor) -> None:
-        """The vendor has the last word: as long as it says that the flow is open, it is this order's."""
-        idv.open(order())
-        vendor.answers["GET /flows/f-1"] = lambda call: httpx.Response(200, json={"status": "good"})
-        vendor.answers["POST /flows"] = lambda call: httpx.Response(201, json={"id": "f-2"})
-        assert idv.open(order()).id == "f-2"
-
 
 class TestErase:
     def answers(self, vendor: Vendor, **by_id: dict[str, Any]) -> None:
