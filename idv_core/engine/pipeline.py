@@ -271,7 +271,7 @@ class _Retries:
     def __init__(self, run: Run, request: Request, for_token: bool) -> None:
         self.number = 1
         self.pause = 0.0
-        self.does_nothing = for_token or request.method in ("GET", "HEAD")
+        self.does_nothing = for_token or request.reads
         self._run, self._request = run, request
         self._nothing_done = True
         run.session.budget.earn()

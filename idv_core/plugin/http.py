@@ -89,11 +89,12 @@ class Request:
     to `base_url`.
 
     The body is one of `json`; `form` (fields that are sent URL-encoded, or as multipart/form-data (RFC 7578) where a
-    `FilePart` is among them); or `content`, bytes or a `FileSource`, with a `content_type`. `accept` names statuses outside
-    2xx that the operation wants to read itself instead of having them raised. `idempotent` says that making the call twice
-    does no harm (true for GET, PUT and DELETE). With `signed` false the account's own credentials are left off. `headers` may
-    hold secrets. `template` is the path without the values in it, for those who count and trace. `streamed` is for `download`
-    alone: a successful answer's body goes to the platform's file and is not in `Response.content`.
+    `FilePart` is among them); or `content`, bytes or a `FileSource`, with a `content_type`. `accept` names statuses outside 2xx that the operation
+    wants to read itself instead of having them raised. `reads` says that the call changes nothing (true for GET and HEAD;
+    some vendors read by POST, too), `idempotent` that making it twice does no harm (true for what reads, PUT and DELETE).
+    With `signed` false the account's own credentials are left off. `headers` may hold secrets. `template` is the path without
+    the values in it, for those who count and trace. `streamed` is for `download` alone: a successful answer's body goes to the
+    platform's file and is not in `Response.content`.
 
     `address` is set by `fetch`.
     """
@@ -110,6 +111,7 @@ class Request:
     server: str | None = None
     address: Secret | None = None
     accept: frozenset[int] = attrs.field(default=frozenset(), converter=_statuses)
+    reads: bool = attrs.field()
     idempotent: bool = attrs.field()
     signed: bool = True
     streamed: bool = False
@@ -135,9 +137,13 @@ class Request:
     def _by_path(self) -> str:
         return self.path
 
-    @idempotent.default
+    @reads.default
     def _by_method(self) -> bool:
-        return self.method in _SAFE_METHODS
+        return self.method in ("GET", "HEAD")
+
+    @idempotent.default
+    def _by_reading(self) -> bool:
+        return self.reads or self.method in _SAFE_METHODS
 
     @classmethod
     def get(cls, path: str, *segments: str, **more: Any) -> Request:

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, settings
 
 from ...errors import IdvError, PluginError
 from ...model import Flow
-from ..harness import Driver, Harness
+from ..harness import DECLINE, Driver, Harness
 
 SLOW = settings(
     max_examples=60,
@@ -34,6 +34,10 @@ def operate(idv: Driver, harness: Harness, operation: str, flow: Flow | None) ->
             return idv.upload(flow, harness.documents)
         case "provision":
             return idv.provision(harness.template)
+        case "retry":
+            return idv.retry(flow, harness.order)
+        case "review":
+            return idv.review(flow, DECLINE)
         case _:
             return getattr(idv, operation)(flow)
 
