@@ -44,9 +44,7 @@ def coverage_table(names: list[str]) -> list[str]:
         driver.close()
         countries = "all" if known.countries is None else _some(known.countries)
         templates = "by the order" if known.templates else "-"
-        rows.append(
-            f"| {name} | {_all(known.document_types)} | {countries} | {_all(known.checks)} | {templates} |"
-        )
+        rows.append(f"| {name} | {_all(known.document_types)} | {countries} | {_all(known.checks)} | {templates} |")
     return rows
 
 
@@ -86,5 +84,3 @@ def as_page() -> str:
         *proof_table(names),
     ]
     return HEAD + "\n".join(parts) + "\n"
-
-
