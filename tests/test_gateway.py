@@ -269,7 +269,7 @@ class TestWaiting:
         vendor.status = "good"
         await async_gateway(vendor).wait("acme-1/f-1", progress=progress)
         assert seen == ["finished"]
-        with pytest.raises(InvalidOrder, match="progress is asynchronous"):
+        with pytest.raises(InvalidOrder, match="an asynchronous function was given"):
             gateway(vendor).wait("acme-1/f-1", progress=progress)
 
     def test_operations_may_choose_the_rhythm(self, vendor: Vendor, clock: FakeClock) -> None:

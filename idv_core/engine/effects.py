@@ -92,5 +92,6 @@ def not_awaited(awaitable: Awaitable[Any]) -> InvalidOrder:
     if isinstance(awaitable, Coroutine):
         awaitable.close()
     return InvalidOrder(
-        "progress is asynchronous: give Gateway a plain function, or use AsyncGateway", fields=("progress",)
+        "an asynchronous function was given: give Gateway a plain one, or use AsyncGateway",
+        fields=("progress", "attempt"),
     )

@@ -25,6 +25,7 @@ from ..registry import Registry, discover
 from ..runtime.side_thread import closed
 from ..webhooks.receiver import Received, WebhookRequest
 from . import opening, operations, receiving, waiting
+from .opening import Attempt
 from .order_fields import OrderFields, as_order
 from .state import GatewayState
 from .waiting import Progress
@@ -183,19 +184,31 @@ class Gateway(GatewayBase):
         return gateway
 
     @overload
-    def open(self, order: FlowOrder, *, account: str | None = None) -> Flow: ...
+    def open(self, order: FlowOrder, *, account: str | None = None, attempt: Attempt | None = None) -> Flow: ...
     @overload
-    def open(self, *, account: str | None = None, **fields: Unpack[OrderFields]) -> Flow: ...
-    def open(self, order: FlowOrder | None = None, *, account: str | None = None, **fields: Any) -> Flow:
+    def open(
+        self, *, account: str | None = None, attempt: Attempt | None = None, **fields: Unpack[OrderFields]
+    ) -> Flow: ...
+    def open(
+        self,
+        order: FlowOrder | None = None,
+        *,
+        account: str | None = None,
+        attempt: Attempt | None = None,
+        **fields: Any,
+    ) -> Flow:
         """Open a flow where the routes send it, or at `account`. Keep the flow, or `flow.ref`.
 
         `order` is a `FlowOrder`, which can be given to `explain` and `recover` too; or say its fields here.
 
         The same order again within this process gives the same flow, as long as it has not come to its end. Two processes
         do not see each other: make sure of one call in your own database, or rely on what the vendor's page promises.
+
+        `attempt` is called with the name of each account before that account is asked, so that the intent can be stored first.
+        If it raises, the account is not asked; RateLimited with `nothing_done` lets the next one be tried.
         Raises NoRoute, InvalidOrder, DuplicateFlow, OutcomeUnknown and the rest of VendorError.
         """
-        return self._driver.run(opening.open_flow(self._state, as_order(order, fields), account))
+        return self._driver.run(opening.open_flow(self._state, as_order(order, fields), account, attempt))
 
     def recover(self, order: FlowOrder, *, account: str | None = None, since: datetime | None = None) -> Flow:
         """After an OutcomeUnknown of `open`: the one flow of this order, as the vendor has it.
