@@ -1,116 +1,81 @@
 """One typed API in front of every identity-verification (IDV, KYC) vendor.
 
-from idv_core import Applicant, FlowOrder, Gateway
+from idv_core import Applicant, Gateway
 
 with Gateway.load("idv.toml") as idv:
-    flow = idv.open(FlowOrder(product="wallet", application_id="APP-1", applicant=Applicant(reference="CUST-1")))
+    flow = idv.open(product="wallet", application_id="APP-1", applicant=Applicant(reference="CUST-1"))
     result = idv.wait(flow)
+    if result.approved:
+        print(result.claims.given_name.value, result.claims.birthdate.value)
+
+Errors are in `idv_core.errors`, accounts and limits in `idv_core.config`, routes in `idv_core.routing`, policies in
+`idv_core.policy`. Authors of plugins import `idv_core.plugin`.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .config import Account, Circuit, Configuration, Limits, Retry, Webhooks
-    from .errors import (
-        AuthenticationFailed,
-        ConfigError,
-        DeadlineExceeded,
-        DuplicateFlow,
-        FlowNotFound,
-        IdvError,
-        InvalidOrder,
-        NoRoute,
-        OutcomeUnknown,
-        PermissionDenied,
-        PluginError,
-        RateLimited,
-        UnexpectedResponse,
-        UnsupportedOperation,
-        VendorError,
-        VendorUnavailable,
-        WebhookRejected,
-    )
-    from .gateway import AsyncGateway
-    from .gateway.sync import Gateway
+    from .errors import ConfigError, IdvError, OutcomeUnknown, VendorError
+    from .gateway import AsyncGateway, Gateway
     from .model import (
         Applicant,
         Check,
         CheckKind,
         CheckOutcome,
-        CheckRules,
+        Claim,
+        Claims,
         Decision,
         Document,
-        DocumentRules,
-        Explanation,
+        DocumentEvidence,
+        DocumentType,
         Flow,
         FlowOrder,
         FlowStatus,
-        Policy,
+        Link,
+        Reason,
         Result,
         Secret,
-        Template,
-        Threshold,
-        VendorVerdict,
-        dump,
-        load,
+        Upload,
+        from_json,
+        to_json,
     )
-    from .routing import Route, Shadow, When
+    from .webhooks import Received, WebhookApp
 
 # Looked through in this order when a name is first asked for, so that a program pays only for what it uses.
-_PLACES = ("errors", "model", "routing", "config", "gateway")
+_PLACES = ("errors", "model", "gateway", "webhooks")
 
 __version__ = "0.1.0"
 
 __all__ = [
-    "Account",
     "Applicant",
     "AsyncGateway",
-    "AuthenticationFailed",
     "Check",
     "CheckKind",
     "CheckOutcome",
-    "CheckRules",
-    "Circuit",
+    "Claim",
+    "Claims",
     "ConfigError",
-    "Configuration",
-    "DeadlineExceeded",
     "Decision",
     "Document",
-    "DocumentRules",
-    "DuplicateFlow",
-    "Explanation",
+    "DocumentEvidence",
+    "DocumentType",
     "Flow",
-    "FlowNotFound",
     "FlowOrder",
     "FlowStatus",
     "Gateway",
     "IdvError",
-    "InvalidOrder",
-    "Limits",
-    "NoRoute",
+    "Link",
     "OutcomeUnknown",
-    "PermissionDenied",
-    "PluginError",
-    "Policy",
-    "RateLimited",
+    "Reason",
+    "Received",
     "Result",
-    "Retry",
-    "Route",
     "Secret",
-    "Shadow",
-    "Template",
-    "Threshold",
-    "UnexpectedResponse",
-    "UnsupportedOperation",
+    "Upload",
     "VendorError",
-    "VendorUnavailable",
-    "VendorVerdict",
-    "WebhookRejected",
-    "Webhooks",
-    "When",
-    "dump",
-    "load",
+    "WebhookApp",
+    "from_json",
+    "to_json",
 ]
 
 

@@ -9,9 +9,10 @@ from typing import Any
 import attrs
 import httpx
 
-from idv_core import Account, Applicant, AsyncGateway, FlowOrder, FlowStatus, Gateway, Secret, VendorVerdict
+from idv_core import Applicant, AsyncGateway, FlowOrder, FlowStatus, Gateway, Secret
+from idv_core.config import Account
 from idv_core.errors import FlowNotFound, Refusal, WebhookRejected
-from idv_core.model import Check, Document, Flow, Link, ProvisionedTemplate, Result, Template, Upload
+from idv_core.model import Check, Document, Flow, Link, ProvisionedTemplate, Result, Template, Upload, VendorVerdict
 from idv_core.model.validation import is_base_url, without_slash
 from idv_core.plugin.http import Exchange, NotAccepted, Request, Response
 from idv_core.plugin.protocols import Grant, Polling, Webhook, WebhookEvent

@@ -24,11 +24,12 @@ from canned import canned
 from idv_atlas.mapping import read_cross_checks, read_documents
 from idv_atlas.payloads import Extracts
 
-from idv_core import Account, Applicant, AsyncGateway, Flow, FlowOrder, Gateway, Route, Secret, Webhooks, When, dump
+from idv_core import Applicant, AsyncGateway, Flow, FlowOrder, Gateway, Secret, to_json
+from idv_core.config import Account, Webhooks
 from idv_core.engine.account import Limits
 from idv_core.plugin.http import Response
 from idv_core.plugin.protocols import Polling
-from idv_core.routing import RoutingTable
+from idv_core.routing import Route, RoutingTable, When
 from idv_core.routing.choosing import choose
 from idv_core.routing.conditions import Facts
 from idv_core.transports.fast import FastTransport
@@ -447,7 +448,7 @@ def routes(count: int) -> list[Route]:
 
 def routing() -> list[Row]:
     tables = {count: RoutingTable(routes(count)) for count in (10, 1_000, 10_000)}
-    dumped = dump(ORDER)
+    dumped = to_json(ORDER)
 
     def decide(table: RoutingTable) -> object:
         match = table.find(Facts(ORDER, _NOW))

@@ -27,8 +27,8 @@ with atheris.instrument_imports(
 ):
     from harnesses import HARNESSES
 
-from idv_core import WebhookRejected
 from idv_core.engine.breaker import Circuit
+from idv_core.errors import WebhookRejected
 from idv_core.plugin.protocols import Webhook, WebhookEvent
 from idv_core.testing import FakeClock
 from idv_core.testing.fuzzing import feed, recorded_answers

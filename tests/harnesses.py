@@ -24,7 +24,7 @@ HARNESSES: dict[str, Callable[[FakeClock], Harness]] = {
     "atlas": idv_atlas.testing.harness.harness,
     "atlas-onboarding": atlas_onboarding,
     "onfido": idv_onfido.testing.harness.harness,
-    "onfido-checks": idv_onfido.testing.harness.checks_bench,
+    "onfido-checks": idv_onfido.testing.harness.checks_harness,
     "stripe": idv_stripe.testing.harness.harness,
     "verifik": idv_verifik.testing.harness.harness,
     "verigram": idv_verigram.testing.harness.harness,

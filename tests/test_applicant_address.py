@@ -12,8 +12,9 @@ from harnesses import HARNESSES
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from idv_core import Gateway, WebhookRejected
+from idv_core import Gateway
 from idv_core.engine.waiters import wake_keys
+from idv_core.errors import WebhookRejected
 from idv_core.testing import FakeClock
 from idv_core.testing.harness import ACCOUNT, Driver
 from idv_core.webhooks import WebhookRequest

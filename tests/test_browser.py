@@ -12,8 +12,9 @@ import pytest
 from playwright.sync_api import Page, sync_playwright
 from starlette.applications import Starlette
 
-from idv_core import Account, Applicant, Decision, FlowOrder, Gateway, Secret, Webhooks
+from idv_core import Applicant, Decision, FlowOrder, Gateway, Secret
 from idv_core.clock import SystemClock
+from idv_core.config import Account, Webhooks
 from idv_core.registry import discover
 from idv_core.testing import PEOPLE, make_specimen, serve
 from idv_core.testing.emulation import load_emulation

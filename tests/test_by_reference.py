@@ -11,9 +11,9 @@ from harnesses import HARNESSES
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from idv_core import Account, Decision, Flow, Gateway, Result
-from idv_core.config import Configuration
-from idv_core.model import dump, load
+from idv_core import Decision, Flow, Gateway, Result
+from idv_core.config import Account, Configuration
+from idv_core.model import from_json, to_json
 from idv_core.registry import registry_of
 from idv_core.routing import Route
 from idv_core.routing.route import Shadow
@@ -56,7 +56,11 @@ def test_a_reference_is_never_milder_than_the_flow(data: st.DataObject, vendor: 
     made = data.draw(st.sampled_from(replayed(vendor)))
     change = changes(data, made.answers)
     by_value = made.with_change(change)
-    for flow in (made.flow.ref, f"{made.flow.account}/{made.flow.id}", load(Flow, dump(made.flow, secrets=True))):
+    for flow in (
+        made.flow.ref,
+        f"{made.flow.account}/{made.flow.id}",
+        from_json(Flow, to_json(made.flow, secrets=True)),
+    ):
         told = made.with_change(change, flow)
         if told is None or by_value is None:
             # an error is milder than nothing
@@ -92,7 +96,7 @@ def test_a_shadow_decides_nothing(vendor: str) -> None:
         shadow = opened_aside(idv, harness)
         harness.clock.advance(3600)
         assert would_approve(idv.result(shadow)), "else nothing is tested"
-        stored = load(Flow, json.loads(json.dumps(dump(shadow, secrets=True))))
+        stored = from_json(Flow, json.loads(json.dumps(to_json(shadow, secrets=True))))
         bare = f"{shadow.account}/{shadow.id}"
         for at, flow in [(at, flow) for at in (idv, elsewhere) for flow in (shadow, shadow.ref, stored)] + [
             (idv, bare)
@@ -101,7 +105,7 @@ def test_a_shadow_decides_nothing(vendor: str) -> None:
         idv.reload(gateway(harness, shadowed=False)._state.active.configuration)
         for flow in (shadow, shadow.ref, stored, bare):
             assert idv.result(flow).decision is Decision.UNDECIDED, flow
-        assert load(Result, dump(idv.result(shadow), secrets=True)).decision is Decision.UNDECIDED
+        assert from_json(Result, to_json(idv.result(shadow), secrets=True)).decision is Decision.UNDECIDED
 
 
 def opened_aside(idv: Gateway, harness: Harness) -> Flow:

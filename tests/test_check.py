@@ -16,12 +16,14 @@ from acme import BARE, PLUGIN, SIGNING, Acme, AcmeBare
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from idv_core import Account, CheckKind, ConfigError, Configuration, Gateway, Policy, Route, Secret
-from idv_core.config import check, read_configuration
+from idv_core import CheckKind, ConfigError, Gateway, Secret
+from idv_core.config import Account, Configuration, check, read_configuration
 from idv_core.config.schema import schema_of
 from idv_core.config.secrets import unread
 from idv_core.plugin.protocols import ResultCapabilities
+from idv_core.policy import Policy
 from idv_core.registry import Registry, discover, registry_of
+from idv_core.routing import Route
 from idv_core.testing import FakeClock
 
 
@@ -123,7 +125,7 @@ MESSAGES = {
         [
             "11: accounts.x.plugin: there is no plugin 'acm'; did you mean 'acme'? "
             "(installed: acme, bare, refusing, seen, signing; try: pip install idv-acm)",
-            "10: warning: accounts.x: no route sends anything here",
+            "10: warning: accounts.x: no route sends orders to this account",
         ],
     ),
     "no plugin": ("[accounts.x]", ["10: accounts.x.plugin: is missing; it names the vendor's plugin"]),
@@ -150,28 +152,28 @@ MESSAGES = {
     ),
     "a setting of another type": (
         '[accounts.x]\nplugin = "acme"\nkey = { env = "ACME_KEY" }\nretries = "2"',
-        ["13: accounts.x.retries: a whole number is needed, this is a text"],
+        ["13: accounts.x.retries: must be a whole number, not a string"],
     ),
     "limits that are no table": (
         '[accounts.x]\nplugin = "acme"\nkey = { env = "ACME_KEY" }\nlimits = 3',
-        ["13: accounts.x.limits: a table is needed"],
+        ["13: accounts.x.limits: must be a table"],
     ),
     "a cost below nothing": (
         '[accounts.x]\nplugin = "acme"\nkey = { env = "ACME_KEY" }\ncost = -1',
-        ["13: accounts.x.cost: a number of 0 or more is needed"],
+        ["13: accounts.x.cost: must be a number, 0 or more"],
     ),
-    "webhooks that are no table": ("^webhooks = 3", ["1: webhooks: a table is needed"]),
+    "webhooks that are no table": ("^webhooks = 3", ["1: webhooks: must be a table"]),
     "a short key": (
         '[webhooks]\nurl = "https://x.example"\nkey = { env = "ACME_KEY" }',
-        ["12: webhooks.key: at least 32 characters are needed; make one with: openssl rand -hex 32"],
+        ["12: webhooks.key: must have at least 32 characters; make one with: openssl rand -hex 32"],
     ),
     "routes that are no list": ('[routes]\nname = "x"', ["10: routes: routes are written as [[routes]]"]),
-    "routes that are no tables": ("^routes = [3]", ["1: routes[0]: a table is needed"]),
-    "policies that are no table": ("^policies = 3", ["1: policies: a table is needed, such as [policies.something]"]),
+    "routes that are no tables": ("^routes = [3]", ["1: routes[0]: must be a table"]),
+    "policies that are no table": ("^policies = 3", ["1: policies: must be a table, such as [policies.something]"]),
     "no route for the rest": (
         '[[routes]]\nname = "a"\nwhen.product = "a"\nsplit = { acme-in = 50, acme-kz = 50 }',
         [
-            "10: routes: no route takes what the others leave: end with one that has no when, to send or to refuse it",
+            "10: routes: no route takes the remaining orders; add a last route without when, which sends or refuses them",
         ],
     ),
     "a route without a name": ('[[routes]]\nto = "acme-in"', ["10: routes[0].name: is missing"]),
@@ -183,8 +185,8 @@ MESSAGES = {
         '[[routes]]\nname = "a"\nto = "acme-inn"',
         [
             "12: routes[a].to: there is no account 'acme-inn'; did you mean 'acme-in'?",
-            "2: warning: accounts.acme-in: no route sends anything here",
-            "6: warning: accounts.acme-kz: no route sends anything here",
+            "2: warning: accounts.acme-in: no route sends orders to this account",
+            "6: warning: accounts.acme-kz: no route sends orders to this account",
         ],
     ),
     "unknown account in a split": (
@@ -195,32 +197,32 @@ MESSAGES = {
         '[[routes]]\nname = "a"\nto = "acme-in"\nfallback = ["acme-k"]',
         [
             "13: routes[a].fallback[0]: there is no account 'acme-k'; did you mean 'acme-kz'?",
-            "6: warning: accounts.acme-kz: no route sends anything here",
+            "6: warning: accounts.acme-kz: no route sends orders to this account",
         ],
     ),
     "a route that goes nowhere": (
         '[[routes]]\nname = "a"',
-        ["10: routes[a]: goes nowhere: give one of to, split, cheapest and refuse"],
+        ["10: routes[a]: must have one of to, split, cheapest and refuse"],
     ),
     "a route that goes two ways": (
         '[[routes]]\nname = "a"\nto = "acme-in"\nrefuse = "no"',
-        ["10: routes[a]: give one of to, split, cheapest and refuse, not to and refuse"],
+        ["10: routes[a]: must have one of to, split, cheapest and refuse, not to and refuse"],
     ),
     "a split that does not add up": (
         '[[routes]]\nname = "a"\nsplit = { acme-in = 90, acme-kz = 5 }',
-        ["12: routes[a].split: the shares add up to 95, not to 100"],
+        ["12: routes[a].split: the shares must add up to 100, not to 95"],
     ),
     "a share that is too fine": (
         '[[routes]]\nname = "a"\nsplit = { acme-in = 99.999, acme-kz = 0.001 }',
-        ["12: routes[a].split: 99.999 is no percentage from 0 to 100 with at most two decimals"],
+        ["12: routes[a].split: 99.999 must be a percentage from 0 to 100 with at most two decimals"],
     ),
     "fallback to itself": (
         '[[routes]]\nname = "a"\nto = "acme-in"\nfallback = ["acme-kz", "acme-in"]',
-        ["13: routes[a].fallback[1]: falls back to 'acme-in', which has been asked already"],
+        ["13: routes[a].fallback[1]: falls back to 'acme-in', which was already tried; remove it"],
     ),
     "fallback twice": (
         '[[routes]]\nname = "a"\nto = "acme-in"\nfallback = ["acme-kz", "acme-kz"]',
-        ["13: routes[a].fallback[1]: falls back to 'acme-kz', which has been asked already"],
+        ["13: routes[a].fallback[1]: falls back to 'acme-kz', which was already tried; remove it"],
     ),
     "nothing to compare": (
         '[[routes]]\nname = "a"\ncheapest = ["acme-in", "acme-kz"]',
@@ -229,8 +231,8 @@ MESSAGES = {
     "a shadow without consent": (
         '[[routes]]\nname = "a"\nto = "acme-in"\nshadow = { account = "acme-kz", personal_data = false }',
         [
-            "13: routes[a].shadow.personal_data: a shadow is given the applicant's data: "
-            "say personal_data = true, or leave it out"
+            "13: routes[a].shadow.personal_data: a shadow receives the applicant's data; "
+            "set personal_data = true to allow it, or remove the shadow"
         ],
     ),
     "a shadow that says nothing of it": (
@@ -240,7 +242,7 @@ MESSAGES = {
     "a shadow of itself": (
         '[[routes]]\nname = "a"\nto = "acme-in"\nfallback = ["acme-kz"]\n'
         'shadow = { account = "acme-in", personal_data = true }',
-        ["14: routes[a].shadow.account: 'acme-in' decides already, so it is no shadow"],
+        ["14: routes[a].shadow.account: 'acme-in' is already an account of this route; the shadow must be another one"],
     ),
     "a shadow nowhere": (
         '[[routes]]\nname = "a"\nto = "acme-in"\nfallback = ["acme-kz"]\n'
@@ -261,7 +263,7 @@ MESSAGES = {
     ),
     "a country that does not exist": (
         '[[routes]]\nname = "a"\nwhen.country = ["IN", "XX"]\nto = "acme-in"\n' + ELSE,
-        ["12: routes[a].when.country: 'XX' is no ISO 3166-1 alpha-2 code such as 'IN'"],
+        ["12: routes[a].when.country: must be ISO 3166-1 alpha-2 codes, such as 'IN'; 'XX' is not one"],
     ),
     "an unknown condition": (
         '[[routes]]\nname = "a"\nwhen.produkt = "x"\nto = "acme-in"\n' + ELSE,
@@ -269,21 +271,21 @@ MESSAGES = {
     ),
     "nothing that is known of people": (
         '[[routes]]\nname = "a"\nwhen.has = "shoe_size"\nto = "acme-in"\n' + ELSE,
-        ["12: routes[a].when.has: 'shoe_size' is none of email, phone_number, name, birthdate"],
+        ["12: routes[a].when.has: must be one of email, phone_number, name, birthdate, not 'shoe_size'"],
     ),
     "a moment without offset": (
         '[[routes]]\nname = "a"\nwhen.since = 2026-12-01T00:00:00\nto = "acme-in"\n' + ELSE,
-        ["12: routes[a].when.since: a datetime with a time zone is needed"],
+        ["12: routes[a].when.since: must be a datetime with a time zone"],
     ),
     "a moment that is none": (
         '[[routes]]\nname = "a"\nwhen.since = "tomorrow"\nto = "acme-in"\n' + ELSE,
         [
-            "12: routes[a].when.since: a date and time with an offset is needed, such as 2026-12-01T00:00:00+05:30",
+            "12: routes[a].when.since: must be a date and time with an offset, such as 2026-12-01T00:00:00+05:30",
         ],
     ),
     "no hours": (
         '[[routes]]\nname = "a"\nwhen.hours = "9 to 5"\nto = "acme-in"\n' + ELSE,
-        ["12: routes[a].when.hours: '9 to 5' are no hours such as '09:00-18:00'"],
+        ["12: routes[a].when.hours: must be hours such as '09:00-18:00', not '9 to 5'"],
     ),
     "no time zone": (
         '[[routes]]\nname = "a"\nwhen.zone = "Asia/Atlantis"\nto = "acme-in"\n' + ELSE,
@@ -292,29 +294,29 @@ MESSAGES = {
     "times that never come": (
         '[[routes]]\nname = "a"\nto = "acme-in"\n[routes.when]\nsince = 2026-12-02T00:00:00Z\nuntil = 2026-12-01T00:00:00Z\n'
         + ELSE,
-        ["13: routes[a].when: can never hold: until is not after since"],
+        ["13: routes[a].when: can never match: until must be after since"],
     ),
     "ages that nobody has": (
         '[[routes]]\nname = "a"\nwhen = { age_from = 30, age_below = 20 }\nto = "acme-in"\n' + ELSE,
-        ["12: routes[a].when: can never hold: age_below is not above age_from"],
+        ["12: routes[a].when: can never match: age_below must be above age_from"],
     ),
     "a time that is over": (
         '[[routes]]\nname = "a"\nwhen.until = 2026-02-01T00:00:00Z\nto = "acme-in"\n' + ELSE,
-        ["12: warning: routes[a].when.until: its time is over since 2026-02-01 00:00:00+00:00"],
+        ["12: warning: routes[a].when.until: expired at 2026-02-01 00:00:00+00:00; remove it"],
     ),
     "shadowed by everything": (
         ELSE + '[[routes]]\nname = "a"\nwhen.product = "a"\nto = "acme-in"',
-        ["13: warning: routes[a]: is never asked: route 'else' before it takes all its orders"],
+        ["13: warning: routes[a]: is never reached: route 'else' before it takes all its orders"],
     ),
     "shadowed by a pattern": (
         '[[routes]]\nname = "all loans"\nwhen.product = "*-loan"\nto = "acme-in"\n'
         '[[routes]]\nname = "car loans"\nwhen = { product = ["car-loan", "car?-loan"], country = "IN" }\nto = "acme-kz"\n'
         + ELSE,
-        ["14: warning: routes[car loans]: is never asked: route 'all loans' before it takes all its orders"],
+        ["14: warning: routes[car loans]: is never reached: route 'all loans' before it takes all its orders"],
     ),
     "shadowed by priority": (
         ELSE + '[[routes]]\nname = "a"\npriority = 1\nto = "acme-in"',
-        ["10: warning: routes[else]: is never asked: route 'a' before it takes all its orders"],
+        ["10: warning: routes[else]: is never reached: route 'a' before it takes all its orders"],
     ),
     "no such policy": (
         '[policies.lending]\nverdict = "trust"\n[[routes]]\nname = "a"\nto = "acme-in"\nfallback = "acme-kz"\npolicy = "lendin"',
@@ -323,14 +325,16 @@ MESSAGES = {
             "10: warning: policies.lending: no route names this policy",
         ],
     ),
-    "a policy that is no table": ("^policies.x = 3", ["1: policies.x: a table is needed"]),
+    "a policy that is no table": ("^policies.x = 3", ["1: policies.x: must be a table"]),
     "an unknown rule": (
         '[policies.x]\nverdikt = "trust"',
         ["11: policies.x.verdikt: there is no such setting; did you mean 'verdict'?"],
     ),
     "an unknown word": (
         '[policies.x]\nverdict = "trsut"',
-        ["11: policies.x.verdict: 'trsut' is none of trust, require, sufficient, ignore; did you mean 'trust'?"],
+        [
+            "11: policies.x.verdict: must be one of trust, require, sufficient, ignore, not 'trsut'; did you mean 'trust'?"
+        ],
     ),
     "a check that does not exist": (
         '[policies.x]\nchecks.required = ["lifeness"]',
@@ -384,11 +388,11 @@ MESSAGES = {
     ),
     "a word that is no word": (
         "[policies.x]\nverdict = 3",
-        ["11: policies.x.verdict: a whole number is none of trust, require, sufficient, ignore"],
+        ["11: policies.x.verdict: must be one of trust, require, sufficient, ignore, not a whole number"],
     ),
     "a word without a near one": (
         '[policies.x]\nverdict = "zzz"',
-        ["11: policies.x.verdict: what stands there is none of trust, require, sufficient, ignore"],
+        ["11: policies.x.verdict: must be one of trust, require, sufficient, ignore, not the value given"],
     ),
     "half a threshold": (
         "[policies.x]\nliveness = { approve_at = 0.9 }",
@@ -396,34 +400,31 @@ MESSAGES = {
     ),
     "a threshold that is a number": (
         "[policies.x]\nliveness = 0.9",
-        ["11: policies.x.liveness: a table is needed, with approve_at and decline_below"],
+        ["11: policies.x.liveness: must be a table with approve_at and decline_below"],
     ),
     "a threshold out of its range": (
         "[policies.x]\nliveness = { approve_at = 90, decline_below = 0.1 }",
-        ["11: policies.x.liveness.approve_at: a number from 0 to 1 is needed"],
+        ["11: policies.x.liveness.approve_at: must be a number from 0 to 1"],
     ),
     "thresholds that cross": (
         "[policies.x]\ncross_check.name = { approve_at = 0.1, decline_below = 0.9 }",
-        ["11: policies.x.cross_check.name: decline_below must not be above approve_at"],
+        ["11: policies.x.cross_check.name: decline_below must be at most approve_at"],
     ),
     "rules that contradict each other": (
         '[policies.x]\ndocuments.errors = "review"\nchecks.missing = "decline"',
-        [
-            '10: policies.x: documents.errors = "review" would treat a failed document better than one that is '
-            "inconclusive or missing"
-        ],
+        ['10: policies.x: documents.errors must be "decline" where checks.inconclusive or checks.missing is "decline"'],
     ),
     "ages of documents": (
         "[policies.x]\ndocuments.max_age_days = { tax_card = -1 }",
-        ["11: policies.x.documents.max_age_days: days above 0 are needed"],
+        ["11: policies.x.documents.max_age_days: must be a number of days above 0"],
     ),
     "a list that is none": (
         "[policies.x]\ndocuments.required = 3",
-        ["11: policies.x.documents.required: a list is needed"],
+        ["11: policies.x.documents.required: must be a list"],
     ),
     "an account that is not used": (
         '[[routes]]\nname = "a"\nto = "acme-in"',
-        ["6: warning: accounts.acme-kz: no route sends anything here"],
+        ["6: warning: accounts.acme-kz: no route sends orders to this account"],
     ),
 }
 
@@ -453,16 +454,16 @@ approve_at = 0.9
 decline_below = 0.5
 presentation_attack = { approve_at = 0.9, decline_below = 0.5 }
 """
-    nobody = "from account 'seen', where route 'a' sends: nobody can be approved"
+    never, nobody = "account 'seen' never reports", "so route 'a' approves nobody there"
     assert found(text, tmp_path) == [
-        f"10: policies.x.verdict: no verdict ever comes {nobody}",
-        f"11: policies.x.checks.required[0]: no check 'face_match.selfie_to_record' ever passes {nobody}",
-        f"12: policies.x.documents.required: no document ever comes {nobody}",
-        f"13: policies.x.liveness: no score of a check 'liveness' ever comes {nobody}",
-        f"16: policies.x.liveness.presentation_attack: no score of a check 'liveness.presentation_attack' ever comes {nobody}",
+        f"10: policies.x.verdict: {never} a verdict, {nobody}",
+        f"11: policies.x.checks.required[0]: {never} a check 'face_match.selfie_to_record', {nobody}",
+        f"12: policies.x.documents.required: {never} documents, {nobody}",
+        f"13: policies.x.liveness: {never} a score for check 'liveness', {nobody}",
+        f"16: policies.x.liveness.presentation_attack: {never} a score for check 'liveness.presentation_attack', {nobody}",
     ]
     countries = text.replace('documents.required = "tax_card"', 'documents.countries = "IN"')
-    assert f"12: policies.x.documents.countries: no document ever comes {nobody}" in found(countries, tmp_path)
+    assert f"12: policies.x.documents.countries: {never} documents, {nobody}" in found(countries, tmp_path)
 
 
 def warned(text: str, place: Path, registry: Registry = MORE) -> list[str]:
@@ -488,7 +489,7 @@ class TestShadowsThatNeverFinish:
     def test_one_with_a_page_of_its_own(self, tmp_path: Path) -> None:
         text = (
             "10: warning: routes[all].shadow.account: account 'second' never finishes as a shadow: "
-            "the applicant would have to go to its page too"
+            "the applicant would have to visit its page too"
         )
         for deciding in ("acme", "page", "data"):
             assert self.warned(tmp_path, deciding, "page") == [text]
@@ -496,7 +497,7 @@ class TestShadowsThatNeverFinish:
     def test_one_that_waits_for_documents_which_nobody_hands_in(self, tmp_path: Path) -> None:
         text = (
             "10: warning: routes[all].shadow.account: account 'second' never finishes as a shadow of account 'first', "
-            "which takes no documents through the API: there is nothing to hand on"
+            "which takes no documents through the API: there is nothing to upload to the shadow"
         )
         assert self.warned(tmp_path, "page", "acme") == [text]
 
@@ -558,14 +559,16 @@ class TestWhatPluginsSay:
             (
                 "TEST_KEY",
                 "",
-                ["1: warning: accounts.a: a test key: nobody is really checked. Say test = true if it is meant"],
+                [
+                    "1: warning: accounts.a: this is a test key, so nobody is really checked; set test = true if that is intended"
+                ],
             ),
             (
                 "LIVE_KEY",
                 "test = true",
                 [
-                    "5: warning: accounts.a.test: the account is said to be for tests, and its key is a live one: "
-                    "people are really checked, and paid for"
+                    "5: warning: accounts.a.test: test = true, but the key is a live one: "
+                    "real people are checked and the vendor charges for it"
                 ],
             ),
         ],
@@ -602,7 +605,9 @@ class TestWhatThePluginsOfThisProjectSay:
         problems = check(read_configuration(file), discover(), NOW).problems
         return [str(problem).removeprefix(f"{file}:").partition(": ")[2] for problem in problems]
 
-    TEST_KEY = "warning: accounts.a: a test key: nobody is really checked. Say test = true if it is meant"
+    TEST_KEY = (
+        "warning: accounts.a: this is a test key, so nobody is really checked; set test = true if that is intended"
+    )
 
     @pytest.mark.parametrize(
         ("key_", "expected"),
@@ -710,8 +715,8 @@ documents.max_age_days = { utility_statement = 90 }
 screening = { approve_at = 0.9, decline_below = 0.5 }
 documents.max_age_days = { utility_statement = 90 }
 """
-        nothing = "meets nothing: no account of its routes has"
-        said = [line for line in warned(text, tmp_path) if "is never asked" not in line]
+        nothing = "has no effect: no account of its routes has"
+        said = [line for line in warned(text, tmp_path) if "is never reached" not in line]
         assert said == [
             f"21: warning: policies.looked-up.liveness: {nothing} checks of the kind liveness",
             f"22: warning: policies.looked-up.cross_check.name: {nothing} checks of the kind cross_check",
@@ -741,7 +746,7 @@ screening = { approve_at = 0.9, decline_below = 0.5 }
         text = '[accounts.data]\nplugin = "data"\nkey = { env = "ACME_KEY" }\n[policies.default]\n'
         text += "liveness = { approve_at = 0.9, decline_below = 0.5 }\n"
         assert warned(text, tmp_path) == [
-            "5: warning: policies.default.liveness: meets nothing: no account of its routes has checks of the kind liveness"
+            "5: warning: policies.default.liveness: has no effect: no account of its routes has checks of the kind liveness"
         ]
 
 
@@ -766,10 +771,8 @@ class TestNames:
             with pytest.raises(ConfigError) as caught:
                 idv.reload()
         (problem,) = caught.value.problems
-        assert str(problem) == (
-            f"{file}:10: policies.p: the gateway is given another policy of the name 'p': give one of them another name"
-        )
-        with pytest.raises(ConfigError, match="another policy of the name 'p'"):
+        assert str(problem) == (f"{file}:10: policies.p: the gateway has another policy named 'p': rename one of them")
+        with pytest.raises(ConfigError, match="another policy named 'p'"):
             Gateway.load(file, registry=REGISTRY, policy=equal)
         Gateway.load(file, registry=REGISTRY, policy=attrs.evolve(equal, name="q")).close()
 
@@ -784,7 +787,7 @@ plugin = "acme"
 key = { env = "ACME_KEY" }
 formerly = "old"
 """
-        ambiguous = "flows could not tell which one is meant"
+        ambiguous = "a flow could belong to either; rename one of them"
         assert found(text, tmp_path) == [
             f"5: accounts.new.formerly[1]: 'other' is a name of account 'other'; {ambiguous}",
             f"5: accounts.new.formerly[2]: 'new' is a name of account 'new'; {ambiguous}",
@@ -798,7 +801,7 @@ def test_moments_may_stand_in_quotation_marks(tmp_path: Path) -> None:
     (route, _) = read_configuration(tmp_path / "idv.toml").routes
     assert route.when.until == datetime(2030, 1, 1, tzinfo=UTC)
     without = text.replace("+00:00", "")
-    assert found(ACCOUNTS + without, tmp_path) == ["12: routes[a].when.until: a datetime with a time zone is needed"]
+    assert found(ACCOUNTS + without, tmp_path) == ["12: routes[a].when.until: must be a datetime with a time zone"]
 
 
 def test_the_work_grows_in_step_with_the_file(tmp_path: Path) -> None:
@@ -840,11 +843,11 @@ def test_what_is_put_together_in_python_has_paths_without_lines() -> None:
     twice = Account("a", "acme", {"key": Secret("k")})
     configuration = Configuration(accounts=[twice, twice], routes=[Route(name="x", to="b")])
     assert [str(problem) for problem in check(configuration, REGISTRY, NOW).errors] == [
-        "accounts.a: is there twice",
+        "accounts.a: is listed twice; remove one",
         "routes[x].to: there is no account 'b'",
     ]
     nothing = check(Configuration(accounts=[]), REGISTRY, NOW).problems
-    assert [str(p) for p in nothing] == ["accounts: at least one account is needed, such as [accounts.atlas-india]"]
+    assert [str(p) for p in nothing] == ["accounts: must have at least one account, such as [accounts.atlas-india]"]
 
 
 # Files put together of good and bad parts: the gateway takes exactly what the checker finds no error in.

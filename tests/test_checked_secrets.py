@@ -13,8 +13,8 @@ from acme import PLUGIN
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from idv_core import Account, ConfigError, Configuration, Gateway, Secret
-from idv_core.config import check, read_configuration
+from idv_core import ConfigError, Gateway, Secret
+from idv_core.config import Account, Configuration, check, read_configuration
 from idv_core.config.secrets import read_env, read_file
 from idv_core.model.words import is_shown, shown
 from idv_core.registry import discover, registry_of
@@ -144,7 +144,7 @@ def test_a_plugin_that_breaks_on_its_settings_is_named() -> None:
     plugin = attrs.evolve(PLUGIN, create=lambda settings: {}["a secret"])
     account = Account("a", "acme", {"key": Secret("k")})
     (problem,) = check(Configuration(accounts=[account]), registry_of(plugin), NOW).problems
-    text = "accounts.a: plugin acme failed on these settings (KeyError); report it to its authors"
+    text = "accounts.a: bug in plugin 'acme': create raised KeyError for these settings. Please report it to the plugin's authors"
     assert str(problem) == text
 
 
@@ -256,5 +256,5 @@ def test_an_empty_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         Gateway.load(file, registry=discover())
     assert [str(problem) for problem in caught.value.problems] == [
-        f"{file}: accounts: at least one account is needed, such as [accounts.atlas-india]"
+        f"{file}: accounts: must have at least one account, such as [accounts.atlas-india]"
     ]

@@ -148,11 +148,11 @@ class TestRealWork:
         assert "awaiting_applicant" in waited.output
         refused = run("upload", ref, "pan=https://files.example/x", *config)
         assert refused.exit_code == 1
-        assert "handed in by the applicant" in refused.output
+        assert "the applicant uploads the documents" in refused.output
         assert run("link", ref, *config).exit_code == 1
         unable = run("open", *common, *config, "--recover")
         assert unable.exit_code == 1
-        assert "no call that tells whether a flow was opened" in " ".join(unable.output.split())
+        assert "cannot tell whether a flow was opened" in " ".join(unable.output.split())
 
     def test_mistakes_are_said_plainly(self, workplace: Path) -> None:
         config = ("--config", str(workplace / "idv.toml"))
@@ -162,7 +162,7 @@ class TestRealWork:
             (("status", "nonsense"), 2, "account/vendor-id"),
             (("upload", "verifik/x", "nonsense"), 2, "a document as id=path"),
             (("upload", "verifik/x", "id=/no/such/file.png"), 2, "idv: /no/such/file.png: file not found"),
-            (("open", "--product", "p", "--application-id", "a", "--reference", "r"), 2, "say which one"),
+            (("open", "--product", "p", "--application-id", "a", "--reference", "r"), 2, "name one of them"),
             (
                 ("open", "--product", "p", "--application-id", "a", "--reference", "r", "--country", "India"),
                 2,
@@ -380,7 +380,7 @@ class TestDemo:
     def test_one_vendor_down_leaves_the_others(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert run_demo(two_people=False, stop="verifik", json_wanted=True) == 1
         endings = {ending["vendor"]: ending for ending in json.loads(capsys.readouterr().out)}
-        assert "the last look failed" in endings["verifik"]["error"]
+        assert "the last status check failed" in endings["verifik"]["error"]
         assert "connection refused" in endings["verifik"]["error"]
         assert endings["atlas"]["result"]["decision"] == endings["verigram"]["result"]["decision"] == "approved"
 
@@ -421,14 +421,14 @@ refuse = "no"
         done = run("config", "check", file)
         assert done.exit_code == 0
         assert done.stdout.splitlines() == [
-            f"{file}:6: warning: accounts.unused: no route sends anything here",
+            f"{file}:6: warning: accounts.unused: no route sends orders to this account",
             f"{file}: 2 accounts, 2 routes, 1 warning, no errors",
         ]
         assert run("config", "check", file, "--strict").exit_code == 2
         (problem,) = json.loads(run("config", "check", file, "--json").stdout)["problems"]
         assert problem == {
             "path": "accounts.unused",
-            "text": "no route sends anything here",
+            "text": "no route sends orders to this account",
             "place": f"{file}:6",
             "is_warning": True,
         }
@@ -503,7 +503,7 @@ refuse = "no"
         [
             ("not json", "cannot be read: not JSON"),
             ("[]", "record results with: idv result REF --json > case.json"),
-            ('{"flow": {"id": "f"}}', "this is no Result"),
+            ('{"flow": {"id": "f"}}', "not a stored Result"),
             (
                 '{"flow": {"id": "f", "status": "finished", "policy": {"name": "gone"}}}',
                 "there is no policy 'gone', which",
@@ -525,7 +525,7 @@ refuse = "no"
         done = run(*given, "--policy", "x", "--json")
         assert done.exit_code == 0
         assert json.loads(done.stdout)["cases"][0]["why"] == [
-            "verdict.missing: the vendor gave no verdict, and one is required",
+            "verdict.missing: the required verdict of the vendor is missing",
             "evidence.none: there is no evidence",
         ]
         (tmp_path / "p.toml").write_text("[policies.x]\nverdict = 3\n")

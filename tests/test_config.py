@@ -18,13 +18,14 @@ from acme import PLUGIN as ACME
 from hypothesis import given
 from hypothesis import strategies as st
 
-from idv_core import Account, CheckKind, Circuit, ConfigError, Gateway, Limits, Retry, Secret, When
-from idv_core.config import load_configuration, source
+from idv_core import CheckKind, ConfigError, Gateway, Secret
+from idv_core.config import Account, Circuit, Limits, Retry, load_configuration, source
 from idv_core.config.toml_lines import places_of
 from idv_core.model.check_names import CHECK_NAMES
 from idv_core.model.validation import seconds
 from idv_core.plugin.protocols import Polling
 from idv_core.registry import registry_of
+from idv_core.routing import When
 
 GOOD = """
 [accounts.verigram-kz]
@@ -133,16 +134,16 @@ def test_all_problems_come_at_once(write) -> None:
         "10: accounts.c.base_url: is missing",
         "12: accounts.c.api_key: a secret reference has exactly one key, one of env, file",
         "14: accounts.c.limits.conect: there is no such setting; did you mean 'connect'?",
-        "15: accounts.c.limits.read: a number of seconds above 0 is needed, this is a text",
+        "15: accounts.c.limits.read: must be a number of seconds above 0, not a string",
         "16: accounts.d.base_url: is missing",
         "16: accounts.d.api_key: is missing",
-        "18: accounts.d.polling.first: a number of seconds above 0 is needed",
+        "18: accounts.d.polling.first: must be a number of seconds above 0",
         "19: accounts.e.base_url: is missing",
         "19: accounts.e.api_key: is missing",
         "21: accounts.e.polling.firstt: there is no such setting; did you mean 'first'?",
-        "22: accounts.f/g: an account's name has letters, digits, '.', '_' and '-' only, for it stands in addresses",
-        "25: webhooks.url: the address must begin with https://, such as 'https://api.vendor.example'",
-        "26: webhooks.key: at least 32 characters are needed; make one with: openssl rand -hex 32",
+        "22: accounts.f/g: an account's name must have letters, digits, '.', '_' and '-' only, because it is part of URLs",
+        "25: webhooks.url: must begin with https://, such as 'https://api.vendor.example'",
+        "26: webhooks.key: must have at least 32 characters; make one with: openssl rand -hex 32",
     ]
 
 
@@ -163,8 +164,8 @@ def test_plugins_settings_are_checked(write) -> None:
     """
     assert problems(write(text)) == [
         "2: accounts.a.client_secret: is missing",
-        "4: accounts.a.family: 'onbording' is none of verification, onboarding, idp, bulk; did you mean 'onboarding'?",
-        "6: accounts.a.refresh: true or false is needed, this is a text",
+        "4: accounts.a.family: must be one of verification, onboarding, idp, bulk, not 'onbording'; did you mean 'onboarding'?",
+        "6: accounts.a.refresh: must be true or false, not a string",
     ]
 
 
@@ -173,8 +174,8 @@ def test_a_file_that_is_not_there_or_no_toml(write, tmp_path: Path) -> None:
         Gateway.load(tmp_path / "none.toml")
     with pytest.raises(ConfigError, match="is not valid TOML"):
         Gateway.load(write("[accounts"))
-    assert problems(write("")) == [" accounts: at least one account is needed, such as [accounts.atlas-india]"]
-    assert problems(write("accounts = 3"))[0] == "1: accounts: a table is needed, such as [accounts.something]"
+    assert problems(write("")) == [" accounts: must have at least one account, such as [accounts.atlas-india]"]
+    assert problems(write("accounts = 3"))[0] == "1: accounts: must be a table, such as [accounts.something]"
     assert "2: accounts.a.plugin: is missing" in problems(write("[accounts]\na = 3"))[0]
 
 
@@ -206,12 +207,12 @@ def test_the_engine_is_set_by_account(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "problem"),
     [
-        ("limits = { rate = 0 }", "accounts.a.limits.rate: a number above 0 is needed"),
-        ("limits = { concurrency = 0 }", "accounts.a.limits.concurrency: a whole number of 1 or more is needed"),
-        ("limits = { connect = -1 }", "accounts.a.limits.connect: a number of seconds above 0 is needed"),
-        ("retry = { attempts = 0 }", "accounts.a.retry.attempts: a whole number of 1 or more is needed"),
+        ("limits = { rate = 0 }", "accounts.a.limits.rate: must be a number above 0"),
+        ("limits = { concurrency = 0 }", "accounts.a.limits.concurrency: must be a whole number, 1 or more"),
+        ("limits = { connect = -1 }", "accounts.a.limits.connect: must be a number of seconds above 0"),
+        ("retry = { attempts = 0 }", "accounts.a.retry.attempts: must be a whole number, 1 or more"),
         ("retry = { attemps = 2 }", "accounts.a.retry.attemps: there is no such setting; did you mean 'attempts'?"),
-        ("circuit = { cooldown = 0 }", "accounts.a.circuit.cooldown: a number of seconds above 0 is needed"),
+        ("circuit = { cooldown = 0 }", "accounts.a.circuit.cooldown: must be a number of seconds above 0"),
     ],
 )
 def test_wrong_figures_are_named(tmp_path: Path, line: str, problem: str) -> None:
@@ -226,30 +227,30 @@ def test_wrong_figures_are_named(tmp_path: Path, line: str, problem: str) -> Non
 @pytest.mark.parametrize(
     ("line", "problem"),
     [
-        ('limits.operation = "60"', "limits.operation: a number of seconds above 0 is needed, this is a text"),
-        ("limits.operation = true", "limits.operation: a number of seconds above 0 is needed, this is true or false"),
-        ("limits.operation = nan", "limits.operation: a number of seconds above 0 is needed"),
-        ("limits.operation = inf", "limits.operation: a number of seconds above 0 is needed"),
-        (f"limits.operation = 1{'0' * 400}", "limits.operation: a number of seconds above 0 is needed"),
-        ('limits.rate = "5"', "limits.rate: a number above 0 is needed, this is a text"),
-        ("limits.rate = [5]", "limits.rate: a number above 0 is needed, this is a list"),
+        ('limits.operation = "60"', "limits.operation: must be a number of seconds above 0, not a string"),
+        ("limits.operation = true", "limits.operation: must be a number of seconds above 0, not true or false"),
+        ("limits.operation = nan", "limits.operation: must be a number of seconds above 0"),
+        ("limits.operation = inf", "limits.operation: must be a number of seconds above 0"),
+        (f"limits.operation = 1{'0' * 400}", "limits.operation: must be a number of seconds above 0"),
+        ('limits.rate = "5"', "limits.rate: must be a number above 0, not a string"),
+        ("limits.rate = [5]", "limits.rate: must be a number above 0, not a list"),
         (
             "limits.concurrency = 2.5",
-            "limits.concurrency: a whole number of 1 or more is needed, this is a number with a fraction",
+            "limits.concurrency: must be a whole number, 1 or more, not a number with a fraction",
         ),
-        ('limits.concurrency = "2"', "limits.concurrency: a whole number of 1 or more is needed, this is a text"),
-        ("limits.allow_private_urls = 1", "limits.allow_private_urls: true or false is needed, this is a whole number"),
-        ("retry.budget = -1", "retry.budget: a number of 0 or more is needed"),
-        ("retry.longest_wait = -1", "retry.longest_wait: a number of seconds of 0 or more is needed"),
-        ('cost = "cheap"', "cost: a number of 0 or more is needed, this is a text"),
-        ("daily_cap = 1.5", "daily_cap: a whole number of 0 or more is needed, this is a number with a fraction"),
-        ("daily_cap = -1", "daily_cap: a whole number of 0 or more is needed"),
-        ('test = "yes"', "test: true or false is needed, this is a text"),
-        ("polling.first = 2026-12-01", "polling.first: a number of seconds above 0 is needed, this is a date"),
+        ('limits.concurrency = "2"', "limits.concurrency: must be a whole number, 1 or more, not a string"),
+        ("limits.allow_private_urls = 1", "limits.allow_private_urls: must be true or false, not a whole number"),
+        ("retry.budget = -1", "retry.budget: must be a number, 0 or more"),
+        ("retry.longest_wait = -1", "retry.longest_wait: must be a number of seconds, 0 or more"),
+        ('cost = "cheap"', "cost: must be a number, 0 or more, not a string"),
+        ("daily_cap = 1.5", "daily_cap: must be a whole number, 0 or more, not a number with a fraction"),
+        ("daily_cap = -1", "daily_cap: must be a whole number, 0 or more"),
+        ('test = "yes"', "test: must be true or false, not a string"),
+        ("polling.first = 2026-12-01", "polling.first: must be a number of seconds above 0, not a date"),
         ("polling = { first = 60, ceiling = 5 }", "polling: first must not be longer than ceiling"),
         (
             'formerly = "a/b"',
-            "formerly: an account's name has letters, digits, '.', '_' and '-' only, for it stands in addresses",
+            "formerly: an account's name must have letters, digits, '.', '_' and '-' only, because it is part of URLs",
         ),
     ],
 )
@@ -265,14 +266,14 @@ def test_values_of_another_kind_are_told_in_our_words(tmp_path: Path, line: str,
 @pytest.mark.parametrize(
     ("url", "problem"),
     [
-        ("http://api.vendor.example", "http is not encrypted: https is needed (http only for this very machine)"),
-        ("api.eu.onfido.com/v3.6", "the address must begin with https://, such as 'https://api.vendor.example'"),
-        ("https://", "the address must begin with https://, such as 'https://api.vendor.example'"),
-        ("ftp://api.vendor.example", "an address such as 'https://api.vendor.example' is needed"),
-        ("https://[::1", "an address such as 'https://api.vendor.example' is needed"),
-        ("https://a.example:port", "an address such as 'https://api.vendor.example' is needed"),
-        ("https://somebody:password@a.example", "scheme, host, port and path only"),
-        ("https://a.example?x=1", "scheme, host, port and path only"),
+        ("http://api.vendor.example", "must begin with https://; http is allowed for localhost only"),
+        ("api.eu.onfido.com/v3.6", "must begin with https://, such as 'https://api.vendor.example'"),
+        ("https://", "must begin with https://, such as 'https://api.vendor.example'"),
+        ("ftp://api.vendor.example", "must be a URL such as 'https://api.vendor.example'"),
+        ("https://[::1", "must be a URL such as 'https://api.vendor.example'"),
+        ("https://a.example:port", "must be a URL such as 'https://api.vendor.example'"),
+        ("https://somebody:password@a.example", "must have scheme, host, port and path only"),
+        ("https://a.example?x=1", "must have scheme, host, port and path only"),
     ],
 )
 def test_addresses(write, url: str, problem: str) -> None:

@@ -11,7 +11,8 @@ import httpx
 import pytest
 from acme import Vendor, gateway, order
 
-from idv_core import FlowNotFound, OutcomeUnknown, UnexpectedResponse, VendorError
+from idv_core import OutcomeUnknown, VendorError
+from idv_core.errors import FlowNotFound, UnexpectedResponse
 
 PROGRAM = """
 import logging, traceback
@@ -50,7 +51,7 @@ def printed(kind: str, **environment: str) -> str:
 @pytest.mark.parametrize("kind", sorted(CALLS))
 def test_by_default_no_frame_of_the_plugin_is_kept_and_nothing_is_said(kind: str) -> None:
     said = printed(kind)
-    assert "PluginError: acme-1 status: plugin 'acme' failed where it must not (AttributeError at" in said
+    assert "PluginError: acme-1 status: bug in plugin 'acme': AttributeError at" in said
     assert "in result" not in said
     assert "WARNING" not in said
 
@@ -58,15 +59,13 @@ def test_by_default_no_frame_of_the_plugin_is_kept_and_nothing_is_said(kind: str
 @pytest.mark.parametrize("kind", sorted(CALLS))
 def test_debugging_keeps_the_plugins_frames_and_says_so_once_aloud(kind: str) -> None:
     said = printed(kind, IDV_DEBUG="1")
-    assert said.startswith(
-        "WARNING IDV_DEBUG=1: errors keep their tracebacks, whose frames hold personal data and secrets"
-    )
+    assert said.startswith("WARNING IDV_DEBUG=1: errors keep their tracebacks, which hold personal data and secrets")
     assert said.count("WARNING") == 1
     frames, _, rest = said.partition("The above exception was the direct cause of the following exception")
     assert 'acme.py", line' in frames
     assert "in result" in frames
     assert "AttributeError: 'list' object has no attribute 'get'" in frames
-    assert "PluginError: acme-1 status: plugin 'acme' failed" in rest
+    assert "PluginError: acme-1 status: bug in plugin 'acme'" in rest
 
 
 def refused(status: int) -> Vendor:
@@ -82,7 +81,9 @@ class TestErrorsNameTheCall:
         with pytest.raises(FlowNotFound) as caught:
             gateway(refused(404)).status("acme-1/f-secret")
         assert caught.value.request == "GET /flows/{}"
-        assert str(caught.value).startswith("acme-1 status: GET /flows/{}: the vendor does not know this (HTTP 404")
+        assert str(caught.value).startswith(
+            "acme-1 status: GET /flows/{}: the vendor does not know this flow or object (HTTP 404"
+        )
         assert "f-secret" not in str(caught.value)
 
     def test_an_answer_that_is_not_understood(self) -> None:
@@ -94,7 +95,7 @@ class TestErrorsNameTheCall:
     def test_an_opening_of_which_nobody_knows(self) -> None:
         vendor = Vendor()
         vendor.answers["POST /flows"] = lambda request: httpx.Response(502)
-        with pytest.raises(OutcomeUnknown, match=r"^acme-1 open: POST /flows: the answer says nothing certain"):
+        with pytest.raises(OutcomeUnknown, match=r"^acme-1 open: POST /flows: the response is inconclusive"):
             gateway(vendor).open(order())
 
     def test_a_token_that_is_refused(self) -> None:

@@ -12,8 +12,8 @@ import idv_verigram.testing.harness
 import pytest
 from typer.testing import CliRunner
 
-from idv_core import AuthenticationFailed, PluginError
 from idv_core.cli.commands import app
+from idv_core.errors import AuthenticationFailed, PluginError
 from idv_core.registry import Found, discover
 from idv_core.testing import EmulatedResponse, FakeClock, Harness, RunningClock, levels
 from idv_core.testing.levels import Grade, Level, Report, as_page

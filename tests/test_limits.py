@@ -14,11 +14,12 @@ from acme import ACCOUNT, Vendor, async_gateway, gateway, order
 from hypothesis import given
 from hypothesis import strategies as st
 
-from idv_core import Account, DeadlineExceeded, RateLimited, VendorUnavailable
 from idv_core.clock import SystemClock
+from idv_core.config import Account
 from idv_core.engine.account import Limits
 from idv_core.engine.breaker import Breaker, Circuit, CircuitState
 from idv_core.engine.limiters import ConcurrencyLimiter, RateLimiter, Slot
+from idv_core.errors import DeadlineExceeded, RateLimited, VendorUnavailable
 from idv_core.testing import FakeClock
 
 
@@ -92,7 +93,7 @@ class TestBreaker:
             with pytest.raises(VendorUnavailable) as caught:
                 idv.status("acme-1/f-1")
         assert len(vendor.requests) == 4
-        assert "failed 4 times in a row, the last time with HTTP 503" in str(caught.value)
+        assert "failed 4 times in a row, last with HTTP 503" in str(caught.value)
         assert caught.value.safe_to_retry
         health = idv.health()["acme-1"]
         assert (health.circuit, health.available, health.last_failure) == (CircuitState.OPEN, False, "HTTP 503")
@@ -195,7 +196,7 @@ class TestTurns:
         errors: list[Exception] = []
 
         def busy(_: httpx.Request) -> httpx.Response:
-            with pytest.raises(DeadlineExceeded, match="all 1 calls") as caught:
+            with pytest.raises(DeadlineExceeded, match="all 1 concurrent calls") as caught:
                 idv.status("acme-1/f-2")
             errors.append(caught.value)
             return httpx.Response(200, json={})
@@ -237,7 +238,7 @@ class TestPace:
     def test_no_room_before_the_deadline_is_said_at_once(self, vendor: Vendor, clock: FakeClock) -> None:
         idv = gateway(vendor, clock, account(rate=0.01, operation=10))
         idv.status("acme-1/f-1")
-        with pytest.raises(RateLimited, match="our own limit") as caught:
+        with pytest.raises(RateLimited, match="our own rate limit") as caught:
             idv.status("acme-1/f-1")
         assert caught.value.retry_after == timedelta(seconds=100)
         assert clock.monotonic() == 0

@@ -22,11 +22,13 @@ import httpx
 import pytest
 from acme import ACCOUNT, Vendor, async_gateway, gateway, order
 
-from idv_core import ConfigError, Configuration, DeadlineExceeded, IdvError
+from idv_core import ConfigError, IdvError
 from idv_core.clock import SystemClock
+from idv_core.config import Configuration
 from idv_core.engine.account import Limits
 from idv_core.engine.effects import Blocking
 from idv_core.engine.limiters import Slot
+from idv_core.errors import DeadlineExceeded
 from idv_core.runtime.forks import renew_after_fork
 from idv_core.runtime.interrupts import interrupt_in
 from idv_core.transports.fast import FastTransport

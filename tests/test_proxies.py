@@ -20,8 +20,9 @@ from acme import ACCOUNT, Vendor, async_gateway, gateway, order
 from hypothesis import given
 from hypothesis import strategies as st
 
-from idv_core import ConfigError, IdvError, OutcomeUnknown, Retry, VendorUnavailable
-from idv_core.config import Configuration
+from idv_core import ConfigError, IdvError, OutcomeUnknown
+from idv_core.config import Configuration, Retry
+from idv_core.errors import VendorUnavailable
 from idv_core.testing import FakeClock
 from idv_core.transports import proxies
 from idv_core.transports.calls import ssl_context
@@ -172,17 +173,17 @@ class TestDecision:
     @pytest.mark.parametrize(
         ("name", "value", "why"),
         [
-            ("HTTPS_PROXY", "ftp://ana:geheim@x:1", "kind of proxy"),
-            ("ALL_PROXY", "socks4://ana:geheim@x:1", "kind of proxy"),
+            ("HTTPS_PROXY", "ftp://ana:geheim@x:1", "must begin with one of"),
+            ("ALL_PROXY", "socks4://ana:geheim@x:1", "must begin with one of"),
             ("all_proxy", "socks5://ana:geheim@x:1", "socksio"),
             ("ALL_PROXY", "socks5h://ana:geheim@x:1", "socksio"),
-            ("https_proxy", "http://ana:geheim@x:port", "no address"),
-            ("https_proxy", "http://", "no address"),
-            ("https_proxy", "http://geheim x", "no address"),
-            ("https_proxy", "http://[geheim", "no address"),
-            ("https_proxy", "http://geheim..example:1", "no address"),
-            ("https_proxy", f"http://geheim{'x' * 60}.example:1", "no address"),
-            ("https_proxy", "http://geheim\u2603:1", "no address"),
+            ("https_proxy", "http://ana:geheim@x:port", "must be the URL of a proxy"),
+            ("https_proxy", "http://", "must be the URL of a proxy"),
+            ("https_proxy", "http://geheim x", "must be the URL of a proxy"),
+            ("https_proxy", "http://[geheim", "must be the URL of a proxy"),
+            ("https_proxy", "http://geheim..example:1", "must be the URL of a proxy"),
+            ("https_proxy", f"http://geheim{'x' * 60}.example:1", "must be the URL of a proxy"),
+            ("https_proxy", "http://geheim\u2603:1", "must be the URL of a proxy"),
         ],
     )
     @pytest.mark.parametrize("kind", KINDS)
@@ -208,7 +209,7 @@ class TestDecision:
             idv: Any = gateway(Vendor(), account=known, transport=None)
         else:
             idv = async_gateway(Vendor(), account=known, transport=FastTransport() if kind == "fast" else None)
-        with pytest.raises(ConfigError, match=r"HTTPS_PROXY .*kind of proxy"):
+        with pytest.raises(ConfigError, match=r"HTTPS_PROXY .*must begin with one of"):
             idv.reload(Configuration(accounts=[known, new]))
         assert set(idv.health()) == {"acme-1"}
 
@@ -225,7 +226,7 @@ class TestDecision:
         monkeypatch.setattr(proxies, "find_spec", lambda _: True)
         monkeypatch.setenv("ALL_PROXY", value)
         made("sync")
-        with pytest.raises(ConfigError, match="ALL_PROXY names a proxy that FastTransport cannot speak to"):
+        with pytest.raises(ConfigError, match="ALL_PROXY names a proxy that FastTransport does not support"):
             made("fast")
         with pytest.raises(ConfigError, match="proxy names a proxy that FastTransport"):
             FastTransport(proxy=value)
@@ -397,7 +398,7 @@ def test_the_account_remembers_the_cause(clock: FakeClock) -> None:
     [
         (httpx.ConnectTimeout("x"), "no connection in time"),
         (httpx.PoolTimeout("x"), "no free connection in time"),
-        (httpx.ReadTimeout("x"), "no answer in time"),
+        (httpx.ReadTimeout("x"), "no response in time"),
         (httpx.WriteTimeout("x"), "the request could not be sent in time"),
         (httpx.ConnectError("somebody's secret"), "no connection"),
         (httpx.TransportError("x"), "connection failed"),

@@ -16,20 +16,10 @@ import httpx
 import pytest
 from acme import BARE, PLUGIN, Vendor, order
 
-from idv_core import (
-    Account,
-    AuthenticationFailed,
-    ConfigError,
-    Configuration,
-    Document,
-    Flow,
-    Gateway,
-    Limits,
-    Result,
-    Secret,
-    Webhooks,
-)
+from idv_core import ConfigError, Document, Flow, Gateway, Result, Secret
+from idv_core.config import Account, Configuration, Limits, Webhooks
 from idv_core.engine.rotation import EVERY, Reloads, Rereads
+from idv_core.errors import AuthenticationFailed
 from idv_core.model import Template
 from idv_core.registry import registry_of
 from idv_core.testing import FakeClock
@@ -96,8 +86,8 @@ class TestAnAccountThatIsGone:
         idv, vendor.status = self.idv, "good"
         for known in (flow, flow.ref):
             assert idv.status(known).status == "finished"
-            assert idv.result(known).status.is_final
-            assert idv.wait(known, deadline=timedelta(seconds=5)).status.is_final
+            assert idv.result(known).status.is_settled
+            assert idv.wait(known, deadline=timedelta(seconds=5)).status.is_settled
             assert idv.upload(known, [Document("pan", content=b"\xff\xd8\xff pan")]).uploads
             assert idv.submit(known).account == "old"
             assert idv.renew_link(known).link is not None
@@ -108,12 +98,14 @@ class TestAnAccountThatIsGone:
         self.idv.reload(configuration(account("other"), account("old")))
         with caplog.at_level(logging.WARNING):
             self.idv.reload(configuration(account("other")))
-        assert told(caplog, "account gone") == ["account gone from the configuration, only its flows go on: old"]
+        assert told(caplog, "account removed") == [
+            "account removed from the configuration, only its existing flows continue: old"
+        ]
 
     def test_one_that_never_was_is_told_from_it(self, flow: Flow) -> None:
         with pytest.raises(ConfigError, match=r"there is no account 'nobody' \(there are: other\)$"):
             self.idv.open(order(), account="nobody")
-        with pytest.raises(ConfigError, match=r"there is no account 'nobody' .* say formerly"):
+        with pytest.raises(ConfigError, match=r"there is no account 'nobody' .* list the old name in formerly"):
             self.idv.status("nobody/1")
 
 
@@ -128,7 +120,7 @@ class TestAnAccountThatIsRenamed:
         assert idv.accounts == ("new",)
         for known in (flow, flow.ref):
             assert idv.status(known).ref.startswith("old/"), "its reference stays what it was"
-            assert idv.wait(known).status.is_final
+            assert idv.wait(known).status.is_settled
             assert idv.submit(known).account == "old"
         request = WebhookRequest(
             method="POST", path=url.removeprefix("https://platform.example/idv/old"), query={"id": flow.id}
@@ -154,7 +146,7 @@ class TestAnAccountThatIsRenamed:
                 idv.receive(called, WebhookRequest(method="POST", path=path, query={"id": "f-1"}))
 
         begun = clock.monotonic()
-        assert idv.wait(f"{waiting}/f-1", progress=look).status.is_final
+        assert idv.wait(f"{waiting}/f-1", progress=look).status.is_settled
         assert len(looks) == 2
         assert clock.monotonic() - begun <= 1, "it looked again as soon as it may"
 
@@ -164,14 +156,14 @@ class TestAnAccountThatIsRenamed:
         idv = connect(account("old"))
 
         def look(result: Result) -> None:
-            if not result.status.is_final:
+            if not result.status.is_settled:
                 idv.reload(configuration(self.NEW))
                 vendor.status = "good"
                 path = idv.webhook_url("new", "done").reveal().removeprefix("https://platform.example/idv/new")
                 idv.receive("new", WebhookRequest(method="POST", path=path, query={"id": "f-1"}))
 
         begun = clock.monotonic()
-        assert idv.wait("old/f-1", progress=look).status.is_final
+        assert idv.wait("old/f-1", progress=look).status.is_settled
         assert clock.monotonic() - begun <= 1, "it looked again as soon as it may"
 
     def test_in_the_same_process_too_and_nothing_is_said(
@@ -182,7 +174,7 @@ class TestAnAccountThatIsRenamed:
         with caplog.at_level(logging.WARNING):
             idv.reload(configuration(self.NEW))
         assert idv.status(flow).account == "old"
-        assert told(caplog, "account gone") == []
+        assert told(caplog, "account removed") == []
 
     def test_nothing_new_begins_under_the_old_name(self, connect: Connect) -> None:
         with pytest.raises(ConfigError, match="there is no account 'old' any more"):
@@ -301,15 +293,15 @@ class TestSignals:
                 for text, fits in (
                     (
                         written.format("b"),
-                        lambda said: said.startswith("configuration taken") and idv.accounts == ("b",),
+                        lambda said: said.startswith("configuration loaded") and idv.accounts == ("b",),
                     ),
                     (
                         "[acounts.a]",
-                        lambda said: said.startswith("configuration not taken, everything") and wrong in said,
+                        lambda said: said.startswith("configuration refused, the old one") and wrong in said,
                     ),
                     (
                         written.format("c"),
-                        lambda said: said.startswith("configuration taken") and idv.accounts == ("c",),
+                        lambda said: said.startswith("configuration loaded") and idv.accounts == ("c",),
                     ),
                 ):
                     done.clear()

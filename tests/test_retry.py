@@ -11,9 +11,10 @@ from acme import ACCOUNT, Vendor, async_gateway, gateway, order
 from hypothesis import given
 from hypothesis import strategies as st
 
-from idv_core import AuthenticationFailed, OutcomeUnknown, RateLimited, VendorError, VendorUnavailable
+from idv_core import OutcomeUnknown, VendorError
 from idv_core.engine.account import Limits
 from idv_core.engine.retry import Retry, RetryBudget
+from idv_core.errors import AuthenticationFailed, RateLimited, VendorUnavailable
 from idv_core.testing import FakeClock
 
 GOOD = httpx.Response(200, json={"status": "busy"})

@@ -16,33 +16,22 @@ import pytest
 from acme import BARE, PLUGIN, SIGNING, Acme, Vendor, order
 
 from idv_core import (
-    Account,
     AsyncGateway,
-    AuthenticationFailed,
-    CheckRules,
-    Circuit,
     ConfigError,
-    Configuration,
     Decision,
     Document,
     Flow,
     Gateway,
-    InvalidOrder,
-    NoRoute,
     OutcomeUnknown,
-    Policy,
-    RateLimited,
-    Retry,
-    Route,
     Secret,
-    Shadow,
-    VendorUnavailable,
-    When,
-    dump,
-    load,
+    from_json,
+    to_json,
 )
-from idv_core.errors import PluginError
+from idv_core.config import Account, Circuit, Configuration, Retry
+from idv_core.errors import AuthenticationFailed, InvalidOrder, NoRoute, PluginError, RateLimited, VendorUnavailable
+from idv_core.policy import CheckRules, Policy
 from idv_core.registry import registry_of
+from idv_core.routing import Route, Shadow, When
 from idv_core.testing import FakeClock
 
 REGISTRY = registry_of(PLUGIN, BARE, SIGNING)
@@ -140,7 +129,7 @@ class TestRoutes:
     def test_a_flow_keeps_its_policy_and_its_explanation_through_json(self, connect: Connect) -> None:
         idv = connect(Route(name="all", to="a", policy="lending"), policies={"lending": LENDING})
         flow = idv.open(order())
-        again = load(Flow, json.loads(json.dumps(dump(flow, secrets=True))))
+        again = from_json(Flow, json.loads(json.dumps(to_json(flow, secrets=True))))
         assert again == flow
         assert again.explanation is not None
         assert (again.explanation.route, again.explanation.policy) == ("all", "lending")
@@ -243,7 +232,7 @@ class TestFallback:
         a, b, c = flow.explanation.candidates
         assert (a.chosen, b.chosen, b.health, c.health) == (False, True, "available", "not asked")
         assert a.health in ("VendorUnavailable", "RateLimited", "PermissionDenied", "AuthenticationFailed")
-        (record,) = [r for r in caplog.records if r.getMessage().startswith("falling back: from ")]
+        (record,) = [r for r in caplog.records if r.getMessage().startswith("fallback: from ")]
         assert (record.idv_account, record.idv_to, record.idv_reason) == ("a", "b", a.health)
 
     @pytest.mark.parametrize(
@@ -326,7 +315,7 @@ class TestFallback:
         idv = connect(attrs.evolve(self.ROUTE, policy="lending"), policies={"lending": LENDING})
         with pytest.raises(OutcomeUnknown) as caught:
             idv.open(order())
-        with pytest.raises(ConfigError, match="several accounts, so say which one"):
+        with pytest.raises(ConfigError, match="several accounts; name one of them"):
             idv.recover(order())
         flow = idv.recover(order(), account=caught.value.account)
         assert (flow.id, flow.policy) == ("f-7", LENDING)
@@ -346,7 +335,9 @@ class TestCaps:
         # what was opened today still counts when the account is changed
         changed = [account("a", daily_cap=2, circuit=Circuit(failures=3)), account("b", daily_cap=1)]
         idv.reload(configuration(Route(name="all", to="a", fallback="b"), accounts=changed))
-        with pytest.raises(RateLimited, match=r"our own daily cap for this account \(2\) is reached") as caught:
+        with pytest.raises(
+            RateLimited, match=r"our own daily cap for this account \(2 flows, daily_cap\) is reached"
+        ) as caught:
             idv.open(order())
         assert caught.value.retry_after is not None
         assert clock.now() + caught.value.retry_after == clock.now().replace(hour=0, minute=0, second=0) + timedelta(
@@ -396,7 +387,7 @@ class TestLostOpenings:
         vendors.at["a"].answers["GET /people"] = answering(404)
         for reload in (lambda: None, lambda: idv.reload(configuration(Route(name="all", to="b"), accounts=accounts))):
             reload()
-            with pytest.raises(OutcomeUnknown, match="may still carry out"):
+            with pytest.raises(OutcomeUnknown, match="may still process"):
                 idv.open(order())
         assert vendors.opened("b") == 0
 
@@ -422,7 +413,7 @@ class TestLostOpenings:
         idv.reload(configuration(Route(name="all", to="new"), accounts=[renamed, account("b"), account("c")]))
         assert idv.open(order()).id == first.id
         vendors.at["a"].answers["GET /people"] = answering(404)
-        with pytest.raises(OutcomeUnknown, match="may still carry out"):
+        with pytest.raises(OutcomeUnknown, match="may still process"):
             idv.open(lost)
 
     def test_a_vendor_without_a_way_to_ask_is_left_alone_for_a_while(self, vendors: Vendors, clock: FakeClock) -> None:
@@ -463,7 +454,7 @@ class TestLostOpenings:
             twin = asyncio.ensure_future(idv.open(order(), account="a"))
             await inside.wait()
             opening.cancel()
-            with pytest.raises(OutcomeUnknown, match="may still carry out"):
+            with pytest.raises(OutcomeUnknown, match="may still process"):
                 await twin
             assert idv.health()["a"].created_today == 1
 
@@ -487,7 +478,7 @@ class TestLostOpenings:
         )
         with pytest.raises(OutcomeUnknown, match="returned a table, not a Flow"):
             idv.open(order(), account="a")
-        with pytest.raises(PluginError, match="returned nothing, not a Result"):
+        with pytest.raises(PluginError, match="returned None, not a Result"):
             idv.result("a/f-1")
         # as a shadow it harms nobody
         assert idv.open(order(application_id="APP-2")).account == "b"
@@ -517,7 +508,7 @@ class TestShadow:
         compared = idv.wait(flow.shadow)
         assert compared.decision is Decision.UNDECIDED
         assert [reason.code for reason in compared.reasons] == ["shadow.approved", "evidence.passed"]
-        assert load(Flow, json.loads(json.dumps(dump(flow, secrets=True)))) == flow
+        assert from_json(Flow, json.loads(json.dumps(to_json(flow, secrets=True)))) == flow
 
     def test_it_is_no_ordinary_flow_when_it_is_recovered(self, connect: Connect, vendors: Vendors) -> None:
         idv = connect(self.ROUTE, policies=self.POLICIES)
@@ -527,7 +518,7 @@ class TestShadow:
         vendors.at["b"].answers["GET /people"] = answering(200, json={"id": shadow.id})
         for process in (idv, connect(self.ROUTE, policies=self.POLICIES)):
             found = process.recover(order(), account="b")
-            for name in (found, found.ref, load(Flow, dump(found, secrets=True))):
+            for name in (found, found.ref, from_json(Flow, to_json(found, secrets=True))):
                 assert process.result(name).decision is Decision.UNDECIDED
 
     def test_its_vendor_is_told_that_it_is_one(self, vendors: Vendors, clock: FakeClock) -> None:
@@ -636,7 +627,7 @@ class TestExplain:
         explained = idv.explain(order(tenant="t900"))
         assert [route.name for route in explained.tried] == ["t900"]
         assert explained.passed_over == 900
-        assert "900 routes passed over: what they ask for first is something else" in str(explained)
+        assert "900 routes skipped: their first condition does not match" in str(explained)
 
     def test_it_can_be_asked_for_another_moment(self, connect: Connect, clock: FakeClock) -> None:
         later = clock.now() + timedelta(days=1)
@@ -704,7 +695,7 @@ class TestReload:
         file.write_text(accounts + '[[routes]]\nname = "all"\nto = "b"\n')
         with caplog.at_level(logging.INFO):
             idv.reload()
-        (record,) = [r for r in caplog.records if r.getMessage().startswith("configuration taken: ")]
+        (record,) = [r for r in caplog.records if r.getMessage().startswith("configuration loaded: ")]
         assert (record.idv_accounts, record.idv_routes) == (2, 1)
         assert idv.open(order()).account == "b"
         file.write_text(accounts + '[[routes]]\nname = "all"\nto = "z"\n')
@@ -713,7 +704,7 @@ class TestReload:
         assert idv.open(order()).account == "b"
 
     def test_without_a_file_there_is_nothing_to_read_again(self, connect: Connect) -> None:
-        with pytest.raises(ConfigError, match=r"give reload\(\) a Configuration"):
+        with pytest.raises(ConfigError, match=r"pass a Configuration to reload\(\)"):
             connect(Route(name="all", to="a")).reload()
 
 
@@ -742,7 +733,7 @@ class TestRotation:
         clock.advance(120)
         with caplog.at_level(logging.INFO):
             assert idv.open(order()).ref == "a/f-1"
-        (record,) = [r for r in caplog.records if r.getMessage().startswith("secrets read again, they have changed: ")]
+        (record,) = [r for r in caplog.records if r.getMessage().startswith("secrets reloaded, they have changed: ")]
         assert record.idv_account == "a"
         assert "key-" not in caplog.text
 

@@ -15,8 +15,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from idv_core import Applicant, FlowOrder, Route, Shadow, When, dump
-from idv_core.routing import RoutingTable, bucket_of
+from idv_core import Applicant, FlowOrder, to_json
+from idv_core.routing import Route, RoutingTable, Shadow, When, bucket_of
 from idv_core.routing.choosing import choose
 from idv_core.routing.conditions import Facts, covers_when, questions_of
 from idv_core.routing.patterns import covers, matcher
@@ -419,4 +419,4 @@ class TestChoosing:
 
 
 def test_orders_carry_their_tenant() -> None:
-    assert dump(ORDER)["tenant"] == "north-7"
+    assert to_json(ORDER)["tenant"] == "north-7"

@@ -15,9 +15,9 @@ from acme import ACCOUNT, Vendor, async_gateway, gateway, order
 from hypothesis import given
 from hypothesis import strategies as st
 
-from idv_core import Document, InvalidOrder, OutcomeUnknown, UnexpectedResponse, UnsupportedOperation
+from idv_core import Document, OutcomeUnknown
 from idv_core.engine.account import Limits
-from idv_core.errors import FlowNotFound
+from idv_core.errors import FlowNotFound, InvalidOrder, UnexpectedResponse, UnsupportedOperation
 from idv_core.gateway.documents import check_url
 from idv_core.plugin.http import Response
 from idv_core.testing import FakeClock

@@ -25,7 +25,8 @@ from opentelemetry.sdk.trace.export import ConsoleSpanExporter, SimpleSpanProces
 
 import idv_core.engine.error_mapping as failures
 import idv_core.engine.scrubbing as scrubbing
-from idv_core import Account, AsyncGateway, Configuration, Flow, Gateway, IdvError, Result, Route, Secret, When
+from idv_core import AsyncGateway, Flow, Gateway, IdvError, Result, Secret
+from idv_core.config import Account, Configuration
 from idv_core.config.problems import Problems
 from idv_core.config.settings import SettingsReader
 from idv_core.engine import guard
@@ -41,6 +42,7 @@ from idv_core.plugin.protocols import (
     UploadProtocol,
 )
 from idv_core.registry import registry_of
+from idv_core.routing import Route, When
 from idv_core.telemetry import ObserverHooks, observes
 from idv_core.telemetry.otel import OpenTelemetry
 from idv_core.testing.clock import RunningClock

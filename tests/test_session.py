@@ -8,9 +8,9 @@ from pathlib import Path
 
 from played import Command, environment, steps
 
-from idv_core import Check, CheckOutcome, CheckRules, Flow, Policy, Result, VendorVerdict, dump
-from idv_core.model import Score
-from idv_core.policy import evaluate
+from idv_core import Check, CheckOutcome, Flow, Result, to_json
+from idv_core.model import Score, VendorVerdict
+from idv_core.policy import CheckRules, Policy, evaluate
 
 
 def record(place: Path, id: str, similarity: int) -> None:
@@ -26,7 +26,7 @@ def record(place: Path, id: str, similarity: int) -> None:
         ],
     )
     judged = evaluate(policy, result, datetime(2026, 12, 1, tzinfo=UTC), received_at=datetime(2026, 12, 1, tzinfo=UTC))
-    (place / f"{id}.json").write_text(json.dumps({"ref": judged.flow.ref, **dump(judged)}))
+    (place / f"{id}.json").write_text(json.dumps({"ref": judged.flow.ref, **to_json(judged)}))
 
 
 def test_the_session(tmp_path: Path) -> None:

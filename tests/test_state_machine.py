@@ -21,22 +21,10 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from idv_core import (
-    Account,
-    AsyncGateway,
-    Decision,
-    Flow,
-    FlowOrder,
-    Gateway,
-    IdvError,
-    OutcomeUnknown,
-    PluginError,
-    Result,
-    VendorError,
-)
-from idv_core.config import Configuration
-from idv_core.errors import WebhookRejected
-from idv_core.model import FlowRef, dump, load
+from idv_core import AsyncGateway, Decision, Flow, FlowOrder, Gateway, IdvError, OutcomeUnknown, Result, VendorError
+from idv_core.config import Account, Configuration
+from idv_core.errors import PluginError, WebhookRejected
+from idv_core.model import FlowRef, from_json, to_json
 from idv_core.model.policy import CheckRules
 from idv_core.plugin.protocols import RecoverProtocol, SubmitProtocol, UploadProtocol
 from idv_core.registry import registry_of
@@ -353,7 +341,7 @@ class Verification(RuleBasedStateMachine):
         for world in self.worlds:
             flow, idv = world.flows[mark], world.second if elsewhere else world.idv
             by_value = world.do(lambda world: world.idv.result(flow), [], self.step)  # noqa: B023
-            for other in (flow.ref, f"{flow.account}/{flow.id}", load(Flow, dump(flow, secrets=True))):
+            for other in (flow.ref, f"{flow.account}/{flow.id}", from_json(Flow, to_json(flow, secrets=True))):
                 told = world.do(lambda _: idv.result(other), [], self.step)  # noqa: B023
                 if isinstance(told, Result) and isinstance(by_value, Result):
                     assert MILDEST.index(told.decision) <= MILDEST.index(by_value.decision), "milder by reference"
@@ -374,7 +362,7 @@ class Verification(RuleBasedStateMachine):
             good = {"flow_status": "pass", "end_cause": "completed", "flow_id": shadow.id, "services": services}
             world.aside.emulator.script(shadow.id, good)
             idv = world.second if elsewhere else world.idv
-            for other in (shadow, shadow.ref, f"{ASIDE}/{shadow.id}", load(Flow, dump(shadow, secrets=True))):
+            for other in (shadow, shadow.ref, f"{ASIDE}/{shadow.id}", from_json(Flow, to_json(shadow, secrets=True))):
                 told = world.do(lambda _: idv.result(other), [], self.step)  # noqa: B023
                 assert not isinstance(told, Result) or told.decision is Decision.UNDECIDED, "a shadow decided"
 
@@ -443,7 +431,7 @@ class Verification(RuleBasedStateMachine):
 
 
 def _has_ended(outcome: Any) -> bool:
-    return isinstance(outcome, Flow) and outcome.status.is_final
+    return isinstance(outcome, Flow) and outcome.status.is_settled
 
 
 def _approved(outcome: Any) -> bool:

@@ -15,8 +15,9 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import StatusCode
 
-from idv_core import FlowNotFound, OutcomeUnknown, VendorUnavailable
+from idv_core import OutcomeUnknown
 from idv_core.engine.breaker import Circuit
+from idv_core.errors import FlowNotFound, VendorUnavailable
 from idv_core.telemetry import CircuitChanged, OperationEnded, RequestEnded, RequestStarted, observes
 from idv_core.telemetry.otel import OpenTelemetry
 from idv_core.testing import FakeClock
@@ -178,7 +179,7 @@ class TestLogs:
         assert seen == [
             call,
             call,
-            ("INFO", "calling again", sorted([*about, "idv_attempt", "idv_reason"])),
+            ("INFO", "retry", sorted([*about, "idv_attempt", "idv_reason"])),
             call,
             ("DEBUG", "operation", ["idv_account", "idv_error", "idv_operation", "idv_seconds"]),
         ]

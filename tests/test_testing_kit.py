@@ -16,8 +16,7 @@ import httpx
 import pytest
 from PIL import Image
 
-from idv_core import RateLimited
-from idv_core.errors import Refusal
+from idv_core.errors import RateLimited, Refusal
 from idv_core.model import UploadKind
 from idv_core.plugin.http import Request
 from idv_core.testing import (
@@ -205,7 +204,8 @@ from emulator import Dated
 from idv_verigram.testing.harness import harness as good_harness
 from idv_verigram.mapping import read_answer
 from idv_core.model import CheckOutcome, DocumentEvidence, ExtractedField, Result
-from idv_core import FlowStatus, VendorVerdict
+from idv_core import FlowStatus
+from idv_core.model import VendorVerdict
 from idv_core.errors import Refusal
 from idv_core.model import Link
 from idv_core.testing import FakeClock

@@ -10,7 +10,8 @@ import attrs
 import pytest
 from acme import ACCOUNT, PLUGIN, Acme, Vendor, gateway
 
-from idv_core import Configuration, Gateway, Secret, Webhooks
+from idv_core import Gateway, Secret
+from idv_core.config import Configuration, Webhooks
 from idv_core.registry import registry_of
 from idv_core.testing import FakeClock
 from idv_core.webhooks import WebhookApp, WebhookRequest

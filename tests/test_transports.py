@@ -14,8 +14,10 @@ import pytest
 from acme import ACCOUNT, Vendor, async_gateway, gateway, order
 from idv_verigram.testing.emulator import VerigramEmulator
 
-from idv_core import Account, OutcomeUnknown, UnexpectedResponse
+from idv_core import OutcomeUnknown
 from idv_core.clock import SystemClock
+from idv_core.config import Account
+from idv_core.errors import UnexpectedResponse
 from idv_core.testing import FakeClock
 from idv_core.testing.fault_server import Fault, FaultServer
 from idv_core.testing.faults import FAULTS

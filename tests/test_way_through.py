@@ -1,4 +1,4 @@
-"""From `Gateway.open` to the driver there are few frames, and each has the name of a stage."""
+"""From `Gateway.open` to the driver there are few frames, and each has the name of a stage. An answer is decoded once."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from harnesses import HARNESSES
 import idv_core
 from idv_core.engine.effects import Effect, Send
 from idv_core.engine.sync_driver import SyncDriver
+from idv_core.plugin import decoding, http
 from idv_core.testing import FakeClock
 from idv_core.testing.harness import Driver
 
@@ -100,3 +101,21 @@ def test_the_adapter_is_reached_through_one_lambda_at_most(clock: FakeClock, mon
     assert names.count("<lambda>") == 1, names
     assert names[:2] == ["<lambda>", "perform"]
     idv.close()
+
+
+@pytest.mark.parametrize("vendor", sorted(HARNESSES))
+def test_each_answer_is_decoded_once(vendor: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[bytes] = []
+
+    def counted(content: bytes) -> Any:
+        read.append(content)
+        return decoding.decode(content)
+
+    monkeypatch.setattr(http, "decode", counted)
+    harness = HARNESSES[vendor](FakeClock())
+    idv = Driver(harness, "sync")
+    try:
+        idv.wait(harness.finish(idv, idv.open(harness.order)))
+    finally:
+        idv.close()
+    assert len(read) == len({id(content) for content in read}) > 1

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import idv_onfido.account
-import idv_stripe.plugin
+import idv_stripe.webhooks
 import pytest
 
-from idv_core import Account, Gateway, Secret, WebhookRejected
+from idv_core import Gateway, Secret
+from idv_core.config import Account
+from idv_core.errors import WebhookRejected
 from idv_core.testing import FakeClock
 from idv_core.testing.harness import WEBHOOKS
 from idv_core.webhooks import WebhookRequest
@@ -20,7 +22,7 @@ Headers = Mapping[str, str]
 
 
 def stripe_headers(secret: Secret, clock: FakeClock, body: bytes) -> Headers:
-    return idv_stripe.plugin.signature_header(secret, str(int(clock.now().timestamp())), body)
+    return idv_stripe.webhooks.signature_header(secret, str(int(clock.now().timestamp())), body)
 
 
 def onfido_headers(secret: Secret, clock: FakeClock, body: bytes) -> Headers:

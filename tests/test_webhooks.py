@@ -22,23 +22,12 @@ from hypothesis import strategies as st
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
-from idv_core import (
-    ConfigError,
-    Configuration,
-    FlowOrder,
-    Gateway,
-    PluginError,
-    Secret,
-    UnsupportedOperation,
-    WebhookRejected,
-    Webhooks,
-    dump,
-    load,
-)
-from idv_core.config import check
+from idv_core import ConfigError, FlowOrder, Gateway, Secret, from_json, to_json
+from idv_core.config import Configuration, Webhooks, check
 from idv_core.config.schema import schema_of
 from idv_core.config.secrets import is_quick
 from idv_core.engine.waiters import Waiters, wake_keys
+from idv_core.errors import PluginError, UnsupportedOperation, WebhookRejected
 from idv_core.gateway import execution
 from idv_core.plugin.protocols import Webhook, WebhookEvent
 from idv_core.registry import registry_of
@@ -179,7 +168,7 @@ def test_a_callback_wakes_the_thread_that_waits(vendor: Vendor) -> None:
     idv = gateway(vendor, clock, webhooks=WEBHOOKS, account=attrs.evolve(ACCOUNT, polling=None))
     path = path_of(idv, vendor)
     flow = idv.open(order())
-    assert idv.wait(flow).status.is_final
+    assert idv.wait(flow).status.is_settled
     assert clock.monotonic() <= 1
 
 
@@ -197,7 +186,7 @@ async def test_a_callback_wakes_the_task_that_waits(vendor: Vendor) -> None:
     idv = async_gateway(vendor, clock, webhooks=WEBHOOKS)
     flow = await idv.open(order())
     path = json.loads(vendor.requests[-1].content)["callback"].removeprefix("https://platform.example/idv/acme-1")
-    assert (await idv.wait(flow)).status.is_final
+    assert (await idv.wait(flow)).status.is_settled
     assert clock.monotonic() <= 1
 
 
@@ -297,8 +286,8 @@ def test_addresses_are_not_stored_with_an_order(idv: Gateway) -> None:
     with_them = attrs.evolve(order(), urls=receiver.urls("acme-1", "APP-1"))
     assert with_them == attrs.evolve(order(), urls=receiver.urls("acme-1", "APP-1"))
     for secrets in (True, False):
-        assert "webhooks" not in dump(with_them, secrets=secrets)
-    assert load(FlowOrder, dump(with_them, secrets=True)) == order()
+        assert "webhooks" not in to_json(with_them, secrets=secrets)
+    assert from_json(FlowOrder, to_json(with_them, secrets=True)) == order()
 
 
 class TestKeys:
@@ -581,7 +570,7 @@ def test_there_are_no_addresses_for_what_a_plugin_does_not_know(idv: Gateway) ->
     with pytest.raises(ConfigError, match=r"'nonsense' \(there are: auth, done\)"):
         idv.webhook_url("acme-1", "nonsense")
     bare = gateway(Vendor(), account=attrs.evolve(ACCOUNT, plugin="bare"), webhooks=WEBHOOKS)
-    with pytest.raises(UnsupportedOperation, match="does not call back"):
+    with pytest.raises(UnsupportedOperation, match="sends no webhooks"):
         bare.webhook_url("acme-1", "done")
 
 
@@ -911,7 +900,7 @@ class TestApp:
             await client.post("/idv/somebody/x/" + path.split("/")[3])
         assert [(record.levelname, record.getMessage()) for record in caplog.records if record.name == "idv_core"] == [
             ("WARNING", "webhook refused: acme-1, done: the signature is wrong (401)"),
-            ("INFO", "webhook refused: no account of ours, no purpose: no such address (404)"),
+            ("INFO", "webhook refused: unknown account, no purpose: there is no webhook URL with this path (404)"),
         ]
 
     async def test_a_handlers_author_can_find_the_error(self, idv: Gateway, caplog: pytest.LogCaptureFixture) -> None:

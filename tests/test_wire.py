@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from idv_core.errors import InvalidOrder, UnexpectedResponse
-from idv_core.model import load
+from idv_core.model import from_json
 from idv_core.plugin import decoding, http
 from idv_core.plugin.http import Request, fill_path
 from idv_core.testing.exchange import reply, run_exchange
@@ -204,7 +204,7 @@ def test_what_has_nothing_to_do_with_the_data_is_no_fault_of_the_data(error: Bas
     for _ in range(depth):
         kind = attrs.make_class("Around", {"inner": attrs.field(type=list[kind])})  # type: ignore[valid-type]
         data = {"inner": [data]}
-    for read in (lambda: reply(data).structure(kind), lambda: load(kind, data)):
+    for read in (lambda: reply(data).structure(kind), lambda: from_json(kind, data)):
         with pytest.raises(type(error)) as caught:
             read()
         assert caught.value is error

@@ -15,7 +15,7 @@ from ..config import Account, Webhooks
 from ..engine.account import Limits
 from ..errors import IdvError
 from ..gateway.sync import Gateway
-from ..model import Applicant, FlowOrder, Result, Secret, dump
+from ..model import Applicant, FlowOrder, Result, Secret, to_json
 from ..policy import Policy, Threshold
 from ..testing.asgi import Served, serve
 from ..testing.emulation import Scene
@@ -172,7 +172,7 @@ def run_demo(vendors: Iterable[str] = (), *, two_people: bool, stop: str | None,
     if json_wanted:
         as_json(
             [
-                {"vendor": ending.name, "ended_by": ending.ended_by, "result": dump(ending.result)}
+                {"vendor": ending.name, "ended_by": ending.ended_by, "result": to_json(ending.result)}
                 if ending.result
                 else {"vendor": ending.name, "error": ending.error}
                 for ending in endings

@@ -18,7 +18,7 @@ from ..config.secrets import BUILT_IN, unread
 from ..config.toml import read_policies
 from ..errors import ConfigError, IdvError, Problem
 from ..gateway.sync import Gateway
-from ..model import Applicant, Decision, FlowOrder, Policy, Result, dump, load
+from ..model import Applicant, Decision, FlowOrder, Policy, Result, from_json, to_json
 from ..plugin.spec import SecretSource
 from ..policy import evaluate
 from ..registry import Registry, discover
@@ -127,7 +127,7 @@ def explain(
         with _gateway(config, without_secrets) as idv:
             explained = idv.explain(order, at=at.replace(tzinfo=UTC) if at else None)
     if json:
-        as_json(dump(explained))
+        as_json(to_json(explained))
     else:
         typer.echo(str(explained))
 
@@ -262,7 +262,7 @@ def _try_credentials(checked: Checked) -> list[dict[str, Any]]:
                 said = (
                     "credentials are valid"
                     if idv.check_credentials(account=account)
-                    else "cannot be tested at this vendor"
+                    else "this vendor offers no test of credentials"
                 )
                 tried.append({"account": account, "credentials": said, "failed": False})
             except IdvError as error:
@@ -312,6 +312,6 @@ def _recorded(path: Path) -> Result:
     if isinstance(data, dict):
         data.pop("ref", None)
     try:
-        return load(Result, data)
+        return from_json(Result, data)
     except ValueError as error:
         raise ValueError(f"{path}: {error}; record results with: idv result REF --json > case.json") from None

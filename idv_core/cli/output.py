@@ -28,12 +28,12 @@ from ..errors import (
     VendorError,
     VendorUnavailable,
 )
-from ..model import Check, DocumentEvidence, Flow, Result, dump
+from ..model import Check, DocumentEvidence, Flow, Result, to_json
 
 OK, FAILED, USAGE, NOT_FINISHED, TRY_LATER, UNKNOWN = 0, 1, 2, 3, 4, 5
 
 EXIT_CODES = """Exit codes: 0 done; 1 the vendor refused; 2 wrong usage or configuration; 3 not finished in time;
-4 the vendor is unavailable, try later; 5 outcome unknown, find out before you repeat it."""
+4 the vendor is unavailable, try later; 5 outcome unknown, find out before you retry."""
 
 
 def console() -> Console:
@@ -153,7 +153,7 @@ def exit_code(error: IdvError) -> int:
 
 def show_flow(flow: Flow, *, json_wanted: bool, link: bool) -> None:
     if json_wanted:
-        data = {"ref": flow.ref, **dump(flow)}
+        data = {"ref": flow.ref, **to_json(flow)}
         as_json({**data, "link": flow.link.url.reveal()} if link and flow.link else data)
         return
     shown = table("flow", flow.ref)
@@ -171,7 +171,7 @@ def show_flow(flow: Flow, *, json_wanted: bool, link: bool) -> None:
 
 def show_result(result: Result, *, json_wanted: bool) -> None:
     if json_wanted:
-        as_json({"ref": result.flow.ref, **dump(result)})
+        as_json({"ref": result.flow.ref, **to_json(result)})
         return
     shown = table("flow", result.flow.ref)
     for name, text in result_rows(result):

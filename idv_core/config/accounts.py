@@ -27,12 +27,21 @@ OF_THE_CORE = ("plugin", "limits", "polling", "retry", "circuit", "cost", "daily
 
 def are_account_names(_: object, attribute: attrs.Attribute[Any], names: tuple[str, ...]) -> None:
     if not all(isinstance(name, str) and _NAME.fullmatch(name) for name in names):
-        raise ValueError("an account's name has letters, digits, '.', '_' and '-' only, for it stands in addresses")
+        raise ValueError(
+            "an account's name must have letters, digits, '.', '_' and '-' only, because it is part of URLs"
+        )
 
 
 @attrs.frozen(kw_only=True)
 class AccountDefaults:
-    """What `[defaults]` may hold for all accounts, and each account for itself."""
+    """What `[defaults]` may set for all accounts, and each account for itself.
+
+    Args:
+        limits: Timeouts, sizes, concurrency and rate.
+        retry: When a failed call is made again.
+        circuit: When calls to a failing vendor pause.
+        polling: How often `wait` polls; the vendor's advice by default.
+    """
 
     limits: Limits = attrs.field(factory=Limits)
     retry: Retry = attrs.field(factory=Retry)
@@ -42,13 +51,18 @@ class AccountDefaults:
 
 @attrs.frozen
 class Account(AccountDefaults):
-    """One account: `Account("atlas-india", "atlas", {"base_url": ..., "client_secret": Secret(...)})`.
+    """One account at a vendor: `Account("atlas-india", "atlas", {"base_url": ..., "client_secret": Secret(...)})`.
 
-    `settings` are a mapping or a value of the plugin's own settings class; a secret in a mapping is a `Secret`, or a reference
-    such as `{"env": "NAME"}` that is followed when the gateway is made. `polling` overrides the vendor's advice. `cost` is
-    what one flow costs, in a currency of yours, for routes that take the cheapest; `daily_cap` bounds the flows opened in one
-    UTC day by one process. `test` says that the account is meant to be one of the vendor's test mode; without it nobody is
-    approved by what was made there. `formerly` are names that the account had: flows that were opened under one of them go on.
+    Args:
+        name: Your name for it: letters, digits, `.`, `_` and `-`. Store it as long as flows refer to it.
+        plugin: The name of the vendor's plugin.
+        settings: A mapping, or the plugin's settings class. A secret is a `Secret` or a reference such as `{"env": "NAME"}`.
+        cost: The cost of one flow, in any currency, for routes with `cheapest`.
+        daily_cap: The most flows that one process opens in a UTC day.
+        test: Whether it belongs to the vendor's test mode. Otherwise a result of the test mode approves nobody.
+        formerly: Earlier names of the account. Flows opened under them continue.
+
+    Raises ValueError.
     """
 
     name: str = attrs.field()
@@ -68,10 +82,14 @@ class Account(AccountDefaults):
 
 @attrs.frozen
 class Webhooks:
-    """Where vendors reach us: the public address under which the webhook app is mounted, and the key of its addresses.
+    """Where vendors send webhooks.
 
-    Every process that hands out or receives webhooks needs the same `key` (32 random bytes or more, as text). To exchange it,
-    give several: the first signs, all are taken. Drop the old one when no address that it signed is in use any more.
+    Args:
+        url: The public base URL under which the webhook app is mounted.
+        key: Signs the URLs; at least 32 characters, the same in every process. To rotate it, pass several: the first signs,
+            all are accepted. Remove the old key when no URL signed with it is in use.
+
+    Raises ValueError.
     """
 
     url: str = attrs.field(converter=without_slash, validator=is_base_url)
@@ -81,15 +99,15 @@ class Webhooks:
     def _check_key(self, _: object, keys: tuple[Secret, ...]) -> None:
         advice = "make one with: openssl rand -hex 32"
         if not keys:
-            raise ValueError(f"key: at least one is needed; {advice}")
+            raise ValueError(f"key: must hold at least one secret; {advice}")
         for key in keys:
             if len(key.reveal()) < 32:
-                raise ValueError(f"key: at least 32 characters are needed; {advice}")
+                raise ValueError(f"key: must have at least 32 characters; {advice}")
 
 
 @attrs.frozen(kw_only=True)
 class ResolvedAccount:
-    """An account whose settings have been read and whose adapter has been made."""
+    """An account with its settings read and its adapter created."""
 
     account: Account
     plugin: str
@@ -139,7 +157,10 @@ def resolve_account(account: Account, registry: Registry, reader: SettingsReader
         interrupt = interrupt_in(error)
         if interrupt is not None:
             raise interrupt from None
-        text = f"plugin {plugin.name} failed on these settings ({type(error).__name__}); report it to its authors"
+        text = (
+            f"bug in plugin '{plugin.name}': create raised {type(error).__name__} for these settings. "
+            "Please report it to the plugin's authors"
+        )
         reader.problems.add(path, text)
         return None
     return ResolvedAccount(account=account, plugin=plugin.name, settings=settings, adapter=adapter)

@@ -72,19 +72,19 @@ def check(
     resolved: dict[str, ResolvedAccount] = {}
     for account in configuration.accounts:
         if account.name in resolved:
-            problems.add(("accounts", account.name), "is there twice")
+            problems.add(("accounts", account.name), "is listed twice; remove one")
             continue
         ready = resolve_account(account, registry, reader)
         if ready is not None:
             resolved[account.name] = ready
     if not configuration.accounts and not configuration.unread:
-        problems.add(("accounts",), "at least one account is needed, such as [accounts.atlas-india]")
+        problems.add(("accounts",), "must have at least one account, such as [accounts.atlas-india]")
     _check_former_names(configuration, problems)
     webhooks = configuration.webhooks
     if webhooks is not None:
         webhooks = reader.read(Webhooks, webhooks, ("webhooks",))
         if isinstance(webhooks, Webhooks) and any(len(set(key.reveal())) < _DIFFERENT for key in webhooks.key):
-            text = "has few different characters, so it can be guessed; make one with: openssl rand -hex 32"
+            text = "is easy to guess: it has few different characters; make one with: openssl rand -hex 32"
             problems.add(("webhooks", "key"), text, is_warning=True)
     for ready in resolved.values():
         _check_account(ready, webhooks is not None, problems)
@@ -105,7 +105,7 @@ def check_default(configuration: Configuration, default: Policy) -> None:
     """Raises ConfigError if the policy given in Python has the name of another one in the configuration."""
     other = configuration.policies.get(default.name)
     if default.name and other is not None and other != default:
-        text = f"the gateway is given another policy of the name {quoted(default.name)}: give one of them another name"
+        text = f"the gateway has another policy named {quoted(default.name)}: rename one of them"
         problems = Problems(configuration.places)
         problems.add(("policies", default.name), text)
         raise ConfigError.of(tuple(problems.found))
@@ -117,7 +117,7 @@ def _check_former_names(configuration: Configuration, problems: Problems) -> Non
         for index, name in enumerate(account.formerly):
             owner = taken.setdefault(name, account.name)
             if owner != account.name or name == account.name:
-                text = f"{quoted(name)} is a name of account {quoted(owner)}; flows could not tell which one is meant"
+                text = f"{quoted(name)} is a name of account {quoted(owner)}; a flow could belong to either; rename one of them"
                 problems.add(("accounts", account.name, "formerly", index), text)
 
 
@@ -127,10 +127,10 @@ def _check_account(resolved: ResolvedAccount, webhooks: bool, problems: Problems
     path: Path = ("accounts", account.name)
     mode = adapter.key_mode if isinstance(adapter, KeyModeProtocol) else None
     if mode == "test" and not account.test:
-        text = "a test key: nobody is really checked. Say test = true if it is meant"
+        text = "this is a test key, so nobody is really checked; set test = true if that is intended"
         problems.add(path, text, is_warning=True)
     if mode == "live" and account.test:
-        text = "the account is said to be for tests, and its key is a live one: people are really checked, and paid for"
+        text = "test = true, but the key is a live one: real people are checked and the vendor charges for it"
         problems.add((*path, "test"), text, is_warning=True)
     if isinstance(adapter, SelfCheckProtocol):
         for setting, text in adapter.problems(webhooks=webhooks):
@@ -163,9 +163,9 @@ def _useless(policy: Policy, given: Sequence[ResultCapabilities]) -> Iterable[tu
     for name in policy.thresholds:
         kind = split_name(name)[0]
         if not any(kind in able.checks for able in given):
-            yield _threshold_path(name, kind), f"meets nothing: no account of its routes has checks of the kind {kind}"
+            yield _threshold_path(name, kind), f"has no effect: no account of its routes has checks of the kind {kind}"
     if policy.documents.max_age_days and not any(able.documents for able in given):
-        yield ("documents", "max_age_days"), "meets nothing: no account of its routes has documents"
+        yield ("documents", "max_age_days"), "has no effect: no account of its routes has documents"
 
 
 @attrs.frozen
@@ -190,11 +190,11 @@ class _Routes:
             self._needs(route, path)
             self._policy(route, path)
             if route.when.until is not None and route.when.until <= self.now:
-                self._warn((*path, "when", "until"), f"its time is over since {route.when.until}")
+                self._warn((*path, "when", "until"), f"expired at {route.when.until}; remove it")
         if not any(route.when == ALWAYS for route in routes):
             self.problems.add(
                 ("routes",),
-                "no route takes what the others leave: end with one that has no when, to send or to refuse it",
+                "no route takes the remaining orders; add a last route without when, which sends or refuses them",
             )
         if self.configuration.problems:
             # what could not be read may be what would be missed here
@@ -202,7 +202,7 @@ class _Routes:
         for rank, index in enumerate(sorted(range(len(routes)), key=lambda index: -routes[index].priority)):
             earlier = self.table.shadowed_by(rank)
             if earlier is not None:
-                text = f"is never asked: route {quoted(earlier.name)} before it takes all its orders"
+                text = f"is never reached: route {quoted(earlier.name)} before it takes all its orders"
                 self._warn(("routes", index), text)
         self._unused()
 
@@ -219,11 +219,11 @@ class _Routes:
         asked = set(first)
         for index, name in enumerate(route.fallback):
             if name in asked:
-                text = f"falls back to {quoted(name)}, which has been asked already"
+                text = f"falls back to {quoted(name)}, which was already tried; remove it"
                 self.problems.add((*path, "fallback", index), text)
             asked.add(name)
         if route.shadow is not None and route.shadow.account in route.accounts():
-            text = f"{quoted(route.shadow.account)} decides already, so it is no shadow"
+            text = f"{quoted(route.shadow.account)} is already an account of this route; the shadow must be another one"
             self.problems.add((*path, "shadow", "account"), text)
 
     def _shadow(self, route: Route, path: Path) -> None:
@@ -239,7 +239,7 @@ class _Routes:
         if not isinstance(adapter, UploadProtocol):
             if _needs_the_applicant(adapter):
                 text = (
-                    f"account {quoted(name)} never finishes as a shadow: the applicant would have to go to its page too"
+                    f"account {quoted(name)} never finishes as a shadow: the applicant would have to visit its page too"
                 )
                 self._warn(where, text)
             return
@@ -247,7 +247,7 @@ class _Routes:
             if not isinstance(resolved.adapter, UploadProtocol):
                 text = (
                     f"account {quoted(name)} never finishes as a shadow of account {quoted(resolved.account.name)}, which "
-                    "takes no documents through the API: there is nothing to hand on"
+                    "takes no documents through the API: there is nothing to upload to the shadow"
                 )
                 self._warn(where, text)
 
@@ -279,8 +279,8 @@ class _Routes:
             for where, text in _unsatisfied(policy, able) if able is not None else ():
                 self.problems.add(
                     ("policies", name or DEFAULT, *where),
-                    f"{text} from account {quoted(resolved.account.name)}, where route {quoted(route.name)} sends: "
-                    "nobody can be approved",
+                    f"account {quoted(resolved.account.name)} never reports {text}, so route {quoted(route.name)} "
+                    "approves nobody there",
                 )
 
     def _unused(self) -> None:
@@ -288,7 +288,7 @@ class _Routes:
         used = {name for route in routes for _, name in _named(route)}
         for account in self.configuration.accounts:
             if account.name not in used:
-                self._warn(("accounts", account.name), "no route sends anything here")
+                self._warn(("accounts", account.name), "no route sends orders to this account")
         asked = {route.policy or DEFAULT for route in routes}
         for name in self.configuration.policies:
             if name not in asked:
@@ -313,7 +313,7 @@ _BY_THE_APPLICANT = (CheckKind.DOCUMENT, CheckKind.LIVENESS, CheckKind.FACE_MATC
 
 
 def _needs_the_applicant(adapter: Any) -> bool:
-    """Whether its evidence is of papers and faces; unknown where the adapter says nothing of its evidence."""
+    """Whether its evidence is of documents and faces. False if the adapter does not declare its evidence."""
     able = _capabilities_of(adapter)
     return able is not None and (able.documents or any(kind in able.checks for kind in _BY_THE_APPLICANT))
 
@@ -323,20 +323,20 @@ def _capabilities_of(adapter: Any) -> ResultCapabilities | None:
 
 
 def _unsatisfied(policy: Policy, able: ResultCapabilities) -> Iterable[tuple[Path, str]]:
-    """The rules of a policy that this evidence can never meet."""
+    """The rules of a policy that this evidence can never satisfy: path, and what is never reported."""
     for index, name in enumerate(policy.checks.required):
         if split_name(name)[0] not in able.checks:
-            yield ("checks", "required", index), f"no check {quoted(name)} ever passes"
+            yield ("checks", "required", index), f"a check {quoted(name)}"
     for name in policy.thresholds:
         kind = split_name(name)[0]
         if kind in able.checks and kind not in able.scored:
-            yield _threshold_path(name, kind), f"no score of a check {quoted(name)} ever comes"
+            yield _threshold_path(name, kind), f"a score for check {quoted(name)}"
     if policy.verdict is VerdictRule.REQUIRE and not able.verdict:
-        yield ("verdict",), "no verdict ever comes"
+        yield ("verdict",), "a verdict"
     if policy.documents.required and not able.documents:
-        yield ("documents", "required"), "no document ever comes"
+        yield ("documents", "required"), "documents"
     elif policy.documents.countries and not able.documents:
-        yield ("documents", "countries"), "no document ever comes"
+        yield ("documents", "countries"), "documents"
 
 
 def _threshold_path(name: str, kind: CheckKind) -> Path:

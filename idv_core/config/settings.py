@@ -33,7 +33,7 @@ class SettingsReader:
         if isinstance(given, cls):
             return given
         if not isinstance(given, Mapping):
-            self.problems.add(path, "a table is needed")
+            self.problems.add(path, "must be a table")
             return WRONG
         fields = {field.name: field for field in attrs.fields(attrs.resolve_types(cls)) if field.init}
         before = len(self.problems.found)
@@ -92,7 +92,7 @@ class SettingsReader:
                 one = self.value(Secret, given, path)
                 return WRONG if one is WRONG else (one,)
             if not isinstance(given, (list, tuple)):
-                self.problems.add(path, "a list is needed")
+                self.problems.add(path, "must be a list")
                 return WRONG
             items = [self.value(inner[0], item, (*path, index)) for index, item in enumerate(given)]
             return WRONG if WRONG in items else tuple(items)
@@ -105,7 +105,7 @@ class SettingsReader:
 
     def _mapping(self, keys: Any, wanted: Any, given: Any, path: Path) -> Any:
         if not isinstance(given, Mapping):
-            self.problems.add(path, "a table is needed")
+            self.problems.add(path, "must be a table")
             return WRONG
         if wanted is Any:
             return given
@@ -128,8 +128,8 @@ class SettingsReader:
                 self.problems.add(path, str(error))
                 return WRONG
         hint = near(given, values) if isinstance(given, str) else ""
-        what = f"'{given}'" if hint else what_is(given) if not isinstance(given, str) else "what stands there"
-        self.problems.add(path, f"{what} is none of {listed(values)}{hint}")
+        what = f"'{given}'" if hint else what_is(given) if not isinstance(given, str) else "the value given"
+        self.problems.add(path, f"must be one of {listed(values)}, not {what}{hint}")
         return WRONG
 
 
@@ -157,12 +157,12 @@ def _of_another_kind(field: attrs.Attribute[Any], given: Any) -> str | None:
 
 
 _NEEDED: dict[Any, str] = {
-    str: "a text is needed, this is {}",
-    bool: "true or false is needed, this is {}",
-    int: "a whole number is needed, this is {}",
-    float: "a number is needed, this is {}",
-    timedelta: "a number of seconds is needed, this is {}",
-    datetime: "a date and time with an offset is needed, such as 2026-12-01T00:00:00+05:30",
+    str: "must be a string, not {}",
+    bool: "must be true or false, not {}",
+    int: "must be a whole number, not {}",
+    float: "must be a number, not {}",
+    timedelta: "must be a number of seconds, not {}",
+    datetime: "must be a date and time with an offset, such as 2026-12-01T00:00:00+05:30",
 }
 
 

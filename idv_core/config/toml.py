@@ -93,7 +93,7 @@ class _Reading:
         policies = self.policies(data)
         webhooks = data.get("webhooks")
         if webhooks is not None and not isinstance(webhooks, dict):
-            self.problems.add(("webhooks",), "a table is needed")
+            self.problems.add(("webhooks",), "must be a table")
             webhooks = None
         return Configuration(
             accounts=[account for account in accounts if account is not None],
@@ -153,7 +153,7 @@ class _Reading:
 
     def policy(self, name: str, table: Any, path: Path) -> Policy | None:
         if not isinstance(table, dict):
-            self.problems.add(path, "a table is needed")
+            self.problems.add(path, "must be a table")
             return None
         before = len(self.problems.found)
         kinds = tuple(kind.value for kind in CheckKind)
@@ -177,7 +177,7 @@ class _Reading:
     def thresholds(self, kind: str, table: Any, path: Path) -> dict[str, Threshold]:
         """`cross_check.approve_at` is a bound for the kind, `cross_check.NAME` holds those of one check."""
         if not isinstance(table, dict):
-            self.problems.add(path, "a table is needed, with approve_at and decline_below")
+            self.problems.add(path, "must be a table with approve_at and decline_below")
             return {}
         bounds = {key: value for key, value in table.items() if not isinstance(value, dict)}
         named = [name for name in table if name not in bounds]
@@ -193,5 +193,5 @@ class _Reading:
         table = data.get(name, {})
         if isinstance(table, dict):
             return table
-        self.problems.add((name,), f"a table is needed, such as [{name}.something]")
+        self.problems.add((name,), f"must be a table, such as [{name}.something]")
         return {}

@@ -1,7 +1,8 @@
-"""One account at run time: its adapter, its bounds, its token, how its vendor is doing."""
+"""One account at run time: adapter, limits, token, health."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
@@ -9,7 +10,7 @@ from urllib.parse import urlsplit
 import attrs
 
 from ..model.validation import as_seconds, is_count, is_positive, is_some_time
-from ..plugin.protocols import Grant, Polling, PollingProtocol, TokenProtocol
+from ..plugin.protocols import Grant, Polling, PollingProtocol, ServersProtocol, TokenProtocol
 from ..runtime.forks import renew_after_fork
 from .breaker import Breaker, Circuit, CircuitState
 from .daily_cap import DailyCap
@@ -19,12 +20,22 @@ from .retry import Retry, RetryBudget
 
 @attrs.frozen(kw_only=True)
 class Limits:
-    """Bounds of an account. Times in seconds (or as `timedelta`), sizes in bytes.
+    """Limits of an account. Times in seconds or as `timedelta`, sizes in bytes. Counts are per process.
 
-    `operation` bounds one whole operation with all its calls, pauses and repeats; `connect`, `read`, `write` and `pool`
-    bound single phases of one call. At most `concurrency` calls run at a time and, with `rate`, at most so many a second
-    begin, `burst` of them at once; who waits is served in the order of coming. Both count within one process.
-    `allow_private_urls` lets documents lie at `http` addresses and in private networks.
+    Args:
+        connect: Timeout of connecting.
+        read: Timeout of waiting for data.
+        write: Timeout of sending data.
+        pool: Timeout of waiting for a free connection.
+        operation: Timeout of a whole operation, with all calls, pauses and retries.
+        max_response: The largest response, after decompression.
+        max_upload: The largest document.
+        concurrency: The most calls at a time. Further calls queue up, first come, first served.
+        rate: The most calls per second that start.
+        burst: How many of them may start at once.
+        allow_private_urls: Whether document URLs may use `http` and private networks.
+
+    Raises ValueError.
     """
 
     connect: float = attrs.field(default=5.0, converter=as_seconds, validator=is_some_time)
@@ -34,6 +45,7 @@ class Limits:
     operation: float = attrs.field(default=90.0, converter=as_seconds, validator=is_some_time)
     max_response: int = attrs.field(default=10_000_000, validator=is_count)
     max_upload: int = attrs.field(default=10_000_000, validator=is_count)
+    max_media: int = attrs.field(default=200_000_000, validator=is_count)
     concurrency: int = attrs.field(default=100, validator=is_count)
     rate: float | None = attrs.field(default=None, validator=attrs.validators.optional(is_positive))
     burst: int = attrs.field(default=1, validator=is_count)
@@ -42,7 +54,7 @@ class Limits:
 
 @attrs.frozen
 class CachedToken:
-    """A grant with the moments at which it should be renewed and at which it is over."""
+    """A token with the moments when to renew it and when it expires."""
 
     grant: Grant
     renew_at: datetime | None
@@ -62,11 +74,17 @@ class CachedToken:
 
 @attrs.frozen(kw_only=True)
 class AccountHealth:
-    """How an account is doing, as this process sees it.
+    """The health of an account, as this process sees it.
 
-    `circuit` open means that nothing is sent for another `retry_in` seconds. `failures` counts failed calls in a row,
-    `last_failure` says how the last one failed (HTTP status or kind of fault), `retries_left` is what the budget allows,
-    `created_today` counts the flows of this UTC day that may have been opened.
+    Args:
+        circuit: The state of the circuit breaker.
+        failures: Failed calls in a row.
+        last_failure: How the last one failed: HTTP status, or kind of fault.
+        retry_in: Seconds until the next call is allowed, if the circuit is open.
+        running: Calls in progress.
+        waiting: Calls in the queue.
+        retries_left: Retries that the budget allows.
+        created_today: Flows of this UTC day that may have been opened.
     """
 
     circuit: CircuitState
@@ -88,7 +106,8 @@ class AccountHealth:
 class AccountSession:
     """What is remembered of an account between calls. `clock_skew` is how far the vendor's clock is ahead of ours.
 
-    `server` is scheme, host and port of the vendor, `host` what the header of that name says.
+    `server` is scheme, host and port of the vendor, `host` what the header of that name says. `servers` are the base URLs of
+    its other servers, by name; `ways` (of the transports) how they are reached.
     """
 
     name: str
@@ -107,6 +126,8 @@ class AccountSession:
     base_url: str = attrs.field(init=False)
     host: str = attrs.field(init=False)
     server: tuple[str, str, int] = attrs.field(init=False)
+    servers: Mapping[str, str] = attrs.field(init=False)
+    ways: dict[str | None, Any] = attrs.field(init=False, factory=dict, repr=False)
     budget: RetryBudget = attrs.field(init=False, repr=False)
     breaker: Breaker = attrs.field(init=False, repr=False)
     limiter: ConcurrencyLimiter = attrs.field(init=False, repr=False)
@@ -120,6 +141,7 @@ class AccountSession:
         parts = urlsplit(self.base_url)
         self.host = parts.netloc.rpartition("@")[2]
         self.server = (parts.scheme, parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))
+        self.servers = dict(self.adapter.servers) if isinstance(self.adapter, ServersProtocol) else {}
         self.budget = RetryBudget(self.retry)
         self.breaker = Breaker(self.circuit)
         self.limiter = ConcurrencyLimiter(self.limits.concurrency)

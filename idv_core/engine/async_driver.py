@@ -17,7 +17,7 @@ from ..plugin.http import Response
 from ..runtime.side_thread import Aside, closed, given_up
 from ..transports.calls import AsyncTransports, encode, fault_of, plain_headers, unguarded_connection
 from ..transports.proxies import environment_proxy
-from ..transports.response_body import Body
+from ..transports.response_body import body_for
 from .account import AccountSession
 from .effects import SLICE, Await, Blocking, Effect, Lock, Pause, Queue, Send, Steps, called
 from .scrubbing import QUIET, keeps_tracebacks, scrubbed
@@ -45,7 +45,8 @@ class AsyncDriver:
         check = environment_proxy if self.brought is None else getattr(self.brought, "check_proxy", None)
         if check is not None:
             for session in sessions:
-                check(session.base_url)
+                for url in (session.base_url, *session.servers.values()):
+                    check(url)
 
     async def run(self, steps: Steps[T]) -> T:
         """Carry the steps out. What is no fault of a transport and no error of ours (a task's end, a time limit) ends them and
@@ -91,20 +92,20 @@ class AsyncDriver:
         if self.is_closed:
             # of a call that was under way
             raise closed()
-        outgoing = encode(send.session, send.request, send.seconds)
+        outgoing = encode(send.session, send.request, send.address, send.seconds)
         end = self.clock.monotonic() + send.seconds
-        transport = self.transports.of(send.session)
+        transport = self.transports.of(send.session, send.address)
         try:
             with QUIET:
                 answer = await transport.handle_async_request(outgoing)
                 assert isinstance(answer.stream, httpx.AsyncByteStream)
                 try:
                     headers = plain_headers(answer)
-                    body = Body(headers, answer.status_code, send.session.limits.max_response)
+                    body = body_for(send.session.limits, headers, answer.status_code, send.sink)
                     async for chunk in answer.stream:
                         body.add(chunk)
                         if self.clock.monotonic() > end:
-                            raise httpx.ReadTimeout("the answer dripped past the deadline")
+                            raise httpx.ReadTimeout("the response was still arriving at the deadline")
                     content = body.content()
                 finally:
                     try:

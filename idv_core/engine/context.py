@@ -8,6 +8,7 @@ from ..clock import Clock
 from ..errors import DeadlineExceeded
 from ..plugin.http import Request
 from ..telemetry import Observers, OperationStarted
+from ..transports.sinks import Sink
 from .account import AccountSession
 
 
@@ -28,7 +29,7 @@ class Run:
     """One operation under way: whose, until when (monotonic), and which personal words no error may repeat.
 
     `request` is the last one that was asked for, `unsure` the last one that does something and went out, unless the vendor
-    certainly refused it.
+    certainly refused it. `sink` takes the body of a request that is `streamed`.
     """
 
     session: AccountSession
@@ -39,10 +40,11 @@ class Run:
     observers: Observers
     request: Request | None = None
     unsure: Request | None = None
+    sink: Sink | None = None
 
     @property
     def is_opening(self) -> bool:
-        return self.operation.operation in ("open", "recover")
+        return self.operation.operation in ("open", "recover", "retry")
 
     def sent(self, request: Request) -> None:
         """The request, which does something, goes out now. One that must not be repeated is kept before one that may."""
@@ -58,5 +60,5 @@ class Run:
         """Seconds until the deadline. Raises DeadlineExceeded when there are none."""
         left = self.deadline - self.clock.monotonic()
         if left <= 0:
-            raise DeadlineExceeded("the time for the whole operation was up before the next call could be made")
+            raise DeadlineExceeded("the deadline passed before the next call could be made")
         return left

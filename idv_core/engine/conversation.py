@@ -43,7 +43,7 @@ class Conversation(Generic[T]):
             request = self.request
             if request.idempotent and unless_opened(self._run, request, error) is error:
                 raise
-            what = f"the answer is not understood: {error.message}"
+            what = f"the response is not understood: {error.message}"
             raise outcome_unknown(self._run, request, what, status=response.status) from None
 
     def close(self) -> None:

@@ -10,6 +10,7 @@ import attrs
 
 from ..errors import InvalidOrder
 from ..plugin.http import Request
+from ..transports.sinks import Sink
 from .account import AccountSession
 from .limiters import ConcurrencyLimiter, Slot
 from .waiters import Waiting
@@ -22,11 +23,16 @@ SLICE = 0.2
 
 @attrs.frozen
 class Send:
-    """Send `request` to the account's vendor within `seconds`; the answer is a `Response`, a fault an httpx error."""
+    """Send `request` to `address` within `seconds`; the answer is a `Response`, a fault an httpx error.
+
+    The body of a success goes to `sink` where there is one.
+    """
 
     session: AccountSession
     request: Request
+    address: str = attrs.field(repr=False)
     seconds: float
+    sink: Sink | None = None
 
 
 @attrs.frozen
@@ -92,6 +98,6 @@ def not_awaited(awaitable: Awaitable[Any]) -> InvalidOrder:
     if isinstance(awaitable, Coroutine):
         awaitable.close()
     return InvalidOrder(
-        "an asynchronous function was given: give Gateway a plain one, or use AsyncGateway",
+        "progress and attempt must be plain functions; for async functions use AsyncGateway",
         fields=("progress", "attempt"),
     )

@@ -41,7 +41,7 @@ def fault_error(run: Run, fault: Exception, request: Request) -> IdvError:
     """The error for a call that got no usable answer."""
     if isinstance(fault, _NEVER_SENT):
         cause = cause_of(fault)
-        message = f"the vendor could not be reached ({type(fault).__name__}: {cause})"
+        message = f"cannot connect to the vendor ({type(fault).__name__}: {cause})"
         # whoever answers there may not be the vendor, and a second try would say the same
         return VendorUnavailable(message, safe_to_retry=cause != NOT_TRUSTED, nothing_done=True)
     if isinstance(fault, UnexpectedResponse):
@@ -50,9 +50,9 @@ def fault_error(run: Run, fault: Exception, request: Request) -> IdvError:
         return UnexpectedResponse(fault.message, status=fault.status, safe_to_retry=True)
     kind = f"{type(fault).__name__}: {cause_of(fault)}"
     if not request.idempotent:
-        return outcome_unknown(run, request, f"no usable answer came ({kind})")
+        return outcome_unknown(run, request, f"no usable response came ({kind})")
     if run.clock.monotonic() >= run.deadline:
-        return unless_opened(run, request, DeadlineExceeded(f"the time for the whole operation was up ({kind})"))
+        return unless_opened(run, request, DeadlineExceeded(f"the deadline passed ({kind})"))
     return VendorUnavailable(f"the connection to the vendor failed ({kind})", safe_to_retry=True)
 
 
@@ -64,12 +64,19 @@ _ASK = {
     "submit": "status",
     "renew_link": "renew_link",
     "provision": "provision",
+    "cancel": "cancel",
+    "erase": "erase",
+    "review": "result",
+    "simulate": "status",
 }
 _ADVICE = {
     "recover": "Call recover(order) to find out",
-    "status": "Look at status(flow) and at what the vendor has before you repeat it",
-    "renew_link": "Repeating it is safe: only the newest link counts",
-    "provision": "Repeating it is safe: it looks before it makes",
+    "status": "Check status(flow) and the vendor's dashboard before you retry",
+    "renew_link": "A retry is safe: only the newest link is valid",
+    "provision": "A retry is safe: it looks for existing objects first",
+    "cancel": "A retry is safe: cancelling twice is cancelling once",
+    "erase": "A retry is safe: it tells how far the erasure is",
+    "result": "Call result(flow) to see whether the decision arrived",
 }
 
 
@@ -78,8 +85,8 @@ def outcome_unknown(run: Run, request: Request, what: str, **more: Any) -> Outco
     ask = _ASK.get(run.operation.operation)
     if ask == "recover" and not isinstance(run.session.adapter, RecoverProtocol):
         ask = None
-    advice = _ADVICE.get(ask or "", "This vendor has no call to find out: ask its staff, or wait for its callback")
-    message = f"{what}; the vendor may have carried the {request.method} out. {advice}"
+    advice = _ADVICE.get(ask or "", "The vendor's API cannot tell: ask its support, or wait for its webhook")
+    message = f"{what}; the vendor may or may not have processed the {request.method}. {advice}"
     return OutcomeUnknown(message, ask=ask, request=name_of(request), **more)
 
 
@@ -118,13 +125,13 @@ def _lost(run: Run, request: Request, error: IdvError) -> OutcomeUnknown:
 
 _MEANINGS = {
     "AuthenticationFailed": "the vendor refused the credentials",
-    "PermissionDenied": "the vendor does not let this account do this",
-    "InvalidOrder": "the vendor does not accept what was asked for",
-    "FlowNotFound": "the vendor does not know this",
-    "DuplicateFlow": "the vendor has a flow for this already",
-    "RateLimited": "too many calls for the vendor",
-    "VendorUnavailable": "the vendor cannot serve now",
-    "UnexpectedResponse": "the vendor answered with something that is not understood",
+    "PermissionDenied": "the vendor does not allow this account to do this",
+    "InvalidOrder": "the vendor rejected the input",
+    "FlowNotFound": "the vendor does not know this flow or object",
+    "DuplicateFlow": "the vendor already has a flow for this order",
+    "RateLimited": "too many calls: the vendor's rate limit is reached",
+    "VendorUnavailable": "the vendor is unavailable",
+    "UnexpectedResponse": "the vendor's response is not understood",
 }
 
 
@@ -158,7 +165,7 @@ def answer_error(run: Run, request: Request, response: Response) -> VendorError:
         "retry_after": refusal.retry_after or retry_after(response),
     }
     if refusal.kind is None and not request.idempotent and (status < 400 or status == 408 or status >= 500):
-        return outcome_unknown(run, request, "the answer says nothing certain", **said)
+        return outcome_unknown(run, request, "the response is inconclusive", **said)
     kind = refusal.kind or kind_of_status(status)
     if response.is_page and 400 <= status < 500 and status not in _MEANT_BY_ANYBODY:
         # who wrote this knows nothing of flows, fields and duplicates

@@ -30,8 +30,8 @@ class Guard:
         admission = session.breaker.admit(self._begun)
         if not admission.granted:
             raise VendorUnavailable(
-                f"the vendor failed {session.breaker.failures} times in a row, the last time with {session.last_failure}, "
-                "and is left alone for a while (circuit open)",
+                f"circuit open: the vendor failed {session.breaker.failures} times in a row, last with "
+                f"{session.last_failure}; calls resume after the cooldown",
                 safe_to_retry=True,
                 nothing_done=True,
                 retry_after=timedelta(seconds=admission.wait),

@@ -16,6 +16,7 @@ from ..telemetry import CircuitChanged, OperationEnded, RequestEnded, RequestSta
 from ..transports.causes import cause_of
 from .breaker import CircuitState
 from .context import Run
+from .servers import place_of
 
 log = logging.getLogger("idv_core")
 
@@ -67,7 +68,7 @@ def log_operation(run: Run, begun: float, error: str | None) -> None:
 
 
 def log_request(run: Run, request: Request, attempt: int) -> RequestStarted:
-    scheme, server, port = run.session.server
+    scheme, server, port = place_of(run.session, request)
     event = RequestStarted(
         operation=run.operation,
         method=request.method,
@@ -120,7 +121,7 @@ def log_answer(
 
 def log_retry(run: Run, request: Request, attempt: int, reason: int | str) -> None:
     log.info(
-        "calling again: %s %s at %s after attempt %d, %s",
+        "retry: %s %s at %s after attempt %d, %s",
         request.method,
         request.template,
         run.session.name,
@@ -138,19 +139,19 @@ def log_distrust(run: Run) -> None:
 
 def log_kept_token(run: Run) -> None:
     account = run.session.name
-    text = "token not renewed, going on with the old one while it lasts: %s"
+    text = "token not renewed, the old one is used until it expires: %s"
     log.warning(text, account, extra={"idv_account": account})
 
 
 def log_skew(run: Run, skew: timedelta) -> None:
     account, ahead = run.session.name, skew.total_seconds()
-    text = "clocks differ: the one of %s is %.0f s ahead of ours, and is used from now on"
+    text = "clocks differ: the clock of %s is %.0f s ahead of ours and is used from now on"
     log.warning(text, account, ahead, extra={"idv_account": account, "idv_skew": ahead})
 
 
 def log_fallback(account: str, onward: str, why: str) -> None:
     keys = {"idv_account": account, "idv_to": onward, "idv_reason": why}
-    log.warning("falling back: from %s to %s, %s", account, onward, why, extra=keys)
+    log.warning("fallback: from %s to %s, %s", account, onward, why, extra=keys)
 
 
 def log_shadow(account: str, operation: str, error: str) -> None:
@@ -160,30 +161,30 @@ def log_shadow(account: str, operation: str, error: str) -> None:
 
 def log_configuration(accounts: int, routes: int) -> None:
     keys = {"idv_accounts": accounts, "idv_routes": routes}
-    log.info("configuration taken: %d accounts, %d routes", accounts, routes, extra=keys)
+    log.info("configuration loaded: %d accounts, %d routes", accounts, routes, extra=keys)
 
 
 def log_vanished(account: str) -> None:
-    text = "account gone from the configuration, only its flows go on: %s"
+    text = "account removed from the configuration, only its existing flows continue: %s"
     log.warning(text, account, extra={"idv_account": account})
 
 
 def report_reload_failed(error: ConfigError) -> None:
     problems = [str(problem) for problem in error.problems] or [error.message]
-    text = "configuration not taken, everything stays as it was: %s"
+    text = "configuration refused, the old one stays in use: %s"
     log.error(text, "; ".join(problems), extra={"idv_problems": len(problems)})
 
 
 def log_rotation(account: str) -> None:
-    log.info("secrets read again, they have changed: %s", account, extra={"idv_account": account})
+    log.info("secrets reloaded, they have changed: %s", account, extra={"idv_account": account})
 
 
 def report_read_error(run: Run, error: str) -> None:
     account, plugin = run.session.name, run.session.plugin
-    text = "read_error raised, the HTTP status counts: plugin %s, %s, account %s"
+    text = "read_error raised, so the HTTP status alone is used: plugin %s, %s, account %s"
     log.warning(text, plugin, error, account, extra={"idv_account": account, "idv_error": error})
 
 
 def log_look_failed(account: str, error: str) -> None:
     """A wait goes on after this."""
-    log.warning("look failed: %s, %s", account, error, extra={"idv_account": account, "idv_error": error})
+    log.warning("status check failed: %s, %s", account, error, extra={"idv_account": account, "idv_error": error})

@@ -57,6 +57,7 @@ from .log import (
     log_skew,
 )
 from .scrubbing import keeps_tracebacks
+from .servers import address_of
 
 T = TypeVar("T")
 
@@ -106,7 +107,7 @@ def perform(
         if wanted is None or isinstance(value, wanted):
             ended_by = None
             return value
-        broken = f"it returned {what_is(value)}, not a {wanted.__name__}"
+        broken = f"{operation} returned {what_is(value)}, not a {wanted.__name__}"
     except IdvError as raised:
         error = unless_carried_out(run, raised)
         error.account = error.account or session.name
@@ -125,7 +126,7 @@ def perform(
             ended_by = PluginError.__name__ if run.unsure is None else OutcomeUnknown.__name__
         log_operation(run, begun, ended_by)
     # Outside the handler, so that the original (whose locals may hold personal data) is not chained.
-    what = f"plugin {session.plugin!r} failed where it must not ({broken}); please report it to its authors"
+    what = f"bug in plugin {session.plugin!r}: {broken}. Please report it to the plugin's authors"
     where = {"account": session.name, "operation": operation}
     if run.unsure is not None:
         raise outcome_unknown(run, run.unsure, what, **where) from shown
@@ -141,7 +142,9 @@ def call(run: Run, request: Any, *, for_token: bool = False) -> Steps[Response]:
     """
     session = run.session
     if not isinstance(request, Request):
-        raise PluginError(f"plugin {session.plugin!r} yielded a {type(request).__name__} instead of a Request")
+        raise PluginError(
+            f"bug in plugin {session.plugin!r}: it yielded a {type(request).__name__} instead of a Request"
+        )
     signed = request.signed and not for_token
     token = (yield from _token(run)) if signed and session.has_token else None
     authentication = _Authentication(session, signed)
@@ -235,7 +238,7 @@ def _renewed_token(run: Run, seen: CachedToken | None) -> Steps[CachedToken]:
         if not limiter.take(slot):
             yield Lock(limiter, slot, run.left())
             if not slot.granted:
-                raise DeadlineExceeded("another call was still renewing the token when the time for this one was up")
+                raise DeadlineExceeded("the deadline passed while another call was renewing the token")
         current = session.token
         if current is not None and current is not seen and not current.is_due(run.clock.now()):
             return current
@@ -246,7 +249,7 @@ def _renewed_token(run: Run, seen: CachedToken | None) -> Steps[CachedToken]:
                 conversation.answer((yield from call(run, conversation.request, for_token=True)))
         except (FlowNotFound, DuplicateFlow, InvalidOrder) as error:
             # a token is no flow: what was asked for says nothing about the one that is being worked on
-            said = f"no token was given: {error.message}"
+            said = f"no token: {error.message}"
             raise UnexpectedResponse(said, status=error.status, code=error.code) from None
         finally:
             conversation.close()
@@ -309,7 +312,8 @@ def _attempt(run: Run, request: Request, token: CachedToken | None, retries: _Re
             yield Queue(limiter, slot, run.left())
             if not slot.granted:
                 raise DeadlineExceeded(
-                    f"all {limiter.most} calls that this account may make at a time were busy (concurrency)"
+                    f"the deadline passed while this call was queued: all {limiter.most} concurrent calls of the account "
+                    "were busy (limits.concurrency)"
                 )
         wait = _rate_limited(run)
         if wait > 0:
@@ -318,11 +322,12 @@ def _attempt(run: Run, request: Request, token: CachedToken | None, retries: _Re
         guard = Guard(run, request, retries.number)
         try:
             guard.admit()
-            outgoing = _authorized(run, request, token)
+            outgoing = _authorized(run, request if retries.number == 1 else request.with_fresh_nonce(), token)
+            address = address_of(session, outgoing)
             guard.begin()
             if not retries.does_nothing:
                 run.sent(request)
-            guard.response = yield Send(session, outgoing, left)
+            guard.response = yield Send(session, outgoing, address, left, run.sink if outgoing.streamed else None)
         except (httpx.TransportError, UnexpectedResponse) as error:
             guard.fault = error
         finally:
@@ -342,7 +347,7 @@ def _rate_limited(run: Run) -> float:
     wait, reserved = run.session.rate_limiter.reserve(run.clock.monotonic(), run.left())
     if not reserved:
         raise RateLimited(
-            "our own limit for this account (rate) leaves no room before the deadline",
+            "our own rate limit for this account (limits.rate) allows no call before the deadline",
             safe_to_retry=True,
             nothing_done=True,
             retry_after=timedelta(seconds=wait),

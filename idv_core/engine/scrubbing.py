@@ -23,7 +23,7 @@ def keeps_tracebacks() -> bool:
     if os.environ.get("IDV_DEBUG") != "1":
         return False
     logging.getLogger("idv_core").warning(
-        "IDV_DEBUG=1: errors keep their tracebacks, whose frames hold personal data and secrets; not for production"
+        "IDV_DEBUG=1: errors keep their tracebacks, which hold personal data and secrets; do not use it in production"
     )
     return True
 

@@ -18,7 +18,7 @@ from ..runtime.interrupts import interrupt_in
 from ..runtime.side_thread import Aside, closed, given_up
 from ..transports.calls import Transports, encode, fault_of, plain_headers, unguarded_connection
 from ..transports.proxies import environment_proxy
-from ..transports.response_body import Body
+from ..transports.response_body import body_for
 from .account import AccountSession
 from .effects import SLICE, Await, Blocking, Effect, Lock, Pause, Queue, Send, Steps, called, not_awaited
 from .scrubbing import QUIET, keeps_tracebacks, scrubbed
@@ -45,7 +45,8 @@ class SyncDriver:
         """Raise ConfigError where the environment's proxy cannot be used."""
         if self.brought is None:
             for session in sessions:
-                environment_proxy(session.base_url)
+                for url in (session.base_url, *session.servers.values()):
+                    environment_proxy(url)
 
     def run(self, steps: Steps[T]) -> T:
         """Carry the steps out. What is no fault of a transport and no error of ours (an interrupt, a time limit) ends them and
@@ -97,20 +98,20 @@ class SyncDriver:
         if self.is_closed:
             # of a call that was under way
             raise closed()
-        outgoing = encode(send.session, send.request, send.seconds)
+        outgoing = encode(send.session, send.request, send.address, send.seconds)
         end = self.clock.monotonic() + send.seconds
-        transport = self.transports.of(send.session)
+        transport = self.transports.of(send.session, send.address)
         try:
             with QUIET:
                 answer = transport.handle_request(outgoing)
                 assert isinstance(answer.stream, httpx.SyncByteStream)
                 try:
                     headers = plain_headers(answer)
-                    body = Body(headers, answer.status_code, send.session.limits.max_response)
+                    body = body_for(send.session.limits, headers, answer.status_code, send.sink)
                     for chunk in answer.stream:
                         body.add(chunk)
                         if self.clock.monotonic() > end:
-                            raise httpx.ReadTimeout("the answer dripped past the deadline")
+                            raise httpx.ReadTimeout("the response was still arriving at the deadline")
                     content = body.content()
                 finally:
                     try:

@@ -126,9 +126,7 @@ class ActiveConfiguration:
         session = self.sessions.get(account) or self.former.get(account) or self.retired.get(account)
         if session is None:
             known = ", ".join(sorted(self.sessions))
-            text = (
-                f"there is no account {quoted(account)} (there are: {known}); if it has another name now, say formerly"
-            )
+            text = f"there is no account {quoted(account)} (there are: {known}); after a rename, list the old name in formerly"
             raise ConfigError(text, account=account if is_shown(account) else None)
         return session
 
@@ -138,7 +136,7 @@ class ActiveConfiguration:
             return next(iter(self.sessions.values()))
         known = ", ".join(sorted(self.sessions))
         if account is None:
-            raise ConfigError(f"there are several accounts, so say which one: {known}")
+            raise ConfigError(f"there are several accounts; name one of them: {known}")
         session = self.sessions.get(account)
         if session is None:
             gone = account in self.retired or account in self.former

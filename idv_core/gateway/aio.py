@@ -28,9 +28,14 @@ T = TypeVar("T")
 
 
 class AsyncGateway(GatewayBase):
-    """One typed API in front of every vendor, for asyncio. Safe for tasks, also of several event loops.
+    """One typed API for all vendors, for asyncio. Safe for tasks, also of several event loops.
 
-    The same as `Gateway`, with `httpx.AsyncBaseTransport` and `await`. Cancelling a task cancels what it does.
+    The same methods and arguments as `Gateway`, with `await`. Cancelling a task cancels its operation.
+
+    Args:
+        transport: An `httpx.AsyncBaseTransport` of your own. You close it.
+
+    The other arguments are those of `Gateway`. Raises ConfigError with every problem of the configuration.
     """
 
     _driver: AsyncDriver
@@ -64,8 +69,14 @@ class AsyncGateway(GatewayBase):
         registry: Registry | None = None,
         observers: Iterable[object] = (),
     ) -> Self:
-        """A gateway as the file says; the rest is as for `AsyncGateway(...)`. `webhooks` go before those of the file.
-        Raises ConfigError that lists every problem, each with its line."""
+        """Make a gateway from a file, usually `idv.toml`.
+
+        Args:
+            path: The file.
+            webhooks: Replaces `[webhooks]` of the file.
+
+        The other arguments are those of the class. Raises ConfigError with every problem, each with its line.
+        """
         gateway = cls(
             read_configuration(path),
             webhooks=webhooks,
@@ -92,47 +103,85 @@ class AsyncGateway(GatewayBase):
         attempt: Attempt | None = None,
         **fields: Any,
     ) -> Flow:
-        """Open a flow where the routes send it, or at `account`. Keep the flow, or `flow.ref`.
+        """Open a flow at the account that the routes choose, or at `account`. Store `flow.ref`.
 
-        `order` is a `FlowOrder`, which can be given to `explain` and `recover` too; or say its fields here.
+        The same order again in this process returns the same flow until that flow ends. Other processes do not know it: guard
+        the call in your own database, or rely on the idempotency that the vendor's page describes.
 
-        The same order again within this process gives the same flow, as long as it has not come to its end. Two processes
-        do not see each other: make sure of one call in your own database, or rely on what the vendor's page promises.
+        Args:
+            order: What to verify and about whom. Pass the same order to `explain` and `recover`.
+            account: The name of an account; None lets the routes choose.
+            attempt: Called with the name of each account before that account is asked, so that the intent can be stored
+                first. If it raises, the account is not asked; RateLimited with `nothing_done` lets the next one be tried.
+            fields: The fields of a `FlowOrder`, instead of `order`.
 
-        `attempt` is called with the name of each account before that account is asked, so that the intent can be stored first.
-        If it raises, the account is not asked; RateLimited with `nothing_done` lets the next one be tried.
-        A coroutine function is awaited.
-        Raises NoRoute, InvalidOrder, DuplicateFlow, OutcomeUnknown and the rest of VendorError.
+        Raises:
+            NoRoute: The routes refuse this order.
+            InvalidOrder: The order is not valid, or the vendor rejected it.
+            DuplicateFlow: The vendor already has a flow for this order.
+            OutcomeUnknown: The vendor may or may not have opened a flow. Call `recover`.
+            VendorError: Any other failure; see `nothing_done` and `safe_to_retry`.
         """
         return await self._driver.run(opening.open_flow(self._state, as_order(order, fields), account, attempt))
 
     async def recover(self, order: FlowOrder, *, account: str | None = None, since: datetime | None = None) -> Flow:
-        """After an OutcomeUnknown of `open`: the one flow of this order, as the vendor has it.
+        """Find the flow of an `open` that ended with `OutcomeUnknown`.
 
-        `account` and `since` are those of the error; within this process `since` is remembered. It is opened here only where
-        the vendor itself keeps two apart (an idempotency key). Raises OutcomeUnknown with `retry_after` while the vendor may
-        still carry out what it was sent, FlowNotFound where it has no flow and `open` may be called again, DuplicateFlow
-        where it has one and does not name it, UnsupportedOperation where it has no way to ask."""
+        It only opens a flow if the vendor makes that safe with an idempotency key.
+
+        Args:
+            order: The order that was passed to `open`.
+            account: The account of the error.
+            since: The `since` of the error, with a time zone. This process remembers it.
+
+        Raises:
+            OutcomeUnknown: The vendor may still process the request. Call again after `retry_after`.
+            FlowNotFound: The vendor has no flow for this order. Call `open` again.
+            DuplicateFlow: The vendor has a flow and does not tell its id.
+            UnsupportedOperation: The vendor's API cannot tell.
+        """
         return await self._driver.run(opening.recover(self._state, order, account, since))
 
     async def upload(self, flow: Flow | str, documents: Sequence[Document]) -> Flow:
-        """Hand documents in. `uploads` of the flow returned has the vendor's answer to each of them."""
+        """Upload documents. `uploads` of the returned flow holds the vendor's response to each.
+
+        Args:
+            flow: The flow, or its reference.
+            documents: The documents, each with an id that is unique in the flow.
+
+        Raises:
+            InvalidOrder: A document is not valid. `fields` holds its id.
+            UnsupportedOperation: The applicant uploads the documents on the vendor's page.
+            VendorError: The vendor failed or refused.
+        """
         return await self._driver.run(operations.upload(self._state, flow, documents))
 
     async def submit(self, flow: Flow | str) -> Flow:
-        """Say that everything has been handed in. Vendors that need no such word are left alone."""
+        """Tell the vendor that all documents are uploaded. Does nothing for vendors without such a step.
+
+        Raises VendorError.
+        """
         return await self._driver.run(operations.submit(self._state, flow))
 
     async def status(self, flow: Flow | str) -> Flow:
-        """Ask how far the flow is."""
+        """Fetch the status of the flow.
+
+        Raises FlowNotFound or another VendorError.
+        """
         return await self._driver.run(operations.status(self._state, flow))
 
     async def renew_link(self, flow: Flow | str) -> Flow:
-        """Get a fresh link for the applicant, where the vendor makes them."""
+        """Fetch a new link for the applicant.
+
+        Raises UnsupportedOperation if the vendor cannot renew links, else VendorError.
+        """
         return await self._driver.run(operations.renew_link(self._state, flow))
 
     async def result(self, flow: Flow | str) -> Result:
-        """Fetch the evidence as it stands, with the policy's decision."""
+        """Fetch the evidence as it is now, with the decision of the policy.
+
+        Raises FlowNotFound, UnexpectedResponse or another VendorError.
+        """
         return await self._driver.run(operations.result(self._state, flow))
 
     async def wait(
@@ -142,30 +191,51 @@ class AsyncGateway(GatewayBase):
         deadline: timedelta | float = DEADLINE,
         progress: Progress | None = None,
     ) -> Result:
-        """Wait until the flow is final: polls with growing pauses, and looks at once when a webhook comes in.
+        """Wait until the flow ends: poll with growing pauses, and check at once when a webhook arrives.
 
-        `deadline` is a timedelta or seconds; until then a vendor that is slow, away or answers with rubbish is looked at
-        again. `progress` is called with each result, and awaited where it is asynchronous. Raises DeadlineExceeded,
-        and the errors of `result` that no waiting mends.
+        A vendor that is slow or unavailable is polled again until the deadline.
+
+        Args:
+            flow: The flow, or its reference.
+            deadline: How long to wait, as a timedelta or in seconds; 10 minutes by default.
+            progress: Called with each result, and awaited if it is an async function.
+
+        Raises:
+            DeadlineExceeded: The flow has not ended. Call again, or check later.
+            VendorError: An error of `result` that waiting cannot resolve.
         """
         return await self._driver.run(waiting.wait(self._state, flow, deadline, progress))
 
     async def provision(self, template: Template, *, account: str | None = None) -> ProvisionedTemplate:
-        """Make sure that a template exists at the vendor. Doing it twice leaves one."""
+        """Make sure that a template exists at the vendor. Idempotent: a second call makes no second template.
+
+        Raises UnsupportedOperation if the vendor has no API for templates, else VendorError.
+        """
         return await self._driver.run(operations.provision(self._state, template, account))
 
     async def check_credentials(self, *, account: str | None = None) -> bool:
-        """Try the account's credentials without opening anything; False where the vendor offers no way. Raises VendorError."""
+        """Test the credentials of an account without opening a flow. False if the vendor offers no such test.
+
+        Raises AuthenticationFailed or another VendorError.
+        """
         return await self._driver.run(operations.check_credentials(self._state, account))
 
     async def vendor(
         self, call: Callable[[Any], Exchange[T]], *, account: str | None = None, name: str = "vendor"
     ) -> T:
-        """Run an operation that only this vendor has: `await idv.vendor(lambda a: a.checklist(flow), account="atlas")`."""
+        """Call an operation that only this vendor has: `await idv.vendor(lambda a: a.checklist(flow), account="atlas")`.
+
+        Args:
+            call: Takes the account's adapter and returns the operation.
+            account: The name of the account; None if there is only one.
+            name: What logs, errors and observers call the operation.
+
+        Raises VendorError.
+        """
         return await self._driver.run(operations.vendor(self._state, name, call, account))
 
     async def close(self) -> None:
-        """Close the connections. Any call from then on raises ConfigError."""
+        """Close the connections. Every later call raises ConfigError."""
         await self._driver.close()
 
     async def __aenter__(self) -> Self:

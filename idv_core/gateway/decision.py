@@ -31,11 +31,9 @@ def decide(state: GatewayState, session: AccountSession, flow: Flow, result: Res
     may_be_shadow = flow.policy is None and flow.policy_mark is None and flow.account in active.shadows
     if decided.decision is Decision.UNDECIDED or not (flow.is_shadow or may_be_shadow):
         return decided
-    text = f"a shadow decides nothing; it would be {decided.decision}"
+    text = f"a shadow flow has no decision of its own; it would be {decided.decision}"
     if not flow.is_shadow:
-        text = (
-            f"this account serves as a shadow, so go on with flow.ref as it was stored; it would be {decided.decision}"
-        )
+        text = f"this account serves as a shadow, so pass flow.ref as it was stored; it would be {decided.decision}"
     reason = Reason(f"shadow.{decided.decision}", text)
     return attrs.evolve(decided, decision=Decision.UNDECIDED, reasons=(reason, *decided.reasons))
 
@@ -44,8 +42,9 @@ def _doubts(session: AccountSession, flow: Flow, result: Result) -> Iterator[Rea
     """What stands against an approval whatever the evidence says."""
     if result.is_test and not session.is_test:
         yield Reason(
-            "account.test_mode", "made in the vendor's test mode, where nothing is checked (test = true lets it)"
+            "account.test_mode",
+            "made in the vendor's test mode, where nothing is checked (set test = true to allow it)",
         )
     if flow.policy is None and flow.policy_mark is not None:
         name = unquote(flow.policy_mark.rpartition(".")[0])
-        yield Reason("policy.unknown", f"the policy {name!r} that the flow began with is gone or has other rules now")
+        yield Reason("policy.unknown", f"the policy {name!r} that the flow began with was removed or changed")

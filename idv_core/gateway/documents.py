@@ -18,6 +18,8 @@ from ..plugin.pictures import PDF, picture_names, picture_type
 from ..plugin.protocols import PictureProtocol
 from ..plugin.urls import is_private, parse_url
 
+_HEAD = 64
+
 
 def check_url(id: str, url: str) -> str:
     """The address put together anew, if the vendor can be sent there: `https` at a public host. Raises InvalidOrder.
@@ -35,7 +37,7 @@ def check_url(id: str, url: str) -> str:
     if is_private(parsed.host):
         raise _private(id)
     if parsed.port is not None:
-        raise InvalidOrder(f"document {id!r}: its URL must have no port other than 443", fields=(id,))
+        raise InvalidOrder(f"document {id!r}: its URL must use port 443", fields=(id,))
     return parsed.text
 
 
@@ -50,12 +52,22 @@ def _leads_inside(url: str) -> bool:
 
 def _private(id: str) -> InvalidOrder:
     return InvalidOrder(
-        f"document {id!r}: its URL leads into a private network (limits.allow_private_urls lets it)", fields=(id,)
+        f"document {id!r}: its URL points to a private network (limits.allow_private_urls = true allows it)",
+        fields=(id,),
     )
 
 
-def read_document(document: Document, limit: int) -> Document:
-    """The same document with bytes in `content` and `back_content`. Raises InvalidOrder that says what is wrong with it."""
+def read_document(document: Document, limit: int, keeps_files: bool = False) -> Document:
+    """The same document with bytes in `content` and `back_content`. Raises InvalidOrder that says what is wrong with it.
+
+    With `keeps_files` a file is looked at and left where it is: the vendor's plugin sends it in pieces.
+    """
+    if keeps_files and document.path is not None:
+        for path in (document.path, document.back_path):
+            if path is not None:
+                _check_file(document.id, path, limit)
+        back = _bytes(document.id, None, document.back_content, limit)
+        return attrs.evolve(document, back_content=back)
     return (
         attrs.evolve(
             document,
@@ -76,8 +88,8 @@ def check_pictures(documents: Iterable[Document], adapter: Any) -> None:
         wanted = accepts.get(document.kind)
         if wanted is None:
             continue
-        for content in (document.content, document.back_content):
-            if not isinstance(content, bytes):
+        for content in (_head(document.content, document.path), _head(document.back_content, document.back_path)):
+            if content is None:
                 continue
             kind = picture_type(content)
             if kind in wanted:
@@ -87,7 +99,7 @@ def check_pictures(documents: Iterable[Document], adapter: Any) -> None:
                 if kind and kind != PDF
                 else "is a PDF"
                 if kind
-                else "is no picture"
+                else "is not a picture"
             )
             raise InvalidOrder(
                 f"document {document.id!r} {what}; this vendor reads {picture_names(wanted)}", fields=(document.id,)
@@ -97,13 +109,13 @@ def check_pictures(documents: Iterable[Document], adapter: Any) -> None:
 def check_documents(documents: Any) -> tuple[Document, ...]:
     """What a caller hands in, as a tuple. Raises InvalidOrder for one document without a list, and for anything else."""
     if isinstance(documents, Document):
-        raise InvalidOrder("a list of documents is needed: upload(flow, [document])", fields=("documents",))
+        raise InvalidOrder("documents must be a list: upload(flow, [document])", fields=("documents",))
     try:
         several = tuple(documents)
     except TypeError:
         several = (None,)
     if isinstance(documents, (str, bytes)) or not all(isinstance(document, Document) for document in several):
-        raise InvalidOrder("a list of documents is needed, each a Document", fields=("documents",))
+        raise InvalidOrder("documents must be a list of Document values", fields=("documents",))
     _check_streams(several)
     return several
 
@@ -117,7 +129,7 @@ def _check_streams(documents: tuple[Document, ...]) -> None:
                 continue
             if id(content) in seen:
                 raise InvalidOrder(
-                    f"document {document.id!r}: its file object is that of another document too; open one for each",
+                    f"document {document.id!r}: another document has the same file object; open one for each",
                     fields=(document.id,),
                 )
             seen.add(id(content))
@@ -126,10 +138,10 @@ def _check_streams(documents: tuple[Document, ...]) -> None:
 def check_order(order: object, now: datetime) -> None:
     """Raise InvalidOrder for what is no FlowOrder, and for an applicant who is not born yet (a day of slack for time zones)."""
     if not isinstance(order, FlowOrder):
-        raise InvalidOrder("a FlowOrder is needed", fields=("order",))
+        raise InvalidOrder("order must be a FlowOrder", fields=("order",))
     born = order.applicant.birthdate
     if born is not None and born > (now + timedelta(days=1)).date():
-        raise InvalidOrder("birthdate: it lies in the future", fields=("applicant.birthdate",))
+        raise InvalidOrder("birthdate: must be in the past", fields=("applicant.birthdate",))
 
 
 def _bytes(id: str, path: str | Path | None, content: bytes | BinaryIO | None, limit: int) -> bytes | None:
@@ -146,19 +158,34 @@ def _bytes(id: str, path: str | Path | None, content: bytes | BinaryIO | None, l
     return content
 
 
+def _head(content: bytes | BinaryIO | None, path: str | Path | None) -> bytes | None:
+    """What tells the kind of picture."""
+    if path is None:
+        return content if isinstance(content, bytes) else None
+    with Path(path).open("rb") as file:
+        return file.read(_HEAD)
+
+
+def _check_file(id: str, path: str | Path, limit: int) -> None:
+    if not _of_file(id, path, 0):
+        raise InvalidOrder(f"document {id!r}: its file is empty", fields=(id,))
+    if os.stat(path).st_size > limit:
+        raise InvalidOrder(f"document {id!r}: its file is larger than {limit} bytes", fields=(id,))
+
+
 def _of_file(id: str, path: str | Path, limit: int) -> bytes:
     try:
         # opening a pipe would wait for whoever writes to it
         if not stat.S_ISREG(os.stat(path).st_mode):
             raise InvalidOrder(
-                f"document {id!r}: its path leads to no regular file; for a pipe give content", fields=(id,)
+                f"document {id!r}: its path must be a regular file; for a pipe use content", fields=(id,)
             )
         with Path(path).open("rb") as file:
             return file.read(limit + 1)
     except OSError as error:
         raise InvalidOrder(f"document {id!r}: its file cannot be read ({error.strerror})", fields=(id,)) from None
     except ValueError:
-        raise InvalidOrder(f"document {id!r}: its path is no name of a file", fields=(id,)) from None
+        raise InvalidOrder(f"document {id!r}: its path is not a valid file name", fields=(id,)) from None
 
 
 def _of_stream(id: str, stream: BinaryIO, limit: int) -> bytes:
@@ -171,13 +198,15 @@ def _of_stream(id: str, stream: BinaryIO, limit: int) -> bytes:
             part: Any = stream.read(limit + 1 - size)
             if part is None:
                 raise InvalidOrder(
-                    f"document {id!r}: its file does not wait for its bytes (non-blocking); give the bytes",
+                    f"document {id!r}: its file must be blocking; for a non-blocking file pass the bytes",
                     fields=(id,),
                 )
             if not isinstance(part, (bytes, bytearray, memoryview)):
                 if hasattr(part, "close"):
                     part.close()  # a coroutine that nobody awaits
-                raise InvalidOrder(f"document {id!r}: open its file in binary mode, not asynchronous", fields=(id,))
+                raise InvalidOrder(
+                    f"document {id!r}: its file must be blocking and opened in binary mode", fields=(id,)
+                )
             if not part:
                 break
             parts.append(bytes(part))
@@ -195,7 +224,7 @@ def _of_stream(id: str, stream: BinaryIO, limit: int) -> bytes:
         ) from None
     if not parts and not turned:
         raise InvalidOrder(
-            f"document {id!r}: its file is empty or was read already, and cannot be turned back; give the bytes",
+            f"document {id!r}: its file is empty or already read, and cannot be rewound; pass the bytes",
             fields=(id,),
         )
     return b"".join(parts)

@@ -156,7 +156,7 @@ def reread_soon(state: GatewayState, session: AccountSession, refused: WebhookRe
             threading.Thread(
                 target=reread, args=(state, session, session.limits.operation), name="idv-secrets", daemon=True
             ).start()
-            text = "the signing secret is being read again, so repeat the call"
+            text = "the signing secret is being reloaded; retry the call"
             raise WebhookRejected(text, status=503, retry_after=_REPEAT)
         reread(state, session, session.limits.operation)
     now = state.active.session_of_flow(session.name)

@@ -220,7 +220,7 @@ def _cleared_up(
     except OutcomeUnknown:
         raise
     except VendorError as error:
-        what = f"it is not known whether the opening that was lost was carried out: {error.message}"
+        what = f"the lookup of the lost open() failed, so its outcome is still unknown: {error.message}"
         raise OutcomeUnknown(
             what,
             ask="recover",
@@ -242,12 +242,12 @@ def _still_open(state: GatewayState, before: OpenedFlow, order: FlowOrder) -> St
         if state.clock.now() - before.at < SETTLING:
             return flow
         raise
-    if now.status.is_final:
+    if now.status.is_settled:
         return None
     if before.order != order:
         raise DuplicateFlow(
             f"this process opened {flow.ref} for the same application, product and applicant, and this order differs "
-            "from that one. Go on with that flow, or give the order an application_id of its own",
+            "from that one. Continue with that flow, or give the order another application_id",
             account=flow.account,
             operation="open",
         )
@@ -263,14 +263,14 @@ def recover(state: GatewayState, order: FlowOrder, account: str | None, since: d
         session,
         RecoverProtocol,
         "recover",
-        "the vendor has no call that tells whether a flow was opened. Ask its staff, or wait for its webhook",
+        "the vendor's API cannot tell whether a flow was opened. Ask its support, or wait for its webhook",
     )
     key = identity(order)
     plan = active.plan(order, session.name, state.clock.now())
     lost = next((lost for name, lost in state.openings.lost(key).items() if active.owner(name) == session.name), None)
     since, policy = since or (lost.since if lost else None), lost.policy if lost else None
     if since is not None and (not isinstance(since, datetime) or since.tzinfo is None):
-        raise InvalidOrder("since: a datetime with a time zone is needed, such as error.since", fields=("since",))
+        raise InvalidOrder("since: must be a datetime with a time zone, such as error.since", fields=("since",))
     limiter, slot = state.openings.line(("open", key)), Slot()
     try:
         if not limiter.take(slot):
@@ -310,10 +310,10 @@ def _recovered(
         state.openings.found(key, session.name)
         error.nothing_done = since is not None
         error.message = (
-            "the vendor has no flow of this order: open it again"
+            "the vendor has no flow for this order; open it again"
             if since is not None
-            else "the vendor has no flow of this order. If it was opened less than "
-            f"{settled(session).total_seconds():g} s ago, ask again after that time; otherwise open it again"
+            else "the vendor has no flow for this order. If it was opened less than "
+            f"{settled(session).total_seconds():g} s ago, call recover again after that time; otherwise open it again"
         )
         raise
     created_at = state.clock.now()
@@ -340,7 +340,7 @@ def _recovered(
 
 def _not_yet(session: AccountSession, since: datetime, left: timedelta, ask: str | None = "recover") -> OutcomeUnknown:
     what = (
-        "the vendor has no flow of this order yet, and may still carry out what it was sent. Call recover(order) again then"
+        "the vendor has no flow for this order yet, and may still process the request; call recover(order) again later"
         if ask
         else "this order was sent to the vendor before and never answered, and the vendor has no call that tells whether it "
         "was carried out. Ask its staff, wait for its webhook, or give the order an application_id of its own"
@@ -366,7 +366,7 @@ def _with_urls(active: ActiveConfiguration, session: AccountSession, plan: Plan)
 
 def _capped(session: AccountSession, now: datetime) -> RateLimited:
     return RateLimited(
-        f"our own daily cap for this account ({session.cap.most}) is reached",
+        f"our own daily cap for this account ({session.cap.most} flows, daily_cap) is reached",
         account=session.name,
         operation="open",
         safe_to_retry=True,

@@ -14,12 +14,13 @@ from ..engine.context import Trail
 from ..engine.effects import Blocking, Lock, Steps
 from ..engine.limiters import Slot
 from ..engine.redaction import redact_check, redact_result
-from ..errors import InvalidOrder, OutcomeUnknown
+from ..errors import IdvError, InvalidOrder, OutcomeUnknown
 from ..model import Document, Flow, ProvisionedTemplate, Result, Secret, Template, Upload
 from ..plugin.http import Exchange
 from ..plugin.protocols import (
     CredentialsProtocol,
     LinkProtocol,
+    StreamedUploadProtocol,
     SubmitProtocol,
     TemplateProtocol,
     TokenProtocol,
@@ -49,14 +50,16 @@ def check_credentials(state: GatewayState, account: str | None) -> Steps[bool]:
 
 def upload(state: GatewayState, flow: Flow | str, documents: Sequence[Document]) -> Steps[Flow]:
     session, flow = flow_at(state, flow)
-    needs(session, UploadProtocol, "upload", "documents are handed in by the applicant on the vendor's page")
+    needs(session, UploadProtocol, "upload", "the applicant uploads the documents on the vendor's page")
     documents = check_documents(documents)
     ids = [document.id for document in documents]
     known = {upload.document_id for upload in flow.uploads if upload.accepted}
     twice = [id for id in ids if ids.count(id) > 1 or id in known]
     if twice or not ids:
         raise InvalidOrder(
-            f"document ids must be unique in the flow: {twice[0]!r} is not" if twice else "there are no documents",
+            f"document ids must be unique in the flow; {twice[0]!r} is already used"
+            if twice
+            else "documents must hold at least one Document",
             fields=tuple(dict.fromkeys(twice)),
             account=session.name,
             operation="upload",
@@ -64,11 +67,23 @@ def upload(state: GatewayState, flow: Flow | str, documents: Sequence[Document])
     if not session.limits.allow_private_urls:
         documents = [_checked(document) for document in documents]
     limit = session.limits.max_upload
+    keeps_files = _keeps_files(session) and (flow.shadow is None or _keeps_files_at(state, flow.shadow))
     loaded = yield Blocking(
-        lambda: tuple(read_document(document, limit) for document in documents), session.limits.operation
+        lambda: tuple(read_document(document, limit, keeps_files) for document in documents), session.limits.operation
     )
     flow = yield from _upload(state, loaded, session, flow)
     return (yield from _also(state, flow, "upload", UploadProtocol, partial(_upload, state, loaded)))
+
+
+def _keeps_files(session: AccountSession) -> bool:
+    return isinstance(session.adapter, StreamedUploadProtocol) and bool(session.adapter.streams_uploads)
+
+
+def _keeps_files_at(state: GatewayState, shadow: Flow) -> bool:
+    try:
+        return _keeps_files(state.active.session_of_flow(shadow.account))
+    except IdvError:
+        return False
 
 
 def _upload(
@@ -101,7 +116,7 @@ def _submit_once(state: GatewayState, session: AccountSession, flow: Flow, key: 
     left = lost.since + settled(session) - state.clock.now() if lost else timedelta(0)
     if lost is not None and left > timedelta(0):
         raise OutcomeUnknown(
-            "what was submitted before was never answered, and may still be carried out",
+            "an earlier submit got no response, and the vendor may still process it",
             ask="status",
             since=lost.since,
             retry_after=left,
@@ -163,7 +178,7 @@ def status(state: GatewayState, flow: Flow | str) -> Steps[Flow]:
 
 def renew_link(state: GatewayState, flow: Flow | str) -> Steps[Flow]:
     session, flow = flow_at(state, flow)
-    needs(session, LinkProtocol, "renew_link", "its links are not renewed")
+    needs(session, LinkProtocol, "renew_link", "its links cannot be renewed")
     return (yield from execute_on_flow(state, session, "renew_link", flow, lambda adapter: adapter.renew_link(flow)))
 
 
@@ -175,7 +190,7 @@ def result(state: GatewayState, flow: Flow | str, seconds: float | None = None) 
 
 def provision(state: GatewayState, template: Template, account: str | None) -> Steps[ProvisionedTemplate]:
     session = state.active.session(account)
-    needs(session, TemplateProtocol, "provision", "templates are made by the vendor's own staff or sent along")
+    needs(session, TemplateProtocol, "provision", "the vendor's staff creates the templates, or the order carries them")
     receiver = state.active.receiver
     if receiver is not None and template.webhook_url is None and isinstance(session.adapter, WebhookProtocol):
         urls = receiver.urls(session.name, None)

@@ -32,5 +32,7 @@ def as_order(order: Any, fields: Mapping[str, Any]) -> FlowOrder:
         given: FlowOrder = order
         return given
     if order is not None:
-        raise TypeError(f"open() takes an order, or the fields of one: give it no {', '.join(sorted(fields))}")
+        raise TypeError(
+            f"open() takes either an order or its fields; with an order, leave out {', '.join(sorted(fields))}"
+        )
     return FlowOrder(**fields)

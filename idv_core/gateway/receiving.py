@@ -16,7 +16,7 @@ from .state import GatewayState
 
 def webhook_url(state: GatewayState, account: str, purpose: str) -> Secret:
     session = state.active.session(account)
-    needs(session, WebhookProtocol, "webhook_url", "the vendor does not call back")
+    needs(session, WebhookProtocol, "webhook_url", "the vendor sends no webhooks")
     adapter = session.adapter
     known = adapter.webhook_purposes if isinstance(adapter, WebhookPurposesProtocol) else None
     if known is not None and purpose not in known:
@@ -67,10 +67,12 @@ def _called(state: GatewayState, account: str) -> AccountSession:
     try:
         return state.active.session_of_flow(account)
     except ConfigError:
-        raise WebhookRejected("no such address", status=404) from None
+        raise WebhookRejected("there is no webhook URL with this path", status=404) from None
 
 
 def _receiver(state: GatewayState) -> WebhookReceiver:
     if state.active.receiver is None:
-        raise ConfigError("for webhooks give the gateway Webhooks(url, key), or [webhooks] in idv.toml")
+        raise ConfigError(
+            "webhooks are not configured; pass webhooks=Webhooks(url, key) to the gateway, or add [webhooks] to idv.toml"
+        )
     return state.active.receiver

@@ -46,7 +46,7 @@ def as_configuration(accounts: Iterable[Account] | Configuration, webhooks: Webh
 
 
 class GatewayBase:
-    """What both gateways share: their accounts, and receiving webhooks (which never blocks)."""
+    """What both gateways share: accounts, configuration, and webhooks. Nothing here calls a vendor."""
 
     _state: GatewayState
     _driver: SyncDriver | AsyncDriver
@@ -58,17 +58,24 @@ class GatewayBase:
         return tuple(self._state.active.sessions)
 
     def explain(self, order: FlowOrder, *, account: str | None = None, at: datetime | None = None) -> Explanation:
-        """Where `open` would send this order now (or `at` that moment), and the whole reasoning. Nothing is called and
-        nothing counted."""
+        """Explain where `open` would send this order: route, accounts, their health, policy. Calls and counts nothing.
+
+        Args:
+            order: The order.
+            account: The account that the caller would pass to `open`.
+            at: The moment, with a time zone; now by default.
+
+        Raises InvalidOrder for a value that is not an order, ConfigError for an unknown account.
+        """
         return self._state.explain(order, account, at)
 
     def reload(self, configuration: Configuration | None = None) -> None:
-        """Take a new configuration at once: the file read again, or the one given. Reads files.
+        """Replace the configuration: by `configuration`, or by the file that `load` read.
 
-        Raises ConfigError if there is an error in it; everything stays as it was then. Called by a signal's handler in the
-        midst of a reload of the same thread, it returns at once, and the one under way reads once more. Accounts that have
-        not changed keep
-        their connections, tokens and circuits; flows under way keep their account and policy.
+        Unchanged accounts keep their connections, tokens and circuit breakers. Open flows keep their account and policy. From a
+        signal handler during a reload of the same thread it returns at once, and that reload reads the file once more.
+
+        Raises ConfigError with every problem; the old configuration then stays in use.
         """
         if self._driver.is_closed:
             raise closed()
@@ -78,29 +85,30 @@ class GatewayBase:
         elif file is not None:
             self._state.reload(lambda: read_configuration(file), self._driver.prepare)
         else:
-            raise ConfigError("there is no file to read again: give reload() a Configuration")
+            raise ConfigError("the gateway was not loaded from a file; pass a Configuration to reload()")
         self._driver.keep(self._state.active.sessions.values())
 
     def reload_on(self, number: int) -> None:
-        """Read the file again whenever this process gets the signal of that number: `idv.reload_on(signal.SIGHUP)`.
+        """Reload the file whenever this process receives the signal: `idv.reload_on(signal.SIGHUP)`.
 
-        To be called in the main thread, and after a fork in each process. A thread does the work; errors in the file are
-        logged, and everything stays as it was then.
+        Call it in the main thread, and in each process after a fork. A thread reloads the file. Errors in the file are logged,
+        and the old configuration stays in use.
         """
         reload_on(number, self.reload)
 
     def health(self) -> Mapping[str, AccountHealth]:
-        """How each account is doing, as this process sees it: circuit breaker, calls under way and waiting, retry budget."""
+        """The health of each account as this process sees it: circuit breaker, running and queued calls, retry budget."""
         return self._state.health()
 
     def webhook_url(self, account: str, purpose: str) -> Secret:
-        """The address for the whole account, for vendors that want to be told once. Raises ConfigError for a purpose that the
-        plugin does not have, with those that it has."""
+        """The webhook URL of an account, to register once at the vendor.
+
+        Raises ConfigError for an unknown account or purpose, UnsupportedOperation if the vendor sends no webhooks.
+        """
         return receiving.webhook_url(self._state, account, purpose)
 
     def receiving(self, account: str, request: WebhookRequest) -> AbstractContextManager[Received]:
-        """Take a webhook and handle it inside the `with`: authenticate, limit, deduplicate and read it, and wake whoever
-        waits for its flow. In a synchronous view (the docs have it whole):
+        """Receive a webhook and handle it inside the `with` block: authenticate, limit, deduplicate, parse, wake `wait`.
 
             try:
                 with idv.receiving(account, request) as received:
@@ -110,32 +118,48 @@ class GatewayBase:
             except WebhookRejected as error:
                 answer = WebhookResponse.of(error)
 
-        The call counts as known once the block has ended. If it raises, the same call is new when it comes again; let the
-        error go on, so that the vendor gets a 500 and repeats. Never blocks but for a look at the files of secrets when a
-        signature is wrong. Raises WebhookRejected with the HTTP status to answer (503 while a twin of the call is handled).
-        What a call says is a hint: fetch the result.
+        A webhook is a hint: fetch the result. It counts as handled when the block ends without an error. Let errors
+        propagate: the vendor gets a 500 and retries, and the retry is not a duplicate. Does no network I/O; it may read
+        secret files if a signature is wrong.
+
+        Args:
+            account: The account in the path of the URL.
+            request: The HTTP request.
+
+        Raises WebhookRejected with the HTTP status to respond with (503 while the same call is being handled).
         """
         return receiving.receiving(self._state, account, request)
 
     def receive(self, account: str, request: WebhookRequest) -> Received:
-        """As `receiving`, for whoever has nothing to do that can fail: the call counts as known at once."""
+        """Like `receiving`, for handlers that cannot fail: the webhook counts as handled at once.
+
+        Raises WebhookRejected.
+        """
         return receiving.receive(self._state, account, request)
 
     def max_body(self, account: str, request: WebhookRequest) -> int:
-        """How many bytes of body the call may have, for whoever reads it himself; `request.body` is not looked at.
+        """The largest body, in bytes, to read for this webhook. `request.body` is ignored.
 
-        Raises WebhookRejected where the address or the method is wrong, so that nobody's body is read for nothing.
+        Raises WebhookRejected if the path or the method is wrong, so that you read no body for nothing.
         """
         return receiving.max_body(self._state, account, request)
 
 
 class Gateway(GatewayBase):
-    """One typed API in front of every vendor, for blocking code. Safe for threads.
+    """One typed API for all vendors, for blocking code. Thread-safe.
 
-    `accounts` are the vendors' accounts, or a whole `Configuration` with routes and policies; `webhooks` is where vendors
-    reach us, `policy` what turns evidence into a decision where no route names one.
-    `transport` is any `httpx.BaseTransport` of your own (it stays yours to close), `observers` are told of every operation
-    and call (see `idv_core.telemetry`). Use it as a context manager.
+    Use it as a context manager.
+
+    Args:
+        accounts: The accounts at the vendors, or a `Configuration` with routes and policies.
+        webhooks: The public URL of your webhook endpoint, and its key.
+        policy: The policy for routes that name none; the strict default if it is left out.
+        transport: An `httpx.BaseTransport` of your own. You close it.
+        clock: The source of time, for tests.
+        registry: The plugins; all installed plugins by default.
+        observers: Objects that are told of every operation and call; see `idv_core.telemetry`.
+
+    Raises ConfigError with every problem of the configuration.
     """
 
     _driver: SyncDriver
@@ -169,8 +193,14 @@ class Gateway(GatewayBase):
         registry: Registry | None = None,
         observers: Iterable[object] = (),
     ) -> Self:
-        """A gateway as the file says; the rest is as for `Gateway(...)`. `webhooks` go before those of the file.
-        Raises ConfigError that lists every problem, each with its line."""
+        """Make a gateway from a file, usually `idv.toml`.
+
+        Args:
+            path: The file.
+            webhooks: Replaces `[webhooks]` of the file.
+
+        The other arguments are those of the class. Raises ConfigError with every problem, each with its line.
+        """
         gateway = cls(
             read_configuration(path),
             webhooks=webhooks,
@@ -197,46 +227,85 @@ class Gateway(GatewayBase):
         attempt: Attempt | None = None,
         **fields: Any,
     ) -> Flow:
-        """Open a flow where the routes send it, or at `account`. Keep the flow, or `flow.ref`.
+        """Open a flow at the account that the routes choose, or at `account`. Store `flow.ref`.
 
-        `order` is a `FlowOrder`, which can be given to `explain` and `recover` too; or say its fields here.
+        The same order again in this process returns the same flow until that flow ends. Other processes do not know it: guard
+        the call in your own database, or rely on the idempotency that the vendor's page describes.
 
-        The same order again within this process gives the same flow, as long as it has not come to its end. Two processes
-        do not see each other: make sure of one call in your own database, or rely on what the vendor's page promises.
+        Args:
+            order: What to verify and about whom. Pass the same order to `explain` and `recover`.
+            account: The name of an account; None lets the routes choose.
+            attempt: Called with the name of each account before that account is asked, so that the intent can be stored
+                first. If it raises, the account is not asked; RateLimited with `nothing_done` lets the next one be tried.
+            fields: The fields of a `FlowOrder`, instead of `order`.
 
-        `attempt` is called with the name of each account before that account is asked, so that the intent can be stored first.
-        If it raises, the account is not asked; RateLimited with `nothing_done` lets the next one be tried.
-        Raises NoRoute, InvalidOrder, DuplicateFlow, OutcomeUnknown and the rest of VendorError.
+        Raises:
+            NoRoute: The routes refuse this order.
+            InvalidOrder: The order is not valid, or the vendor rejected it.
+            DuplicateFlow: The vendor already has a flow for this order.
+            OutcomeUnknown: The vendor may or may not have opened a flow. Call `recover`.
+            VendorError: Any other failure; see `nothing_done` and `safe_to_retry`.
         """
         return self._driver.run(opening.open_flow(self._state, as_order(order, fields), account, attempt))
 
     def recover(self, order: FlowOrder, *, account: str | None = None, since: datetime | None = None) -> Flow:
-        """After an OutcomeUnknown of `open`: the one flow of this order, as the vendor has it.
+        """Find the flow of an `open` that ended with `OutcomeUnknown`.
 
-        `account` and `since` are those of the error; within this process `since` is remembered. It is opened here only where
-        the vendor itself keeps two apart (an idempotency key). Raises OutcomeUnknown with `retry_after` while the vendor may
-        still carry out what it was sent, FlowNotFound where it has no flow and `open` may be called again, DuplicateFlow
-        where it has one and does not name it, UnsupportedOperation where it has no way to ask."""
+        It only opens a flow if the vendor makes that safe with an idempotency key.
+
+        Args:
+            order: The order that was passed to `open`.
+            account: The account of the error.
+            since: The `since` of the error, with a time zone. This process remembers it.
+
+        Raises:
+            OutcomeUnknown: The vendor may still process the request. Call again after `retry_after`.
+            FlowNotFound: The vendor has no flow for this order. Call `open` again.
+            DuplicateFlow: The vendor has a flow and does not tell its id.
+            UnsupportedOperation: The vendor's API cannot tell.
+        """
         return self._driver.run(opening.recover(self._state, order, account, since))
 
     def upload(self, flow: Flow | str, documents: Sequence[Document]) -> Flow:
-        """Hand documents in. `uploads` of the flow returned has the vendor's answer to each of them."""
+        """Upload documents. `uploads` of the returned flow holds the vendor's response to each.
+
+        Args:
+            flow: The flow, or its reference.
+            documents: The documents, each with an id that is unique in the flow.
+
+        Raises:
+            InvalidOrder: A document is not valid. `fields` holds its id.
+            UnsupportedOperation: The applicant uploads the documents on the vendor's page.
+            VendorError: The vendor failed or refused.
+        """
         return self._driver.run(operations.upload(self._state, flow, documents))
 
     def submit(self, flow: Flow | str) -> Flow:
-        """Say that everything has been handed in. Vendors that need no such word are left alone."""
+        """Tell the vendor that all documents are uploaded. Does nothing for vendors without such a step.
+
+        Raises VendorError.
+        """
         return self._driver.run(operations.submit(self._state, flow))
 
     def status(self, flow: Flow | str) -> Flow:
-        """Ask how far the flow is."""
+        """Fetch the status of the flow.
+
+        Raises FlowNotFound or another VendorError.
+        """
         return self._driver.run(operations.status(self._state, flow))
 
     def renew_link(self, flow: Flow | str) -> Flow:
-        """Get a fresh link for the applicant, where the vendor makes them."""
+        """Fetch a new link for the applicant.
+
+        Raises UnsupportedOperation if the vendor cannot renew links, else VendorError.
+        """
         return self._driver.run(operations.renew_link(self._state, flow))
 
     def result(self, flow: Flow | str) -> Result:
-        """Fetch the evidence as it stands, with the policy's decision."""
+        """Fetch the evidence as it is now, with the decision of the policy.
+
+        Raises FlowNotFound, UnexpectedResponse or another VendorError.
+        """
         return self._driver.run(operations.result(self._state, flow))
 
     def wait(
@@ -246,28 +315,49 @@ class Gateway(GatewayBase):
         deadline: timedelta | float = DEADLINE,
         progress: Progress | None = None,
     ) -> Result:
-        """Wait until the flow is final: polls with growing pauses, and looks at once when a webhook comes in.
+        """Wait until the flow ends: poll with growing pauses, and check at once when a webhook arrives.
 
-        `deadline` is a timedelta or seconds; until then a vendor that is slow, away or answers with rubbish is looked at
-        again. `progress` is called with each result. Raises DeadlineExceeded, and the errors of
-        `result` that no waiting mends.
+        A vendor that is slow or unavailable is polled again until the deadline.
+
+        Args:
+            flow: The flow, or its reference.
+            deadline: How long to wait, as a timedelta or in seconds; 10 minutes by default.
+            progress: Called with each result.
+
+        Raises:
+            DeadlineExceeded: The flow has not ended. Call again, or check later.
+            VendorError: An error of `result` that waiting cannot resolve.
         """
         return self._driver.run(waiting.wait(self._state, flow, deadline, progress))
 
     def provision(self, template: Template, *, account: str | None = None) -> ProvisionedTemplate:
-        """Make sure that a template exists at the vendor. Doing it twice leaves one."""
+        """Make sure that a template exists at the vendor. Idempotent: a second call makes no second template.
+
+        Raises UnsupportedOperation if the vendor has no API for templates, else VendorError.
+        """
         return self._driver.run(operations.provision(self._state, template, account))
 
     def check_credentials(self, *, account: str | None = None) -> bool:
-        """Try the account's credentials without opening anything; False where the vendor offers no way. Raises VendorError."""
+        """Test the credentials of an account without opening a flow. False if the vendor offers no such test.
+
+        Raises AuthenticationFailed or another VendorError.
+        """
         return self._driver.run(operations.check_credentials(self._state, account))
 
     def vendor(self, call: Callable[[Any], Exchange[T]], *, account: str | None = None, name: str = "vendor") -> T:
-        """Run an operation that only this vendor has: `idv.vendor(lambda atlas: atlas.checklist(flow), account="atlas")`."""
+        """Call an operation that only this vendor has: `idv.vendor(lambda atlas: atlas.checklist(flow), account="atlas")`.
+
+        Args:
+            call: Takes the account's adapter and returns the operation.
+            account: The name of the account; None if there is only one.
+            name: What logs, errors and observers call the operation.
+
+        Raises VendorError.
+        """
         return self._driver.run(operations.vendor(self._state, name, call, account))
 
     def close(self) -> None:
-        """Close the connections. Any call from then on raises ConfigError."""
+        """Close the connections. Every later call raises ConfigError."""
         self._driver.close()
 
     def __enter__(self) -> Self:

@@ -65,7 +65,7 @@ def wait(
                 told = progress(result) if progress is not None else None
                 if isawaitable(told):
                     yield Await(told)
-                if result.status.is_final:
+                if result.status.is_settled:
                     return result
             left = end - state.clock.monotonic()
             if left <= 0:
@@ -91,9 +91,9 @@ def _look(state: GatewayState, flow: Flow, end: float) -> Steps[tuple[Result | N
 
 
 def _too_late(session: AccountSession, flow: Flow, patience: float, failure: IdvError | None) -> DeadlineExceeded:
-    seen = f"the last look failed ({failure.message})" if failure is not None else f"the flow is {flow.status}"
+    seen = f"the last status check failed ({failure.message})" if failure is not None else f"the flow is {flow.status}"
     return DeadlineExceeded(
-        f"the deadline of {patience:g} s is over and {seen}; wait again, or look later",
+        f"not finished within {patience:g} s: {seen}; call wait again, or check later",
         account=session.name,
         operation="wait",
     )

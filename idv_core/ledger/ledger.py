@@ -12,7 +12,7 @@ from sqlalchemy.sql import ColumnElement
 from ..clock import Clock, SystemClock
 from ..errors import DuplicateFlow, IdvError
 from ..gateway.documents import check_order
-from ..model import FlowOrder, FlowRef, Secret, dump
+from ..model import FlowOrder, FlowRef, Secret, to_json
 from ..model.words import quoted
 from ..webhooks import Received
 from . import audit, incoming, leases, outbox
@@ -285,7 +285,7 @@ def erased(verification: Verification) -> Change:
 
 
 def _is_same(stored: FlowOrder, order: FlowOrder) -> bool:
-    return bool(dump(stored, secrets=True) == dump(order, secrets=True))
+    return bool(to_json(stored, secrets=True) == to_json(order, secrets=True))
 
 
 def _no_tables(error: Exception) -> IdvError:

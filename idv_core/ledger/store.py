@@ -31,7 +31,7 @@ from sqlalchemy.sql import ColumnElement
 
 from ..clock import Clock
 from ..errors import ConfigError
-from ..model import Flow, FlowOrder, Result, dump, load
+from ..model import Flow, FlowOrder, Result, from_json, to_json
 from ..model.words import quoted
 from . import chain
 from .errors import LedgerError, NewerRelease, Tampered
@@ -187,7 +187,7 @@ class Store:
     def sealed(self, key: bytes, id: str, **values: FlowOrder | Flow | Result) -> dict[str, bytes]:
         """Columns for an order, a flow, a result."""
         return {
-            f"sealed_{name}": seal(key, place("idv_verification", f"sealed_{name}", id), dump(value, secrets=True))
+            f"sealed_{name}": seal(key, place("idv_verification", f"sealed_{name}", id), to_json(value, secrets=True))
             for name, value in values.items()
         }
 
@@ -202,7 +202,7 @@ class Store:
             if key is not None and text is not None:
                 data = unseal(key, place("idv_verification", f"sealed_{name}", row["id"]), text)
                 try:
-                    opened[name] = load(kind, data)
+                    opened[name] = from_json(kind, data)
                 except ValueError:
                     raise _newer(row["id"]) from None
         known = {name: row[name] for name in _COPIED} | opened

@@ -3,7 +3,8 @@
 from .applicant import Applicant, IdentificationNumber
 from .check_names import CheckKind
 from .claims import Claim, Claims, ClaimSource
-from .codec import dump, load
+from .codec import from_json, to_json
+from .coverage import Coverage
 from .deferred import Deferred
 from .document import Document, Upload, UploadKind
 from .document_types import DocumentType
@@ -18,7 +19,9 @@ from .evidence import (
 from .evidence_steps import EvidenceStep, evidence_steps
 from .explanation import Candidate, Condition, Explanation, RouteTried
 from .fields import Address, ExtractedField, FieldName, Place
-from .flow import Flow, FlowOrder, FlowRef, FlowStatus, FlowUrls, Link, subject_of
+from .flow import Flow, FlowOrder, FlowRef, FlowStatus, FlowUrls, Link, SdkSession, subject_of
+from .lifecycle import Erasure, ErasureStatus, Review, ReviewOutcome
+from .media import Downloaded, Media, MediaKind
 from .policy import Action, CheckRules, DocumentRules, Policy, Threshold, VerdictRule
 from .result import Decision, Reason, Result
 from .secret import Secret
@@ -38,12 +41,16 @@ __all__ = [
     "ClaimSource",
     "Claims",
     "Condition",
+    "Coverage",
     "Decision",
     "Deferred",
     "Document",
     "DocumentEvidence",
     "DocumentRules",
     "DocumentType",
+    "Downloaded",
+    "Erasure",
+    "ErasureStatus",
     "EvidenceStep",
     "Explanation",
     "ExtractedField",
@@ -56,13 +63,18 @@ __all__ = [
     "FlowUrls",
     "IdentificationNumber",
     "Link",
+    "Media",
+    "MediaKind",
     "Place",
     "Policy",
     "ProvisionedTemplate",
     "Reason",
     "Result",
+    "Review",
+    "ReviewOutcome",
     "RouteTried",
     "Score",
+    "SdkSession",
     "Secret",
     "Template",
     "Threshold",
@@ -70,9 +82,9 @@ __all__ = [
     "UploadKind",
     "VendorVerdict",
     "VerdictRule",
-    "dump",
     "evidence_steps",
-    "load",
+    "from_json",
     "subject_of",
+    "to_json",
     "verified_claims",
 ]

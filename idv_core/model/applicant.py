@@ -1,4 +1,4 @@
-"""The person who is verified. Claim names follow OpenID Connect Core 5.1 where it has one."""
+"""The person who is verified. Names of claims follow OpenID Connect Core 1.0, section 5.1."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _secret(value: str | Secret) -> Secret:
 
 
 def _is_sendable(_: object, attribute: attrs.Attribute[Any], value: object) -> None:
-    fault = text_fault(value.reveal()) if isinstance(value, Secret) else "a text or a Secret is needed"
+    fault = text_fault(value.reveal()) if isinstance(value, Secret) else "must be a string or a Secret"
     if fault:
         raise ValueError(f"{attribute.name}: {fault}")
 
@@ -37,9 +37,12 @@ def _is_sendable(_: object, attribute: attrs.Attribute[Any], value: object) -> N
 class IdentificationNumber:
     """A number that a state gave the person: `IdentificationNumber("tax_card", number, country="IN")`.
 
-    `type` is the type of the document that shows it (`passport`, `tax_card`, `national_number_card`: see `DocumentType`),
-    `value` a text of 200 characters at most, kept as a `Secret`, `country` the state, ISO 3166-1 alpha-2. Raises ValueError
-    that names the field.
+    Args:
+        type: The type of the document that shows it (`passport`, `tax_card`, `national_number_card`: see `DocumentType`).
+        value: At most 200 characters. Kept as a `Secret`.
+        country: The state, ISO 3166-1 alpha-2.
+
+    Raises ValueError that names the field.
     """
 
     type: DocumentType = attrs.field(converter=document_type)
@@ -60,7 +63,7 @@ def _texts_of(value: Address | Place) -> tuple[str, ...]:
 def _is_sendable_place(kind: type[Address] | type[Place]) -> Any:
     def validate(_: object, attribute: attrs.Attribute[Any], value: Any) -> None:
         if value is not None and not isinstance(value, kind):
-            raise ValueError(f"{attribute.name}: {kind.__name__}(...) is needed")
+            raise ValueError(f"{attribute.name}: must be {kind.__name__}(...)")
         for part in _texts_of(value) if value is not None else ():
             # a printed address has several lines
             fault = text_fault(part.replace("\n", " "), _ADDRESS)
@@ -73,15 +76,26 @@ def _is_sendable_place(kind: type[Address] | type[Place]) -> Any:
 @not_pickled
 @attrs.frozen(kw_only=True)
 class Applicant:
-    """One person. Only `reference`, `country` and `locale` are ever shown by `repr`.
+    """One person. `repr` shows `reference`, `country` and `locale` only. A vendor gets only what it takes.
 
-    `reference` is your own stable, meaningless id of the person (not a national number: vendors keep it).
-    `birthdate` is a `date` and no `datetime`, of the year 1900 or later (the gateway refuses one in the future),
-    `phone_number` E.164 in ASCII digits (`+573005550101`), `country` ISO 3166-1 alpha-2 (and XK, Kosovo), `locale` a
-    BCP 47 tag. `address` and `place_of_birth` are texts in parts, `nationalities` ISO 3166-1 alpha-2, `gender` is `female`,
-    `male` or `other`, `identification_numbers` are those that the person gave you, secret by type. Texts have 200 characters
-    at most (`email` 254, a part of an address 500) and no control characters; what is not known is None. A vendor is sent
-    what it takes, and no more.
+    Strings have at most 200 characters unless noted, and no control characters. Use None for what is not known.
+
+    Args:
+        reference: Your own stable id of the person. Not a national number: vendors store it.
+        name: The full name.
+        given_name: Given names.
+        family_name: Family names.
+        birthdate: A `date`, in 1900 or later and not in the future.
+        email: At most 254 characters (RFC 5321, RFC 6531).
+        phone_number: E.164 with ASCII digits: `+573005550101`.
+        country: ISO 3166-1 alpha-2, or XK (Kosovo).
+        locale: A BCP 47 language tag.
+        address: An `Address`; at most 500 characters for each part.
+        place_of_birth: A `Place`; at most 500 characters for each part.
+        nationalities: ISO 3166-1 alpha-2 codes.
+        gender: `female`, `male` or `other`.
+        identification_numbers: Numbers that the person gave you, kept as secrets.
+
     Raises ValueError that names the field.
     """
 
@@ -109,32 +123,32 @@ class Applicant:
         if value is None:
             return
         if not isinstance(value, date) or isinstance(value, datetime):
-            raise ValueError("birthdate: a datetime.date is needed, without a time")
+            raise ValueError("birthdate: must be a datetime.date without a time")
         if not _EARLIEST <= value.year <= _LATEST:
-            raise ValueError(f"birthdate: a year from {_EARLIEST} on is needed")
+            raise ValueError(f"birthdate: must be in {_EARLIEST} or later")
 
     @email.validator
     def _check_email(self, _: object, value: str | None) -> None:
         if value is not None and not _MAIL.fullmatch(value):
-            raise ValueError("email: an address such as 'someone@example.org' is needed")
+            raise ValueError("email: must be an address such as 'someone@example.org'")
 
     @phone_number.validator
     def _check_phone_number(self, _: object, value: object) -> None:
         if value is not None and not (isinstance(value, str) and _PHONE.fullmatch(value)):
-            raise ValueError("phone_number: E.164 is needed, a plus and 6 to 15 digits (0 to 9)")
+            raise ValueError("phone_number: must be E.164: a plus sign and 6 to 15 digits")
 
     @gender.validator
     def _check_gender(self, _: object, value: object) -> None:
         if value is not None and value not in GENDERS:
-            raise ValueError(f"gender: one of {listed(sorted(GENDERS))} is needed")
+            raise ValueError(f"gender: must be one of {listed(sorted(GENDERS))}")
 
     @property
     def full_name(self) -> str | None:
-        """`name`, or given and family name joined by a blank."""
+        """`name`, or given and family name joined by a space."""
         return self.name or " ".join(part for part in (self.given_name, self.family_name) if part) or None
 
     def personal_texts(self) -> tuple[str, ...]:
-        """Every text that tells who this is, for those who must keep them out of logs and errors."""
+        """Every string that identifies the person, for redaction."""
         born = self.birthdate.isoformat() if self.birthdate else None
         places = (part for place in (self.address, self.place_of_birth) if place for part in _texts_of(place))
         numbers = (number.value.reveal() for number in self.identification_numbers)

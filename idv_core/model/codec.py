@@ -14,7 +14,7 @@ from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, overrid
 
 from .applicant import IdentificationNumber
 from .document import Document
-from .flow import Flow, FlowOrder, FlowUrls, Link
+from .flow import Flow, FlowOrder, FlowUrls, Link, SdkSession
 from .policy import Policy
 from .result import Result
 from .secret import Secret
@@ -23,39 +23,49 @@ from .strict import none_of_data, register_strict_scalars
 T = TypeVar("T")
 
 STORED_VERSION = 1
-"""Written as `version` into what is stored: flows, results and orders. See `load` for what it promises."""
+"""Written as `version` into what is stored: flows, results and orders. See `from_json` for what it promises."""
 _STORED = (Flow, FlowOrder, Result)
-_SECRET = (Secret, Secret | None, Link | None, tuple[IdentificationNumber, ...])
+_SECRET = (Secret, Secret | None, Link | None, SdkSession | None, tuple[IdentificationNumber, ...])
 
 
-def dump(value: Any, *, secrets: bool = False) -> Any:
-    """JSON data (dicts, lists, texts, numbers) of any value of the vocabulary.
+def to_json(value: Any, *, secrets: bool = False) -> Any:
+    """Convert a value to JSON data: dicts, lists, strings, numbers.
 
-    Without `secrets=True` every secret is left out: links, tokens, unmasked numbers. With it, encrypt what you get. A flow,
-    a result and an order say by `version` which form they are in.
+    Flows, results and orders carry a `version`.
+
+    Args:
+        value: Any value of `idv_core.model`, except a `Document`.
+        secrets: Whether to keep links, tokens and unmasked numbers. Encrypt the data then.
+
+    Raises TypeError for a `Document`.
     """
     data = _converter(secrets).unstructure(value)
     return {"version": STORED_VERSION, **data} if isinstance(value, _STORED) else data
 
 
-def load(cls: type[T], data: Any) -> T:
-    """The value that `dump` made the data of. Raises ValueError that names the places that do not fit.
+def from_json(cls: type[T], data: Any) -> T:
+    """Read what `to_json` wrote.
 
-    Old and new releases may work on one store at a time (a rolling deploy, a rollback). So: a release reads every earlier
-    `version`, and data without one. Of its own version it ignores keys that it does not know: a later release added them,
-    and a decision does not depend on them. (The keys of a policy are never ignored: a rule that is left out would
-    make a decision milder.) What a decision depends on raises the version; data of a later version is refused as a whole,
-    with a message that says so, and is left for the later release. Whoever stores a flow again drops what it ignored.
+    Releases can share a store during a rolling deploy or a rollback. A release reads every earlier `version`, and data
+    without one. In its own version it ignores unknown keys: a later release added them, and no decision depends on them.
+    It refuses a later version as a whole. It never ignores keys of a policy, because a dropped rule would make a decision
+    milder. Storing a flow again drops the ignored keys.
+
+    Args:
+        cls: The class, such as `Flow`.
+        data: The data.
+
+    Raises ValueError that names what does not fit.
     """
     lenient = False
     if cls in _STORED and isinstance(data, Mapping) and "version" in data:
         version = data["version"]
         if type(version) is not int or version < 1:
-            raise ValueError(f"this is no {cls.__name__}: its version is no whole number from 1 on")
+            raise ValueError(f"not a stored {cls.__name__}: version must be a whole number, 1 or more")
         if version > STORED_VERSION:
             raise ValueError(
                 f"this {cls.__name__} was stored by a newer release (version {version}); this one reads up to "
-                f"{STORED_VERSION}: leave it to the newer one, or update"
+                f"{STORED_VERSION}. Leave it to the newer release, or upgrade"
             )
         data = {key: item for key, item in data.items() if key != "version"}
         lenient = True
@@ -66,7 +76,7 @@ def load(cls: type[T], data: Any) -> T:
         if other is not None:
             raise other from None
         places = "; ".join(cattrs.transform_error(error))
-        raise ValueError(f"this is no {cls.__name__}: {places}") from None
+        raise ValueError(f"not a stored {cls.__name__}: {places}") from None
 
 
 @cache
@@ -93,7 +103,7 @@ def _structure(cls: type[Any], converter: cattrs.Converter, lenient: bool) -> An
 
 def _unstructure(cls: type[Any], converter: cattrs.Converter, secrets: bool) -> Any:
     if cls is Document:
-        raise TypeError("documents are handed in, not stored: keep your own file and its id")
+        raise TypeError("a Document is for upload and cannot be stored; keep your own file and its id")
     hidden = {
         field.name: override(omit=True)
         for field in attrs.fields(attrs.resolve_types(cls))

@@ -1,4 +1,4 @@
-"""What is handed in: a document or a selfie, and what the vendor said when it took it."""
+"""Documents and selfies to upload, and the vendor's response to each."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _kind(kind: object) -> UploadKind:
     try:
         return UploadKind(kind)  # type: ignore[arg-type]
     except ValueError:
-        raise ValueError("kind: 'document' or 'selfie' is needed") from None
+        raise ValueError("kind: must be 'document' or 'selfie'") from None
 
 
 def _bytes_at_once(content: Any) -> Any:
@@ -46,30 +46,41 @@ def _bytes_at_once(content: Any) -> Any:
 
 def _is_picture(_: object, attribute: attrs.Attribute[Any], value: Any) -> None:
     if isinstance(value, str):
-        raise ValueError(f"{attribute.name}: bytes or a file opened in binary mode; for the name of a file give path")
+        raise ValueError(f"{attribute.name}: must be bytes or a file opened in binary mode; for a file name use path")
     read = getattr(value, "read", None)
     if value is not None and not isinstance(value, bytes) and (not callable(read) or isinstance(value, type)):
-        raise ValueError(f"{attribute.name}: bytes or a file opened in binary mode is needed")
+        raise ValueError(f"{attribute.name}: must be bytes or a file opened in binary mode")
     if inspect.iscoroutinefunction(read):
-        raise ValueError(f"{attribute.name}: its read() is asynchronous; give the bytes: content=await file.read()")
+        raise ValueError(
+            f"{attribute.name}: must be bytes or a blocking file; for an asynchronous file use content=await file.read()"
+        )
 
 
 def _is_path(_: object, attribute: attrs.Attribute[Any], value: object) -> None:
     if value is not None and not (isinstance(value, (str, os.PathLike)) and isinstance(os.fspath(value), str)):
-        raise ValueError(f"{attribute.name}: the name of a file is needed, as a text or a Path")
+        raise ValueError(f"{attribute.name}: must be a file name, as a string or a Path")
 
 
 @not_pickled
 @attrs.frozen
 class Document:
-    """One thing to hand in: `Document("pan", url=signed_url)`, `Document("id", path="front.png", back_path="back.png")`.
+    """One document or selfie to upload: `Document("pan", url=signed_url)`, `Document("id", path="front.png")`.
 
-    `id` is yours, unique within the flow; the evidence comes back under it. The picture is given by exactly one of
-    `url` (for vendors that fetch it; a pre-signed link is a secret), `path` or `content`: whatever holds bytes (bytes,
-    bytearray, memoryview, an array of them) or a binary file object, which is read from its beginning to its end when it is
-    handed in. One that cannot seek is read once: keep its bytes if you want to hand it in again. `type` (a
-    `DocumentType`) and `country` (ISO 3166-1 alpha-2) are hints for vendors that want to be told. `id` has 200 characters at
-    most. Raises ValueError that names the field.
+    Exactly one of `url`, `path` and `content` is set.
+
+    Args:
+        id: Your id, unique in the flow, at most 200 characters. The evidence carries it.
+        url: For vendors that download the picture. A pre-signed URL is a secret.
+        path: The name of a file.
+        content: Bytes, or an object that holds bytes (bytearray, memoryview, array), or a binary file object. A file is read
+            from its start when it is uploaded; one that cannot seek can be uploaded once.
+        back_path: The file of the back.
+        back_content: The back, as `content`.
+        kind: `document` or `selfie`.
+        type: A `DocumentType`, as a hint to the vendor.
+        country: The issuing country, ISO 3166-1 alpha-2, as a hint to the vendor.
+
+    Raises ValueError that names the field.
     """
 
     id: str = attrs.field(validator=text())
@@ -91,18 +102,20 @@ class Document:
     @url.validator
     def _check_url(self, _: object, value: object) -> None:
         if value is not None and not isinstance(value, Secret):
-            raise ValueError("url: a text or a Secret is needed")
+            raise ValueError("url: must be a string or a Secret")
 
     def __attrs_post_init__(self) -> None:
         given = [name for name in ("url", "path", "content") if getattr(self, name) is not None]
         if len(given) != 1:
-            raise ValueError(f"document {self.id!r}: give exactly one of url, path and content")
+            raise ValueError(f"document {self.id!r}: exactly one of url, path and content must be set")
         if self.back_content is not None and self.back_content is self.content and not isinstance(self.content, bytes):
-            raise ValueError(f"document {self.id!r}: one file object cannot be both sides; open one for each")
+            raise ValueError(f"document {self.id!r}: front and back must be two file objects; open one for each")
         if self.back_path is not None and self.back_content is not None:
-            raise ValueError(f"document {self.id!r}: give back_path or back_content, not both")
+            raise ValueError(f"document {self.id!r}: only one of back_path and back_content must be set")
         if self.url is not None and not (self.back_path is None and self.back_content is None):
-            raise ValueError(f"document {self.id!r}: a back goes with path or content; hand in a second url by itself")
+            raise ValueError(
+                f"document {self.id!r}: back_path and back_content go with path or content; for a URL make a second Document"
+            )
 
     @classmethod
     def selfie(
@@ -114,9 +127,13 @@ class Document:
 
 @attrs.frozen(kw_only=True)
 class Upload:
-    """What the vendor answered to one document.
+    """The vendor's response to one document.
 
-    A refusal that speaks of the person (a selfie that is no live face) is evidence: `accepted` is false and `check` says why.
+    Args:
+        document_id: Your id of the document.
+        accepted: False if the vendor refused it. If the reason is the person (a selfie without a live face), `check` tells.
+        vendor_ids: The vendor's ids of it.
+        check: The evidence, if the response holds any.
     """
 
     document_id: str

@@ -39,6 +39,10 @@ class DocumentType(StrEnum):
     # ours: a company, money, trade
     COMPANY_REGISTRATION = "company_registration"
     COMPANY_TAX_REGISTRATION = "company_tax_registration"
+    COMPANY_CONSTITUTION = "company_constitution"
+    """What a company was founded by: memorandum and articles of association (UK Companies Act 2006, section 17)."""
+    BUSINESS_LICENCE = "business_licence"
+    """A permit for a trade: to sell food or drugs, to keep a shop."""
     CHEQUE = "cheque"
     INVOICE = "invoice"
     PURCHASE_ORDER = "purchase_order"
@@ -95,6 +99,11 @@ DOCUMENT_SYNONYMS: Mapping[str, DocumentType] = {
     "utilitybill": DocumentType.UTILITY_STATEMENT,
     "bankaccountstatement": DocumentType.BANK_STATEMENT,
     "gstcertificate": DocumentType.COMPANY_TAX_REGISTRATION,
+    "articlesofassociation": DocumentType.COMPANY_CONSTITUTION,
+    "memorandumofassociation": DocumentType.COMPANY_CONSTITUTION,
+    "businesslicense": DocumentType.BUSINESS_LICENCE,
+    "tradelicence": DocumentType.BUSINESS_LICENCE,
+    "tradelicense": DocumentType.BUSINESS_LICENCE,
 }
 """Other words for the same, as `plain` writes them: for hints, and to find what a plugin left as `other`."""
 

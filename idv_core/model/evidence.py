@@ -35,7 +35,13 @@ class VendorVerdict(StrEnum):
 
 @attrs.frozen
 class Score:
-    """A score on 0..1 beside the vendor's own number and the ends of the vendor's scale."""
+    """A score.
+
+    Args:
+        value: From 0 to 1.
+        raw: The vendor's number.
+        scale: The ends of the vendor's scale.
+    """
 
     value: float = attrs.field(validator=is_unit)
     raw: float
@@ -70,13 +76,22 @@ class FieldPair:
 
 @attrs.frozen(kw_only=True)
 class Check:
-    """One piece of evidence.
+    """One check.
 
-    `outcome` is None where the vendor only scores: a cross-check has no outcome until a policy's threshold gives it one.
-    `name` says what of the kind was looked at, in the words of `CHECK_NAMES`: `overall`, `other`, or one of the kind's own;
-    `vendor_name` is what the vendor calls it. `document_id` is your id of the document it is about, `vendor_word` the
-    vendor's own status word. Where a threshold of the policy has set `outcome`, `by_policy` is true and `vendor_outcome` is
-    what the vendor said.
+    Args:
+        kind: What was checked; see `CheckKind`.
+        name: The part of the kind, a word of `CHECK_NAMES`; `overall` for the whole, `other` for what has no word.
+        outcome: None if the vendor only gives a score; a threshold of the policy then sets it.
+        score: The score, if there is one.
+        reasons: The vendor's reasons, redacted.
+        document_id: Your id of the document.
+        pair: The two fields of a cross-check.
+        vendor_name: The vendor's name of the check.
+        vendor_word: The vendor's status word.
+        by_policy: Whether a threshold of the policy set `outcome`.
+        vendor_outcome: The vendor's outcome, if `by_policy`.
+
+    Raises ValueError.
     """
 
     kind: CheckKind = attrs.field(converter=CheckKind)
@@ -93,26 +108,32 @@ class Check:
 
     @property
     def label(self) -> str:
-        """How policies name it: `document.authenticity`, or the kind alone where the vendor looked at the whole."""
+        """The name in policies: `document.authenticity`, or the kind alone for `overall`."""
         return self.kind.value if self.name == OVERALL else f"{self.kind.value}.{self.name}"
 
     @name.validator
     def _check_name(self, _: object, value: object) -> None:
-        fault = check_name_fault(self.kind, value) if isinstance(value, str) else "name: a text is needed"
+        fault = check_name_fault(self.kind, value) if isinstance(value, str) else "name: must be a string"
         if fault is not None:
             raise ValueError(fault)
 
 
 @attrs.frozen(kw_only=True)
 class DocumentEvidence:
-    """One document as the vendor saw it: type, issuing country, extracted fields.
+    """One document as the vendor saw it.
 
-    `document_id` is your id, None when the vendor's answer cannot be attributed. `type` is from the vocabulary, `other` for a
-    type that it does not have, None where the vendor does not say; `vendor_type` is the vendor's word. `claims` are its
-    fields by the names of the vocabulary. `images` are links to pictures that the vendor keeps (pre-signed, short-lived,
-    secret). `issued_on` and `expires_on` are what the document says of itself;
-    `unread` names those of the two that are there and could not be read (see
-    `idv_core.plugin.dates.document_dates`), which leads to review.
+    Args:
+        document_id: Your id; None if the vendor's answer cannot be attributed.
+        type: The document type; `other` if the vocabulary has none, None if the vendor does not say.
+        vendor_type: The vendor's word for the type.
+        country: The issuing country, ISO 3166-1 alpha-2.
+        fields: The extracted fields.
+        images: Links to pictures at the vendor: pre-signed, short-lived, secret.
+        issued_on: The date of issue.
+        expires_on: The date of expiry.
+        unread: Those of `issued_on` and `expires_on` that are there and could not be read; they lead to review.
+
+    Raises ValueError.
     """
 
     document_id: str | None
@@ -128,7 +149,7 @@ class DocumentEvidence:
     @unread.validator
     def _check_unread(self, _: object, names: tuple[str, ...]) -> None:
         if not set(names) <= {"issued_on", "expires_on"}:
-            raise ValueError("unread: 'issued_on' and 'expires_on' are what can be named")
+            raise ValueError("unread: must hold only 'issued_on' and 'expires_on'")
 
     def field(self, name: str) -> ExtractedField | None:
         """The first extracted field of that name, or None."""
@@ -136,5 +157,5 @@ class DocumentEvidence:
 
     @property
     def claims(self) -> Claims:
-        """What this document says, by the names of the vocabulary."""
+        """The fields of this document as claims."""
         return Claims((self,))

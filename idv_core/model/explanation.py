@@ -63,7 +63,7 @@ class Explanation:
         """The reasoning in words."""
         yield f"application {self.application_id} at {self.at.isoformat(timespec='seconds')}"
         if self.passed_over:
-            yield f"{self.passed_over} routes passed over: what they ask for first is something else"
+            yield f"{self.passed_over} routes skipped: their first condition does not match"
         for route in self.tried:
             yield f"route {route.name!r}: {'matches' if route.matched else 'does not match'}"
             for condition in route.conditions:

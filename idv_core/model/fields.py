@@ -50,6 +50,7 @@ class FieldName(StrEnum):
     FATHER_NAME = "father_name"
     MOTHER_NAME = "mother_name"
     SPOUSE_NAME = "spouse_name"
+    TAX_NUMBER = "tax_number"
     AGE = "age"
     MARITAL_STATUS = "marital_status"
     OCCUPATION = "occupation"
@@ -62,7 +63,7 @@ class FieldName(StrEnum):
     COMPANY_TYPE = "company_type"
     COMPANY_ADDRESS = "company_address"
     DATE_OF_REGISTRATION = "date_of_registration"
-    TAX_NUMBER = "tax_number"
+    COMPANY_TAX_NUMBER = "company_tax_number"
     # ours: money
     BANK_NAME = "bank_name"
     BANK_BRANCH = "bank_branch"
@@ -238,7 +239,7 @@ def _fault(name: FieldName, value: Any) -> str | None:
         return None if good else "a tuple of ISO 3166-1 alpha-2 codes"
     if name is FieldName.GENDER:
         return None if value in GENDERS else f"one of {listed(sorted(GENDERS))}"
-    return None if isinstance(value, (str, int, float)) and not isinstance(value, bool) else "a text or a number"
+    return None if isinstance(value, (str, int, float)) and not isinstance(value, bool) else "a string or a number"
 
 
 @not_pickled
@@ -267,7 +268,7 @@ class ExtractedField:
     def _check_value(self, _: object, value: Any) -> None:
         fault = _fault(self.name, value)
         if fault is not None:
-            raise ValueError(f"{self.name.value}: {fault} is needed")
+            raise ValueError(f"{self.name.value}: must be {fault}")
 
     def reveal(self) -> Any:
         """The value unmasked. Call it only where the law lets you."""

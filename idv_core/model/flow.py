@@ -38,14 +38,17 @@ class FlowStatus(StrEnum):
     EXPIRED = "expired"
     CANCELLED = "cancelled"
     FAILED = "failed"
+    ERASED = "erased"
 
     @property
-    def is_final(self) -> bool:
-        """Nothing more will come from the vendor by itself."""
-        return self in _FINAL
+    def is_settled(self) -> bool:
+        """There is nothing to wait for now. It may still change: see `Flow.may_reopen`."""
+        return self in _SETTLED
 
 
-_FINAL = frozenset({FlowStatus.FINISHED, FlowStatus.EXPIRED, FlowStatus.CANCELLED, FlowStatus.FAILED})
+_SETTLED = frozenset(
+    {FlowStatus.FINISHED, FlowStatus.EXPIRED, FlowStatus.CANCELLED, FlowStatus.FAILED, FlowStatus.ERASED}
+)
 
 
 _LONGEST_REF = 1000
@@ -60,9 +63,29 @@ def _secret(url: str | Secret) -> Secret:
 
 @attrs.frozen
 class Link:
-    """Where the applicant goes. The address is a secret: who has it is the applicant."""
+    """Where the applicant goes.
+
+    Args:
+        url: A secret: whoever has it can act as the applicant.
+        expires_at: When it expires, with a time zone.
+    """
 
     url: Secret = attrs.field(converter=_secret)
+    expires_at: datetime | None = attrs.field(default=None, validator=is_aware)
+
+
+@attrs.frozen(kw_only=True)
+class SdkSession:
+    """What the vendor's own SDK is started with in the applicant's app or page.
+
+    Args:
+        kind: Which SDK, in the vendor's words: `stripe_js`, `plaid_link`.
+        token: A secret for this applicant's device alone.
+        expires_at: The end of the token, with a time zone.
+    """
+
+    kind: str
+    token: Secret
     expires_at: datetime | None = attrs.field(default=None, validator=is_aware)
 
 
@@ -81,7 +104,7 @@ class FlowUrls:
         `purpose` is a word of a-z, 0-9, `_` and `-`, such as `events`. Raises ValueError for `return`.
         """
         if purpose == RETURN:
-            raise ValueError("purpose: 'return' is the applicant's browser; use return_url()")
+            raise ValueError("purpose: 'return' is for the applicant's browser; use return_url()")
         return self.sign(purpose).reveal()
 
     def return_url(self) -> str:
@@ -92,17 +115,24 @@ class FlowUrls:
 @not_pickled
 @attrs.frozen(kw_only=True)
 class FlowOrder:
-    """What a platform asks for.
+    """A request to verify a person.
 
-    `product` and `application_id` are yours; `template` names the steps at the vendor where the account's default does
-    not serve (Atlas `product_type`, Verifik project flow). `documents` are the types expected (`DocumentType`). The applicant's
-    browser comes back to `return_url`: https (http to this very machine), printable ASCII, 2000 characters at most.
-    `tenant` and `metadata` are yours, for routes. `vendor_options["atlas"]` holds what only that vendor knows, as JSON
-    data. Texts have 200 characters at most, values of `metadata` 2000, and no control characters. Raises ValueError that
-    names the field.
+    Strings have at most 200 characters unless noted, and no control characters.
 
-    `urls` and `is_shadow` are the gateway's to set. A plugin whose vendor keeps marks with a flow (metadata, tags, an
-    idempotency key) keeps `is_shadow` there too, so that what was opened as a shadow is never found as anything else.
+    Args:
+        product: Your product, for routes.
+        application_id: Your id of the application.
+        applicant: The person.
+        template: The template at the vendor, if not the account's default (Atlas `product_type`, Verifik project flow).
+        tenant: Your tenant, for routes.
+        documents: The expected document types (`DocumentType`).
+        return_url: Where the applicant's browser returns to: https (http for localhost), ASCII, at most 2000 characters.
+        metadata: Strings for routes; values of at most 2000 characters.
+        vendor_options: JSON data for one vendor: `vendor_options["atlas"]`.
+        urls: Set by the gateway.
+        is_shadow: Set by the gateway. A plugin stores it with the flow if the vendor keeps metadata or an idempotency key.
+
+    Raises ValueError that names the field.
     """
 
     product: str = attrs.field(validator=text())
@@ -124,7 +154,7 @@ class FlowOrder:
     @applicant.validator
     def _check_applicant(self, _: object, value: object) -> None:
         if not isinstance(value, Applicant):
-            raise ValueError("applicant: an Applicant is needed")
+            raise ValueError("applicant: must be an Applicant")
 
 
 _SHADOW = "shadow:"
@@ -133,11 +163,11 @@ _ESCAPED = (("%", "%25"), (";", "%3B"))
 
 @attrs.frozen(kw_only=True)
 class FlowRef:
-    """Names a flow in any process, with what its decision depends on, so that it is judged as the flow itself would be.
+    """The reference of a flow, for any process. It holds what the decision depends on.
 
-    `str(ref)` is `account/vendor-id`; behind it stand, where they apply, `;policy=lending.1a2b3c4d` (the policy's name and the
-    fingerprint of its rules) and `;for=0a1b2c3d4e5f` (the `subject`, see `subject_of`). The reference of a shadow begins with
-    `shadow:`. `account/vendor-id` alone is read too: it is judged by the strictest policy there is.
+    The string is `account/vendor-id`, then, where they apply, `;policy=lending.1a2b3c4d` (name and fingerprint of the policy)
+    and `;for=0a1b2c3d4e5f` (see `subject_of`). The reference of a shadow begins with `shadow:`. For `account/vendor-id` alone
+    the strictest policy decides.
     """
 
     account: str = attrs.field(validator=is_text)
@@ -156,20 +186,22 @@ class FlowRef:
 
     @classmethod
     def parse(cls, text: str) -> FlowRef:
-        """Read what `str(ref)` wrote. Raises ValueError for anything else."""
+        """Read a reference. Raises ValueError."""
         if not isinstance(text, str):
-            raise ValueError("a flow, or its reference such as 'account/vendor-id', is needed")
+            raise ValueError("must be a Flow or its reference, such as 'account/vendor-id'")
         if len(text) > _LONGEST_REF or not text.isprintable():
-            raise ValueError("a flow reference is one line of at most 1000 printable characters")
+            raise ValueError("a flow reference must be one line of at most 1000 printable characters")
         account, slash, rest = text.removeprefix(_SHADOW).partition("/")
         id, *marks = rest.split(";")
         if not slash or not account.strip() or not id.strip():
-            raise ValueError("a flow reference looks like 'account/vendor-id'")
+            raise ValueError("a flow reference must look like 'account/vendor-id'")
         for char, code in reversed(_ESCAPED):
             id = id.replace(code, char)
         read = dict(mark.partition("=")[::2] for mark in marks)
         if len(read) < len(marks) or not read.keys() <= {"policy", "for"} or not all(read.values()):
-            raise ValueError("what stands behind ';' in the flow reference is not understood: give it as it was stored")
+            raise ValueError(
+                "the part after ';' in the flow reference is not valid; pass the reference exactly as it was stored"
+            )
         is_shadow = text.startswith(_SHADOW)
         return cls(account=account, id=id, policy=read.get("policy"), subject=read.get("for"), is_shadow=is_shadow)
 
@@ -185,14 +217,31 @@ def subject_of(reference: str) -> str:
 @not_pickled
 @attrs.frozen(kw_only=True)
 class Flow:
-    """One verification, as far as it has come.
+    """One verification.
 
-    `secrets` (a token of the flow's own, say) and `link` are dark and leave only by `dump(flow, secrets=True)`; a plugin
-    can go on without them from the reference alone. `details` are the vendor's further ids. `created_at` is aware.
-    `policy` is the one that the flow began with and keeps, `explanation` says why it is with this account. `shadow` is a flow
-    of the same order at a second vendor, for comparison; `is_shadow` marks that one, whose result decides nothing. `subject`
-    is the person that an answer must be about (see `subject_of`), None where the vendor names nobody or that is not known.
-    `policy_mark` is what a reference said of a policy that is not known here.
+    Args:
+        id: The vendor's id.
+        status: How far it is.
+        account: The account.
+        application_id: Your id of the application.
+        link: Where the applicant goes. A secret.
+        uploads: The vendor's response to each document.
+        details: Further ids of the vendor.
+        secrets: Secrets of this flow, such as a token. A plugin can work without them, from the reference alone.
+        created_at: When it was opened, with a time zone.
+        policy: The policy that it began with and keeps.
+        policy_mark: The policy of a reference, if it is not known here.
+        subject: The person that results must be about (see `subject_of`); None if the vendor does not say or it is unknown.
+        explanation: Why it went to this account.
+        sdk: What the vendor's SDK is started with, if the vendor has one. A secret.
+        attempt: Which attempt of the same verification this is, from 1 on.
+        previous_id: The vendor's id of the attempt before.
+        may_reopen: Whether the vendor may still change it although it is settled: a person's decision, a resubmission.
+        valid_until: When its approval ends, with a time zone. After that moment nothing is approved by it.
+        shadow: The flow of the same order at a second vendor, for comparison.
+        is_shadow: Whether it is such a flow. Its result decides nothing.
+
+    `to_json(flow)` leaves out `link`, `sdk` and `secrets`; `to_json(flow, secrets=True)` keeps them.
     """
 
     id: str = attrs.field(validator=is_text)
@@ -208,12 +257,17 @@ class Flow:
     policy_mark: str | None = attrs.field(default=None, repr=False)
     subject: str | None = attrs.field(default=None, repr=False)
     explanation: Explanation | None = attrs.field(default=None, repr=False)
+    sdk: SdkSession | None = None
+    attempt: int = 1
+    previous_id: str | None = None
+    may_reopen: bool = False
+    valid_until: datetime | None = attrs.field(default=None, validator=is_aware)
     shadow: Flow | None = attrs.field(default=None, repr=False)
     is_shadow: bool = False
 
     @property
     def ref(self) -> str:
-        """One short text (see `FlowRef`): store it, and any process can go on with the flow, and decides no milder."""
+        """The reference (see `FlowRef`): store it. Any process can continue with it; the decision is never milder."""
         policy = self.policy.mark if self.policy is not None else self.policy_mark
         ref = FlowRef(account=self.account, id=self.id, policy=policy, subject=self.subject, is_shadow=self.is_shadow)
         return str(ref)

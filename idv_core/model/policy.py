@@ -18,16 +18,23 @@ from .words import listed, near, quoted
 
 @attrs.frozen(kw_only=True)
 class Threshold:
-    """Two bounds on a score of 0..1: passed from `approve_at` on, failed below `decline_below`, inconclusive between."""
+    """Two bounds on a score: passed from `approve_at`, failed below `decline_below`, inconclusive between.
+
+    Args:
+        approve_at: Above 0, at most 1.
+        decline_below: From 0 to `approve_at`.
+
+    Raises ValueError.
+    """
 
     approve_at: float = attrs.field(validator=is_unit)
     decline_below: float = attrs.field(validator=is_unit)
 
     def __attrs_post_init__(self) -> None:
         if self.decline_below > self.approve_at:
-            raise ValueError("decline_below must not be above approve_at")
+            raise ValueError("decline_below must be at most approve_at")
         if self.approve_at == 0:
-            raise ValueError("approve_at = 0 lets every score pass; a number above 0 is needed")
+            raise ValueError("approve_at must be above 0; with 0 every score would pass")
 
     def outcome(self, score: float) -> CheckOutcome:
         if score >= self.approve_at:
@@ -36,15 +43,18 @@ class Threshold:
 
 
 class Action(StrEnum):
-    """What evidence that is not good leads to. There is no way to let it pass."""
+    """What evidence that is not good leads to: `review` by a person, or `decline`. It never approves."""
 
     REVIEW = "review"
     DECLINE = "decline"
 
 
 class VerdictRule(StrEnum):
-    """`trust`: a bad verdict counts, none does no harm. `require`: there must be a good one. `ignore`: as if none came.
-    `sufficient`: a good one is enough, also where no identity check passed (see `evaluate`)."""
+    """How a policy uses the vendor's verdict.
+
+    `trust`: a bad verdict counts, a missing one does not matter. `require`: a good verdict is required. `ignore`: no verdict
+    counts. `sufficient`: a good verdict is enough, even if no identity check passed (see `evaluate`).
+    """
 
     TRUST = "trust"
     REQUIRE = "require"
@@ -78,9 +88,14 @@ def _are_checks(_: object, attribute: attrs.Attribute[tuple[str, ...]], value: t
 
 @attrs.frozen(kw_only=True)
 class CheckRules:
-    """`required` are kinds (`liveness`) or single checks (`cross_check.name`): one such check must have passed.
+    """Rules for checks.
 
-    `inconclusive` is for checks that came to no end, `missing` for those that were not done or not even mentioned.
+    Args:
+        required: Kinds (`liveness`) or single checks (`cross_check.name`). One such check must have passed.
+        inconclusive: What a check without a clear outcome leads to.
+        missing: What a check leads to that was not done or is not reported.
+
+    Raises ValueError.
     """
 
     required: tuple[str, ...] = attrs.field(default=(), converter=texts, validator=_are_checks)
@@ -98,11 +113,17 @@ def _required_types(types: object) -> tuple[DocumentType, ...]:
 
 @attrs.frozen(kw_only=True)
 class DocumentRules:
-    """Rules for documents, by their types in our words (`passport`, `tax_card`: see `DocumentType`).
+    """Rules for documents, by document type (`passport`, `tax_card`: see `DocumentType`).
 
-    `required` types must be there (else `missing`), `errors` is for documents whose check failed, `countries` are the issuing
-    countries allowed (ISO 3166-1 alpha-2), `max_age_days` bounds days since issue by type; `outdated` is for documents older
-    than that, or past their own end.
+    Args:
+        required: Types that must be there.
+        missing: What a missing required document leads to.
+        errors: What a failed document check leads to.
+        countries: The issuing countries allowed, ISO 3166-1 alpha-2. Any other declines; an unknown one goes to review.
+        max_age_days: For each type, the most days since its date of issue.
+        outdated: What an older or expired document leads to.
+
+    Raises ValueError.
     """
 
     required: tuple[DocumentType, ...] = attrs.field(default=(), converter=_required_types)
@@ -115,7 +136,7 @@ class DocumentRules:
     @max_age_days.validator
     def _check_max_age_days(self, _: object, value: Mapping[DocumentType, int]) -> None:
         if any(days <= 0 for days in value.values()):
-            raise ValueError("max_age_days: days above 0 are needed")
+            raise ValueError("max_age_days: must be a number of days above 0")
 
 
 def _by_name(thresholds: Mapping[str, Threshold]) -> dict[str, Threshold]:
@@ -125,10 +146,19 @@ def _by_name(thresholds: Mapping[str, Threshold]) -> dict[str, Threshold]:
 
 @attrs.frozen(kw_only=True)
 class Policy:
-    """What turns evidence into a decision: `Policy(name="lending", thresholds={"cross_check.name": Threshold(...)})`.
+    """Turns evidence into a decision: `Policy(name="lending", thresholds={"cross_check.name": Threshold(...)})`.
 
-    `thresholds` are by kind or by single check, the latter first. A score gives an outcome to checks that have none, and
-    can make the vendor's own outcome worse, never better. Without any rule this is the strict default: see `evaluate`.
+    Without rules it is the strict default: see `idv_core.policy.evaluate`.
+
+    Args:
+        name: The name in results and references.
+        thresholds: Bounds on scores, by kind (`liveness`) or by check (`cross_check.name`), which takes precedence. They give
+            an outcome to checks that only have a score, and can make the vendor's outcome worse, never better.
+        checks: Rules for checks.
+        documents: Rules for documents.
+        verdict: How the vendor's verdict is used.
+
+    Raises ValueError.
     """
 
     name: str = ""
@@ -141,7 +171,7 @@ class Policy:
     def __attrs_post_init__(self) -> None:
         if Action.DECLINE in (self.checks.inconclusive, self.checks.missing) and self.documents.errors is Action.REVIEW:
             raise ValueError(
-                'documents.errors = "review" would treat a failed document better than one that is inconclusive or missing'
+                'documents.errors must be "decline" where checks.inconclusive or checks.missing is "decline"'
             )
         by_check = {split_name(name): threshold for name, threshold in self.thresholds.items()}
         object.__setattr__(self, "_by_check", by_check)
@@ -152,14 +182,14 @@ class Policy:
 
     @property
     def fingerprint(self) -> str:
-        """Eight hexadecimal digits that are the same for the same rules, whatever the policy is called."""
+        """Eight hexadecimal digits of the rules. The name does not change them."""
         thresholds = sorted((name, bounds.approve_at, bounds.decline_below) for name, bounds in self.thresholds.items())
         rules = (thresholds, attrs.astuple(self.checks), _sorted(attrs.astuple(self.documents)), str(self.verdict))
         return sha256(repr(rules).encode()).hexdigest()[:8]
 
     @property
     def mark(self) -> str | None:
-        """What a flow's reference says of it: `lending.1a2b3c4d`; nothing for the strict default without a name."""
+        """What a flow reference holds of the policy: `lending.1a2b3c4d`; None for the unnamed strict default."""
         return f"{quote(self.name, safe='')}.{self.fingerprint}" if self != _PLAIN else None
 
 

@@ -1,4 +1,4 @@
-"""Keeps values with personal data out of pickles and reprs. `dump` is the way out, by name."""
+"""Keeps values with personal data out of pickles and reprs. `to_json` is the way out, by name."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def not_pickled(cls: type[T]) -> type[T]:
 
     def refuse(self: object) -> NoReturn:
         raise TypeError(
-            f"a {cls.__name__} holds personal data and is not pickled; use dump(...) and encrypt what it gives"
+            f"a {cls.__name__} holds personal data and is not pickled; use to_json(...) and encrypt what it gives"
         )
 
     def same(self: T, *_: Any) -> T:

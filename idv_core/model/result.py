@@ -1,4 +1,4 @@
-"""A result: what the vendor reports, and what our policy makes of it."""
+"""A result: the vendor's evidence, and the policy's decision."""
 
 from __future__ import annotations
 
@@ -28,10 +28,13 @@ class Decision(StrEnum):
 
 @attrs.frozen
 class Reason:
-    """Why a decision is what it is: a stable `code`, a sentence, and the evidence it points at.
+    """A reason for a decision.
 
-    `check` is a check as policies name it (`liveness.presentation_attack`), `document` your id of a document, or its type
-    where the id is not known.
+    Args:
+        code: A stable code.
+        text: A sentence.
+        check: The check, as policies name it (`liveness.presentation_attack`).
+        document: Your id of the document, or its type if the id is not known.
     """
 
     code: str
@@ -50,15 +53,24 @@ def _dark(raw: Mapping[str, Any]) -> RedactedMapping:
 @not_pickled
 @attrs.frozen(kw_only=True)
 class Result:
-    """Evidence (`checks`, `documents`, `fields`, `verdict`) and, once a policy has looked at it, `decision` with `reasons`.
+    """The evidence, and the decision that a policy made from it.
 
-    `fields` are what the vendor says of the person apart from any document (a register, its own file). `claims` has all that
-    was read, under one name whoever the vendor is: `result.claims.birthdate.value`.
-
-    `doubts` are what the plugin found and could not understand, or found missing where the vendor could have said it; no
-    policy approves over one. `is_test` says that the vendor made it in its test mode, where nothing is really checked.
-    `raw` is the vendor's answer with masked numbers and without signed links: a mapping that is dark in its own `repr`
-    too, for it holds personal data (`dict(result.raw)` for what wants a dict). A plugin may give it as `Deferred`.
+    Args:
+        flow: The flow.
+        checks: The checks.
+        documents: The documents.
+        fields: What the vendor says about the person apart from documents, such as from a register.
+        verdict: The vendor's verdict.
+        vendor_word: The vendor's word for the verdict.
+        decided_by: Who made the verdict: `vendor` (its software), `person` (a reviewer); None if the vendor does not say.
+        notes: Remarks, such as rules of the policy that had no effect.
+        doubts: What the plugin did not understand or found missing. No policy approves with a doubt.
+        is_test: Whether it comes from the vendor's test mode, where nothing is checked.
+        decision: The policy's decision.
+        reasons: The reasons for the decision.
+        received_at: When it was fetched, with a time zone.
+        raw: The vendor's answer, with masked numbers and without signed links. Personal data, hidden in `repr`. A plugin may
+            pass it as `Deferred`.
     """
 
     flow: Flow
@@ -69,6 +81,7 @@ class Result:
     fields: tuple[ExtractedField, ...] = attrs.field(default=(), converter=several, validator=are(ExtractedField))
     verdict: VendorVerdict | None = attrs.field(default=None, converter=attrs.converters.optional(VendorVerdict))
     vendor_word: str | None = attrs.field(default=None, validator=optional(str))
+    decided_by: str | None = attrs.field(default=None, validator=attrs.validators.in_((None, "vendor", "person")))
     notes: tuple[str, ...] = attrs.field(default=(), converter=several, validator=are(str))
     doubts: tuple[Reason, ...] = attrs.field(default=(), converter=several, validator=are(Reason))
     is_test: bool = attrs.field(default=False, validator=attrs.validators.instance_of(bool))
@@ -88,12 +101,12 @@ class Result:
 
     @property
     def claims(self) -> Claims:
-        """What is known about the person; each claim says whether its sources disagree."""
+        """What is known about the person, with the same names at every vendor: `result.claims.birthdate.value`."""
         return Claims(self.documents, self.fields)
 
     @property
     def evidence_steps(self) -> frozenset[EvidenceStep]:
-        """The steps of NIST SP 800-63A that the checks hold: collection, validation, verification."""
+        """The steps of NIST SP 800-63A that the checks cover: collection, validation, verification."""
         return evidence_steps(self.checks)
 
     def checks_of(self, kind: CheckKind) -> tuple[Check, ...]:

@@ -1,4 +1,4 @@
-"""A text that must not be seen: tokens, keys, signed links, whole document numbers."""
+"""A string that must stay hidden: token, key, signed link, document number."""
 
 from __future__ import annotations
 
@@ -8,23 +8,25 @@ from typing import Any, NoReturn, final
 
 @final
 class Secret:
-    """A text that `repr`, `str`, `format`, `pickle` and error messages never show.
+    """A string that `repr`, `str`, `format`, `pickle` and error messages never show.
 
-    Read it by name with `reveal()`. Two secrets are compared in constant time.
+    Read it with `reveal()`. Comparison takes constant time.
 
     >>> Secret("s3cr3t")
     Secret(***)
+
+    Raises ValueError for an empty string.
     """
 
     __slots__ = ("_text",)
 
     def __init__(self, text: str) -> None:
         if not isinstance(text, str) or not text:
-            raise ValueError("a secret is a text that is not empty")
+            raise ValueError("a secret must be a non-empty string")
         self._text = text
 
     def reveal(self) -> str:
-        """Return the text itself. Ask for it at the last moment and keep it nowhere."""
+        """The string itself. Call it as late as possible and do not store the string."""
         return self._text
 
     def __repr__(self) -> str:
@@ -50,10 +52,10 @@ class Secret:
         return self
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("a Secret is not pickled; use dump(..., secrets=True) and encrypt what it gives")
+        raise TypeError("a Secret is not pickled; use to_json(..., secrets=True) and encrypt what it gives")
 
     def __getstate__(self) -> NoReturn:
-        raise TypeError("a Secret gives its state to nobody; read it with reveal()")
+        raise TypeError("the state of a Secret is hidden; read it with reveal()")
 
 
 def _bytes(text: str) -> bytes:

@@ -1,4 +1,4 @@
-"""A template: the steps of a flow, kept at the vendor."""
+"""A template: the steps of a flow, stored at the vendor."""
 
 from __future__ import annotations
 
@@ -17,9 +17,12 @@ def _secret(url: str | Secret | None) -> Secret | None:
 
 @attrs.frozen(kw_only=True)
 class Template:
-    """What is to exist at the vendor. `settings` are the vendor's own, typed by the plugin where it can.
+    """A template that should exist at the vendor.
 
-    `webhook_url` (a text will do) is a secret: who knows it is taken for the vendor.
+    Args:
+        name: The name.
+        settings: The vendor's own settings.
+        webhook_url: Where the vendor sends webhooks. A secret: whoever knows it is taken for the vendor.
     """
 
     name: str = attrs.field(validator=text())
@@ -29,7 +32,14 @@ class Template:
 
 @attrs.frozen(kw_only=True)
 class ProvisionedTemplate:
-    """What exists at the vendor now: give `id` as `FlowOrder.template` or in the account's settings."""
+    """A template that exists at the vendor.
+
+    Args:
+        id: Pass it as `FlowOrder.template`, or set it in the account.
+        name: The name.
+        created: Whether this call created it.
+        details: Further ids of the vendor.
+    """
 
     id: str
     name: str

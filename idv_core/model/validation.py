@@ -58,15 +58,15 @@ def text_fault(value: object, longest: int = REFERENCE, *, blank: bool = False, 
     With `blank` it may be empty, with `controls` it may hold control characters.
     """
     if not isinstance(value, str):
-        return "a text is needed"
+        return "must be a string"
     if not blank and not _is_seen(value):
-        return "a text that is not empty is needed; leave out what is not known"
+        return "must be a non-empty string; leave it out if it is not known"
     if len(value) > longest:
-        return f"the text is longer than {longest} characters"
+        return f"must have at most {longest} characters"
     if _HALF_PAIR.search(value):
-        return "the text holds half a surrogate pair, which cannot be sent: it was cut or decoded wrongly"
+        return "must be valid Unicode; it contains half a surrogate pair, so it was cut or decoded wrongly"
     if not controls and _CONTROL.search(value):
-        return "the text holds control characters (a line break, a tab, a mark that turns the direction of writing)"
+        return "must have no control characters (line break, tab, change of writing direction)"
     return None
 
 
@@ -89,11 +89,11 @@ def text(longest: int = REFERENCE, *, optional: bool = False) -> Validator:
 def are_named_texts(_: object, attribute: attrs.Attribute[Any], value: object) -> None:
     """A mapping of texts (names of 200 characters, values of 2000 at most, which may be empty)."""
     if not isinstance(value, dict):
-        raise ValueError(f"{attribute.name}: a mapping of texts is needed")
+        raise ValueError(f"{attribute.name}: must be a mapping of strings")
     for name, item in value.items():
         fault = text_fault(name)
         if fault:
-            raise ValueError(f"{attribute.name}: a name in it: {fault}")
+            raise ValueError(f"{attribute.name}: each key {fault}")
         fault = text_fault(item, ADDRESS, blank=True)
         if fault:
             raise ValueError(f"{attribute.name}.{name}: {fault}")
@@ -102,13 +102,13 @@ def are_named_texts(_: object, attribute: attrs.Attribute[Any], value: object) -
 def are_json_options(_: object, attribute: attrs.Attribute[Any], value: object) -> None:
     """For each name a mapping whose values can be written as JSON, 100 000 characters each at most."""
     if not isinstance(value, dict):
-        raise ValueError(f"{attribute.name}: a mapping is needed, of a vendor's name to its options")
+        raise ValueError(f"{attribute.name}: must be a mapping from the vendor's name to its options")
     for vendor, options in value.items():
         if text_fault(vendor) or not isinstance(options, Mapping):
-            raise ValueError(f"{attribute.name}: for each vendor's name a mapping of its options is needed")
+            raise ValueError(f"{attribute.name}: must hold a mapping of options under each vendor's name")
         for name, option in options.items():
             if text_fault(name):
-                raise ValueError(f"{attribute.name}.{vendor}: the names of options are texts")
+                raise ValueError(f"{attribute.name}.{vendor}: must have non-empty strings as keys")
             fault = _json_fault(option)
             if fault:
                 raise ValueError(f"{attribute.name}.{vendor}.{name}: {fault}")
@@ -120,17 +120,17 @@ def _json_fault(value: object) -> str | None:
         written.encode()
         _check_json(value)
     except UnicodeEncodeError:
-        return "a text in it holds half a surrogate pair, which cannot be sent"
+        return "must be valid Unicode; it contains half a surrogate pair"
     except (TypeError, ValueError, RecursionError, OverflowError):
-        return "this cannot be written as JSON (texts, finite numbers, true, false, None, lists and mappings of them)"
-    return f"it is longer than {_LONGEST_OPTION} characters" if len(written) > _LONGEST_OPTION else None
+        return "must be JSON: strings, finite numbers, true, false, None, and lists and mappings of them"
+    return f"must have at most {_LONGEST_OPTION} characters as JSON" if len(written) > _LONGEST_OPTION else None
 
 
 def _check_json(value: object) -> None:
     """Raise for what Python writes as JSON and others read as something else: keys that are no texts, numbers too large."""
     if isinstance(value, Mapping):
         if not all(isinstance(key, str) for key in value):
-            raise TypeError("a key that is no text")
+            raise TypeError("a key is not a string")
         for item in value.values():
             _check_json(item)
     elif isinstance(value, (list, tuple)):
@@ -143,7 +143,7 @@ def _check_json(value: object) -> None:
 def is_locale(_: object, attribute: attrs.Attribute[Any], value: object) -> None:
     """A language tag (BCP 47) of 35 characters at most: `es`, `es-CO`, `zh-Hant-TW`."""
     if not isinstance(value, str) or len(value) > 35 or not _LOCALE.fullmatch(value):
-        raise ValueError(f"{attribute.name}: a BCP 47 language tag such as 'es' or 'es-CO' is needed, with a hyphen")
+        raise ValueError(f"{attribute.name}: must be a BCP 47 language tag, such as 'es' or 'es-CO' (with a hyphen)")
 
 
 def is_return_url(_: object, attribute: attrs.Attribute[Any], value: object) -> None:
@@ -154,17 +154,15 @@ def is_return_url(_: object, attribute: attrs.Attribute[Any], value: object) -> 
     if fault or not isinstance(value, str):
         raise ValueError(f"{attribute.name}: {fault}")
     if not value.isascii():
-        raise ValueError(
-            f"{attribute.name}: it holds characters that are not ASCII; percent-encode them, and write the host in punycode"
-        )
+        raise ValueError(f"{attribute.name}: must be ASCII: percent-encode the path and write the host in Punycode")
     found = _URL.fullmatch(value)
     known = found and _is_host(found["host"]) and int(found["port"] or 443) in range(1, 65536)
     if not found or not known or not (found["scheme"].lower() == "https" or _LOOPBACK.fullmatch(found["host"])):
         raise ValueError(
-            f"{attribute.name}: an address such as 'https://platform.example/done' is needed, without blanks and user name"
+            f"{attribute.name}: must be a URL such as 'https://platform.example/done', without spaces or a user name"
         )
     if _ENCODED_CONTROL.search(value):
-        raise ValueError(f"{attribute.name}: it holds a percent-encoded control character, such as a line break")
+        raise ValueError(f"{attribute.name}: must have no percent-encoded control characters, such as a line break")
 
 
 def _is_host(host: str) -> bool:
@@ -193,7 +191,7 @@ def are(kind: type) -> Callable[[object, attrs.Attribute[Any], Any], None]:
 
     def check(_: object, attribute: attrs.Attribute[Any], values: Any) -> None:
         if not isinstance(values, tuple) or not all(isinstance(value, kind) for value in values):
-            raise ValueError(f"{attribute.name}: values of the class {kind.__name__} are needed")
+            raise ValueError(f"{attribute.name}: must hold {kind.__name__} values only")
 
     return check
 
@@ -205,7 +203,7 @@ def optional(kind: type) -> Any:
 
 def is_date(_: object, attribute: attrs.Attribute[Any], value: object) -> None:
     if value is not None and (not isinstance(value, date) or isinstance(value, datetime)):
-        raise ValueError(f"{attribute.name}: a date is needed, not {what_is(value)}")
+        raise ValueError(f"{attribute.name}: must be a date, not {what_is(value)}")
 
 
 def if_mapping(value: Any) -> Any:
@@ -227,7 +225,7 @@ def as_secrets(value: Secret | Iterable[Secret] | None) -> tuple[Secret, ...]:
     """One secret, several of which each is good (while one is exchanged), or none."""
     several = () if value is None else (value,) if isinstance(value, Secret) else tuple(value)
     if not all(isinstance(secret, Secret) for secret in several):
-        raise ValueError("a Secret is needed, or a list of them")
+        raise ValueError("must be a Secret or a list of Secrets")
     return several
 
 
@@ -238,23 +236,25 @@ def plain_mapping(value: Mapping[Any, Any]) -> dict[Any, Any]:
 
 def is_country(_: object, attribute: attrs.Attribute[Any], value: str | None) -> None:
     if value is not None and not (isinstance(value, str) and value in COUNTRIES):
-        raise ValueError(f"{attribute.name}: an ISO 3166-1 alpha-2 code such as 'IN' is needed")
+        raise ValueError(f"{attribute.name}: must be an ISO 3166-1 alpha-2 code, such as 'IN'")
 
 
 def are_countries(_: object, attribute: attrs.Attribute[Any], value: tuple[str, ...]) -> None:
     wrong = [country for country in value if country not in COUNTRIES]
     if wrong:
-        raise ValueError(f"{attribute.name}: {quoted(wrong[0])} is no ISO 3166-1 alpha-2 code such as 'IN'")
+        raise ValueError(
+            f"{attribute.name}: must be ISO 3166-1 alpha-2 codes, such as 'IN'; {quoted(wrong[0])} is not one"
+        )
 
 
 def is_text(_: object, attribute: attrs.Attribute[Any], value: object) -> None:
     if not isinstance(value, str) or not value.strip():
-        raise ValueError(f"{attribute.name}: a text that is not empty is needed")
+        raise ValueError(f"{attribute.name}: must be a non-empty string")
 
 
 def is_aware(_: object, attribute: attrs.Attribute[Any], value: datetime | None) -> None:
     if value is not None and value.tzinfo is None:
-        raise ValueError(f"{attribute.name}: a datetime with a time zone is needed")
+        raise ValueError(f"{attribute.name}: must be a datetime with a time zone")
 
 
 # 31 years: whoever says more means something else, and arithmetic with dates still works.
@@ -279,9 +279,9 @@ def seconds(value: float | timedelta) -> float:
     """A duration, given as `timedelta` or as seconds, in seconds. Raises ValueError for anything else."""
     number = as_seconds(value)
     if not _is_number(number):
-        raise ValueError(f"a duration is a number of seconds, or a timedelta; this is {what_is(value)}")
+        raise ValueError(f"a duration must be a number of seconds or a timedelta, not {what_is(value)}")
     if not 0 <= number <= _LONGEST:
-        raise ValueError(f"a duration is from 0 to {_LONGEST} seconds")
+        raise ValueError(f"a duration must be from 0 to {_LONGEST} seconds")
     return float(number)
 
 
@@ -291,34 +291,34 @@ def _is_number(value: object) -> bool:
 
 def is_duration(_: object, attribute: attrs.Attribute[Any], value: Any) -> None:
     """0 seconds or more, as a number or a `timedelta`."""
-    _check_duration(attribute, value, 0, "of 0 or more")
+    _check_duration(attribute, value, 0, ", 0 or more")
 
 
 def is_some_time(_: object, attribute: attrs.Attribute[Any], value: Any) -> None:
     """More than 0 seconds, as a number or a `timedelta`."""
-    _check_duration(attribute, value, 1e-6, "above 0")
+    _check_duration(attribute, value, 1e-6, " above 0")
 
 
 def _check_duration(attribute: attrs.Attribute[Any], value: Any, least: float, words: str) -> None:
     number = as_seconds(value)
     if not _is_number(number):
-        raise ValueError(f"{attribute.name}: a number of seconds {words} is needed, this is {what_is(value)}")
+        raise ValueError(f"{attribute.name}: must be a number of seconds{words}, not {what_is(value)}")
     if not least <= number <= _LONGEST:
-        raise ValueError(f"{attribute.name}: a number of seconds {words} is needed")
+        raise ValueError(f"{attribute.name}: must be a number of seconds{words}")
 
 
 def is_positive(_: object, attribute: attrs.Attribute[Any], value: Any) -> None:
     if not _is_number(value):
-        raise ValueError(f"{attribute.name}: a number above 0 is needed, this is {what_is(value)}")
+        raise ValueError(f"{attribute.name}: must be a number above 0, not {what_is(value)}")
     if not 0 < value <= _MOST:
-        raise ValueError(f"{attribute.name}: a number above 0 is needed")
+        raise ValueError(f"{attribute.name}: must be a number above 0")
 
 
 def is_not_negative(_: object, attribute: attrs.Attribute[Any], value: Any) -> None:
     if not _is_number(value):
-        raise ValueError(f"{attribute.name}: a number of 0 or more is needed, this is {what_is(value)}")
+        raise ValueError(f"{attribute.name}: must be a number, 0 or more, not {what_is(value)}")
     if not 0 <= value <= _MOST:
-        raise ValueError(f"{attribute.name}: a number of 0 or more is needed")
+        raise ValueError(f"{attribute.name}: must be a number, 0 or more")
 
 
 def is_count(_: object, attribute: attrs.Attribute[Any], value: Any) -> None:
@@ -333,14 +333,14 @@ def is_count_or_none(_: object, attribute: attrs.Attribute[Any], value: Any) -> 
 
 def _is_whole(attribute: attrs.Attribute[Any], value: Any, least: int) -> None:
     if not isinstance(value, int) or isinstance(value, bool):
-        raise ValueError(f"{attribute.name}: a whole number of {least} or more is needed, this is {what_is(value)}")
+        raise ValueError(f"{attribute.name}: must be a whole number, {least} or more, not {what_is(value)}")
     if not least <= value <= _MOST:
-        raise ValueError(f"{attribute.name}: a whole number of {least} or more is needed")
+        raise ValueError(f"{attribute.name}: must be a whole number, {least} or more")
 
 
 def is_unit(_: object, attribute: attrs.Attribute[Any], value: float | None) -> None:
     if value is not None and (isinstance(value, bool) or not 0.0 <= value <= 1.0):
-        raise ValueError(f"{attribute.name}: a number from 0 to 1 is needed")
+        raise ValueError(f"{attribute.name}: must be a number from 0 to 1")
 
 
 def without_slash(url: str) -> str:
@@ -355,12 +355,12 @@ def is_base_url(_: object, attribute: attrs.Attribute[Any], value: str) -> None:
         host = parts.hostname
         _ = parts.port
     except (ValueError, AttributeError):
-        raise ValueError(f"{name}: an address such as 'https://api.vendor.example' is needed") from None
+        raise ValueError(f"{name}: must be a URL such as 'https://api.vendor.example'") from None
     if not parts.scheme or not host:
-        raise ValueError(f"{name}: the address must begin with https://, such as 'https://api.vendor.example'")
+        raise ValueError(f"{name}: must begin with https://, such as 'https://api.vendor.example'")
     if parts.scheme == "http" and host not in ("localhost", "127.0.0.1", "::1"):
-        raise ValueError(f"{name}: http is not encrypted: https is needed (http only for this very machine)")
+        raise ValueError(f"{name}: must begin with https://; http is allowed for localhost only")
     if parts.scheme not in ("http", "https"):
-        raise ValueError(f"{name}: an address such as 'https://api.vendor.example' is needed")
+        raise ValueError(f"{name}: must be a URL such as 'https://api.vendor.example'")
     if parts.query or parts.fragment or parts.username or parts.password:
-        raise ValueError(f"{name}: scheme, host, port and path only")
+        raise ValueError(f"{name}: must have scheme, host, port and path only")

@@ -55,22 +55,26 @@ def verified_claims(
     organization: str | None = None,
     approved_only: bool = True,
 ) -> dict[str, Any]:
-    """The `verified_claims` object of a result, as data for JSON. It holds personal data: log nothing of it.
+    """The OpenID Connect `verified_claims` object of a result, as JSON data. It is personal data: keep it out of logs.
 
-    `trust_framework` names the rules that you verify by (`nist_800_63A`, `de_aml`, `eidas`, or a URI of your own),
-    `assurance_level` its level, `organization` who did the checks. `claims` are those of OpenID Connect: dates in ISO 8601,
-    countries in ISO 3166-1 alpha-3. A claim whose sources disagree is left out. An e-mail address or a phone number is there
-    only with a passed check that the applicant has it. `evidence` has the documents and the checks that passed; numbers
-    that must stay masked stay masked.
+    Dates are ISO 8601, countries ISO 3166-1 alpha-3. A claim whose sources disagree is left out. An e-mail address or phone
+    number needs a passed check that the applicant owns it. `evidence` holds the documents and the passed checks. Masked
+    numbers stay masked.
 
-    Raises ValueError for a result that is not approved, that comes from a vendor's test mode, or of a shadow flow: nobody
-    has verified it. With `approved_only=False` you get those too, and say yourself what they are worth.
+    Args:
+        result: The result.
+        trust_framework: The rules that you verify by: `nist_800_63A`, `de_aml`, `eidas`, or a URI of your own.
+        assurance_level: The level in that framework.
+        organization: Who performed the checks.
+        approved_only: With False, also results that nobody verified; you answer for what they mean.
+
+    Raises ValueError for a result that is not approved, that comes from a vendor's test mode, or of a shadow flow.
 
     Source: OpenID Identity Assurance Schema Definition 1.0 (schema `verified_claims.json` of draft 03 with errata set 1),
     OpenID Connect for Identity Assurance Claims Registration 1.0, OpenID's registry of predefined values (check methods).
     """
     if not trust_framework:
-        raise ValueError("trust_framework: a text is needed, such as 'nist_800_63A'")
+        raise ValueError("trust_framework: must be a non-empty string, such as 'nist_800_63A'")
     if approved_only:
         _refuse_unverified(result)
     verification: dict[str, Any] = {"trust_framework": trust_framework}

@@ -26,7 +26,7 @@ _IDENTIFIER = re.compile(r"[a-z][a-z0-9_-]*")
 
 _KINDS: tuple[tuple[Any, str], ...] = (
     (bool, "true or false"),
-    (str, "a text"),
+    (str, "a string"),
     (int, "a whole number"),
     (float, "a number with a fraction"),
     (timedelta, "a duration"),
@@ -43,7 +43,7 @@ def what_is(value: object) -> str:
     for kinds, name in _KINDS:
         if isinstance(value, kinds):
             return name
-    return "nothing" if value is None else "something else"
+    return "None" if value is None else f"a value of class {type(value).__name__}"
 
 
 def is_shown(text: str) -> bool:

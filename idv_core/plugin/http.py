@@ -11,11 +11,12 @@ An operation is a generator: it yields a `Request`, is sent the `Response`, and 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Generator, Iterable, Mapping
+import secrets
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from datetime import datetime
 from functools import cached_property
 from typing import Any, TypeAlias, TypeVar
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlencode, urlsplit
 
 import attrs
 import cattrs
@@ -25,7 +26,9 @@ from ..errors import InvalidOrder, UnexpectedResponse
 from ..model.secret import Secret
 from ..model.strict import none_of_data, register_strict_scalars
 from ..model.validation import is_aware, plain_mapping, text_fault
+from .body import Body, FilePart, body_of
 from .decoding import decode
+from .urls import parse_url
 
 T = TypeVar("T")
 
@@ -37,6 +40,7 @@ Query: TypeAlias = tuple[tuple[str, str], ...]
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 _DEEPEST = 64
 _LONGEST_SEGMENT = 1000
+_DROPPED = re.compile(r"/\.{1,2}(/|$)")
 _PATH = re.compile(r"/(?!/)[A-Za-z0-9._~!$&'()*+,;=:@%/-]*")
 
 
@@ -68,15 +72,6 @@ def _statuses(statuses: Iterable[int]) -> frozenset[int]:
     return frozenset(statuses)
 
 
-@attrs.frozen
-class FilePart:
-    """A file in a form: its name, its bytes, and its media type."""
-
-    name: str
-    content: bytes = attrs.field(repr=False)
-    type: str = "application/octet-stream"
-
-
 Form: TypeAlias = tuple[tuple[str, "str | FilePart"], ...]
 
 
@@ -86,17 +81,21 @@ def _form(form: Mapping[str, str | FilePart] | Form) -> Form:
 
 @attrs.frozen(kw_only=True)
 class Request:
-    """One call to the vendor, relative to the account's base URL.
+    """One call to the vendor, relative to a base URL of the account.
 
     `path` begins with one slash and is put behind the base URL: what RFC 3986 section 3.3 lets stand in a path; anything
     else, such as a whole address or a query, raises ValueError. `query` is apart, its values are texts (InvalidOrder for
-    one that cannot be sent).
+    one that cannot be sent). `server` names one of the adapter's `servers` (see `ServersProtocol`) where the call does not go
+    to `base_url`.
 
-    `json` is the body, or `form` is: fields that are sent URL-encoded, or as multipart/form-data (RFC 7578) where a `FilePart`
-    is among them. `accept` names statuses outside 2xx that the operation wants to read itself instead of having
-    them raised. `idempotent` says that making the call twice does no harm (true for GET, PUT and DELETE). With `signed`
-    false the account's own credentials are left off. `headers` may hold secrets. `template` is the path without the
-    values in it, for those who count and trace.
+    The body is one of `json`; `form` (fields that are sent URL-encoded, or as multipart/form-data (RFC 7578) where a
+    `FilePart` is among them); or `content`, bytes with a `content_type`. `accept` names statuses outside 2xx that the operation
+    wants to read itself instead of having them raised. `idempotent` says that making the call twice does no harm (true for
+    GET, PUT and DELETE). With `signed` false the account's own credentials are left off. `headers` may hold secrets.
+    `template` is the path without the values in it, for those who count and trace. `streamed` is for `download` alone: a
+    successful answer's body goes to the platform's file and is not in `Response.content`.
+
+    `address` is set by `fetch`.
     """
 
     method: str
@@ -106,17 +105,28 @@ class Request:
     headers: Mapping[str, str | Secret] = attrs.field(factory=dict, converter=plain_mapping, repr=False, hash=False)
     json: Any = attrs.field(default=None, repr=False, hash=False)
     form: Form = attrs.field(default=(), converter=_form, repr=False)
+    content: bytes | None = attrs.field(default=None, repr=False)
+    content_type: str | None = None
+    server: str | None = None
+    address: Secret | None = None
     accept: frozenset[int] = attrs.field(default=frozenset(), converter=_statuses)
     idempotent: bool = attrs.field()
     signed: bool = True
+    streamed: bool = False
+    _nonce: str = attrs.field(default="", repr=False, eq=False)
 
     def __attrs_post_init__(self) -> None:
-        if self.form and self.json is not None:
-            raise ValueError("give json or form, not both")
+        bodies = [self.json is not None, bool(self.form), self.content is not None]
+        if sum(bodies) > 1:
+            raise ValueError("give json, form or content, one of them")
+        if (self.content is None) != (self.content_type is None):
+            raise ValueError("give content together with its content_type, such as 'image/jpeg'")
         if not _PATH.fullmatch(self.path):
             raise ValueError(
                 f"the path of {self.template!r} must begin with one slash and hold printable ASCII; no address, no query"
             )
+        if _DROPPED.search(self.path):
+            raise ValueError(f"the path of {self.template!r} must have no segment '.' or '..'")
         for name, value in self.query:
             if not isinstance(value, str) or text_fault(value, len(value), blank=True, controls=True):
                 raise InvalidOrder(f"the value of {name!r} in the query is no text that can be sent", fields=(name,))
@@ -142,17 +152,71 @@ class Request:
         return cls(method="PUT", path=fill_path(path, *segments), template=path, **more)
 
     @classmethod
+    def patch(cls, path: str, *segments: str, **more: Any) -> Request:
+        return cls(method="PATCH", path=fill_path(path, *segments), template=path, **more)
+
+    @classmethod
     def delete(cls, path: str, *segments: str, **more: Any) -> Request:
         return cls(method="DELETE", path=fill_path(path, *segments), template=path, **more)
+
+    @classmethod
+    def fetch(cls, address: str | Secret, *, method: str = "GET", signed: bool = False, **more: Any) -> Request:
+        """A call to a whole address out of the vendor's answer, such as a pre-signed one, which is a secret.
+
+        The core sends it only to the hosts of the adapter's `allowed_hosts` (see `AllowedHostsProtocol`) and to its own
+        servers, by HTTPS. Without the account's credentials, unless `signed`. Raises UnexpectedResponse where it is no plain
+        web address.
+        """
+        text = address.reveal() if isinstance(address, Secret) else address
+        try:
+            parse_url(text)
+        except ValueError:
+            raise UnexpectedResponse("what the answer gives as an address is no plain web address") from None
+        return cls(method=method, path="/", template=FETCHED, address=Secret(text), signed=signed, **more)
+
+    @property
+    def nonce(self) -> str:
+        """32 random hexadecimal digits for vendors that sign one: the same for one attempt, others for the next one."""
+        if not self._nonce:
+            object.__setattr__(self, "_nonce", secrets.token_hex(16))
+        return self._nonce
+
+    def with_fresh_nonce(self) -> Request:
+        """The same request for one more attempt."""
+        return attrs.evolve(self, nonce="")
 
     @property
     def target(self) -> str:
         """Path and query exactly as sent (the request target of RFC 9112 section 3.2.1, below the base URL)."""
+        if self.address is not None:
+            parts = urlsplit(self.address.reveal())
+            return f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
         return f"{self.path}?{urlencode(self.query, quote_via=quote)}" if self.query else self.path
 
     def with_headers(self, headers: Mapping[str, str | Secret]) -> Request:
         """The same request with further headers."""
         return attrs.evolve(self, headers={**self.headers, **headers})
+
+    def with_query(self, query: Mapping[str, str]) -> Request:
+        """The same request with further parameters in the query, such as a vendor's nonce and time."""
+        return attrs.evolve(self, query=(*self.query, *query.items()))
+
+    @cached_property
+    def body(self) -> Body:
+        """Media type, length and bytes, exactly as sent. Raises TypeError or ValueError for what cannot be sent."""
+        return body_of(self)
+
+    def body_bytes(self) -> bytes:
+        """The body exactly as sent, for vendors that sign it. A file in it is read whole; see `body_chunks`."""
+        return b"".join(self.body.chunks())
+
+    def body_chunks(self) -> Iterator[bytes]:
+        """The same in pieces, so that a large file is never whole in memory."""
+        return self.body.chunks()
+
+
+FETCHED = "(an address from an answer)"
+"""The template of requests that `Request.fetch` made."""
 
 
 @attrs.frozen(kw_only=True)

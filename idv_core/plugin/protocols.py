@@ -14,11 +14,25 @@ from typing import Any, Protocol, runtime_checkable
 import attrs
 
 from ..errors import Refusal, WebhookRejected
-from ..model import CheckKind, Document, Flow, FlowOrder, ProvisionedTemplate, Result, Secret, Template, UploadKind
+from ..model import (
+    CheckKind,
+    Coverage,
+    Document,
+    Erasure,
+    Flow,
+    FlowOrder,
+    Media,
+    ProvisionedTemplate,
+    Result,
+    Review,
+    Secret,
+    Template,
+    UploadKind,
+)
 from ..model.validation import as_timedelta, is_aware, is_some_time, plain_mapping
 from .http import Exchange, Request, Response, json_object
 
-CONTRACT_VERSION = 1
+CONTRACT_VERSION = 2
 """Raised when a plugin written for an earlier one would no longer work."""
 
 
@@ -74,6 +88,18 @@ class ResultCapabilities:
 
 
 @attrs.frozen(kw_only=True)
+class WebhookKey:
+    """A key that webhooks are verified with, as the vendor gives it: `data` is a JSON Web Key (RFC 7517), for one.
+
+    It is kept until `expires_at`, a day at most.
+    """
+
+    id: str
+    data: Mapping[str, Any] = attrs.field(converter=plain_mapping, repr=False, hash=False)
+    expires_at: datetime | None = attrs.field(default=None, validator=is_aware)
+
+
+@attrs.frozen(kw_only=True)
 class Webhook:
     """A call that came in at one of the addresses we handed out, already proved to come from somebody who knows it.
 
@@ -89,6 +115,7 @@ class Webhook:
     query: Mapping[str, str] = attrs.field(factory=dict, converter=plain_mapping, repr=False, hash=False)
     body: bytes = attrs.field(default=b"", repr=False)
     received_at: datetime | None = attrs.field(default=None, validator=is_aware)
+    key: WebhookKey | None = attrs.field(default=None, repr=False)
 
     def json_object(self) -> dict[str, Any]:
         """The body as a JSON object. Raises WebhookRejected for anything else."""
@@ -179,6 +206,35 @@ class PictureProtocol(Protocol):
 
         A kind that is not named is not looked at.
         """
+        ...
+
+
+@runtime_checkable
+class StreamedUploadProtocol(Protocol):
+    """For vendors that take large files, in a form or raw: `streams_uploads = True`. Then a document that was given by its
+    path keeps it, and `content_of(document)` gives bytes or a `FileSource`, which is read while it is sent."""
+
+    @property
+    def streams_uploads(self) -> bool: ...
+
+
+@runtime_checkable
+class ServersProtocol(Protocol):
+    """For vendors with more than one host: `Request.post("/token", server="auth")`."""
+
+    @property
+    def servers(self) -> Mapping[str, str]:
+        """Base URLs by name, without a trailing slash. Each should be a setting with a default."""
+        ...
+
+
+@runtime_checkable
+class AllowedHostsProtocol(Protocol):
+    """For vendors whose answers hold addresses to call (`Request.fetch`): pre-signed uploads, pictures."""
+
+    @property
+    def allowed_hosts(self) -> Collection[str]:
+        """Host names; `*` stands for one or more labels, as in `*.vendor.example`."""
         ...
 
 
@@ -292,6 +348,88 @@ class SelfCheckProtocol(Protocol):
         ...
 
 
+@runtime_checkable
+class WebhookKeysProtocol(Protocol):
+    """For vendors whose webhooks are signed with keys that have to be fetched. The core fetches and keeps them."""
+
+    def webhook_key_id(self, webhook: Webhook) -> str | None:
+        """The name of the key (a `kid`), None where the webhook names none. Nothing is proved yet. Raises WebhookRejected."""
+        ...
+
+    def webhook_key(self, key_id: str) -> Exchange[WebhookKey]:
+        """The key, which `read_webhook` then finds in `webhook.key`. Raises FlowNotFound where there is none of that name."""
+        ...
+
+
+@runtime_checkable
+class CancelProtocol(Protocol):
+    """For vendors that can end a flow, so that its link leads nowhere. Cancelling twice is cancelling once."""
+
+    def cancel(self, flow: Flow) -> Exchange[Flow]: ...
+
+
+@runtime_checkable
+class EraseProtocol(Protocol):
+    """For vendors that erase a person's data on request."""
+
+    def erase(self, flow: Flow) -> Exchange[Erasure]:
+        """Ask for it; asked again, tell how far it is."""
+        ...
+
+
+@runtime_checkable
+class MediaProtocol(Protocol):
+    """For vendors that give out the pictures, videos and reports of a flow."""
+
+    def media(self, flow: Flow) -> Exchange[tuple[Media, ...]]:
+        """What there is now."""
+        ...
+
+    def download(self, flow: Flow, media: Media) -> Exchange[bytes | None]:
+        """The content. Make the request with `streamed=True` and return None: the core writes the answer's body to the platform's file. A
+        vendor that has the content inside JSON returns the bytes."""
+        ...
+
+
+@runtime_checkable
+class RetryProtocol(Protocol):
+    """For vendors where a person may try again within the same verification."""
+
+    def retry(self, flow: Flow, order: FlowOrder) -> Exchange[Flow]:
+        """A new attempt: a flow with another id, and the old one's as its `previous_id`."""
+        ...
+
+
+@runtime_checkable
+class ReviewProtocol(Protocol):
+    """For vendors that take a person's decision."""
+
+    def review(self, flow: Flow, review: Review) -> Exchange[Flow]:
+        """Raises UnsupportedOperation for an outcome that the vendor does not know."""
+        ...
+
+
+@runtime_checkable
+class SimulateProtocol(Protocol):
+    """For vendors whose test mode can be told how a flow ends. The core refuses it on accounts without `test = true`."""
+
+    @property
+    def simulations(self) -> Collection[str]:
+        """The words: `approved`, `declined`, `review`, `expired` where they fit, and the vendor's own."""
+        ...
+
+    def simulate(self, flow: Flow, outcome: str) -> Exchange[Flow]: ...
+
+
+@runtime_checkable
+class CoverageProtocol(Protocol):
+    """For vendors of which it is known, or can be asked, what an account can do."""
+
+    def coverage(self) -> Exchange[Coverage]:
+        """One that asks nothing may be written `return Coverage(...)` with `yield from ()` before it."""
+        ...
+
+
 CAPABILITIES: Mapping[str, type] = {
     "flow": FlowProtocol,
     "upload": UploadProtocol,
@@ -303,14 +441,25 @@ CAPABILITIES: Mapping[str, type] = {
     "recover": RecoverProtocol,
     "credentials": CredentialsProtocol,
     "token": TokenProtocol,
+    "cancel": CancelProtocol,
+    "erase": EraseProtocol,
+    "media": MediaProtocol,
+    "retry": RetryProtocol,
+    "review": ReviewProtocol,
+    "simulate": SimulateProtocol,
+    "coverage": CoverageProtocol,
 }
 
 
 _PROTOCOLS: tuple[type, ...] = (
     AdapterProtocol,
     PictureProtocol,
+    StreamedUploadProtocol,
+    ServersProtocol,
+    AllowedHostsProtocol,
     StatusProtocol,
     WebhookPurposesProtocol,
+    WebhookKeysProtocol,
     PollingProtocol,
     ResultCapabilitiesProtocol,
     KeyModeProtocol,

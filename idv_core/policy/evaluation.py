@@ -1,9 +1,9 @@
-"""The one place where evidence becomes a decision.
+"""Turns evidence into a decision. Nothing else in idv_core decides.
 
-- A flow that is not finished: undecided.
-- A failed check, a negative verdict, or what the policy says to decline for: declined.
-- Anything doubtful, missing or not understood: review.
-- Every check passed, nothing required missing, and one passed identity check at least: approved.
+- The flow has not finished: undecided.
+- A check failed, the verdict is negative, or a rule of the policy declines: declined.
+- Something is doubtful, missing or not understood: review.
+- All checks passed, nothing required is missing, and at least one identity check passed: approved.
 """
 
 from __future__ import annotations
@@ -45,15 +45,21 @@ _STRICT = {Decision.DECLINED: 0, Decision.UNDECIDED: 1, Decision.REVIEW: 2, Deci
 def evaluate(
     policy: Policy, result: Result, at: datetime, *, flow: Flow | None = None, received_at: datetime | None = None
 ) -> Result:
-    """The same result with outcomes for scored checks, a decision, and the reasons that led to it.
+    """Evaluate a result by a policy: outcomes for scored checks, a decision, and its reasons.
 
-    `at` is the moment for which documents must be valid. `flow` and `received_at`, where given, take the place of the result's
-    own.
+    Args:
+        policy: The rules.
+        result: The evidence.
+        at: The moment at which documents must be valid, with a time zone.
+        flow: Replaces the flow of the result.
+        received_at: Replaces the time at which the result was received.
+
+    Source for the identity checks: NIST SP 800-63A (validate the evidence, verify the person).
     """
     checks = result.checks
     if policy.thresholds or any(check.by_policy for check in checks):
         checks = tuple(_judged(policy, check) for check in checks)
-    decision, reasons = _decide(policy, result, checks, at.date())
+    decision, reasons = _decide(policy, result, checks, at)
     notes = tuple(_without_effect(policy, checks, result.documents)) if result.status is FlowStatus.FINISHED else ()
     return attrs.evolve(
         result,
@@ -74,7 +80,7 @@ def strictest(
     flow: Flow | None = None,
     received_at: datetime | None = None,
 ) -> Result:
-    """The result as that policy evaluates it which decides most strictly."""
+    """Evaluate a result by several policies and return the strictest outcome. Arguments as for `evaluate`."""
     results = (evaluate(policy, result, at, flow=flow, received_at=received_at) for policy in policies)
     return min(results, key=lambda evaluated: _STRICT[evaluated.decision])
 
@@ -91,16 +97,18 @@ def _judged(policy: Policy, check: Check) -> Check:
 
 
 def _decide(
-    policy: Policy, result: Result, checks: tuple[Check, ...], today: date
+    policy: Policy, result: Result, checks: tuple[Check, ...], at: datetime
 ) -> tuple[Decision, tuple[Reason, ...]]:
     if result.status is not FlowStatus.FINISHED:
         return Decision.UNDECIDED, (Reason(f"flow.{result.status}", f"the flow is {result.status}, not finished"),)
     against: list[Reason] = []
     doubts: list[Reason] = []
-    for action, reason in _findings(policy, result, checks, today):
+    for action, reason in _findings(policy, result, checks, at.date()):
         (against if action is Action.DECLINE else doubts).append(reason)
     if against:
         return Decision.DECLINED, tuple(against)
+    if result.flow.valid_until is not None and at >= result.flow.valid_until:
+        doubts.append(Reason("flow.validity_over", "the verification was valid for a time that is over"))
     if not doubts and not _says_who(policy, result, checks):
         text = "no identity check passed (document, face match, liveness or data source)"
         doubts.append(Reason("evidence.no_identity", text))
@@ -118,7 +126,7 @@ def _findings(policy: Policy, result: Result, checks: tuple[Check, ...], today: 
     for name in policy.checks.required:
         kind, named = split_name(name)
         if not any(_is(check, kind, named) for check in checks):
-            yield policy.checks.missing, Reason("check.missing", f"there is no check {name}, which is required", name)
+            yield policy.checks.missing, Reason("check.missing", f"the required check {name} is missing", name)
     yield from _document_findings(policy.documents, result.documents, today)
     verdict = None if policy.verdict is VerdictRule.IGNORE else result.verdict
     if verdict is VendorVerdict.NEGATIVE:
@@ -127,7 +135,7 @@ def _findings(policy: Policy, result: Result, checks: tuple[Check, ...], today: 
         word = result.vendor_word or "no word"
         yield Action.REVIEW, Reason("verdict.doubtful", f"the vendor's verdict is doubtful ({word})")
     elif verdict is None and policy.verdict is VerdictRule.REQUIRE:
-        yield Action.REVIEW, Reason("verdict.missing", "the vendor gave no verdict, and one is required")
+        yield Action.REVIEW, Reason("verdict.missing", "the required verdict of the vendor is missing")
     if not checks and verdict is not VendorVerdict.POSITIVE:
         yield Action.REVIEW, Reason("evidence.none", "there is no evidence")
 
@@ -151,11 +159,11 @@ def _without_effect(
     for name in policy.thresholds:
         kind, named = split_name(name)
         if named is not None and not any(_is(check, kind, named) for check in checks):
-            yield f"the threshold for {name} met no check"
+            yield f"no check matches the threshold for {name}"
     types = {document.type for document in documents}
     for type_ in policy.documents.max_age_days:
         if type_ not in types:
-            yield f"max_age_days for {type_} met no document"
+            yield f"no document matches max_age_days for {type_}"
 
 
 def _is(check: Check, kind: CheckKind, name: str | None) -> bool:
@@ -176,7 +184,7 @@ def _check_finding(policy: Policy, check: Check) -> Finding:
             stern = check.by_policy and rules.inconclusive is Action.DECLINE
             action, what = Action.DECLINE if stern else rules.missing, "was not done"
         case _:
-            action, what = Action.REVIEW, "was scored but no threshold says what the score means"
+            action, what = Action.REVIEW, "has a score, but the policy has no threshold for it"
     return action, Reason(
         f"check.{check.outcome or 'no_outcome'}", _sentence(check, what), check.label, check.document_id
     )
@@ -188,14 +196,14 @@ def _document_findings(rules: DocumentRules, documents: tuple[DocumentEvidence, 
         if type_ not in there:
             yield (
                 rules.missing,
-                Reason("document.missing", f"there is no document {type_}, which is required", document=type_),
+                Reason("document.missing", f"the required document {type_} is missing", document=type_),
             )
     if rules.countries and not documents:
-        yield Action.REVIEW, Reason("document.country_unknown", "there is no document that says its country")
+        yield Action.REVIEW, Reason("document.country_unknown", "no document states its country")
     for document in documents:
         name = document.document_id or document.type or "(unattributed)"
         if rules.countries and document.country is None:
-            yield Action.REVIEW, Reason("document.country_unknown", f"the country of {name} is not known", None, name)
+            yield Action.REVIEW, Reason("document.country_unknown", f"the country of {name} is unknown", None, name)
         elif rules.countries and document.country not in rules.countries:
             text = f"{name} is of {document.country}, allowed: {', '.join(rules.countries)}"
             yield Action.DECLINE, Reason("document.country", text, None, name)
@@ -204,7 +212,7 @@ def _document_findings(rules: DocumentRules, documents: tuple[DocumentEvidence, 
         if days is None:
             continue
         if document.issued_on is None and "issued_on" not in document.unread:
-            yield Action.REVIEW, Reason("document.age_unknown", f"when {name} was issued is not known", None, name)
+            yield Action.REVIEW, Reason("document.age_unknown", f"the date of issue of {name} is unknown", None, name)
         elif document.issued_on is not None and (today - document.issued_on).days > days:
             yield rules.outdated, Reason("document.too_old", f"{name} is older than {days} days", None, name)
 
@@ -213,15 +221,24 @@ def _validity_findings(rules: DocumentRules, document: DocumentEvidence, name: s
     """What a document's own dates say. One that is there and not understood is neither good nor bad."""
     expires, issued = document.expires_on, document.issued_on
     if "expires_on" in document.unread or (expires is not None and expires.year > today.year + _LONGEST):
-        yield Action.REVIEW, Reason("document.expiry_unknown", f"when {name} expires could not be read", None, name)
+        yield (
+            Action.REVIEW,
+            Reason("document.expiry_unknown", f"the date of expiry of {name} could not be read", None, name),
+        )
     elif expires is not None and expires < today:
         yield rules.outdated, Reason("document.expired", f"{name} has expired", None, name)
     if "issued_on" in document.unread:
-        yield Action.REVIEW, Reason("document.issue_unknown", f"when {name} was issued could not be read", None, name)
+        yield (
+            Action.REVIEW,
+            Reason("document.issue_unknown", f"the date of issue of {name} could not be read", None, name),
+        )
     elif issued is not None and issued > today:
         yield Action.REVIEW, Reason("document.issued_in_future", f"{name} was issued in the future", None, name)
     elif issued is not None and expires is not None and issued > expires:
-        yield Action.REVIEW, Reason("document.dates_disagree", f"{name} was issued after its end", None, name)
+        yield (
+            Action.REVIEW,
+            Reason("document.dates_disagree", f"{name} was issued after its date of expiry", None, name),
+        )
 
 
 def _sentence(check: Check, what: str) -> str:
@@ -234,7 +251,7 @@ def _sentence(check: Check, what: str) -> str:
 
 def _approval(policy: Policy, result: Result) -> str:
     if policy.verdict is VerdictRule.IGNORE:
-        verdict = "the vendor's verdict is not asked"
+        verdict = "the policy ignores the vendor's verdict"
     elif result.verdict is VendorVerdict.POSITIVE:
         verdict = "the vendor's verdict is positive"
     else:

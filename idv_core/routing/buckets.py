@@ -19,7 +19,7 @@ def hundredths(percent: float) -> int:
     """A percentage with at most two decimals as a count of buckets. Raises ValueError for anything else."""
     if 0 <= percent <= 100 and (count := Decimal(str(percent)) * 100) == int(count):
         return int(count)
-    raise ValueError(f"{percent:g} is no percentage from 0 to 100 with at most two decimals")
+    raise ValueError(f"{percent:g} must be a percentage from 0 to 100 with at most two decimals")
 
 
 def ranges_of(shares: Mapping[str, float]) -> tuple[tuple[int, str], ...]:

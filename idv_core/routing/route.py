@@ -31,25 +31,38 @@ def _zone(_: object, attribute: attrs.Attribute[str], value: str) -> None:
 def _are_contacts(_: object, attribute: attrs.Attribute[tuple[str, ...]], value: tuple[str, ...]) -> None:
     wrong = [name for name in value if name not in CONTACTS]
     if wrong:
-        raise ValueError(f"{attribute.name}: {quoted(wrong[0])} is none of {', '.join(CONTACTS)}")
+        raise ValueError(f"{attribute.name}: must be one of {', '.join(CONTACTS)}, not {quoted(wrong[0])}")
 
 
 def read_hours(hours: str) -> tuple[time, time]:
-    """`09:00-18:00`; it may go over midnight. Raises ValueError for anything else."""
+    """Read `09:00-18:00`. The end may be past midnight. Raises ValueError."""
     begin, _, end = hours.partition("-")
     try:
         return time.fromisoformat(begin.strip()), time.fromisoformat(end.strip())
     except ValueError:
-        raise ValueError(f"{quoted(hours)} are no hours such as '09:00-18:00'") from None
+        raise ValueError(f"must be hours such as '09:00-18:00', not {quoted(hours)}") from None
 
 
 @attrs.frozen(kw_only=True)
 class When:
-    """What a route asks of an order. All that is given must hold; of several values one is enough.
+    """The conditions of a route. All that are set must match; one of several values is enough.
 
-    `product`, `tenant`, `locale` and `metadata` take patterns with `*` and `?`. `country` is the applicant's, `documents` are
-    types that the order needs, `has` what must be known of the applicant (`email`, `phone_number`, `name`, `birthdate`),
-    `age_from` and `age_below` are years. `since` and `until` are moments, `hours` a time of day (`09:00-18:00`) in `zone`.
+    Args:
+        product: Patterns of the order's product. `*` is any run of characters, `?` any one.
+        country: Countries of the applicant, ISO 3166-1 alpha-2.
+        tenant: Patterns of the order's tenant.
+        documents: Document types that the order requires.
+        locale: Patterns of the applicant's locale (BCP 47).
+        metadata: For each key of the order's metadata, patterns of its value.
+        has: What must be known about the applicant: `email`, `phone_number`, `name`, `birthdate`.
+        age_from: The lowest age in whole years.
+        age_below: The age in whole years that the applicant has not reached.
+        since: The first moment, with a time zone.
+        until: The moment from which it no longer matches, with a time zone.
+        hours: A time of day such as `09:00-18:00`. It may pass midnight.
+        zone: The time zone of `hours` (IANA name).
+
+    Raises ValueError that names the field.
     """
 
     product: tuple[str, ...] = attrs.field(default=(), converter=texts)
@@ -73,9 +86,9 @@ class When:
 
     def __attrs_post_init__(self) -> None:
         if self.since and self.until and self.since >= self.until:
-            raise ValueError("can never hold: until is not after since")
+            raise ValueError("can never match: until must be after since")
         if self.age_from is not None and self.age_below is not None and self.age_from >= self.age_below:
-            raise ValueError("can never hold: age_below is not above age_from")
+            raise ValueError("can never match: age_below must be above age_from")
 
 
 ALWAYS = When()
@@ -83,9 +96,14 @@ ALWAYS = When()
 
 @attrs.frozen(kw_only=True)
 class Shadow:
-    """A second vendor that gets the order too, for comparison; its result never decides.
+    """A second vendor that also gets the order, for comparison. Its result never decides.
 
-    `share` is the percentage of applications. `personal_data` must be said to be true: the applicant's data go there.
+    Args:
+        account: The account of the second vendor.
+        share: The percentage of applications, 0 to 100, at most two decimals.
+        personal_data: Must be True: the applicant's data is sent to the second vendor.
+
+    Raises ValueError.
     """
 
     account: str
@@ -95,7 +113,9 @@ class Shadow:
     @personal_data.validator
     def _check_personal_data(self, _: object, value: bool) -> None:
         if not value:
-            raise ValueError("a shadow is given the applicant's data: say personal_data = true, or leave it out")
+            raise ValueError(
+                "a shadow receives the applicant's data; set personal_data = true to allow it, or remove the shadow"
+            )
 
     @share.validator
     def _check_share(self, _: object, value: float) -> None:
@@ -116,12 +136,25 @@ def with_fallback(first: list[tuple[str, str]], fallback: Iterable[str]) -> Aske
 
 @attrs.frozen(kw_only=True)
 class Route:
-    """One route: the orders that `when` takes go to exactly one of `to`, `split`, `cheapest`, or are refused.
+    """One route: which orders it takes, and where they go.
 
-    Routes are asked by `priority`, the highest first, then in the order of the file; the first that matches wins. `split`
-    are percentages that add up to 100, sticky by application id. `cheapest` is the account of least `cost` that is
-    available. `refuse` is what the caller is told. `fallback` are the accounts to ask when the chosen one certainly opened
-    nothing. `needs` are capabilities that every account of the route must have.
+    Exactly one of `to`, `split`, `cheapest` and `refuse` is set. Routes are tried by `priority`, then in their order; the first
+    match wins.
+
+    Args:
+        name: The name in logs and explanations.
+        when: The conditions; all orders by default.
+        priority: Higher is tried first.
+        to: The account.
+        split: The percentage for each account; they add up to 100. The application id decides, so a repeat goes to the same.
+        cheapest: Accounts of which the available one with the least `cost` is used.
+        refuse: The message of the `NoRoute` that the caller gets.
+        fallback: Accounts to try next if the chosen one certainly opened nothing.
+        shadow: A second vendor, for comparison.
+        policy: The name of the policy; "default" if it is left out.
+        needs: Capabilities that every account of the route must have.
+
+    Raises ValueError.
     """
 
     name: str = attrs.field(validator=is_text)
@@ -142,7 +175,7 @@ class Route:
     def _check_split(self, _: object, value: Mapping[str, float]) -> None:
         total = sum(hundredths(share) for share in value.values())
         if value and total != BUCKETS:
-            raise ValueError(f"the shares add up to {total / 100:g}, not to 100")
+            raise ValueError(f"the shares must add up to 100, not to {total / 100:g}")
 
     def __attrs_post_init__(self) -> None:
         # made once, for they are asked for with every order
@@ -154,13 +187,13 @@ class Route:
         given = [name for name in ("to", "split", "cheapest", "refuse") if getattr(self, name)]
         if len(given) != 1:
             raise ValueError(
-                f"give one of to, split, cheapest and refuse, not {' and '.join(given)}"
+                f"must have one of to, split, cheapest and refuse, not {' and '.join(given)}"
                 if given
-                else "goes nowhere: give one of to, split, cheapest and refuse"
+                else "must have one of to, split, cheapest and refuse"
             )
 
     def owner(self, bucket: int) -> str:
-        """Whose the bucket (0 to 9999) is in the split."""
+        """The account that owns a bucket (0 to 9999) of the split."""
         for end, name in self._ranges:
             if bucket < end:
                 return name

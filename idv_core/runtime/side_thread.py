@@ -36,7 +36,7 @@ class Aside:
 
 
 def given_up() -> DeadlineExceeded:
-    return DeadlineExceeded("the time for the whole operation was up before a file could be read")
+    return DeadlineExceeded("the deadline passed before the file was read")
 
 
 def closed() -> ConfigError:

@@ -40,7 +40,7 @@ class OpenTelemetry:
             explicit_bucket_boundaries_advisory=_BOUNDARIES,
         )
         self._operations = meter.create_histogram(
-            "idv.operation.duration", unit="s", description="Duration of whole operations, repeats and pauses included."
+            "idv.operation.duration", unit="s", description="Duration of whole operations, with retries and pauses."
         )
         self._circuits = meter.create_counter("idv.circuit.changes", description="Openings and closings of circuits.")
         self._spans: WeakKeyDictionary[object, Span] = WeakKeyDictionary()

@@ -14,7 +14,7 @@ import pytest
 from ..engine.effects import Send, Steps
 from ..engine.pipeline import perform
 from ..errors import IdvError, PluginError
-from ..model import CheckOutcome, Flow, Result, Secret, dump
+from ..model import CheckOutcome, Flow, Result, Secret, to_json
 from ..plugin.http import Exchange, NotAccepted, Request, Response
 from ..plugin.protocols import ResultCapabilitiesProtocol, status_of
 from ..policy import evaluate
@@ -37,7 +37,7 @@ def feed(driver: Driver, harness: Harness, operation: str, contents: list[bytes]
         assert isinstance(value, expected.get(operation, object))
         if isinstance(value, Result):
             assert_announced(adapter, value)
-            json.dumps(dump(evaluate(harness.policy, value, harness.clock.now())))
+            json.dumps(to_json(evaluate(harness.policy, value, harness.clock.now())))
     except PluginError as error:
         pytest.fail(f"the plugin broke on an answer: {error}")
     except IdvError as error:

@@ -7,18 +7,20 @@ works. What `httpx.Client` would add (redirects, cookies, URL merging) is not wa
 from __future__ import annotations
 
 import asyncio
-import json
 import ssl
 from collections.abc import AsyncIterator, Iterable, Iterator
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary, finalize
+from urllib.parse import urlsplit
+from weakref import WeakKeyDictionary, finalize, ref
 
+import attrs
 import httpx
 
 from ..errors import ConfigError, IdvError, InvalidOrder
 from ..model import Secret
-from ..plugin.http import FilePart, Form, Request
+from ..plugin.body import Body
+from ..plugin.http import Request
 from ..runtime.forks import abandon, renew_after_fork
 from ..runtime.interrupts import interrupt_in
 from ..runtime.loops import OfLoop, PerLoop
@@ -37,32 +39,60 @@ _LONGEST_ADDRESS = 60_000
 _WITHOUT_BODY = frozenset({"GET", "HEAD", "OPTIONS", "DELETE"})
 
 
+@attrs.frozen(eq=False)
+class Way:
+    """How an account's servers are reached: through one proxy, or directly. Its connections live as long as the account."""
+
+    proxy: str | None
+    session: ref[AccountSession]
+
+
+def way_to(session: AccountSession, address: str) -> Way:
+    """One for each proxy that the environment names for the account's addresses: mostly one in all."""
+    is_usual = address.startswith(session.base_url)
+    known: Way | None = session.ways.get(session.base_url) if is_usual else None
+    if known is not None:
+        return known
+    proxy = environment_proxy(session.base_url if is_usual else address)
+    way = next((way for way in list(session.ways.values()) if way.proxy == proxy), None) or Way(proxy, ref(session))
+    # setdefault keeps the first when two threads come at once
+    kept: Way = session.ways.setdefault(session.base_url if is_usual else proxy, way)
+    return kept
+
+
+def _is_let_go(way: Way, kept: set[AccountSession]) -> bool:
+    session = way.session()
+    return session is None or (session not in kept and not session.limiter.running)
+
+
 class Transports:
-    """The blocking transport of each account, made at its first call and closed when nobody holds the account any more.
+    """The blocking transports of each account, made at its first call and closed when nobody holds the account any more.
 
     A forked child makes its own. One that the user brought serves all and is not closed.
     """
 
     def __init__(self, brought: httpx.BaseTransport | None) -> None:
         self._brought = brought
-        self._made: WeakKeyDictionary[AccountSession, tuple[httpx.BaseTransport, finalize[..., Any]]]
+        self._made: WeakKeyDictionary[Way, tuple[httpx.BaseTransport, finalize[..., Any]]]
         self._made = WeakKeyDictionary()
         renew_after_fork(self)
 
     @property
-    def made(self) -> dict[AccountSession, httpx.BaseTransport]:
-        return {session: transport for session, (transport, _) in list(self._made.items())}
+    def made(self) -> dict[Way, httpx.BaseTransport]:
+        return {way: transport for way, (transport, _) in list(self._made.items())}
 
-    def of(self, session: AccountSession) -> httpx.BaseTransport:
+    def of(self, session: AccountSession, address: str | None = None) -> httpx.BaseTransport:
+        """The one for this address, by default for the account's base URL."""
         if self._brought is not None:
             return self._brought
-        made = self._made.get(session)
+        way = way_to(session, address or session.base_url)
+        made = self._made.get(way)
         if made is None:
-            transport = make_sync_transport(environment_proxy(session.base_url), session.limits.concurrency)
-            closing = finalize(session, transport.close)
+            transport = make_sync_transport(way.proxy, session.limits.concurrency)
+            closing = finalize(way, transport.close)
             closing.atexit = False
             # setdefault keeps the first when two threads come at once; an unused transport holds no connection
-            made = self._made.setdefault(session, (transport, closing))
+            made = self._made.setdefault(way, (transport, closing))
             if made[0] is not transport:
                 closing.detach()
         return made[0]
@@ -70,16 +100,16 @@ class Transports:
     def keep(self, sessions: Iterable[AccountSession]) -> None:
         """Close what accounts hold that are none of these and call nobody now; it is made anew where one of them does."""
         kept = set(sessions)
-        for session in list(self._made):
-            if session not in kept and not session.limiter.running:
-                self._drop(session)
+        for way in list(self._made):
+            if _is_let_go(way, kept):
+                self._drop(way)
 
     def close(self) -> None:
-        for session in list(self._made):
-            self._drop(session)
+        for way in list(self._made):
+            self._drop(way)
 
-    def _drop(self, session: AccountSession) -> None:
-        made = self._made.pop(session, None)
+    def _drop(self, way: Way) -> None:
+        made = self._made.pop(way, None)
         if made is not None:
             made[1]()
 
@@ -103,24 +133,25 @@ class AsyncTransports:
 
             # a task that is cancelled would leave its pool with a connection that is busy for ever
             self._brought = pools.AsyncPooledTransport(brought)  # type: ignore[arg-type]
-        self._loops: PerLoop[WeakKeyDictionary[AccountSession, OfLoop[httpx.AsyncBaseTransport]]]
+        self._loops: PerLoop[WeakKeyDictionary[Way, OfLoop[httpx.AsyncBaseTransport]]]
         self._loops = PerLoop(WeakKeyDictionary)
         self._loop: asyncio.AbstractEventLoop | None = None
 
     @property
-    def made(self) -> dict[AccountSession, httpx.AsyncBaseTransport]:
-        return {session: made.value for loop in self._loops.all() for session, made in list(loop.items())}
+    def made(self) -> dict[Way, httpx.AsyncBaseTransport]:
+        return {way: made.value for loop in self._loops.all() for way, made in list(loop.items())}
 
-    def of(self, session: AccountSession) -> httpx.AsyncBaseTransport:
+    def of(self, session: AccountSession, address: str | None = None) -> httpx.AsyncBaseTransport:
         if self._brought is not None:
             if self._is_httpx:
                 self._only_here()
             return self._brought
         here = self._loops.here()
-        made = here.get(session)
+        way = way_to(session, address or session.base_url)
+        made = here.get(way)
         if made is None:
-            transport = make_async_transport(environment_proxy(session.base_url), session.limits.concurrency)
-            made = here[session] = OfLoop(transport, transport.aclose)
+            transport = make_async_transport(way.proxy, session.limits.concurrency)
+            made = here[way] = OfLoop(transport, transport.aclose)
         return made.value
 
     def _only_here(self) -> None:
@@ -129,7 +160,7 @@ class AsyncTransports:
         if self._loop is not loop:
             if self._loop is not None and not self._loop.is_closed():
                 raise ConfigError(
-                    "the transport is in use in another event loop: give each loop a gateway with a transport of its own"
+                    "the transport belongs to another event loop; make one gateway and one transport for each loop"
                 )
             self._loop = loop
 
@@ -137,9 +168,9 @@ class AsyncTransports:
         """Let go of what accounts hold that are none of these and call nobody now; their loop closes it."""
         kept = set(sessions)
         for here in self._loops.all():
-            for session in list(here):
-                if session not in kept and not session.limiter.running:
-                    here.pop(session, None)
+            for way in list(here):
+                if _is_let_go(way, kept):
+                    here.pop(way, None)
 
     async def close(self) -> None:
         """Close those of the running loop; others are let go of, and their loops close them."""
@@ -182,7 +213,7 @@ def ssl_context() -> ssl.SSLContext:
         return httpx.create_ssl_context()
     except OSError:
         raise ConfigError(
-            "the certificates to trust cannot be read: look at SSL_CERT_FILE and SSL_CERT_DIR in the environment"
+            "the trusted certificates cannot be read; check SSL_CERT_FILE and SSL_CERT_DIR in the environment"
         ) from None
 
 
@@ -200,36 +231,60 @@ class _Outgoing(httpx.ByteStream):
         return super().__aiter__()
 
 
-def encode(session: AccountSession, request: Request, seconds: float) -> httpx.Request:
+class _Streaming(httpx.SyncByteStream, httpx.AsyncByteStream):
+    """The same for a body with files in it, which are read while they are sent."""
+
+    def __init__(self, body: Body) -> None:
+        self.begun = False
+        self._body = body
+
+    def __iter__(self) -> Iterator[bytes]:
+        self.begun = True
+        yield from _read(self._body)
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        self.begun = True
+        for piece in _read(self._body):
+            yield piece
+
+
+def _read(body: Body) -> Iterator[bytes]:
+    try:
+        yield from body.chunks()
+    except (OSError, ValueError) as error:
+        # the vendor has a part of it at most: the connection is dropped, and it never gets the whole
+        raise httpx.WriteError(f"a file could not be read while it was sent ({type(error).__name__})") from error
+
+
+def encode(session: AccountSession, request: Request, address: str, seconds: float) -> httpx.Request:
     """The httpx request. The whole operation has `seconds` left, so no single phase gets more.
 
     Raises InvalidOrder for what cannot be sent.
     """
-    headers = {"host": session.host, **_DEFAULT_HEADERS}
+    host = session.host if address.startswith(session.base_url) else urlsplit(address).netloc.rpartition("@")[2]
+    headers = {"host": host, **_DEFAULT_HEADERS}
+    if request.streamed:
+        headers["accept"] = "*/*"
     for name, value in request.headers.items():
         headers[name] = value.reveal() if isinstance(value, Secret) else value
-    content = b""
     try:
-        if request.json is not None:
-            headers["content-type"] = "application/json"
-            content = json.dumps(request.json, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
-        elif request.form:
-            headers["content-type"], content = _encode_form(request.form)
+        body = request.body
+        if body.content_type is not None:
+            headers["content-type"] = body.content_type
         # a query may name a person, and what names a person is kept nowhere
-        address = session.base_url + request.target
         if len(address) > _LONGEST_ADDRESS:
-            raise _unsendable("an id or a query that is too long")
-        url = httpx.URL(address) if request.query else _parsed(address)
+            raise _unsendable("a path or query that is too long")
+        url = httpx.URL(address) if request.query or request.address else _parsed(address)
     except UnicodeError:
-        raise _unsendable("a text that is no valid Unicode (half a surrogate pair)") from None
+        raise _unsendable("a string that is not valid Unicode (half a surrogate pair)") from None
     except (TypeError, ValueError, RecursionError, AttributeError):
-        raise _unsendable("a value that JSON or a form cannot hold (NaN, a date, an object)") from None
-    if content or request.method not in _WITHOUT_BODY:
-        headers["content-length"] = str(len(content))
+        raise _unsendable("a value that cannot be encoded as JSON or form data (NaN, a date, an object)") from None
+    if body.content_type is not None or request.method not in _WITHOUT_BODY:
+        headers["content-length"] = str(body.length)
     for name, value in headers.items():
         if not isinstance(value, str) or not value.isprintable() or not value.isascii():
             raise InvalidOrder(
-                f"the value for the header {name} holds characters that cannot be sent",
+                f"the value of the header {name} must be printable ASCII; check the secret for line breaks",
                 fields=(name,),
                 nothing_done=True,
             )
@@ -237,26 +292,13 @@ def encode(session: AccountSession, request: Request, seconds: float) -> httpx.R
         request.method,
         url,
         headers=headers,
-        stream=_Outgoing(content),
+        stream=_Streaming(body) if body.is_streamed else _Outgoing(b"".join(body.chunks())),
         extensions={"timeout": phase_timeouts(session.limits, seconds)},
     )
 
 
 def _unsendable(what: str) -> InvalidOrder:
-    return InvalidOrder(f"what was to be sent holds {what}: nothing was sent", nothing_done=True)
-
-
-def _encode_form(form: Form) -> tuple[str, bytes]:
-    """Content type and body, as httpx makes them."""
-    fields: dict[str, list[str]] = {}
-    files: list[tuple[str, tuple[str, bytes, str]]] = []
-    for name, value in form:
-        if isinstance(value, FilePart):
-            files.append((name, (value.name, value.content, value.type)))
-        else:
-            fields.setdefault(name, []).append(value)
-    made = httpx.Request("POST", "https://nowhere.invalid", data=fields, files=files or None)
-    return made.headers["content-type"], made.read()
+    return InvalidOrder(f"nothing was sent: the request contains {what}", nothing_done=True)
 
 
 @lru_cache(maxsize=128)
@@ -295,7 +337,7 @@ def fault_of(error: Exception, transport: object) -> Exception:
 
 
 def plain_headers(response: httpx.Response) -> dict[str, str]:
-    """Names in lower case; a header that is there twice has its values joined (RFC 9110 section 5.3)."""
+    """Names in lower case; a header that is listed twice; remove one has its values joined (RFC 9110 section 5.3)."""
     headers: dict[str, str] = {}
     for raw_name, raw_value in response.headers.raw:
         name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")

@@ -34,10 +34,10 @@ def cause_of(fault: BaseException) -> str:
 _BY_KIND: dict[type[httpx.TransportError], str] = {
     httpx.ConnectTimeout: "no connection in time",
     httpx.PoolTimeout: "no free connection in time",
-    httpx.ReadTimeout: "no answer in time",
+    httpx.ReadTimeout: "no response in time",
     httpx.WriteTimeout: "the request could not be sent in time",
     httpx.ConnectError: "no connection",
-    httpx.RemoteProtocolError: "the answer broke off or was no HTTP",
+    httpx.RemoteProtocolError: "the response broke off or was not HTTP",
     httpx.ReadError: "the connection broke",
     httpx.WriteError: "the connection broke",
 }

@@ -50,7 +50,7 @@ class FastTransport(httpx.AsyncBaseTransport):
                 # as it was encoded and perhaps signed
                 URL(str(request.url), encoded=True),
                 headers=request.headers.multi_items(),
-                data=await request.aread() or None,
+                data=await _body_of(request),
                 allow_redirects=False,
                 proxy=proxy,
                 proxy_headers=proxy_headers,
@@ -103,6 +103,13 @@ class FastTransport(httpx.AsyncBaseTransport):
         trace: TracebackType | None = None,
     ) -> None:
         await self.aclose()
+
+
+async def _body_of(request: httpx.Request) -> Any:
+    """Bytes, or for a body with files in it what gives them in pieces."""
+    if isinstance(request.stream, httpx.ByteStream):
+        return await request.aread() or None
+    return request.stream
 
 
 class _Connector(aiohttp.TCPConnector):
@@ -188,5 +195,5 @@ def _of_httpx(error: Exception) -> Exception:
         case aiohttp.InvalidURL():
             return httpx.UnsupportedProtocol("no address")
         case TimeoutError():
-            return httpx.ReadTimeout("no answer in time")
+            return httpx.ReadTimeout("no response in time")
     return httpx.ReadError(type(error).__name__)

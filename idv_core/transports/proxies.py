@@ -46,13 +46,11 @@ def checked_proxy(proxy: str, variable: str) -> str:
     except (ValueError, httpx.InvalidURL):
         host = None
     if not host or not url.isprintable() or " " in url:
-        raise ConfigError(f"{variable} is no address of a proxy: write it like http://proxy.example:3128")
+        raise ConfigError(f"{variable} must be the URL of a proxy, such as http://proxy.example:3128")
     if parts.scheme not in _SCHEMES:
-        raise ConfigError(f"{variable} names a kind of proxy that is not known: use one of {', '.join(_SCHEMES)}")
+        raise ConfigError(f"{variable} must begin with one of {', '.join(_SCHEMES)}")
     if parts.scheme.startswith("socks") and find_spec("socksio") is None:
-        raise ConfigError(
-            f"{variable} names a SOCKS proxy, which needs the package socksio: pip install 'httpx[socks]'"
-        )
+        raise ConfigError(f"{variable} names a SOCKS proxy, which needs socksio: pip install 'httpx[socks]'")
     return url.replace(url.partition("://")[0], parts.scheme, 1)
 
 
@@ -60,7 +58,7 @@ def without_tls_or_socks(proxy: str | None, variable: str) -> str | None:
     """For transports that speak plain HTTP to a proxy. Raises ConfigError for any other."""
     if proxy is not None and not proxy.startswith("http://"):
         raise ConfigError(
-            f"{variable} names a proxy that FastTransport cannot speak to (only http://): take the default transport"
+            f"{variable} names a proxy that FastTransport does not support (http:// only); use the default transport"
         )
     return proxy
 

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from ..errors import UnexpectedResponse
+from .sinks import Sink
+
+if TYPE_CHECKING:
+    from ..engine.account import Limits
 
 ACCEPTED = "gzip, deflate"
 _MOST_CODINGS = 3
@@ -14,11 +19,16 @@ _MOST_CODINGS = 3
 class Body:
     """Takes chunks as they come. Raises UnexpectedResponse as soon as there are more than `limit` bytes, unpacked.
 
+    With a `sink` they go there, and `content` is empty.
+
     What `Content-Encoding` names and nobody knows (servers say `UTF-8` there) is taken as it is.
     """
 
-    def __init__(self, headers: Mapping[str, str], status: int, limit: int) -> None:
-        self._status, self._limit = status, limit
+    def __init__(self, headers: Mapping[str, str], status: int, limit: int, sink: Sink | None = None) -> None:
+        self._status, self._limit, self._sink = status, limit, sink
+        self._bound = "max_response" if sink is None else "max_media"
+        if sink is not None:
+            sink.begin()
         self._parts: list[bytes] = []
         self._size = 0
         self._unpack: list[_Unpacking] = []
@@ -26,7 +36,7 @@ class Body:
         if encoding:
             known = [coding for coding in (part.strip() for part in encoding.lower().split(",")) if coding in _PACKED]
             if len(known) > _MOST_CODINGS:
-                raise UnexpectedResponse("the answer is packed too many times over", status=status)
+                raise UnexpectedResponse("the response is compressed too many times", status=status)
             # the last one was put on last
             self._unpack = [_Unpacking(coding) for coding in reversed(known)]
 
@@ -35,19 +45,31 @@ class Body:
             try:
                 chunk = unpack.add(chunk, self._limit + 1)
             except zlib.error:
-                raise UnexpectedResponse("the answer could not be unpacked", status=self._status) from None
+                raise UnexpectedResponse("the response could not be decompressed", status=self._status) from None
             if len(chunk) > self._limit:
                 break
         self._size += len(chunk)
         if self._size > self._limit:
-            raise UnexpectedResponse(f"the answer is larger than {self._limit} bytes", status=self._status)
-        self._parts.append(chunk)
+            raise UnexpectedResponse(
+                f"the response is larger than {self._limit} bytes (limits.{self._bound})", status=self._status
+            )
+        if self._sink is not None:
+            self._sink.write(chunk)
+        else:
+            self._parts.append(chunk)
 
     def content(self) -> bytes:
         """The whole of it."""
         if any(unpack.is_cut_off for unpack in self._unpack):
-            raise UnexpectedResponse("the packed answer is cut off", status=self._status)
+            raise UnexpectedResponse("the compressed response is cut off", status=self._status)
         return self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
+
+
+def body_for(limits: Limits, headers: Mapping[str, str], status: int, sink: Sink | None) -> Body:
+    """What takes the body of this answer. Only that of a success goes to the sink; an error is read by the plugin."""
+    if sink is not None and 200 <= status < 300:
+        return Body(headers, status, limits.max_media, sink)
+    return Body(headers, status, limits.max_response)
 
 
 _PACKED = frozenset({"gzip", "x-gzip", "deflate"})

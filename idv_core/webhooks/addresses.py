@@ -70,7 +70,7 @@ class Addresses:
             ValueError: The purpose has other characters than `a-z`, `0-9`, `_` and `-`.
         """
         if not _PURPOSE.fullmatch(purpose):
-            raise ValueError("a webhook purpose has 1 to 32 characters: a-z, 0-9, '_' and '-'")
+            raise ValueError("a webhook purpose must have 1 to 32 characters: a-z, 0-9, '_' and '-'")
         token = self._sign("address", f"{account}\0{purpose}", addressee.text)
         return Secret(f"{self.url}/{account}/{token}/{purpose}")
 

@@ -171,7 +171,7 @@ class WebhookApp:
 
     def _report_refused(self, account: str, path: str, error: WebhookRejected) -> None:
         """Log a refused call. Anybody can cause a wrong address or too many calls (INFO); the rest needs a look (WARNING)."""
-        account = account if error.status != 404 or account in self._gateway.accounts else "no account of ours"
+        account = account if error.status != 404 or account in self._gateway.accounts else "unknown account"
         purpose = _purpose(path)
         log.log(
             logging.INFO if error.status in _ANYBODY else logging.WARNING,

@@ -162,7 +162,7 @@ class WebhookReceiver:
         token, _, purpose = path.partition("/")
         addressee = self.addresses.read(session.name, token, purpose)
         if addressee is None or not (purpose == RETURN or isinstance(session.adapter, WebhookProtocol)):
-            raise WebhookRejected("no such address", status=404)
+            raise WebhookRejected("there is no webhook URL with this path", status=404)
         return Admitted(addressee, purpose)
 
     def max_body(self, session: AccountSession, request: WebhookRequest) -> int:
@@ -196,7 +196,7 @@ class WebhookReceiver:
             bearer = self.addresses.make_bearer(session.name, addressee, now)
             return _received(session, names, admitted, reading, answer=_token_answer(bearer.reveal()))
         if reading.presented and not self.addresses.is_bearer(session.name, addressee, reading.presented, now):
-            raise WebhookRejected("the bearer token is not ours, or it has expired", status=401)
+            raise WebhookRejected("the bearer token is not valid or has expired", status=401)
         answer = _goes_on(addressee) if request.method != "POST" else WebhookResponse()
         received = _received(session, names, admitted, reading, answer=answer)
         if admitted.is_visit:

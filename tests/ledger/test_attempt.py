@@ -8,8 +8,11 @@ import httpx
 import pytest
 from acme import BARE, PLUGIN, SIGNING, Vendor, order
 
-from idv_core import Account, AsyncGateway, Configuration, Gateway, InvalidOrder, RateLimited, Retry, Route, Secret
+from idv_core import AsyncGateway, Gateway, Secret
+from idv_core.config import Account, Configuration, Retry
+from idv_core.errors import InvalidOrder, RateLimited
 from idv_core.registry import registry_of
+from idv_core.routing import Route
 from idv_core.testing import FakeClock
 
 REGISTRY = registry_of(PLUGIN, BARE, SIGNING)
@@ -72,7 +75,7 @@ def test_a_blocking_gateway_cannot_await_and_asks_nobody() -> None:
     async def attempt(account: str) -> None: ...
 
     vendors = Vendors()
-    with pytest.raises(InvalidOrder, match="give Gateway a plain one"):
+    with pytest.raises(InvalidOrder, match="must be plain functions"):
         connect(vendors).open(order(), attempt=attempt)
     assert vendors.opened() == []
 

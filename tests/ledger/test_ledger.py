@@ -15,7 +15,8 @@ from alembic.migration import MigrationContext
 from books import KEY, OTHER_KEY, later, raw
 from sqlalchemy import create_engine, delete, select, update
 
-from idv_core import ConfigError, Decision, DuplicateFlow, Flow, FlowStatus, InvalidOrder, RateLimited, Result, Secret
+from idv_core import ConfigError, Decision, Flow, FlowStatus, Result, Secret
+from idv_core.errors import DuplicateFlow, InvalidOrder, RateLimited
 from idv_core.ledger import Ledger, LedgerError, NewerRelease, Stale, State, Tampered, migrate
 from idv_core.ledger.store import connect as engine_of
 from idv_core.ledger.tables import events, metadata, openings, seals, verifications

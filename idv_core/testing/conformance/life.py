@@ -8,7 +8,7 @@ import attrs
 import pytest
 
 from ...errors import IdvError, VendorError
-from ...model import Decision, Flow, FlowRef, FlowStatus, Result, dump, load
+from ...model import Decision, Flow, FlowRef, FlowStatus, Result, from_json, to_json
 from ...plugin.protocols import (
     CredentialsProtocol,
     LinkProtocol,
@@ -29,19 +29,19 @@ class LivesThroughAFlow:
         assert flow.id
         ref = FlowRef.parse(flow.ref)
         assert (ref.account, ref.id, ref.is_shadow) == (ACCOUNT, flow.id, False)
-        assert not flow.status.is_final
+        assert not flow.status.is_settled
         assert flow.created_at is not None
         assert flow.created_at.tzinfo is not None
 
     def test_what_was_opened_goes_through_json(self, harness: Harness, idv: Driver) -> None:
         flow = idv.open(harness.order)
-        assert load(Flow, json.loads(json.dumps(dump(flow, secrets=True)))) == flow
-        without = json.dumps(dump(flow))
+        assert from_json(Flow, json.loads(json.dumps(to_json(flow, secrets=True)))) == flow
+        without = json.dumps(to_json(flow))
         assert not [secret for secret in secrets_of(flow) if secret in without]
 
     def test_not_finished_is_undecided(self, harness: Harness, idv: Driver) -> None:
         result = idv.result(idv.open(harness.order))
-        assert not result.status.is_final
+        assert not result.status.is_settled
         assert result.decision is Decision.UNDECIDED
 
     def test_good_evidence_approves(self, harness: Harness, idv: Driver) -> None:
@@ -76,7 +76,7 @@ class LivesThroughAFlow:
 
     def test_results_go_through_json(self, harness: Harness, idv: Driver) -> None:
         result = idv.wait(harness.finish(idv, idv.open(harness.order)))
-        assert load(Result, json.loads(json.dumps(dump(result, secrets=True)))) == result
+        assert from_json(Result, json.loads(json.dumps(to_json(result, secrets=True)))) == result
 
     def test_results_speak_the_vocabulary(self, harness: Harness, idv: Driver) -> None:
         for number, finish in enumerate((harness.finish, harness.finish_badly)):

@@ -46,6 +46,9 @@ _MASTER = {
 _ALIASES = {"FSSAI_CERTIFICATE": "FSSAI", "AADHAR": "AADHAAR"}
 _INDIAN = frozenset({"AADHAAR", "PAN", "VOTER_ID", "GST_CERT", "UDYAM_CERT"})
 _DEEPEST = 8
+_ADDRESS_GROUP = "formatted_address"
+_LINES = ("address_line_1", "address_line_2")
+_ADDRESS_PARTS = frozenset({*_LINES, "city", "state", "postcode"})
 _CLAIMED: dict[Claim, str] = {
     "status": "a status word that is not known to be good",
     "warning": "a warning or a reason that is not understood",
@@ -74,7 +77,7 @@ def read_documents(entries: Iterable[Mapping[str, Any]], container: str, expecte
     """Documents, and a check for each that Atlas could not use (a 200 may hold them, section 6.2): failed where it says an
     error, not done where it read nothing, or where an `expected` document has no entry at all.
 
-    `container` is the key of the document object. An id that is empty or occurs twice attributes nothing (row 20).
+    `container` is the key of the document object. An id that is empty or is already used attributes nothing (row 20).
     """
     entries = list(entries)
     ids = [read_id(entry.get("document_id")) for entry in entries]
@@ -222,18 +225,21 @@ def _links(content: Mapping[str, Any], is_aadhaar: bool) -> Iterator[str]:
 
 
 def _addresses(content: Mapping[str, Any], word: str | None, is_aadhaar: bool) -> Iterator[ExtractedField]:
-    """The address as printed, with its parts where Atlas has formatted it (section 7.1)."""
+    """The address as printed, with its parts where Atlas has formatted it (section 7.1).
+
+    Its confidence is that of the printed text; where there is none, that of the part which is read worst.
+    """
 
     def dark(item: Any) -> str | None:
         text = _text(_value(item))
         return text and str(masked("address", text, is_aadhaar))
 
-    group = content.get("formatted_address")
-    parts = {key: dark(item) for key, item in group.items()} if isinstance(group, dict) else {}
+    group = _address_group(content)
+    parts = {key: dark(item) for key, item in group.items()}
     printed = dark(content.get("address"))
     if not (printed or any(parts.values())):
         return
-    lines = [text for line in ("address_line_1", "address_line_2") if (text := parts.get(line))]
+    lines = [text for line in _LINES if (text := parts.get(line))]
     address = Address(
         formatted=printed,
         street_address="\n".join(lines) or None,
@@ -241,10 +247,18 @@ def _addresses(content: Mapping[str, Any], word: str | None, is_aadhaar: bool) -
         region=parts.get("state"),
         postal_code=parts.get("postcode"),
     )
-    confidence = _confidence(content.get("address"))
+    told = [_confidence(item) for key, item in group.items() if parts[key]]
+    confidence = _confidence(content.get("address")) if printed else min(filter(None, told), default=None)
     name = field_name(word, "address")
     if name in ADDRESSES:
-        yield ExtractedField(name=name, value=address, vendor_name="address", confidence=confidence)
+        vendor_name = "address" if printed else _ADDRESS_GROUP
+        yield ExtractedField(name=name, value=address, vendor_name=vendor_name, confidence=confidence)
+
+
+def _address_group(content: Mapping[str, Any]) -> dict[str, Any]:
+    """The parts of `formatted_address` that an `Address` has a place for."""
+    group = content.get(_ADDRESS_GROUP)
+    return {key: group[key] for key in _ADDRESS_PARTS & group.keys()} if isinstance(group, dict) else {}
 
 
 def _value(item: Any) -> Any:
@@ -259,9 +273,13 @@ def _confidence(item: Any) -> float | None:
 def _fields(
     content: Mapping[str, Any], word: str | None, is_aadhaar: bool, prefix: str = "", depth: int = 0
 ) -> Iterator[ExtractedField]:
-    """Object with `value`: a field. Object without: a group, recursively. Anything else: a bare value (section 3.0)."""
+    """Object with `value`: a field. Object without: a group, recursively. Anything else: a bare value (section 3.0).
+
+    What is in the document's `Address` is left out.
+    """
+    is_in_address = prefix == f"{_ADDRESS_GROUP}." and field_name(word, "address") in ADDRESSES
     for key, item in content.items():
-        if not prefix and _is_type_name(key):
+        if (not prefix and _is_type_name(key)) or (is_in_address and key in _ADDRESS_PARTS and _text(_value(item))):
             continue
         if isinstance(item, dict) and "value" not in item:
             if depth < _DEEPEST:

@@ -124,7 +124,7 @@ class AtlasOnboarding(AtlasAccount):
         """
         status = yield from self._status(flow)
         flow = attrs.evolve(flow, status=read_master_status(status.master_status))
-        if not flow.status.is_final:
+        if not flow.status.is_settled:
             return Result(flow=flow)
         reply = yield self._submission(flow, "no")
         answer = reply.json()

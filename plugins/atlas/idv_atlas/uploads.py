@@ -65,7 +65,7 @@ def refuse_twice(documents: Iterable[Document], there: Collection[str]) -> None:
     """Raises InvalidOrder for a document whose id the vendor has already: it would keep two files under it."""
     twice = tuple(document.id for document in documents if document.id in there)
     if twice:
-        raise InvalidOrder(f"document ids must be unique in the flow: {twice[0]!r} is not", fields=twice)
+        raise InvalidOrder(f"document ids must be unique in the flow; {twice[0]!r} is already used", fields=twice)
 
 
 def upload_doubts(flow: Flow, ids: Collection[str]) -> Iterator[Reason]:

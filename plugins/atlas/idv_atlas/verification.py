@@ -81,7 +81,7 @@ class AtlasVerification(AtlasAccount):
     def result(self, flow: Flow) -> Exchange[Result]:
         """A FAILED flow is failed technically; what could be read is reported all the same (section 5.4)."""
         flow = yield from self.status(flow)
-        if not flow.status.is_final:
+        if not flow.status.is_settled:
             return Result(flow=flow)
         extracts, answer = yield from self._extracts(flow.id)
         is_named = same_case(answer, flow.id, "flow_uuid", "flow_id") or not self.settings.extracts_name_flow

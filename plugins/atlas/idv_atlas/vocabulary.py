@@ -14,12 +14,12 @@ TYPES = {
     "PASSPORT": DocumentType.PASSPORT,
     "GST_CERT": DocumentType.COMPANY_TAX_REGISTRATION,
     "UDYAM_CERT": DocumentType.COMPANY_REGISTRATION,
-    "SHOP_ACT_LICENSE": DocumentType.COMPANY_REGISTRATION,
-    "FSSAI": DocumentType.COMPANY_REGISTRATION,
-    "DRUG_LICENSE": DocumentType.COMPANY_REGISTRATION,
+    "SHOP_ACT_LICENSE": DocumentType.BUSINESS_LICENCE,
+    "FSSAI": DocumentType.BUSINESS_LICENCE,
+    "DRUG_LICENSE": DocumentType.BUSINESS_LICENCE,
     "Certificate of Incorporation": DocumentType.COMPANY_REGISTRATION,
-    "Memorandum of Association": DocumentType.COMPANY_REGISTRATION,
-    "Articles of Association": DocumentType.COMPANY_REGISTRATION,
+    "Memorandum of Association": DocumentType.COMPANY_CONSTITUTION,
+    "Articles of Association": DocumentType.COMPANY_CONSTITUTION,
     "EBILL": DocumentType.UTILITY_STATEMENT,
     "GAS_BILL": DocumentType.UTILITY_STATEMENT,
     "PHONE_BILL": DocumentType.UTILITY_STATEMENT,
@@ -54,8 +54,15 @@ _SENT = {
     DocumentType.DELIVERY_ORDER: "DELIVERY_ORDER",
 }
 
-# What a key means in any document; then in documents of one type only, where it means something else or is theirs alone.
-_ANYWHERE = {
+# What a key means in documents about one person, in any document, and in documents of one type only, where it means something
+# else or is theirs alone. Whose name stands on a document of another type is not known.
+_OF_PERSONS = frozenset(
+    {
+        "AADHAAR", "PAN", "DRIVING_LICENSE", "VOTER_ID", "PASSPORT", "UDYAM_CERT", "EBILL", "BANK_STATEMENT", "ACH_FORM", "ITR",
+        "SALARY_SLIP",
+    }
+)  # fmt: skip
+_PERSONAL = {
     "name": FieldName.NAME,
     "date_of_birth": FieldName.BIRTHDATE,
     "dob": FieldName.BIRTHDATE,
@@ -66,13 +73,15 @@ _ANYWHERE = {
     "mobile_number": FieldName.PHONE_NUMBER,
     "email": FieldName.EMAIL,
     "email_id": FieldName.EMAIL,
+    "pan_number": FieldName.TAX_NUMBER,
+}
+_ANYWHERE = {
     "date_of_issue": FieldName.DATE_OF_ISSUANCE,
     "issue_date": FieldName.DATE_OF_ISSUANCE,
     "issued_on": FieldName.DATE_OF_ISSUANCE,
     "date_of_expiry": FieldName.DATE_OF_EXPIRY,
     "valid_till": FieldName.DATE_OF_EXPIRY,
     "valid_upto": FieldName.DATE_OF_EXPIRY,
-    "pan_number": FieldName.TAX_NUMBER,
     "bank_name": FieldName.BANK_NAME,
     "ifsc_code": FieldName.BANK_CODE,
     "account_number": FieldName.ACCOUNT_NUMBER,
@@ -110,7 +119,7 @@ _IN_TYPE: Mapping[str, Mapping[str, FieldName]] = {
     "PASSPORT": {"passport_number": FieldName.DOCUMENT_NUMBER},
     "GST_CERT": {
         "address": FieldName.COMPANY_ADDRESS,
-        "gst_number": FieldName.TAX_NUMBER,
+        "gst_number": FieldName.COMPANY_TAX_NUMBER,
         "legal_name": FieldName.COMPANY_NAME,
         "constitution_of_business": FieldName.COMPANY_TYPE,
     },
@@ -120,6 +129,7 @@ _IN_TYPE: Mapping[str, Mapping[str, FieldName]] = {
         "enterprise_name": FieldName.COMPANY_NAME,
         "type_of_organisation": FieldName.COMPANY_TYPE,
         "owner_name": FieldName.NAME,
+        "pan_number": FieldName.COMPANY_TAX_NUMBER,
         "date_of_incorporation": FieldName.DATE_OF_REGISTRATION,
     },
     "SHOP_ACT_LICENSE": _COMPANY,
@@ -153,8 +163,9 @@ _CROSS_CHECKS = {
 def field_name(type_: str | None, key: str) -> FieldName:
     """Our name of a document's field; `other` for what the vocabulary does not have."""
     plain = key.strip().lower().replace(" ", "_")
-    in_type = _IN_TYPE.get(_SAME_AS.get(type_ or "", type_ or ""), {})
-    return in_type.get(plain) or _ANYWHERE.get(plain, FieldName.OTHER)
+    type_ = _SAME_AS.get(type_ or "", type_ or "")
+    personal = _PERSONAL if type_ in _OF_PERSONS else {}
+    return _IN_TYPE.get(type_, {}).get(plain) or personal.get(plain) or _ANYWHERE.get(plain, FieldName.OTHER)
 
 
 def cross_check_name(name: str | None) -> str:

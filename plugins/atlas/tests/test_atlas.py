@@ -16,29 +16,29 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from idv_core import (
-    Account,
     Applicant,
-    AuthenticationFailed,
     CheckOutcome,
     ConfigError,
     Decision,
     Document,
-    DuplicateFlow,
     Flow,
-    FlowNotFound,
     FlowStatus,
     Gateway,
-    InvalidOrder,
-    Policy,
     Secret,
-    Threshold,
+    from_json,
+    to_json,
+)
+from idv_core.config import Account, Webhooks
+from idv_core.errors import (
+    AuthenticationFailed,
+    DuplicateFlow,
+    FlowNotFound,
+    InvalidOrder,
     UnexpectedResponse,
     VendorUnavailable,
     WebhookRejected,
-    Webhooks,
-    dump,
-    load,
 )
+from idv_core.policy import Policy, Threshold
 from idv_core.registry import registry_of
 from idv_core.testing import EmulatedResponse, FakeClock, Network, make_specimen
 from idv_core.testing.exchange import reply, run_exchange
@@ -244,7 +244,7 @@ class TestVerification:
         assert "give the Flow that upload returned" in str(by_reference.reasons[0])
         with pytest.raises(InvalidOrder, match="unique in the flow"):
             idv.upload(flow.ref, documents(network, MEERA)[:1])
-        assert idv.result(load(Flow, dump(flow))).decision is Decision.APPROVED
+        assert idv.result(from_json(Flow, to_json(flow))).decision is Decision.APPROVED
 
     def test_extracts_that_never_name_their_flow_need_a_setting(
         self, connect: Connect, network: Network, emulator: AtlasEmulator

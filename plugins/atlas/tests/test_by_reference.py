@@ -13,21 +13,10 @@ from hypothesis import strategies as st
 from idv_atlas import AtlasBatch, AtlasOnboarding, AtlasSettings, AtlasVerification, Family
 from idv_atlas.testing.harness import order
 
-from idv_core import (
-    CheckOutcome,
-    Decision,
-    Document,
-    Flow,
-    FlowStatus,
-    InvalidOrder,
-    Policy,
-    Result,
-    Secret,
-    Threshold,
-    UnexpectedResponse,
-)
+from idv_core import CheckOutcome, Decision, Document, Flow, FlowStatus, Result, Secret
+from idv_core.errors import InvalidOrder, UnexpectedResponse
 from idv_core.model import Upload
-from idv_core.policy import evaluate
+from idv_core.policy import Policy, Threshold, evaluate
 from idv_core.testing.exchange import reply, run_exchange
 from idv_core.testing.strategies import json_values
 
@@ -89,7 +78,7 @@ class TestVerification:
 
     def test_by_reference_the_vendor_is_asked_what_it_has_before_it_is_handed_in_again(self) -> None:
         pan = (Document("pan", url="https://files.example/pan"),)
-        with pytest.raises(InvalidOrder, match="'pan' is not"):
+        with pytest.raises(InvalidOrder, match="'pan' is already used"):
             run_exchange(VERIFICATION.upload(reference("u"), pan), [reply(extracts("pan"))])
         taken = reply([{"document_id": "pan", "batch_id": "B", "file_uuid": "1"}], status=201)
         ran = run_exchange(VERIFICATION.upload(reference("u"), pan), [reply(extracts("aadhaar")), taken])
@@ -195,7 +184,7 @@ class TestOnboarding:
 
     def test_by_reference_the_vendor_is_asked_what_it_has_before_it_is_handed_in_again(self) -> None:
         again = (Document("5643", url="https://files.example/pan"),)
-        with pytest.raises(InvalidOrder, match="'5643' is not"):
+        with pytest.raises(InvalidOrder, match="'5643' is already used"):
             run_exchange(ONBOARDING.upload(reference("F:U"), again), [reply({**DONE, "file_statuses": FILES})])
 
     @pytest.mark.parametrize(

@@ -2,7 +2,8 @@ import attrs
 import pytest
 from idv_atlas.testing.harness import refused
 
-from idv_core import AuthenticationFailed, Decision, DuplicateFlow, FlowNotFound, InvalidOrder
+from idv_core import Decision
+from idv_core.errors import AuthenticationFailed, DuplicateFlow, FlowNotFound, InvalidOrder
 from idv_core.testing.conformance import PluginConformance
 from idv_core.testing.harness import DocumentedError, Driver, Harness, UnknownWord, answers
 
@@ -57,7 +58,7 @@ class TestOnboarding(ExtractionOnly):
 class Batch(ExtractionOnly):
     path: str
 
-    def batch_bench(self, harness: Harness, family: str, path: str) -> Harness:
+    def batch_harness(self, harness: Harness, family: str, path: str) -> Harness:
         return attrs.evolve(
             harness,
             settings={**harness.settings, "family": family},
@@ -83,7 +84,7 @@ class TestIdp(Batch):
 
     @pytest.fixture
     def harness(self, harness: Harness) -> Harness:
-        return self.batch_bench(harness, "idp", "/v1/docstream")
+        return self.batch_harness(harness, "idp", "/v1/docstream")
 
 
 class TestBulk(Batch):
@@ -91,4 +92,4 @@ class TestBulk(Batch):
 
     @pytest.fixture
     def harness(self, harness: Harness) -> Harness:
-        return self.batch_bench(harness, "bulk", "/v1/bulk")
+        return self.batch_harness(harness, "bulk", "/v1/bulk")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from idv_atlas.mapping import read_cross_checks, read_documents
 from idv_atlas.masking import public
 
-from idv_core import Flow, FlowStatus, Result, dump
+from idv_core import Flow, FlowStatus, Result, to_json
 
 DIGITS = "234567890123"
 FORMS = [
@@ -58,7 +58,7 @@ def everywhere(entry: dict[str, Any], container: str = "data") -> str:
     reading = read_documents([entry], container)
     flow = Flow(id="f", status=FlowStatus.FINISHED)
     result = Result(flow=flow, documents=reading.documents, checks=reading.checks, raw=public({"data": [entry]}))
-    return repr(result) + json.dumps(dump(result), ensure_ascii=False)
+    return repr(result) + json.dumps(to_json(result), ensure_ascii=False)
 
 
 def assert_dark(text: str) -> None:
@@ -129,14 +129,14 @@ def test_nothing_of_a_pair_with_an_aadhaar_card_shows_its_number(
     for side, of, named in ((sides[0], doc, field), (sides[1], "PAN", "id")):
         item |= {f"{side}_doc": of, f"{side}_field_name": named, f"{side}_value": number}
     checks = tuple(read_cross_checks([item]))
-    shown = json.dumps(dump(checks[0])) + json.dumps(public({"cross_checks": [item]}))
+    shown = json.dumps(to_json(checks[0])) + json.dumps(public({"cross_checks": [item]}))
     assert_dark(shown)
 
 
 def test_a_pair_may_say_so_in_its_name() -> None:
     item = {"name": "AADHAAR_MATCH", "source_value": "2345 6789 0123", "target_value": DIGITS, "similarity_score": 90}
     (check,) = read_cross_checks([item])
-    assert_dark(json.dumps(dump(check)) + json.dumps(public({"cross_checks": [item]})))
+    assert_dark(json.dumps(to_json(check)) + json.dumps(public({"cross_checks": [item]})))
 
 
 @pytest.mark.parametrize("key", ["error_code", "error_reason", "processing_error"])

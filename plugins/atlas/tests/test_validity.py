@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from idv_atlas.mapping import read_documents
 
-from idv_core import Check, CheckKind, CheckOutcome, Decision, Flow, FlowStatus, Policy, Result
+from idv_core import Check, CheckKind, CheckOutcome, Decision, Flow, FlowStatus, Result
 from idv_core.model import DocumentEvidence
-from idv_core.policy import evaluate
+from idv_core.policy import Policy, evaluate
 
 NOW = datetime(2026, 8, 1, tzinfo=UTC)
 MATCHED = Check(kind=CheckKind.DATA_SOURCE, name="government_register", outcome=CheckOutcome.PASSED)

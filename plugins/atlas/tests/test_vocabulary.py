@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -12,21 +13,11 @@ from idv_atlas.mapping import read_cross_checks, read_documents
 from idv_atlas.testing.harness import MEERA, PLATFORM, documents, order
 from idv_atlas.vocabulary import TYPES, field_name, own_types, sent_types
 
-from idv_core import (
-    Account,
-    Decision,
-    Flow,
-    FlowStatus,
-    Gateway,
-    InvalidOrder,
-    Policy,
-    Result,
-    Secret,
-    Threshold,
-    Webhooks,
-)
+from idv_core import Decision, Flow, FlowStatus, Gateway, Result, Secret
+from idv_core.config import Account, Webhooks
+from idv_core.errors import InvalidOrder
 from idv_core.model import Claims, DocumentEvidence, DocumentType
-from idv_core.policy import evaluate
+from idv_core.policy import Policy, Threshold, evaluate
 from idv_core.registry import registry_of
 from idv_core.testing import Network
 from idv_core.testing.exchange import reply, run_exchange
@@ -60,6 +51,9 @@ class TestTypes:
             ("GST_CERT", "company_tax_registration"),
             ("UDYAM_CERT", "company_registration"),
             ("Certificate of Incorporation", "company_registration"),
+            ("Memorandum of Association", "company_constitution"),
+            ("FSSAI_CERTIFICATE", "business_licence"),
+            ("SHOP_ACT_LICENSE", "business_licence"),
             ("WIFI_BILL", "utility_statement"),
             ("ITR", "tax_statement"),
             ("SALARY_SLIP", "payslip"),
@@ -129,9 +123,55 @@ class TestFields:
         claims = read(
             "GST_CERT", legal_name="Iyer Stores", gst_number="32ABCDE1234F1Z5", constitution_of_business="LLP"
         )
-        assert (claims["company_name"].value, claims["tax_number"].value) == ("Iyer Stores", "32ABCDE1234F1Z5")
+        assert (claims["company_name"].value, claims["company_tax_number"].value) == ("Iyer Stores", "32ABCDE1234F1Z5")
         assert claims["company_type"].value == "LLP"
         assert not claims.name
+
+    @pytest.mark.parametrize(
+        "type_", ["RC_BOOK", "RTO_FORM_26", "GST_CERT", "Certificate of Incorporation", "RENT_AGREEMENT"]
+    )
+    def test_whose_name_stands_on_another_document_is_not_known(self, type_: str) -> None:
+        told = {
+            "name": "Rohan Das",
+            "dob": "05/06/1991",
+            "gender": "M",
+            "mobile_number": "9005550101",
+            "pan_number": "ZZZPD0000R",
+        }
+        document = one(type_, **told)
+        assert {field.vendor_name: field.value for field in document.fields} == told
+        assert {field.name for field in document.fields} == {"other"}
+        claims = read(type_, **told)
+        assert [name for name in ("name", "birthdate", "tax_number") if claims[name]] == []
+
+    def test_a_document_without_a_type_speaks_of_nobody(self) -> None:
+        (document,) = read_documents([{"data": {"name": {"value": "Rohan Das"}}}], "data").documents
+        assert [field.name for field in document.fields] == ["other"]
+
+    @pytest.mark.parametrize("type_", ["ITR", "SALARY_SLIP"])
+    def test_a_persons_tax_number_is_not_a_companys(self, type_: str) -> None:
+        person = read(type_, pan_number="ZZZPI0000M")
+        assert (person["tax_number"].value, bool(person["company_tax_number"])) == ("ZZZPI0000M", False)
+        company = read("UDYAM_CERT", pan_number="ZZZFI0000M")
+        assert (company["company_tax_number"].value, bool(company["tax_number"])) == ("ZZZFI0000M", False)
+
+    def test_what_is_in_the_address_does_not_come_again(self) -> None:
+        group = {
+            "city": {"value": "kochi", "confidence_score": 0.8},
+            "landmark": {"value": "pier"},
+            "postcode": {"value": 7},
+        }
+        content = {
+            "document_type": "EBILL",
+            "formatted_address": {**group, "state": {"value": "", "confidence_score": 0.1}},
+        }
+        (document,) = read_documents([{"document_id": "d", "data": content}], "data").documents
+        assert [(field.name, field.vendor_name) for field in document.fields] == [
+            ("address", "formatted_address"),
+            ("other", "formatted_address.landmark"),
+            ("other", "formatted_address.postcode"),
+        ]
+        assert document.fields[0].confidence == 0.8
 
     def test_an_address_is_one_with_its_parts(self) -> None:
         parts = {"city": "kochi", "postcode": "682001", "address_line_1": "14 hill road", "address_line_2": "fort"}
@@ -200,7 +240,7 @@ class TestSent:
         ran = run_exchange(ONBOARDING.open_flow(asked), [reply({"flow_id": "F"}, status=201)])
         assert ran.requests[0].json["user_docs"] == ["PAN", "AADHAAR", "BANK_STATEMENT"]
 
-    @pytest.mark.parametrize("type_", ["visa", "company_registration", "contract", "other"])
+    @pytest.mark.parametrize("type_", ["visa", "company_registration", "business_licence", "contract", "other"])
     def test_a_type_that_has_no_one_word_is_refused_and_the_way_out_is_told(self, type_: str) -> None:
         with pytest.raises(InvalidOrder, match=rf"'{type_}'.*user_docs") as caught:
             run_exchange(ONBOARDING.open_flow(order(documents=[type_])), [])
@@ -236,12 +276,18 @@ class TestDocs:
             assert row.endswith(f"| `{sent}` |" if sent else "| name it yourself |")
 
     def test_every_field_is_printed(self) -> None:
+        for key, name in vocabulary._PERSONAL.items():
+            assert f"| a person's | `{key}` | `{name.value}` |" in self.ROWS
         for key, name in vocabulary._ANYWHERE.items():
             assert f"| any | `{key}` | `{name.value}` |" in self.ROWS
         for type_, names in vocabulary._IN_TYPE.items():
             for key, name in names.items():
                 assert field_name(type_, key) is name
                 assert any(f"`{type_}`" in row and row.endswith(f"| `{key}` | `{name.value}` |") for row in self.ROWS)
+
+    def test_every_document_of_a_person_is_printed(self) -> None:
+        (line,) = (line for line in DOCS.read_text().splitlines() if line.startswith("A person's documents are"))
+        assert {*re.findall("`([A-Z_]+)`", line)} == vocabulary._OF_PERSONS - {"EBILL"}
 
     def test_every_cross_check_is_printed(self) -> None:
         for word, name in vocabulary._CROSS_CHECKS.items():

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import hmac
 import re
-import unicodedata
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
 import attrs
 
 from idv_core.plugin import (
-    ALPHA_3,
     Exchange,
     Flow,
     FlowOrder,
@@ -27,27 +25,11 @@ from idv_core.plugin import (
     WebhookRejected,
 )
 
+from .applicants import Created, applicant_body, differing
 from .mapping import as_object, as_text
-from .names import is_same_name, names_of
 from .settings import Family, OnfidoSettings
 
 _ID = re.compile(r"[!-~]{1,255}")
-# Fewer digits than this name nobody.
-_LEAST_DIGITS = 7
-
-
-@attrs.frozen(kw_only=True)
-class Created:
-    """Any object that has just been made, or an applicant's record. What it says of the person is compared with the order."""
-
-    id: str
-    sandbox: bool | None = None
-    applicant_id: str | None = None
-    first_name: str | None = None
-    last_name: str | None = None
-    email: str | None = None
-    phone_number: str | None = None
-    dob: str | None = None
 
 
 @attrs.frozen
@@ -112,11 +94,11 @@ class OnfidoAccount:
 
     def create_applicant(self, order: FlowOrder, *, idempotent: bool) -> Exchange[str]:
         """The id of a new applicant."""
-        sent = _applicant(order)
+        sent = applicant_body(order)
         reply = yield Request.post("/applicants", json=sent, idempotent=idempotent)
         created = reply.structure(Created)
         self.check_mode(sandbox=created.sandbox, reply=reply)
-        for name in _differing(sent, created):
+        for name in differing(sent, created):
             raise UnexpectedResponse(
                 f"the applicant is somebody else: its {name} is not what was sent", status=reply.status
             )
@@ -124,7 +106,7 @@ class OnfidoAccount:
 
     def is_applicant_of(self, order: FlowOrder, id: str) -> Exchange[bool | None]:
         """Whether nothing in the applicant's record is of somebody else than the order's; None if Onfido has deleted it."""
-        sent = _applicant(order)
+        sent = applicant_body(order)
         request = Request.get("/applicants/{}", id, accept={404, 410})
         reply = yield request
         if not reply.is_success:
@@ -135,7 +117,7 @@ class OnfidoAccount:
         self.check_mode(sandbox=found.sandbox, reply=reply)
         if not is_same_id(found.id, id):
             raise UnexpectedResponse("the answer is another applicant", status=reply.status)
-        return not _differing(sent, found)
+        return not differing(sent, found)
 
     def check_mode(self, *, sandbox: bool | None, reply: Response) -> None:
         """In the sandbox nothing is really checked, so a live account never takes what comes from there."""
@@ -176,43 +158,3 @@ def moment(text: str | None) -> datetime | None:
     except ValueError:
         return None
     return read if read.tzinfo is not None else None
-
-
-def _applicant(order: FlowOrder) -> dict[str, Any]:
-    person = order.applicant
-    first, last = names_of(person, order.vendor_options.get("onfido", {}))
-    country = person.country and ALPHA_3[person.country]
-    known = {
-        "first_name": first,
-        "last_name": last,
-        "email": person.email,
-        "phone_number": person.phone_number,
-        "dob": person.birthdate and person.birthdate.isoformat(),
-        "location": country and {"country_of_residence": country},
-    }
-    return {name: value for name, value in known.items() if value}
-
-
-def _differing(sent: Mapping[str, Any], told: Created) -> list[str]:
-    """The names of what the record tells, and was sent as something else."""
-    compared: dict[str, Callable[[str, str], bool]] = {
-        "first_name": is_same_name,
-        "last_name": is_same_name,
-        "email": lambda ours, theirs: _plain(ours) == _plain(theirs),
-        "phone_number": _is_same_phone,
-        "dob": lambda ours, theirs: ours == theirs.strip()[: len(ours)],
-    }
-    pairs = {name: (sent.get(name), getattr(told, name)) for name in compared}
-    return [name for name, (ours, theirs) in pairs.items() if ours and theirs and not compared[name](ours, theirs)]
-
-
-def _plain(text: str) -> str:
-    return "".join(unicodedata.normalize("NFKC", text).casefold().split())
-
-
-def _is_same_phone(ours: str, told: str) -> bool:
-    """By the digits; `told` may lack the country's prefix, or have zeros in its place."""
-    sent, shown = ("".join(char for char in text if char.isdecimal()) for text in (ours, told))
-    shown = shown.lstrip("0")
-    is_part = len(shown) >= _LEAST_DIGITS and not told.lstrip().startswith("+")
-    return sent == shown or (is_part and sent.endswith(shown))

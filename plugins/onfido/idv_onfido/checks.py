@@ -9,7 +9,6 @@ from typing import Any
 import attrs
 
 from idv_core.plugin import (
-    ALPHA_3,
     JPEG,
     PDF,
     PNG,
@@ -38,7 +37,8 @@ from idv_core.plugin import (
     picture_type,
 )
 
-from .account import Created, OnfidoAccount, id_of, moment, new_id
+from .account import OnfidoAccount, id_of, moment, new_id
+from .applicants import COUNTRY_CODES, Created
 from .mapping import KINDS, SCORED, SENT_TYPES, Report, as_object, as_text, public, read_reports
 
 # What is read of a check, or is about the check itself.
@@ -164,7 +164,7 @@ class OnfidoChecks(OnfidoAccount):
         return as_text(as_object(payload.get("resource")).get("applicant_id"))
 
     def _document(self, flow: Flow, document: Document) -> Exchange[Upload]:
-        country = document.country and ALPHA_3[document.country]
+        country = document.country and COUNTRY_CODES[document.country]
         fields = {"applicant_id": id_of(flow), "type": _sent_type(document)}
         if country:
             fields["issuing_country"] = country

@@ -124,7 +124,7 @@ class OnfidoWorkflows(OnfidoAccount):
     def open_flow(self, order: FlowOrder) -> Exchange[Flow]:
         """The run of this order that is under way, if there is one; else a new one."""
         workflow = self._workflow(order)
-        under_way = [flow for flow in (yield from self._listed(order, None)) if not flow.status.is_final]
+        under_way = [flow for flow in (yield from self._listed(order, None)) if not flow.status.is_settled]
         found = yield from self._of_applicant(order, under_way)
         if found is not None:
             return found
@@ -134,7 +134,7 @@ class OnfidoWorkflows(OnfidoAccount):
         run = reply.structure(Run)
         if not is_same_id(run.applicant_id, applicant) or not _may_be(run, order, workflow):
             raise UnexpectedResponse("the run is of another order", status=reply.status)
-        if _status(run).is_final:
+        if _status(run).is_settled:
             raise UnexpectedResponse("a run that has just been made is over already", status=reply.status)
         return self._flow(run, reply, order)
 

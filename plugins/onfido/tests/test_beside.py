@@ -13,7 +13,8 @@ from idv_onfido.checks import OnfidoChecks
 from idv_onfido.settings import OnfidoSettings
 from idv_onfido.workflows import OnfidoWorkflows
 
-from idv_core import Decision, Flow, Result, Secret, UnexpectedResponse
+from idv_core import Decision, Flow, Result, Secret
+from idv_core.errors import UnexpectedResponse
 from idv_core.model import Upload, subject_of
 from idv_core.policy import DEFAULT_POLICY, evaluate
 from idv_core.testing.exchange import reply, run_exchange

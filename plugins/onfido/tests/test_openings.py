@@ -18,22 +18,9 @@ from idv_onfido.names import is_same_name, names_of
 from idv_onfido.testing.emulator import OnfidoEmulator
 from idv_onfido.testing.harness import ANA, order, papers, pictures
 
-from idv_core import (
-    Account,
-    Applicant,
-    Decision,
-    DuplicateFlow,
-    Flow,
-    FlowNotFound,
-    FlowOrder,
-    FlowStatus,
-    Gateway,
-    InvalidOrder,
-    OutcomeUnknown,
-    Secret,
-    UnexpectedResponse,
-)
-from idv_core.errors import IdvError
+from idv_core import Applicant, Decision, Flow, FlowOrder, FlowStatus, Gateway, OutcomeUnknown, Secret
+from idv_core.config import Account
+from idv_core.errors import DuplicateFlow, FlowNotFound, IdvError, InvalidOrder, UnexpectedResponse
 from idv_core.registry import registry_of
 from idv_core.testing import EmulatedResponse, FakeClock, Network
 from idv_core.testing.applicant import submit_forms
@@ -55,17 +42,6 @@ RUN = {
 }
 
 Connect = Callable[..., Gateway]
-
-
-@pytest.fixture
-def connect(network: Network, clock: FakeClock, emulator: OnfidoEmulator, settings: dict[str, object]) -> Connect:
-    """A gateway of a process of its own: it knows of no run that another one opened."""
-
-    def connect(**changes: object) -> Gateway:
-        account = Account("onfido", "onfido", {**settings, **changes}, test=True)
-        return Gateway([account], transport=network, clock=clock, registry=registry_of(idv_plugin()))
-
-    return connect
 
 
 def open_at(idv: Gateway, order: FlowOrder) -> Flow:

@@ -14,22 +14,10 @@ from idv_onfido.account import sign
 from idv_onfido.testing.emulator import OnfidoEmulator
 from idv_onfido.testing.harness import ANA, LUIS, order, papers, pictures
 
-from idv_core import (
-    Account,
-    CheckKind,
-    Decision,
-    Document,
-    Flow,
-    FlowNotFound,
-    FlowStatus,
-    Gateway,
-    InvalidOrder,
-    Secret,
-    UnexpectedResponse,
-    VendorVerdict,
-    WebhookRejected,
-    Webhooks,
-)
+from idv_core import CheckKind, Decision, Document, Flow, FlowStatus, Gateway, Secret
+from idv_core.config import Account, Webhooks
+from idv_core.errors import FlowNotFound, InvalidOrder, UnexpectedResponse, WebhookRejected
+from idv_core.model import VendorVerdict
 from idv_core.registry import registry_of
 from idv_core.testing import EmulatedResponse, FakeClock, Person, make_specimen
 from idv_core.testing.applicant import submit_forms

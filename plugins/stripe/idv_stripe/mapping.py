@@ -131,7 +131,7 @@ def read_session(flow: Flow, session: Mapping[str, Any]) -> Result:
     if word not in _STATUS:
         result = attrs.evolve(result, notes=("unknown status",))
     # what an earlier attempt reported says nothing of this one
-    return result if status.is_final else attrs.evolve(result, checks=(), documents=(), fields=())
+    return result if status.is_settled else attrs.evolve(result, checks=(), documents=(), fields=())
 
 
 def _doubts(session: Mapping[str, Any], report: Mapping[str, Any]) -> Iterator[Reason]:

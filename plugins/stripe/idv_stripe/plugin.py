@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import hmac
-import json
 import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
-from hashlib import sha256
 from typing import Any
 
 import attrs
@@ -33,14 +30,14 @@ from idv_core.plugin import (
     UnexpectedResponse,
     Webhook,
     WebhookEvent,
-    WebhookRejected,
     subject_of,
     trusted_link,
 )
 
 from .mapping import KINDS, as_object, as_text, public, read_session, read_status
-from .same import same
+from .orders import NAMING, differing, facts_in, facts_of, form_of, idempotency_key
 from .settings import StripeSettings
+from .webhooks import read_webhook
 
 _SESSIONS = "/v1/identity/verification_sessions"
 _REPORT = "last_verification_report"
@@ -61,10 +58,6 @@ _KEYS = 10
 _BURNT = 2
 _CLOCKS_DIFFER = timedelta(minutes=1)
 _ID = re.compile(r"[!-~]{1,255}")
-# What tells the tenants of a platform, and shadows, apart.
-_MARKS = ("tenant", "is_shadow")
-_NAMING = ("application_id", "product", "client_reference_id", "verification_flow", *_MARKS)
-_OPTIONS = ("require_matching_selfie", "require_live_capture", "require_id_number")
 
 
 @attrs.frozen(kw_only=True)
@@ -135,7 +128,7 @@ class StripeIdentity:
         """
         waiting = yield from self._listed(order, None, is_opening=True)
         again = (yield from self._now(order, waiting)) if waiting else None
-        if again is not None and not again.status.is_final:
+        if again is not None and not again.status.is_settled:
             return again
         for number in range(_KEYS):
             request = self._create(order, number, accept={400})
@@ -210,48 +203,14 @@ class StripeIdentity:
         yield Request.get(_SESSIONS, query={"limit": "1"})
 
     def read_webhook(self, webhook: Webhook) -> WebhookEvent:
-        """An event signed by the endpoint's secret (docs.stripe.com/webhooks/signature)."""
-        if webhook.purpose != "events" or webhook.method != "POST":
-            raise WebhookRejected("no such address", status=404)
-        signed = bool(self.settings.webhook_secret)
-        if signed:
-            self._check_signature(webhook)
-        body = webhook.json_object()
-        data = body.get("data")
-        session = data.get("object") if isinstance(data, dict) else None
-        named = session.get("id") if isinstance(session, dict) else None
-        event = body.get("type")
-        flow_id = named if isinstance(named, str) and named.startswith("vs_") else None
-        return WebhookEvent(
-            event=event[:80] if isinstance(event, str) else "unnamed",
-            flow_id=flow_id,
-            fetch=flow_id is not None,
-            signed=signed,
-        )
-
-    def _check_signature(self, call: Webhook) -> None:
-        pairs = [part.partition("=")[::2] for part in call.headers.get("stripe-signature", "").split(",")]
-        stamp = next((value for name, value in pairs if name.strip() == "t"), "")
-        given = [value for name, value in pairs if name.strip() == "v1"]
-        wanted = [sign(secret, stamp, call.body).encode() for secret in self.settings.webhook_secret]
-        if not any(hmac.compare_digest(value.encode(errors="replace"), good) for value in given for good in wanted):
-            raise WebhookRejected("the signature is missing or wrong", status=401)
-        if not stamp.isascii() or not stamp.isdigit() or len(stamp) > 12:
-            raise WebhookRejected("the signature has no time", status=401)
-        if call.received_at is not None:
-            age = abs(call.received_at.timestamp() - int(stamp))
-            if age > self.settings.tolerance:
-                raise WebhookRejected("the signature is too old", status=401)
+        return read_webhook(self.settings, webhook)
 
     def _create(self, order: FlowOrder, number: int, accept: set[int]) -> Request:
         """The same bytes for the same order, and the key that belongs to them."""
-        known: list[Any] = [order.product, order.application_id, order.applicant.reference, self._template(order) or ""]
-        known += [*filter(None, (_marks(order), number))]
-        key = sha256(json.dumps(known).encode()).hexdigest()
         return Request.post(
             _SESSIONS,
-            form=tuple(self._form(order)),
-            headers={"Idempotency-Key": key},
+            form=tuple(form_of(order, self.settings)),
+            headers={"Idempotency-Key": idempotency_key(order, self.settings, number)},
             idempotent=True,
             accept=accept,
         )
@@ -273,8 +232,8 @@ class StripeIdentity:
         flow = self._flow(reply, order.applicant.reference)
         if _is_replay(reply):
             now = yield from self._now(order, flow.id)
-            return None if now is None or now.status.is_final else now
-        if flow.status.is_final:
+            return None if now is None or now.status.is_settled else now
+        if flow.status.is_settled:
             raise UnexpectedResponse("a session that has just been made is over already", status=reply.status)
         return flow
 
@@ -295,7 +254,7 @@ class StripeIdentity:
     def _listed(self, order: FlowOrder, since: datetime | None, *, is_opening: bool = False) -> Exchange[str | None]:
         """The id of the order's session in the list of the applicant's; for an opening only one that is not over."""
         query = {"client_reference_id": order.applicant.reference, "limit": "100"}
-        wanted = self._of_order(order)
+        wanted = facts_of(order, self.settings)
         seen: set[str] = set()
         another = False
         for _ in range(_PAGES):
@@ -307,12 +266,12 @@ class StripeIdentity:
                 return None
             listed = reply.structure(ListedSessions)
             for session in listed.data:
-                told = _told(session)
-                if any(told[name] != wanted[name] for name in _NAMING) or _is_older(session, since):
+                told = facts_in(session)
+                if any(told[name] != wanted[name] for name in NAMING) or _is_older(session, since):
                     continue
-                if _is_dead(session) or (is_opening and read_status(session.get("status")).is_final):
+                if _is_dead(session) or (is_opening and read_status(session.get("status")).is_settled):
                     continue
-                if _ID.fullmatch(str(session.get("id"))) and not _differing(wanted, told):
+                if _ID.fullmatch(str(session.get("id"))) and not differing(wanted, told):
                     return str(session["id"])
                 another = True
             ids = [id for session in listed.data if (id := as_text(session.get("id")))]
@@ -328,47 +287,6 @@ class StripeIdentity:
                 "there, or open the order with another application_id"
             )
         return None
-
-    def _template(self, order: FlowOrder) -> str | None:
-        return order.template or self.settings.verification_flow
-
-    def _of_order(self, order: FlowOrder) -> dict[str, Any]:
-        """What a session of this order says of itself."""
-        person, template = order.applicant, self._template(order)
-        return {
-            "application_id": order.application_id,
-            "product": order.product,
-            **{name: _marks(order).get(name, "") for name in _MARKS},
-            "client_reference_id": person.reference,
-            "verification_flow": template,
-            "email": person.email,
-            "phone": person.phone_number,
-            **({} if template else {name: getattr(self.settings, name) for name in _OPTIONS}),
-        }
-
-    def _form(self, order: FlowOrder) -> Iterator[tuple[str, str]]:
-        settings, person = self.settings, order.applicant
-        template = self._template(order)
-        if template:
-            yield "verification_flow", template
-        else:
-            yield "type", "document"
-            for name in _OPTIONS:
-                yield f"options[document][{name}]", "true" if getattr(settings, name) else "false"
-            for index, type_ in enumerate(settings.allowed_types):
-                yield f"options[document][allowed_types][{index}]", type_.value
-        yield "client_reference_id", person.reference
-        yield "metadata[application_id]", order.application_id
-        yield "metadata[product]", order.product
-        for name, value in _marks(order).items():
-            yield f"metadata[{name}]", value
-        if person.email:
-            yield "provided_details[email]", person.email
-        if person.phone_number:
-            yield "provided_details[phone]", person.phone_number
-        return_url = order.urls.return_url() if order.urls else order.return_url
-        if return_url:
-            yield "return_url", return_url
 
     def _flow(self, reply: Response, reference: str | None = None) -> Flow:
         session = reply.structure(Session)
@@ -389,10 +307,10 @@ class StripeIdentity:
     def _check_answers(self, order: FlowOrder, reply: Response) -> None:
         """A session that says that it is of another order is somebody else's."""
         answer = reply.json_object() or {}
-        differing = _differing(self._of_order(order), _told(answer))
-        if differing:
+        others = differing(facts_of(order, self.settings), facts_in(answer))
+        if others:
             raise UnexpectedResponse(
-                f"the session is of another order: its {differing[0]} is not ours", status=reply.status
+                f"the session is of another order: its {others[0]} is not ours", status=reply.status
             )
 
     def _check_of(self, flow: Flow, reply: Response) -> Mapping[str, Any]:
@@ -400,7 +318,7 @@ class StripeIdentity:
         session = reply.structure(Session)
         self._check_mode(session, reply)
         answer = reply.json_object() or {}
-        told = _told(answer)
+        told = facts_in(answer)
         person = told["client_reference_id"]
         others = (
             session.id != flow.id,
@@ -439,44 +357,13 @@ def _is_replay(reply: Response) -> bool:
     return reply.headers.get("idempotent-replayed", "").strip().lower() == "true"
 
 
-def _told(session: Mapping[str, Any]) -> dict[str, Any]:
-    """What a session says of the order that it was made for; None for what it does not say."""
-    metadata, details = as_object(session.get("metadata")), as_object(session.get("provided_details"))
-    options = as_object(as_object(session.get("options")).get("document"))
-    # a session of ours without a mark says that it has none
-    is_marked = "application_id" in metadata
-    return {
-        "application_id": metadata.get("application_id"),
-        "product": metadata.get("product"),
-        **{name: metadata.get(name, "" if is_marked else None) for name in _MARKS},
-        "client_reference_id": session.get("client_reference_id"),
-        "verification_flow": session.get("verification_flow"),
-        "email": details.get("email"),
-        "phone": details.get("phone"),
-        **{name: options.get(name) for name in _OPTIONS},
-    }
-
-
 def _report_of(session: Mapping[str, Any]) -> Mapping[str, Any]:
     """The report of the last attempt, where it was asked for in full."""
     return as_object(session.get("last_verification_report"))
 
 
-def _differing(wanted: Mapping[str, Any], told: Mapping[str, Any]) -> list[str]:
-    """The names of what is told and is not what was asked for."""
-    return [name for name, value in wanted.items() if told[name] is not None and not same(name, value, told[name])]
-
-
-def _marks(order: FlowOrder) -> dict[str, str]:
-    """What an order is named by beyond product, application and applicant. Most orders have none of it."""
-    return {
-        **({"tenant": order.tenant} if order.tenant is not None else {}),
-        **({"is_shadow": "true"} if order.is_shadow else {}),
-    }
-
-
 def _doubts(flow: Flow, session: Mapping[str, Any]) -> Iterator[Reason]:
-    if _told(session)["is_shadow"] and not flow.is_shadow:
+    if facts_in(session)["is_shadow"] and not flow.is_shadow:
         yield Reason("flow.shadow", "the session was opened as a shadow, which decides nothing")
 
 
@@ -490,13 +377,3 @@ def _is_older(session: Mapping[str, Any], since: datetime | None) -> bool:
     return since is not None and not (
         isinstance(created, (int, float)) and created >= (since - _CLOCKS_DIFFER).timestamp()
     )
-
-
-def sign(secret: Secret, stamp: str, body: bytes) -> str:
-    """HMAC-SHA256 over time, a dot and the body, lower-case hex."""
-    return hmac.digest(secret.reveal().encode(), stamp.encode(errors="replace") + b"." + body, "sha256").hex()
-
-
-def signature_header(secret: Secret, stamp: str, body: bytes) -> dict[str, Any]:
-    """The header as Stripe sends it."""
-    return {"Stripe-Signature": f"t={stamp},v1={sign(secret, stamp, body)}"}

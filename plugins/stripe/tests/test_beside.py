@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from idv_stripe.plugin import StripeIdentity
 from idv_stripe.settings import StripeSettings
 
-from idv_core import Decision, Flow, Result, Secret, UnexpectedResponse
+from idv_core import Decision, Flow, Result, Secret
+from idv_core.errors import UnexpectedResponse
 from idv_core.model import subject_of
 from idv_core.policy import DEFAULT_POLICY, evaluate
 from idv_core.testing.exchange import reply, run_exchange

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from idv_stripe.mapping import public, read_session, read_status
 
-from idv_core import CheckKind, CheckOutcome, Flow, FlowStatus, VendorVerdict
+from idv_core import CheckKind, CheckOutcome, Flow, FlowStatus
+from idv_core.model import VendorVerdict
 from idv_core.testing.strategies import json_values
 
 PASSED, FAILED, INCONCLUSIVE = CheckOutcome.PASSED, CheckOutcome.FAILED, CheckOutcome.INCONCLUSIVE
@@ -79,7 +80,7 @@ def test_verified_counts_with_verified_checks_behind_it(report: Any, verdict: Ve
 def test_an_attempt_that_failed(code: str | None, status: FlowStatus, verdict: VendorVerdict | None) -> None:
     reading = read_session(FLOW, session("requires_input", GOOD, code))
     assert (reading.status, reading.verdict) == (status, verdict)
-    assert bool(reading.checks) is status.is_final, "what an earlier attempt reported says nothing of this one"
+    assert bool(reading.checks) is status.is_settled, "what an earlier attempt reported says nothing of this one"
 
 
 def test_the_parts_of_a_report() -> None:

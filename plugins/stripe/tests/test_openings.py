@@ -18,22 +18,9 @@ from idv_stripe.same import same
 from idv_stripe.testing.emulator import StripeEmulator
 from idv_stripe.testing.harness import MEERA, order, pictures
 
-from idv_core import (
-    Account,
-    Applicant,
-    Decision,
-    DuplicateFlow,
-    Flow,
-    FlowOrder,
-    FlowStatus,
-    Gateway,
-    InvalidOrder,
-    OutcomeUnknown,
-    RateLimited,
-    Secret,
-    UnexpectedResponse,
-)
-from idv_core.errors import IdvError
+from idv_core import Applicant, Decision, Flow, FlowOrder, FlowStatus, Gateway, OutcomeUnknown, Secret
+from idv_core.config import Account
+from idv_core.errors import DuplicateFlow, IdvError, InvalidOrder, RateLimited, UnexpectedResponse
 from idv_core.registry import registry_of
 from idv_core.testing import EmulatedResponse, FakeClock, Network
 from idv_core.testing.applicant import submit_forms

@@ -11,20 +11,14 @@ import httpx
 import pytest
 import stripe
 from idv_stripe import idv_plugin
-from idv_stripe.plugin import sign, signature_header
 from idv_stripe.testing.emulator import StripeEmulator
 from idv_stripe.testing.harness import MEERA, ROHAN, order, pictures
+from idv_stripe.webhooks import sign, signature_header
 
-from idv_core import (
-    Account,
-    Decision,
-    FlowStatus,
-    Gateway,
-    Secret,
-    VendorVerdict,
-    WebhookRejected,
-    Webhooks,
-)
+from idv_core import Decision, FlowStatus, Gateway, Secret
+from idv_core.config import Account, Webhooks
+from idv_core.errors import WebhookRejected
+from idv_core.model import VendorVerdict
 from idv_core.registry import registry_of
 from idv_core.testing import FakeClock
 from idv_core.testing.applicant import submit_forms
@@ -280,7 +274,7 @@ class TestWebhooks:
 
 def test_a_live_account_takes_no_test_session(served: Any, clock: FakeClock) -> None:
     """In test mode nothing is really checked."""
-    from idv_core import UnexpectedResponse
+    from idv_core.errors import UnexpectedResponse
 
     emulator, running = served
     emulator.api_key = "sk_live_emulated4711"

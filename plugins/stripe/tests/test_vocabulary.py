@@ -16,7 +16,6 @@ from idv_stripe.testing.harness import MEERA
 from idv_core import Flow, FlowStatus, Secret
 from idv_core.model import DocumentType
 from idv_core.model.fields import Address
-from idv_core.plugin import decoding, http
 from idv_core.testing.harness import Driver, Harness
 
 DOCS = Path(__file__).parents[3] / "docs" / "vendors" / "stripe.md"
@@ -94,18 +93,6 @@ def test_what_was_verified_of_the_person_stands_on_no_document() -> None:
         "address": Address(street_address="1 A St\nFlat 2", locality="B", region="C", postal_code="1", country="US"),
     }
     assert result.claims.name.value == "Ana Ruiz"
-
-
-def test_each_answer_is_decoded_once(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
-    read: list[bytes] = []
-
-    def counted(content: bytes) -> Any:
-        read.append(content)
-        return decoding.decode(content)
-
-    monkeypatch.setattr(http, "decode", counted)
-    assert approved(harness).approved
-    assert len(read) == len({id(content) for content in read}) > 1
 
 
 class TestDocs:

@@ -124,7 +124,7 @@ class Registrations:
             own is not None and reference_id(information) not in (None, own)
         ):
             wrong.append("informationValidation")
-        if mapping.read_status(registration.get("status", "STARTED")).is_final:
+        if mapping.read_status(registration.get("status", "STARTED")).is_settled:
             wrong.append("status")
         if wrong:
             raise UnexpectedResponse(

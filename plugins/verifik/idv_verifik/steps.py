@@ -74,7 +74,7 @@ class Steps:
         """
         registration = yield from self.registrations.retrieve(flow)
         status = mapping.read_status(registration.get("status"))
-        if status.is_final:
+        if status.is_settled:
             return attrs.evolve(flow, status=status)
         if mapping.is_being_read(registration) or status is FlowStatus.PROCESSING:
             raise VendorUnavailable(

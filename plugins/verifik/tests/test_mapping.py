@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from idv_verifik import document_checks, faces, mapping
 from idv_verifik.payloads import Said
 
-from idv_core import CheckKind, CheckOutcome, Decision, Flow, FlowStatus, Result, VendorVerdict
-from idv_core.model import Upload
+from idv_core import CheckKind, CheckOutcome, Decision, Flow, FlowStatus, Result
+from idv_core.model import Upload, VendorVerdict
 from idv_core.policy import DEFAULT_POLICY, evaluate
 from idv_core.testing.strategies import json_like
 

@@ -15,23 +15,9 @@ from idv_verifik import Verifik, VerifikSettings, idv_plugin
 from idv_verifik.testing.emulator import VerifikEmulator
 from idv_verifik.testing.harness import ANA, LUIS, applicant, order, pictures, said
 
-from idv_core import (
-    Account,
-    Applicant,
-    Decision,
-    DuplicateFlow,
-    Flow,
-    FlowNotFound,
-    FlowOrder,
-    FlowStatus,
-    Gateway,
-    InvalidOrder,
-    OutcomeUnknown,
-    PermissionDenied,
-    Secret,
-    UnexpectedResponse,
-)
-from idv_core.errors import IdvError
+from idv_core import Applicant, Decision, Flow, FlowOrder, FlowStatus, Gateway, OutcomeUnknown, Secret
+from idv_core.config import Account
+from idv_core.errors import DuplicateFlow, FlowNotFound, IdvError, InvalidOrder, PermissionDenied, UnexpectedResponse
 from idv_core.plugin.http import Request
 from idv_core.registry import registry_of
 from idv_core.testing import EmulatedResponse, FakeClock, Network

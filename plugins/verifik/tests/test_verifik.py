@@ -24,27 +24,28 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from idv_core import (
-    Account,
     Applicant,
-    AuthenticationFailed,
     CheckKind,
     CheckOutcome,
     Decision,
     Document,
-    DuplicateFlow,
     Flow,
     FlowStatus,
     Gateway,
-    InvalidOrder,
     OutcomeUnknown,
+    Secret,
+)
+from idv_core.config import Account, Webhooks
+from idv_core.errors import (
+    AuthenticationFailed,
+    DuplicateFlow,
+    InvalidOrder,
     PermissionDenied,
     RateLimited,
-    Secret,
     UnexpectedResponse,
     VendorUnavailable,
-    Webhooks,
+    WebhookRejected,
 )
-from idv_core.errors import WebhookRejected
 from idv_core.plugin.protocols import Grant, Webhook
 from idv_core.registry import registry_of
 from idv_core.testing import EmulatedResponse, FakeClock, Network, by_content, make_specimen
@@ -355,10 +356,10 @@ class TestStepByStep:
     ) -> None:
         flow = idv.upload(opened(idv), pictures())
         emulator.fault("POST /v2/face-recognition", said(500, "InternalServerError", "internal_error"))
-        with pytest.raises(OutcomeUnknown, match="Look at status"):
+        with pytest.raises(OutcomeUnknown, match="Check status"):
             idv.submit(flow)
         # the vendor may still be at it
-        with pytest.raises(OutcomeUnknown, match="may still be carried out") as caught:
+        with pytest.raises(OutcomeUnknown, match="may still process it") as caught:
             idv.submit(flow)
         assert caught.value.retry_after is not None
         clock.advance(caught.value.retry_after.total_seconds())

@@ -16,7 +16,9 @@ from idv_verigram.register import Register, read_register
 from idv_verigram.testing.emulator import Variants, VerigramEmulator
 from idv_verigram.testing.harness import AIGERIM, HOST, order, refused, walk
 
-from idv_core import Account, Decision, Flow, Gateway, PermissionDenied, Result, Secret
+from idv_core import Decision, Flow, Gateway, Result, Secret
+from idv_core.config import Account
+from idv_core.errors import PermissionDenied
 from idv_core.model import Address, DocumentType, FieldName, Place
 from idv_core.policy import DEFAULT_POLICY, evaluate
 from idv_core.registry import registry_of

@@ -15,28 +15,18 @@ from idv_verigram.plugin import sign
 from idv_verigram.testing.emulator import VerigramEmulator
 from idv_verigram.testing.harness import AIGERIM, DANIYAR, HOST, order, walk
 
-from idv_core import (
-    Account,
-    Applicant,
+from idv_core import Applicant, CheckKind, CheckOutcome, Decision, Flow, FlowStatus, Gateway, Result, Secret
+from idv_core.config import Account, Webhooks
+from idv_core.errors import (
     AuthenticationFailed,
-    CheckKind,
-    CheckOutcome,
-    Decision,
-    Flow,
     FlowNotFound,
-    FlowStatus,
-    Gateway,
     InvalidOrder,
     PermissionDenied,
     RateLimited,
-    Result,
-    Secret,
     UnexpectedResponse,
     VendorUnavailable,
-    VendorVerdict,
-    Webhooks,
 )
-from idv_core.model import subject_of
+from idv_core.model import VendorVerdict, subject_of
 from idv_core.policy import DEFAULT_POLICY, evaluate
 from idv_core.registry import registry_of
 from idv_core.testing import EmulatedResponse, FakeClock, Network, make_specimen

@@ -8,7 +8,8 @@ from typing import Any
 
 import attrs
 
-from idv_core import Applicant, Document, Flow, FlowNotFound, FlowOrder, InvalidOrder, Secret, VendorUnavailable
+from idv_core import Applicant, Document, Flow, FlowOrder, Secret
+from idv_core.plugin import Address, FlowNotFound, IdentificationNumber, InvalidOrder, Place, VendorUnavailable
 from idv_core.testing import (
     PEOPLE,
     USUAL,
@@ -35,12 +36,25 @@ from .sdk_check import checked_by_sdk
 
 HOST = "onfido.example"
 ANA, LUIS = PEOPLE["ana"], PEOPLE["luis"]
+NUMBER = "ZZ-4711-QQ"
 WEBHOOK_TOKEN = Secret("emulated-webhook-token-4711")
 
 
 def order(**changes: Any) -> FlowOrder:
     person = Applicant(
-        reference="CUST-5120", given_name="Ana", family_name="Ruiz", email="ana@example.org", country="CO"
+        reference="CUST-5120",
+        given_name="Ana",
+        family_name="Ruiz",
+        email="ana@example.org",
+        country="CO",
+        birthdate=ANA.birthdate,
+        address=Address(
+            street_address="14 Lantern Row\nFlat 3", locality="Bogotá", region="DC", postal_code="110231", country="CO"
+        ),
+        nationalities=["CO"],
+        gender="female",
+        place_of_birth=Place(locality="Bogotá", country="CO"),
+        identification_numbers=[IdentificationNumber("idcard", NUMBER, country="CO")],
     )
     return FlowOrder(**{"product": "wallet", "application_id": "APP-1", "applicant": person, **changes})
 
@@ -133,7 +147,7 @@ def workflows(clock: FakeClock, network: Network, emulator: OnfidoEmulator, sett
             ),
             UnknownWord(f"GET {runs}/", a_task),
         ),
-        personal=("Ana Ruiz", "Ruiz", "ana@example.org"),
+        personal=("Ana Ruiz", "Ruiz", "ana@example.org", NUMBER, "14 Lantern Row"),
         opened=lambda order: sum(
             f"application:{order.application_id}" in run.about["tags"] for run in emulator.runs.values()
         ),
@@ -193,7 +207,7 @@ def harness(clock: FakeClock) -> Harness:
     return workflows(clock, network, emulator, make_settings(emulator))
 
 
-def checks_bench(clock: FakeClock) -> Harness:
+def checks_harness(clock: FakeClock) -> Harness:
     """Family `checks` on an in-process network."""
     network = Network()
     emulator = make_emulator(clock, network)

@@ -35,7 +35,16 @@ def checked_by_sdk() -> str:
 
 
 def _judge_run(onfido: Any, sdk: Any, clock: FakeClock) -> None:
-    applicant = sdk.create_applicant(onfido.ApplicantBuilder(first_name="Ana", last_name="Ruiz"))
+    applicant = sdk.create_applicant(
+        onfido.ApplicantBuilder(
+            first_name="Ana",
+            last_name="Ruiz",
+            address=onfido.AddressBuilder(line1="14 Lantern Row", postcode="110231", country=onfido.CountryCodes.COL),
+            id_numbers=[onfido.IdNumber(type="identity_card", value="ZZ-4711-QQ")],
+        )
+    )
+    kept = sdk.find_applicant(applicant.id)
+    assert (kept.address.line1, kept.id_numbers[0].value) == ("14 Lantern Row", "ZZ-4711-QQ"), "a record is kept"
     run = sdk.create_workflow_run(
         onfido.WorkflowRunBuilder(applicant_id=applicant.id, workflow_id="11111111-2222-4333-8444-555555555555")
     )

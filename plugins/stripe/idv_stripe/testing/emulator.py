@@ -32,7 +32,7 @@ from idv_core.testing import (
     redirect,
 )
 
-from ..plugin import signature_header
+from ..webhooks import signature_header
 
 _VENDOR = "Stripe"
 _BASE = "/v1/identity/verification_sessions"

@@ -6,18 +6,17 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from idv_core import (
-    Applicant,
+from idv_core import Applicant, Flow, FlowOrder, OutcomeUnknown, Secret
+from idv_core.plugin import (
+    Address,
     AuthenticationFailed,
     DuplicateFlow,
-    Flow,
     FlowNotFound,
-    FlowOrder,
+    IdentificationNumber,
     InvalidOrder,
-    OutcomeUnknown,
     PermissionDenied,
+    Place,
     RateLimited,
-    Secret,
     VendorUnavailable,
 )
 from idv_core.testing import (
@@ -37,16 +36,30 @@ from idv_core.testing import (
 )
 
 from .. import idv_plugin
-from ..plugin import signature_header
+from ..webhooks import signature_header
 from .emulator import StripeEmulator
 from .sdk_check import checked_by_sdk
 
 HOST = "stripe.example"
 MEERA, ROHAN = PEOPLE["meera"], PEOPLE["rohan"]
+NUMBER = "ZZ-4711-QQ"
 
 
 def order(**changes: Any) -> FlowOrder:
-    person = Applicant(reference="CUST-9283", name=MEERA.name, email="meera@example.org", country="IN")
+    person = Applicant(
+        reference="CUST-9283",
+        name=MEERA.name,
+        email="meera@example.org",
+        country="IN",
+        birthdate=MEERA.birthdate,
+        address=Address(
+            street_address="14 Lantern Row", locality="Kochi", region="Kerala", postal_code="682001", country="IN"
+        ),
+        nationalities=["IN"],
+        gender="female",
+        place_of_birth=Place(locality="Kochi", country="IN"),
+        identification_numbers=[IdentificationNumber("voter_card", NUMBER, country="IN")],
+    )
     return FlowOrder(**{"product": "wallet", "application_id": "APP-1", "applicant": person, **changes})
 
 
@@ -138,7 +151,7 @@ def make_harness(clock: FakeClock, network: Network, emulator: StripeEmulator, s
             UnknownWord(f"GET {sessions}/", answers({"id": "vs_another", "status": "verified", **base})),
             *(UnknownWord(f"GET {sessions}/", saying({**base, **word})) for word in words),
         ),
-        personal=(MEERA.name, "meera@example.org"),
+        personal=(MEERA.name, "meera@example.org", NUMBER, "14 Lantern Row"),
         opened=lambda order: sum(
             session.metadata.get("application_id") == order.application_id for session in emulator.sessions.values()
         ),

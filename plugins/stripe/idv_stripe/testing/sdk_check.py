@@ -9,7 +9,7 @@ import httpx
 from idv_core import Secret
 from idv_core.testing import PEOPLE, FakeClock, make_specimen, serve, submit_forms
 
-from ..plugin import signature_header
+from ..webhooks import signature_header
 from .emulator import StripeEmulator
 
 _CREATE: Any = {

@@ -6,19 +6,17 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-from idv_core import (
-    Applicant,
+from idv_core import Applicant, Document, Flow, FlowOrder, OutcomeUnknown, Secret
+from idv_core.plugin import (
+    Address,
     AuthenticationFailed,
-    Document,
     DuplicateFlow,
-    Flow,
     FlowNotFound,
-    FlowOrder,
+    IdentificationNumber,
     InvalidOrder,
-    OutcomeUnknown,
     PermissionDenied,
+    Place,
     RateLimited,
-    Secret,
 )
 from idv_core.testing import (
     PEOPLE,
@@ -38,6 +36,7 @@ from .emulator import VerifikEmulator
 
 HOST = "verifik.example"
 ANA, LUIS = PEOPLE["ana"], PEOPLE["luis"]
+NUMBER = "ZZ-4711-QQ"
 
 
 def applicant(person: Person = ANA, **changes: Any) -> Applicant:
@@ -51,6 +50,12 @@ def applicant(person: Person = ANA, **changes: Any) -> Applicant:
             "phone_number": f"+57{person.phone}",
             "country": "CO",
             "locale": "es",
+            "birthdate": person.birthdate,
+            "address": Address(street_address="14 Lantern Row", locality="Cali", postal_code="760001", country="CO"),
+            "nationalities": ["CO"],
+            "gender": "female",
+            "place_of_birth": Place(locality="Cali", country="CO"),
+            "identification_numbers": [IdentificationNumber("idcard", NUMBER, country="CO")],
             **changes,
         }
     )
@@ -141,7 +146,7 @@ def make_harness(
             UnknownWord(read, saying(word))
             for word in ("COMPLETED", "COMPLETED_WITHOUT_KYC", "APPROVED", "completed!", "", 7, None)
         ),
-        personal=(ANA.name, "ana@example.org", ANA.phone, "0000000003"),
+        personal=(ANA.name, "ana@example.org", ANA.phone, "0000000003", NUMBER, "14 Lantern Row"),
         opened=lambda order: sum(one["email"] == order.applicant.email for one in emulator.registrations.values()),
         webhook=lambda path: WebhookRequest(
             method="POST",

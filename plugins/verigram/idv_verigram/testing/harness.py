@@ -6,16 +6,15 @@ from typing import Any
 
 import httpx
 
-from idv_core import (
-    Applicant,
+from idv_core import Applicant, Flow, FlowOrder, OutcomeUnknown, Secret
+from idv_core.plugin import (
+    Address,
     AuthenticationFailed,
-    Flow,
-    FlowOrder,
+    IdentificationNumber,
     InvalidOrder,
-    OutcomeUnknown,
     PermissionDenied,
+    Place,
     RateLimited,
-    Secret,
     VendorUnavailable,
 )
 from idv_core.testing import (
@@ -39,6 +38,7 @@ from .emulator import VerigramEmulator
 
 HOST = "verigram.example"
 AIGERIM, DANIYAR = PEOPLE["aigerim"], PEOPLE["daniyar"]
+NUMBER = "ZZ-4711-QQ"
 
 
 def forms(document: bytes, selfie: bytes) -> tuple[Form, ...]:
@@ -58,7 +58,21 @@ def papers(face: Person) -> tuple[Form, ...]:
 
 
 def order(**changes: Any) -> FlowOrder:
-    person = Applicant(reference="CUST-9283", name=AIGERIM.name, email="aigerim@example.org", country="KZ", locale="en")
+    person = Applicant(
+        reference="CUST-9283",
+        name=AIGERIM.name,
+        email="aigerim@example.org",
+        country="KZ",
+        locale="en",
+        birthdate=AIGERIM.birthdate,
+        address=Address(
+            street_address="14 Lantern Row", locality="Almaty", region="Almaty", postal_code="050000", country="KZ"
+        ),
+        nationalities=["KZ"],
+        gender="female",
+        place_of_birth=Place(locality="Almaty", country="KZ"),
+        identification_numbers=[IdentificationNumber("idcard", NUMBER, country="KZ")],
+    )
     return FlowOrder(**{"product": "wallet", "application_id": "APP-1", "applicant": person, **changes})
 
 
@@ -118,7 +132,7 @@ def make_harness(
             *documented("status", "GET /flow/", refused, {500: VendorUnavailable}),
         ),
         unknown_words=tuple(UnknownWord("GET /flow/", answers(result)) for result in results),
-        personal=(AIGERIM.name, "aigerim@example.org"),
+        personal=(AIGERIM.name, "aigerim@example.org", NUMBER, "14 Lantern Row"),
         no_recovery="Verigram has neither a key for repeats nor a search",
         opened=lambda order: sum(flow.person_id == order.applicant.reference for flow in emulator.flows.values()),
     )
