@@ -28,16 +28,18 @@ _V = verifications.c
 _WITH_HINTS = frozenset({State.OPENING, State.UNKNOWN})
 
 
-def claim(store: Store, worker: str, lease: timedelta, most: int = 1, id: str | None = None) -> list[Claim]:
+def claim(
+    store: Store, worker: str, lease: timedelta, most: int = 1, id: str | None = None, is_due: bool = False
+) -> list[Claim]:
     """Take what is due, or the one of that id if nobody else has it: the rows are this worker's until the lease is over.
 
     A lease is nothing but a later `due`: where a worker died, its rows are due again after that time. What cannot be read
     (another release's form, another ledger's key) is put off and left alone.
     """
     picked = select(_V.id).where(_V.format <= FORMAT)
-    if id is None:
+    if id is None or is_due:
         picked = picked.where(_V.due <= store.moment()).order_by(_V.due)
-    else:
+    if id is not None:
         picked = picked.where(_V.id == id, or_(_V.worker.is_(None), _V.due <= store.moment()))
     chosen = picked.limit(most).with_for_update(skip_locked=True).cte("chosen")
     if store.is_postgresql:
@@ -66,9 +68,11 @@ def _claimed(store: Store, con: Connection, worker: str, row: RowMapping) -> Cla
     opened: tuple[FlowRow, ...] = ()
     if verification.state in _WITH_HINTS:
         columns = [hints.c[field.name] for field in attrs.fields(Hint)]
-        found = select(*columns).where(hints.c.verification_id == verification.id, hints.c.done_at.is_(None))
+        # a flow that is known already, here or of another verification, cannot be the one that was lost
+        known = select(flows.c.n).where(flows.c.account == hints.c.account, flows.c.flow_id == hints.c.flow_id).exists()
+        found = select(*columns).where(hints.c.verification_id == verification.id, hints.c.done_at.is_(None), ~known)
         waiting = tuple(Hint(**one) for one in con.execute(found.order_by(hints.c.received_at)).mappings())
-    if verification.erased_at is not None or waiting:
+    if verification.erased_at is not None:
         opened = flows_of(con, verification.id)
     return Claim(
         verification=verification,
@@ -76,6 +80,7 @@ def _claimed(store: Store, con: Connection, worker: str, row: RowMapping) -> Cla
         turn=row["turn"],
         seen=row["hints"],
         now=row["now"],
+        is_woken=row["hints"] > row["seen"],
         data_key=row["data_key"],
         hints=waiting,
         flows=opened,
@@ -93,10 +98,17 @@ def _fenced(claim: Claim) -> ColumnElement[bool]:
     return and_(_V.id == claim.id, _V.turn == claim.turn)
 
 
-def _write(store: Store, con: Connection, claim: Claim, values: dict[str, Any]) -> RowMapping:
+def _late(claim: Claim) -> ColumnElement[bool]:
+    states = [State.OPENING.value, State.UNKNOWN.value]
+    return and_(_V.id == claim.id, _V.attempts == claim.verification.attempts, _V.state.in_(states))
+
+
+def _write(
+    store: Store, con: Connection, claim: Claim, values: dict[str, Any], where: ColumnElement[bool] | None = None
+) -> RowMapping:
     written = (
         update(verifications)
-        .where(_fenced(claim))
+        .where(_fenced(claim) if where is None else where)
         .values(values)
         .returning(*verifications.c, store.moment().label("now"))
     )
@@ -176,15 +188,22 @@ def commit(
     change: Change,
     endpoints: Sequence[str] = (),
     handlers: Iterable[Handler] = (),
+    *,
+    deadline: timedelta,
     retention: timedelta | None = None,
+    is_late: bool = False,
 ) -> Verification:
     """Write what a turn came to, with its events, its messages and what the handlers write, all or nothing.
 
-    Raises Stale, and then nothing is written, where another worker has taken the verification over meanwhile.
+    Raises Stale, and then nothing is written, where another worker has taken the verification over meanwhile. `is_late` is for
+    who held the vendor's answer to an opening when that happened: it still counts as long as the same attempt is not cleared
+    up, and whoever is at that is the one who is stale.
     """
     before = claim.verification
     rests = change.state.is_ended or change.state is State.UNKNOWN
-    values: dict[str, Any] = {"state": change.state.value, "tries": change.tries, "worker": None}
+    values: dict[str, Any] = {"state": change.state.value, "tries": change.tries, "seen": claim.seen, "worker": None}
+    # a turn is written once, also where the answer to the commit was lost
+    values["turn"] = _V.turn + 1
     due: Any = store.moment(change.delay) if change.delay is not None else None
     if rests and before.retain_until is None and retention is not None:
         values["retain_until"] = store.moment(retention)
@@ -192,6 +211,8 @@ def commit(
         due = values.get("retain_until", _V.retain_until if before.erased_at is None else None)
     comes = or_(_V.hints > claim.seen, and_(_V.erasure_asked_at.is_not(None), _V.erased_at.is_(None)))
     values["due"] = case((comes, store.moment()), else_=due)
+    if before.state.is_ended and not rests:
+        values |= {"deadline": store.moment(deadline), "retain_until": None}
     if change.account is not KEEP:
         values["account"] = change.account
     if change.only_account is not KEEP:
@@ -204,7 +225,7 @@ def commit(
         values |= {**nothing, "erased_at": store.moment(), "retain_until": None}
         values["due"] = store.moment(change.delay) if change.delay is not None else None
     with store.begin() as con:
-        row = _write(store, con, claim, values)
+        row = _write(store, con, claim, values, _late(claim) if is_late else _fenced(claim))
         now = row["now"]
         store.append(con, claim.id, row["seq"], row["head"], now, change.news)
         if change.flow is not None and change.flow.id != (before.flow.id if before.flow else None):
@@ -213,8 +234,8 @@ def commit(
             n, said = change.erasure
             where = and_(flows.c.verification_id == claim.id, flows.c.n == n)
             con.execute(update(flows).where(where).values(erasure=said, erasure_at=now))
-        if change.done:
-            con.execute(update(hints).where(hints.c.digest.in_(change.done)).values(done_at=now))
+        if change.done is not None:
+            con.execute(update(hints).where(hints.c.digest == change.done).values(done_at=now))
         if change.state is State.ORDERED and before.state is State.OPENING and before.account and before.asked_at:
             uncount(con, before.account, f"{before.asked_at:%Y-%m-%d}")
         after = store.read(row)
@@ -254,9 +275,8 @@ def _add_flows(store: Store, con: Connection, id: str, flow: Flow, role: Role, n
         con.execute(update(verifications).where(_V.id == id).values(due=store.moment(), hints=_V.hints + 1))
 
 
-def release(store: Store, claim: Claim, delay: timedelta, news: Sequence[News] = ()) -> None:
+def release(store: Store, claim: Claim, delay: timedelta, tries: int) -> None:
     """Give the verification back as it is, due after `delay`. Raises Stale."""
+    due = case((_V.hints > claim.seen, store.moment()), else_=store.moment(delay))
     with store.begin() as con:
-        values = {"worker": None, "due": store.moment(delay), "tries": _V.tries + 1}
-        row = _write(store, con, claim, values)
-        store.append(con, claim.id, row["seq"], row["head"], row["now"], news)
+        _write(store, con, claim, {"worker": None, "due": due, "tries": tries, "turn": _V.turn + 1})

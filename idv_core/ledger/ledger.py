@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 
 from sqlalchemy import Connection, Engine, select, update
@@ -43,6 +43,8 @@ class Ledger:
         retention: How long personal data is kept after the end; None: until `erase`.
         clock: The time for SQLite. With PostgreSQL the time of the server counts.
 
+    `on_due` holds functions that are called when something became due through this very object.
+
     Raises:
         ConfigError: The address or a key is no good.
         LedgerError: The tables are missing or of another release, or the keys are not those that the rows were sealed with.
@@ -62,6 +64,7 @@ class Ledger:
         self.store = Store(engine, Keyring.of(keys), clock or SystemClock())
         self.endpoints = {endpoint.name: endpoint for endpoint in endpoints}
         self.deadline, self.retention = deadline, retention
+        self.on_due: list[Callable[[], object]] = []
         if isinstance(database, str) and not self.store.is_postgresql:
             migrate(engine)
         try:
@@ -98,6 +101,7 @@ class Ledger:
             "due": store.moment(),
             "turn": 0,
             "hints": 0,
+            "seen": 0,
             "tries": 0,
             "attempts": 0,
             "created_at": store.moment(),
@@ -115,6 +119,8 @@ class Ledger:
                 store.notify(con)
             row = store.row(con, *same)
         assert row is not None
+        if connection is None:
+            self._tell()
         verification = store.read(row)
         # what was erased cannot be compared any more
         if verification.order is not None and not _is_same(verification.order, order):
@@ -183,12 +189,15 @@ class Ledger:
     def hint(self, received: Received) -> bool:
         """Store a webhook that the gateway accepted, and make its verification due. False if the same call was stored before,
         by any process. To be used as `WebhookApp(gateway, on_received=ledger.hint)`."""
-        return incoming.hint(self.store, received)
+        is_new = incoming.hint(self.store, received)
+        self._tell()
+        return is_new
 
     def wake(self, id: str) -> None:
         """Make a verification due at once."""
         with self.store.begin() as con:
             incoming.wake(self.store, con, _V.id == id)
+        self._tell()
 
     def resolve(
         self, id: str, *, adopt: str | None = None, reopen: bool = False, give_up: bool = False, actor: str
@@ -206,6 +215,7 @@ class Ledger:
         if len(said) != 1:
             raise LedgerError("resolve: say exactly one of adopt, reopen and give_up")
         incoming.resolve(self.store, id, said[0], adopt, actor)
+        self._tell()
 
     def erase(self, id: str, *, actor: str) -> Verification:
         """Destroy the personal data of a verification, here at once, and let the tracker ask its vendors to do the same.
@@ -222,28 +232,56 @@ class Ledger:
         if now.erased_at is None and now.state is not State.OPENING:
             for claim in self.claim(f"erase-{new_id(self.store.clock.now())}", _ERASING, id=id):
                 if claim.verification.state is State.OPENING:
-                    leases.release(self.store, claim, timedelta(0))
+                    self.release(claim, timedelta(0))
                 else:
                     self.commit(claim, erased(claim.verification))
+        self._tell()
         return self.get(id)
+
+    def _tell(self) -> None:
+        for tell in list(self.on_due):
+            tell()
 
     # what trackers do
 
-    def claim(self, worker: str, lease: timedelta, most: int = 1, id: str | None = None) -> list[Claim]:
-        """Take up to `most` verifications that are due, or that one, for the time of the `lease`."""
-        return leases.claim(self.store, worker, lease, most, id)
+    def claim(
+        self, worker: str, lease: timedelta, most: int = 1, *, id: str | None = None, is_due: bool = False
+    ) -> list[Claim]:
+        """Take up to `most` verifications that are due, or the one of that `id` (also if it is not due, unless `is_due`), for
+        the time of the `lease`."""
+        return leases.claim(self.store, worker, lease, most, id, is_due)
+
+    def due_in(self, id: str) -> timedelta | None:
+        """How long until a verification is due; None if nothing is waited for. Raises LedgerError where there is none."""
+        found = select(_V.due, self.store.moment().label("now")).where(_V.id == id)
+        with self.store.engine.connect() as con:
+            row = con.execute(found).one_or_none()
+        if row is None:
+            raise unknown_id(id)
+        return None if row.due is None else max(row.due - row.now, timedelta(0))
 
     def intend(self, claim: Claim, account: str, lease: timedelta, cap: int | None = None) -> Claim:
         """Commit that the account is about to be asked. Raises Stale, RateLimited (see `leases.intend`)."""
         return leases.intend(self.store, claim, account, lease, cap)
 
-    def commit(self, claim: Claim, change: Change, handlers: Sequence[leases.Handler] = ()) -> Verification:
-        """Write what a turn came to. Raises Stale."""
-        return leases.commit(self.store, claim, change, tuple(self.endpoints), handlers, self.retention)
+    def commit(
+        self, claim: Claim, change: Change, handlers: Sequence[leases.Handler] = (), *, is_late: bool = False
+    ) -> Verification:
+        """Write what a turn came to. Raises Stale (see `leases.commit`)."""
+        return leases.commit(
+            self.store,
+            claim,
+            change,
+            tuple(self.endpoints),
+            handlers,
+            deadline=self.deadline,
+            retention=self.retention,
+            is_late=is_late,
+        )
 
-    def release(self, claim: Claim, delay: timedelta) -> None:
+    def release(self, claim: Claim, delay: timedelta, tries: int | None = None) -> None:
         """Give it back unchanged, due after `delay`. Raises Stale."""
-        leases.release(self.store, claim, delay)
+        leases.release(self.store, claim, delay, claim.verification.tries if tries is None else tries)
 
     # what operations do
 

@@ -86,7 +86,9 @@ verifications = Table(
     Column("due", Utc),
     Column("turn", _NUMBER, nullable=False),
     Column("worker", String(100)),
+    # how much has come in, and how much of it the last turn knew of
     Column("hints", _NUMBER, nullable=False),
+    Column("seen", _NUMBER, nullable=False),
     Column("tries", Integer, nullable=False),
     # how often an account was asked, when the last time, and at which one alone it is to be opened again
     Column("attempts", Integer, nullable=False),

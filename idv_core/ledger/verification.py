@@ -145,7 +145,7 @@ class FlowRow:
 class Claim:
     """A verification that one worker, and nobody else, works on for the time of its lease. `turn` fences it: what is written
     under an older turn is refused. `seen` counts what had come in when it was claimed; `now` is the database's time;
-    `data_key` is wrapped.
+    `data_key` is wrapped. `is_woken` says that something came in since the last turn.
 
     `hints` are what is to be carried out, `flows` all that were opened; both only where the next turn needs them.
     """
@@ -155,6 +155,7 @@ class Claim:
     turn: int
     seen: int
     now: datetime
+    is_woken: bool = False
     data_key: bytes | None = attrs.field(default=None, repr=False)
     hints: tuple[Hint, ...] = ()
     flows: tuple[FlowRow, ...] = ()
@@ -178,7 +179,7 @@ class Change:
 
     `delay` is when it is due next, from now on; None: never, unless something comes in. `delivery` is the type of the message
     that tells the platform, such as `verification.decided`; it is written with the change or not at all. `role` is how `flow`
-    came, `done` the digests of the hints that were carried out, `erasure` what the vendor of the flow of that number said.
+    came, `done` the digest of the hint that was carried out, `erasure` what the vendor of the flow of that number said.
     `is_erased` destroys the data key.
     """
 
@@ -192,6 +193,6 @@ class Change:
     role: Role = Role.CHOSEN
     result: Result | None = attrs.field(default=None, repr=False)
     delivery: str | None = None
-    done: tuple[bytes, ...] = ()
+    done: bytes | None = None
     erasure: tuple[int, str] | None = None
     is_erased: bool = False
