@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from collections.abc import Callable, Iterable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Interval, Table, cast, literal, update
+import attrs
+import httpx
+from acme import BARE, PLUGIN, SIGNING, Acme, AcmeBare, AcmeSettings, Vendor
+from sqlalchemy import select, update
 
-from idv_core import Secret
+from idv_core import AsyncGateway, Gateway, Secret
+from idv_core.config import Account, Configuration, Retry, Webhooks
 from idv_core.ledger import Ledger, migrate
 from idv_core.ledger.store import connect
 from idv_core.ledger.tables import Utc, deliveries, flows, hints, verifications
+from idv_core.model import Policy
+from idv_core.plugin.spec import Plugin
+from idv_core.registry import registry_of
+from idv_core.routing import Route
 from idv_core.testing import FakeClock
 
 KEY = Secret("an-invented-key-of-the-ledger-0001")
@@ -37,19 +47,25 @@ def make_ledger(url: str, clock: FakeClock, keys: Iterable[Secret] = (KEY,), **m
 
 def later(ledger: Ledger, seconds: float) -> None:
     """Let time pass. PostgreSQL's cannot be moved, so what is stored there becomes so much older."""
-    if not ledger.store.is_postgresql:
+    if ledger.store.is_postgresql:
+        age(ledger, seconds)
+    else:
         clock = ledger.store.clock
         assert isinstance(clock, FakeClock)
         clock.advance(seconds)
-        return
-    by = cast(literal(timedelta(seconds=seconds), Interval), Interval)
+
+
+def age(ledger: Ledger, seconds: float) -> None:
+    """Make what is stored so much older, while no clock moves."""
+    by = timedelta(seconds=seconds)
     with ledger.store.begin() as con:
         for table in (verifications, flows, hints, deliveries):
-            con.execute(update(table).values({column: column - by for column in _moments(table)}))
-
-
-def _moments(table: Table) -> list[Any]:
-    return [column for column in table.c if isinstance(column.type, Utc)]
+            keys = list(table.primary_key.columns)
+            moments = [column for column in table.c if isinstance(column.type, Utc)]
+            for row in con.execute(select(table)).mappings().all():
+                same = [key == row[key.name] for key in keys]
+                older = {column.name: row[column.name] - by for column in moments if row[column.name] is not None}
+                con.execute(update(table).where(*same).values(older))
 
 
 def raw(ledger: Ledger, id: str) -> dict[str, Any]:
@@ -58,3 +74,85 @@ def raw(ledger: Ledger, id: str) -> dict[str, Any]:
         row = ledger.store.row(con, verifications.c.id == id)
     assert row is not None
     return dict(row)
+
+
+class Shop(Vendor):
+    """Acme with as many flows as are opened. It tells how often each person was opened, and calls back."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.flows: dict[str, str] = {}
+        self.opened: list[str] = []
+        self.callbacks: dict[str, str] = {}
+        self.erased: list[str] = []
+        self.on_open: Callable[[], object] = lambda: None
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        path = request.url.path
+        if request.method == "POST" and path == "/flows" and "POST /flows" not in self.answers:
+            body = json.loads(request.content)
+            person = body["person"]
+            self.requests.append(request)
+            self.opened.append(person)
+            id = f"f-{len(self.opened)}"
+            self.flows[person] = id
+            self.callbacks[id] = body.get("callback", "")
+            self.on_open()
+            return httpx.Response(201, json={"id": id, "link": f"https://acme.example/go?t=secret-{id}"})
+        if path.startswith("/people/"):
+            found = self.flows.get(path.removeprefix("/people/"))
+            return httpx.Response(200, json={"id": found}) if found else httpx.Response(404)
+        return super().__call__(request)
+
+    @property
+    def twice(self) -> list[str]:
+        """Who was opened more than once."""
+        return [person for person, count in Counter(self.opened).items() if count > 1]
+
+
+class Town:
+    """Shops by the name of their account, for one transport."""
+
+    def __init__(self, *names: str) -> None:
+        self.shops = {name: Shop() for name in names}
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        return self.shops[request.url.host.removesuffix(".example")](request)
+
+
+@attrs.frozen
+class AcmeCalling(AcmeBare):
+    """Acme without a call to recover, that calls back."""
+
+    webhook_purposes = Acme.webhook_purposes
+    read_webhook = Acme.read_webhook
+    open_flow = Acme.open_flow
+
+
+CALLING = Plugin(name="calling", summary="invented", settings=AcmeSettings, create=AcmeCalling, adapters=(AcmeCalling,))
+REGISTRY = registry_of(PLUGIN, BARE, SIGNING, CALLING)
+WEBHOOKS = Webhooks("https://platform.example/idv", Secret("an-invented-key-of-addresses-000001"))
+
+
+def account(name: str, plugin: str = "acme", **more: Any) -> Account:
+    settings = {"key": Secret("key-of-acme-0001"), "base_url": f"https://{name}.example"}
+    return Account(name, plugin, settings, retry=Retry(attempts=1), **more)
+
+
+def configuration(*accounts: Account, **route: Any) -> Configuration:
+    first, *others = [one.name for one in accounts]
+    made = Route(**{"name": "all", "to": first, "fallback": others, "policy": "registered", **route})
+    policy = Policy(name="registered", verdict="ignore")
+    return Configuration(accounts=accounts, routes=[made], webhooks=WEBHOOKS, policies={"registered": policy})
+
+
+def make_gateway(town: Town, clock: FakeClock, *accounts: Account, **route: Any) -> Gateway:
+    return Gateway(
+        configuration(*accounts, **route), transport=httpx.MockTransport(town), clock=clock, registry=REGISTRY
+    )
+
+
+def make_async_gateway(town: Town, clock: FakeClock, *accounts: Account, **route: Any) -> AsyncGateway:
+    return AsyncGateway(
+        configuration(*accounts, **route), transport=httpx.MockTransport(town), clock=clock, registry=REGISTRY
+    )
