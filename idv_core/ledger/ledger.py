@@ -269,6 +269,12 @@ class Ledger:
         the time of the `lease`."""
         return leases.claim(self.store, worker, lease, most, id, is_due)
 
+    def overdue(self, most: int) -> list[str]:
+        """The ids of what is due now, the oldest first, for whoever drives single turns."""
+        found = select(_V.id).where(_V.due <= self.store.moment(), _V.format <= FORMAT).order_by(_V.due).limit(most)
+        with self.store.engine.connect() as con:
+            return list(con.execute(found).scalars())
+
     def due_in(self, id: str) -> timedelta | None:
         """How long until a verification is due; None if nothing is waited for. Raises LedgerError where there is none."""
         found = select(_V.due, self.store.moment().label("now")).where(_V.id == id)

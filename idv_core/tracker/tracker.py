@@ -168,10 +168,14 @@ class Tracker:
         claims = self._ledger.claim(self.worker, self._desk.lease, most)
         for claim in claims:
             self._turn(claim)
+        return len(claims) + self.deliver(most)
+
+    def deliver(self, most: int = 100) -> int:
+        """Send what is due now in this thread; how many messages that were."""
         letters = self._letters(most)
         for letter in letters:
             self._deliver(letter)
-        return len(claims) + len(letters)
+        return len(letters)
 
     def turn(self, id: str) -> timedelta | None:
         """Take one turn with a verification if it is due and nobody else has it; how long from now on it is due again, None if
