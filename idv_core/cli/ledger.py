@@ -19,6 +19,7 @@ from ..config.settings import WRONG, SettingsReader
 from ..errors import ConfigError
 from ..gateway.sync import Gateway
 from ..registry import discover
+from .options import CONFIG, Config, Json
 from .output import FAILED, as_json, console, reported, table
 
 if TYPE_CHECKING:
@@ -26,11 +27,8 @@ if TYPE_CHECKING:
 
 ledger = typer.Typer(name="ledger", help="Look after stored verifications.", no_args_is_help=True)
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Config = Annotated[Path, typer.Option("--config", "-c", help="The configuration file.", envvar="IDV_CONFIG")]
 Id = Annotated[str, typer.Argument(help="The id of the verification, as `idv ledger find` prints it.")]
 Actor = Annotated[str | None, typer.Option("--as", help="Who does it, for the history; default: the user.")]
-_FILE = Path("idv.toml")
 
 
 def _settings(file: Path) -> LedgerSettings:
@@ -74,7 +72,7 @@ def _actor(given: str | None) -> str:
 
 
 @ledger.command()
-def migrate(config: Config = _FILE) -> None:
+def migrate(config: Config = CONFIG) -> None:
     """Create the tables, or bring them up to date. Safe to repeat."""
     with reported():
         _check_extra()
@@ -91,7 +89,7 @@ def migrate(config: Config = _FILE) -> None:
 
 
 @ledger.command()
-def seal(config: Config = _FILE, json: Json = False) -> None:
+def seal(config: Config = CONFIG, json: Json = False) -> None:
     """Seal all histories as they are now. Run it daily, and keep the printed digest outside of the database."""
     with _opened(config, json) as books:
         made = books.seal()
@@ -102,7 +100,7 @@ def seal(config: Config = _FILE, json: Json = False) -> None:
 
 
 @ledger.command()
-def verify(config: Config = _FILE, json: Json = False) -> None:
+def verify(config: Config = CONFIG, json: Json = False) -> None:
     """Check every history, decision and seal. Exit code 1 if anything was changed or is missing."""
     with _opened(config, json) as books:
         found = books.verify()
@@ -125,7 +123,7 @@ def find(
     tenant: Annotated[str | None, typer.Option(help="Your tenant.")] = None,
     ref: Annotated[str | None, typer.Option(help="The reference of any of its flows.")] = None,
     state: Annotated[str | None, typer.Option(help="List the oldest in this state, such as unknown.")] = None,
-    config: Config = _FILE,
+    config: Config = CONFIG,
     json: Json = False,
 ) -> None:
     """Find verifications. Shows no personal data. Exit code 1 if there is none."""
@@ -170,7 +168,7 @@ def _shown(verification: Verification) -> dict[str, Any]:
 
 
 @ledger.command()
-def events(id: Id, config: Config = _FILE, json: Json = False) -> None:
+def events(id: Id, config: Config = CONFIG, json: Json = False) -> None:
     """Print the history of a verification."""
     with _opened(config, json) as books:
         books.get(id)
@@ -191,7 +189,7 @@ def events(id: Id, config: Config = _FILE, json: Json = False) -> None:
 
 
 @ledger.command()
-def erase(id: Id, actor: Actor = None, config: Config = _FILE) -> None:
+def erase(id: Id, actor: Actor = None, config: Config = CONFIG) -> None:
     """Destroy the personal data of a verification. The tracker asks its vendors to do the same. Cannot be undone."""
     with _opened(config) as books:
         gone = books.erase(id, actor=_actor(actor))
@@ -208,7 +206,7 @@ def resolve(
     reopen: Annotated[bool, typer.Option("--reopen", help="Open it again at the same account.")] = False,
     give_up: Annotated[bool, typer.Option("--give-up", help="Let it end as failed.")] = False,
     actor: Actor = None,
-    config: Config = _FILE,
+    config: Config = CONFIG,
 ) -> None:
     """Decide about a verification of which nobody can tell whether the vendor opened it."""
     with _opened(config) as books:
@@ -222,7 +220,7 @@ def redeliver(
     endpoint: Annotated[str | None, typer.Option(help="Only messages of this endpoint.")] = None,
     dead: Annotated[bool, typer.Option("--dead", help="Only dead letters.")] = False,
     actor: Actor = None,
-    config: Config = _FILE,
+    config: Config = CONFIG,
 ) -> None:
     """Send messages again, under the same ids."""
     with _opened(config) as books:
@@ -233,7 +231,7 @@ def redeliver(
 
 
 @ledger.command()
-def rotate(config: Config = _FILE) -> None:
+def rotate(config: Config = CONFIG) -> None:
     """After a new first key in [ledger]: wrap everything by it. Then the old key can be removed."""
     with _opened(config) as books:
         changed = books.rewrap()
@@ -241,7 +239,7 @@ def rotate(config: Config = _FILE) -> None:
 
 
 def track(
-    config: Config = _FILE,
+    config: Config = CONFIG,
     concurrency: Annotated[int, typer.Option(help="Turns and deliveries at a time.", min=1)] = 8,
 ) -> None:
     """Follow all verifications of the ledger until SIGTERM or Ctrl-C. Reads the file again at SIGHUP."""

@@ -17,6 +17,7 @@ from typing import Any, Self, TypeVar
 import httpx
 from sqlalchemy.exc import SQLAlchemyError
 
+from ..engine.scrubbing import QUIET
 from ..errors import DeadlineExceeded, IdvError
 from ..gateway import Gateway
 from ..ledger import Delivery, Ledger, LedgerError, Stale, State, Verification
@@ -237,7 +238,9 @@ class Tracker:
                 return None
             case Letter(url, headers, content):
                 try:
-                    answer = self._client.post(url, headers=headers, content=content)
+                    # an endpoint's address may be a secret, and httpx logs addresses
+                    with QUIET:
+                        answer = self._client.post(url, headers=headers, content=content)
                 except httpx.HTTPError:
                     return Reply(None)
                 return Reply(answer.status_code, answer.headers.get("retry-after"))

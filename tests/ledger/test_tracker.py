@@ -646,6 +646,13 @@ class TestDelivery:
         tracker.step()
         assert len(platform.got) == 2
 
+    def test_the_address_of_an_endpoint_is_not_logged(
+        self, ledger: Ledger, track: Make, town: Town, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        caplog.set_level("DEBUG")
+        self.decided(ledger, track, town)
+        assert "loans.example" not in caplog.text
+
     def test_a_redirect_is_not_followed(self, ledger: Ledger, track: Make, town: Town, platform: Platform) -> None:
         platform.status, platform.headers = 302, {"location": "https://elsewhere.example/"}
         self.decided(ledger, track, town)
