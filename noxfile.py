@@ -27,7 +27,7 @@ def install(session: nox.Session, *groups: str) -> None:
     """The workspace, and what the session needs besides, in one resolution."""
     wanted = nox.project.dependency_groups(PROJECT, *groups) if groups else ()
     workspace = [part for name in PLUGINS for part in ("-e", f"plugins/{name}")]
-    session.install("-q", "-e", ".[cli,testing,fast,otel]", *workspace, *wanted)
+    session.install("-q", "-e", ".[cli,testing,fast,otel,ledger]", *workspace, *wanted)
 
 
 def ensure_chromium(session: nox.Session) -> None:
@@ -150,3 +150,10 @@ def mutation(session: nox.Session) -> None:
     """cosmic-ray over the code that maps words to statuses and evidence to decisions. Takes its time."""
     install(session, "mutation")
     session.run("python", "tests/mutation.py", *session.posargs)
+
+
+@nox.session(python=OLDEST)
+def crash(session: nox.Session) -> None:
+    """Workers of the ledger are killed on each database: nothing lost, nothing opened twice. `-- 200 8 sqlite` is short."""
+    install(session, "test")
+    session.run("python", "tests/crash.py", *session.posargs, env=TEST_PATHS)

@@ -256,7 +256,7 @@ class TestWaiting:
         vendor.status = "good"
         await async_gateway(vendor).wait("acme-1/f-1", progress=progress)
         assert seen == ["finished"]
-        with pytest.raises(InvalidOrder, match="progress must be a plain function"):
+        with pytest.raises(InvalidOrder, match="progress and attempt must be plain functions"):
             gateway(vendor).wait("acme-1/f-1", progress=progress)
 
     def test_operations_may_choose_the_rhythm(self, vendor: Vendor, clock: FakeClock) -> None:

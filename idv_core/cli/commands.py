@@ -19,7 +19,7 @@ from ..model import Document, Result, Secret
 from ..model.validation import seconds
 from ..plugin.protocols import capabilities
 from ..registry import discover
-from . import life, operating
+from . import ledger, life, operating
 from .options import (
     CONFIG,
     ApplicationId,
@@ -57,6 +57,8 @@ plugin = typer.Typer(name="plugin", help="Commands for plugin authors.", no_args
 app.add_typer(operating.config)
 app.add_typer(operating.route)
 app.add_typer(operating.policy)
+app.add_typer(ledger.ledger)
+app.command()(ledger.track)
 app.add_typer(plugin)
 
 
@@ -86,6 +88,9 @@ def demo(
         bool, typer.Option("--two-people", help="Submit one person's documents with another person's selfie.")
     ] = False,
     stop: Annotated[str | None, typer.Option(help="Stop the emulator of this vendor half-way.")] = None,
+    with_ledger: Annotated[
+        bool, typer.Option("--ledger", help="Follow the orders through a ledger, and kill the tracker half-way.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Send one order to every vendor's emulator, complete each verification, and show the results side by side."""
@@ -95,6 +100,12 @@ def demo(
         if every and vendors:
             raise ValueError("give vendor names or --all, not both")
         wanted = sorted(discover().found) if every else vendors or ()
+        if with_ledger:
+            if two_people or stop:
+                raise ValueError("--ledger has no --two-people and no --stop")
+            from .demo_ledger import run_ledger_demo
+
+            raise typer.Exit(run_ledger_demo(wanted, json_wanted=json))
         code = run_demo(wanted, two_people=two_people, stop=stop, json_wanted=json)
     raise typer.Exit(code)
 

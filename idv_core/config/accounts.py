@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from enum import StrEnum
 from typing import Any
 
 import attrs
@@ -21,7 +22,16 @@ from .settings import WRONG, SettingsReader
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
-OF_THE_CORE = ("plugin", "limits", "polling", "retry", "circuit", "cost", "daily_cap", "test", "formerly")
+
+class UnknownRule(StrEnum):
+    """With a ledger: what happens if nobody can tell whether an account opened a flow."""
+
+    REVIEW = "review"
+    REOPEN = "reopen"
+    NEXT = "next"
+
+
+OF_THE_CORE = ("plugin", "limits", "polling", "retry", "circuit", "cost", "daily_cap", "test", "formerly", "unknown")
 """What an account's table holds besides the settings of its plugin."""
 
 
@@ -58,7 +68,9 @@ class Account(AccountDefaults):
         plugin: The name of the vendor's plugin.
         settings: A mapping, or the plugin's settings class. A secret is a `Secret` or a reference such as `{"env": "NAME"}`.
         cost: The cost of one flow, in any currency, for routes with `cheapest`.
-        daily_cap: The most flows that one process opens in a UTC day.
+        daily_cap: The most flows that one process opens in a UTC day; with a ledger, all processes together.
+        unknown: With a ledger, what happens if nobody can tell whether this account opened a flow: `review` (a person decides),
+            `reopen` (open it again here, once), `next` (the route's next account).
         test: Whether it belongs to the vendor's test mode. Otherwise a result of the test mode approves nobody.
         formerly: Earlier names of the account. Flows opened under them continue.
 
@@ -73,6 +85,7 @@ class Account(AccountDefaults):
         default=None, validator=attrs.validators.optional(is_count_or_none), kw_only=True
     )
     test: bool = attrs.field(default=False, validator=attrs.validators.instance_of(bool), kw_only=True)
+    unknown: UnknownRule = attrs.field(default=UnknownRule.REVIEW, converter=UnknownRule, kw_only=True)
     formerly: tuple[str, ...] = attrs.field(default=(), converter=texts, validator=are_account_names, kw_only=True)
 
     @name.validator

@@ -98,5 +98,6 @@ def not_awaited(awaitable: Awaitable[Any]) -> InvalidOrder:
     if isinstance(awaitable, Coroutine):
         awaitable.close()
     return InvalidOrder(
-        "progress must be a plain function; for an async function use AsyncGateway", fields=("progress",)
+        "progress and attempt must be plain functions; for async functions use AsyncGateway",
+        fields=("progress", "attempt"),
     )

@@ -32,6 +32,7 @@ from ..policy import DEFAULT_POLICY, Policy
 from ..registry import Registry, discover
 from ..webhooks.receiver import WebhookRequest
 from . import life, opening, operations, receiving, waiting
+from .opening import Attempt
 from .order_fields import OrderFields, as_order
 from .state import GatewayState
 from .sync import DEADLINE, GatewayBase, as_configuration
@@ -103,10 +104,19 @@ class AsyncGateway(GatewayBase):
         return gateway
 
     @overload
-    async def open(self, order: FlowOrder, *, account: str | None = None) -> Flow: ...
+    async def open(self, order: FlowOrder, *, account: str | None = None, attempt: Attempt | None = None) -> Flow: ...
     @overload
-    async def open(self, *, account: str | None = None, **fields: Unpack[OrderFields]) -> Flow: ...
-    async def open(self, order: FlowOrder | None = None, *, account: str | None = None, **fields: Any) -> Flow:
+    async def open(
+        self, *, account: str | None = None, attempt: Attempt | None = None, **fields: Unpack[OrderFields]
+    ) -> Flow: ...
+    async def open(
+        self,
+        order: FlowOrder | None = None,
+        *,
+        account: str | None = None,
+        attempt: Attempt | None = None,
+        **fields: Any,
+    ) -> Flow:
         """Open a flow at the account that the routes choose, or at `account`. Store `flow.ref`.
 
         The same order again in this process returns the same flow until that flow ends. Other processes do not know it: guard
@@ -115,6 +125,8 @@ class AsyncGateway(GatewayBase):
         Args:
             order: What to verify and about whom. Pass the same order to `explain` and `recover`.
             account: The name of an account; None lets the routes choose.
+            attempt: Called with the name of each account before that account is asked, so that the intent can be stored
+                first. If it raises, the account is not asked; RateLimited with `nothing_done` lets the next one be tried.
             fields: The fields of a `FlowOrder`, instead of `order`.
 
         Raises:
@@ -124,7 +136,7 @@ class AsyncGateway(GatewayBase):
             OutcomeUnknown: The vendor may or may not have opened a flow. Call `recover`.
             VendorError: Any other failure; see `nothing_done` and `safe_to_retry`.
         """
-        return await self._driver.run(opening.open_flow(self._state, as_order(order, fields), account))
+        return await self._driver.run(opening.open_flow(self._state, as_order(order, fields), account, attempt))
 
     async def recover(self, order: FlowOrder, *, account: str | None = None, since: datetime | None = None) -> Flow:
         """Find the flow of an `open` that ended with `OutcomeUnknown`.

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from functools import partial
+from inspect import isawaitable
+from typing import Any, TypeAlias
 
 import attrs
 
@@ -11,7 +14,7 @@ from ..clock import Clock
 from ..engine.account import AccountSession
 from ..engine.context import Trail
 from ..engine.daily_cap import until_tomorrow
-from ..engine.effects import Lock, Steps
+from ..engine.effects import Await, Blocking, Lock, Steps
 from ..engine.limiters import Slot
 from ..engine.log import log_fallback
 from ..errors import (
@@ -35,12 +38,19 @@ from .execution import SHADOW_SECONDS, check_granted, execute, needs, settled, u
 from .openings import SETTLING, Lost, OpenedFlow, identity
 from .state import GatewayState
 
+Attempt: TypeAlias = Callable[[str], Any]
+
 # Another vendor may be asked after one of these, if it is certain that nothing was done.
 _AWAY = (VendorUnavailable, RateLimited, AuthenticationFailed, PermissionDenied)
 
 
-def open_flow(state: GatewayState, order: FlowOrder, account: str | None) -> Steps[Flow]:
-    """Open one flow for an order. A second caller waits for the first and gets the same flow."""
+def open_flow(
+    state: GatewayState, order: FlowOrder, account: str | None, attempt: Attempt | None = None
+) -> Steps[Flow]:
+    """Open one flow for an order. A second caller waits for the first and gets the same flow.
+
+    `attempt` is called with the name of each account before that account is asked.
+    """
     active = state.active
     check_order(order, state.clock.now())
     plan = active.plan(order, account, state.clock.now())
@@ -59,6 +69,9 @@ def open_flow(state: GatewayState, order: FlowOrder, account: str | None) -> Ste
         while flow is None:
             session = candidates.next()
             try:
+                told = (yield Blocking(partial(attempt, session.name))) if attempt is not None else None
+                if isawaitable(told):
+                    yield Await(told)
                 flow = yield from _open_at(state, active, plan, session)
             except _AWAY as error:
                 if not error.nothing_done:

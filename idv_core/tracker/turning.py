@@ -1,0 +1,243 @@
+"""One turn with everything around it, as steps without I/O of their own: a blocking tracker and one of tasks run the same."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import traceback
+from collections.abc import Callable, Generator, Mapping, Sequence
+from datetime import timedelta
+from functools import partial
+from typing import Any, TypeAlias, TypeVar
+
+import attrs
+from sqlalchemy.exc import DBAPIError
+
+from ..config import UnknownRule
+from ..engine.account import AccountSession
+from ..errors import ConfigError, IdvError, InvalidOrder, RateLimited
+from ..gateway.execution import SHADOW_SECONDS
+from ..gateway.sync import GatewayBase
+from ..ledger import Delivery, Ledger, LedgerError, Stale, Verification
+from ..ledger.leases import Handler, reserve
+from ..ledger.outbox import settle
+from ..ledger.verification import Change, Claim, News
+from ..model import Flow
+from . import delivery as deliveries
+from .delivery import Letter, Reply
+from .turns import Adopt, Apply, Compare, Erase, Finding, Look, Open, Recover, Terms, conclude, follow, plan
+
+T = TypeVar("T")
+
+log = logging.getLogger("idv_core")
+
+# Beyond the longest operation and its shadow, a lease lasts so much longer, for pauses of the machine and slow commits.
+_MARGIN = timedelta(seconds=30)
+# An account's pace is waited for in place if it takes no longer than this.
+_PATIENCE = timedelta(seconds=5)
+_COMMITS = (0.5, 1.0, 2.0, 4.0, 8.0)
+_FIRST, _LONGEST = timedelta(seconds=5), timedelta(minutes=15)
+
+
+@attrs.frozen
+class Ask:
+    """An operation of the gateway. Its errors come back as values."""
+
+    name: str
+    args: tuple[Any, ...] = ()
+    options: Mapping[str, Any] = attrs.field(factory=dict)
+
+
+@attrs.frozen
+class Work:
+    """Something with the database. It blocks for a moment; its errors are raised."""
+
+    function: Callable[[], Any]
+
+
+@attrs.frozen
+class Rest:
+    """Let so many seconds pass."""
+
+    seconds: float
+
+
+Effect: TypeAlias = Ask | Work | Rest | Letter
+Steps: TypeAlias = Generator[Effect, Any, T]
+
+
+@attrs.frozen
+class Desk:
+    """What turns need: the gateway, the ledger, and who is told in the deciding transaction."""
+
+    gateway: GatewayBase
+    ledger: Ledger
+    handlers: Sequence[Handler] = ()
+
+    @property
+    def lease(self) -> timedelta:
+        """Longer than anything that is done under it: the longest operation of any account, its shadow, and a margin."""
+        sessions = self.gateway._state.active.sessions.values()
+        return timedelta(seconds=max(one.limits.operation for one in sessions) + SHADOW_SECONDS) + _MARGIN
+
+    def session(self, account: str | None) -> AccountSession | None:
+        """The account as it is configured now, under whatever name; None if it is gone."""
+        try:
+            return self.gateway._state.active.session_of_flow(account or "")
+        except ConfigError:
+            return None
+
+    def terms(self, claim: Claim, action: object) -> Terms:
+        verification = claim.verification
+        account, active = verification.account, self.gateway._state.active
+        session = self.session(account)
+        if session is None or account is None:
+            return Terms()
+        owner = active.owner(account)
+        resolved = active.resolved.get(owner)
+        return Terms(
+            first=session.polling.first,
+            ceiling=session.polling.ceiling,
+            unknown=resolved.account.unknown if resolved is not None else UnknownRule.REVIEW,
+            others=self._behind(verification, owner) if isinstance(action, Recover) else (),
+        )
+
+    def _behind(self, verification: Verification, account: str) -> tuple[str, ...]:
+        """The accounts of the route behind this one."""
+        if verification.order is None:
+            return ()
+        try:
+            names = [candidate.account for candidate in self.gateway.explain(verification.order).candidates]
+        except IdvError:
+            return ()
+        return tuple(names[names.index(account) + 1 :]) if account in names else ()
+
+
+@attrs.define
+class _Held:
+    """The claim, with what was committed about it while the gateway was at work."""
+
+    desk: Desk
+    claim: Claim
+
+    def attempt(self, account: str) -> None:
+        """Commit the intent before the account is asked; keep its pace, which all processes share."""
+        session = self.desk.session(account)
+        wait = _place(self.desk, session)
+        if wait > _PATIENCE:
+            raise RateLimited(
+                "the account's rate is used up by other processes",
+                account=account,
+                operation="open",
+                safe_to_retry=True,
+                nothing_done=True,
+                retry_after=wait,
+            )
+        if wait:
+            self.desk.gateway._state.clock.wait(threading.Event(), wait.total_seconds())
+        cap = session.daily_cap if session is not None else None
+        self.claim = self.desk.ledger.intend(self.claim, account, self.desk.lease, cap)
+
+
+def _place(desk: Desk, session: AccountSession | None) -> timedelta:
+    """How long to wait for this account, where its rate is limited."""
+    if session is None or session.limits.rate is None:
+        return timedelta(0)
+    return reserve(desk.ledger.store, session.name, timedelta(seconds=1 / session.limits.rate))
+
+
+def turn(desk: Desk, claim: Claim) -> Steps[None]:
+    """One turn: at most one operation of the gateway, then one fenced commit. Raises Stale, and what a handler raises."""
+    action = plan(claim)
+    if isinstance(action, Apply):
+        yield Work(partial(desk.ledger.commit, claim, action.change, desk.handlers))
+        return
+    held = _Held(desk, claim)
+    if not isinstance(action, Open):
+        wait = yield Work(partial(_place, desk, desk.session(claim.verification.account)))
+        if wait > _PATIENCE:
+            yield Work(partial(desk.ledger.release, claim, wait))
+            return
+        if wait:
+            yield Rest(wait.total_seconds())
+    finding: Finding = yield _ask(action, held)
+    if isinstance(finding, LedgerError):
+        raise finding
+    change = conclude(held.claim, action, finding, desk.terms(held.claim, action))
+    if isinstance(action, (Open, Recover)) and change.flow is not None:
+        yield from _keep(desk, held.claim, change)
+    else:
+        yield Work(partial(desk.ledger.commit, held.claim, change, desk.handlers))
+
+
+def _ask(action: Open | Recover | Look | Adopt | Compare | Erase, held: _Held) -> Ask:
+    verification = held.claim.verification
+    match action:
+        case Open(account):
+            return Ask("open", (verification.order,), {"account": account, "attempt": held.attempt})
+        case Recover(account):
+            return Ask("recover", (verification.order,), {"account": account, "since": verification.asked_at})
+        case Look(flow) | Compare(flow):
+            return Ask("result", (flow,))
+        case Adopt(_, ref):
+            return Ask("result", (ref,))
+        case Erase(row):
+            return Ask("erase", (row.ref,))
+
+
+def _keep(desk: Desk, claim: Claim, change: Change) -> Steps[None]:
+    """Commit a flow that was opened. Nobody else may know of it, so it is tried for as long as the lease lasts: where the
+    database is away, and where somebody else took over what he believed to be lost."""
+    is_late = False
+    for pause in (*_COMMITS, None):
+        try:
+            yield Work(partial(desk.ledger.commit, claim, change, desk.handlers, is_late=is_late))
+            return
+        except Stale:
+            if is_late:
+                raise
+            is_late = True
+        except DBAPIError:
+            if pause is None:
+                raise
+            yield Rest(pause)
+
+
+def hand_in(desk: Desk, claim: Claim, operation: str, args: tuple[Any, ...], news: News) -> Steps[Verification]:
+    """Something that the platform does with the flow (upload, submit, renew its link), as a turn of its own."""
+    verification = claim.verification
+    if verification.flow is None:
+        yield Work(partial(desk.ledger.release, claim, timedelta(0)))
+        raise InvalidOrder(
+            f"verification {verification.id} is {verification.state}: it has no flow to {operation} to",
+            operation=operation,
+        )
+    terms = desk.terms(claim, None)
+    finding = yield Ask(operation, (verification.flow, *args))
+    if isinstance(finding, Flow):
+        change = follow(claim, finding, news, terms)
+        return (yield Work(partial(desk.ledger.commit, claim, change, desk.handlers)))  # type: ignore[no-any-return]
+    yield Work(partial(desk.ledger.release, claim, terms.first))
+    raise finding
+
+
+def deliver(desk: Desk, delivery: Delivery) -> Steps[None]:
+    """Send one message, and write what came of it."""
+    clock = desk.ledger.store.clock
+    endpoint = desk.ledger.endpoints[delivery.endpoint]
+    reply: Reply = yield deliveries.letter(delivery, endpoint, clock.now())
+    is_done = deliveries.is_taken(reply)
+    again = None if is_done else deliveries.again_after(delivery, reply, clock.now())
+    if not is_done and again is None:
+        log.error("message %s to endpoint %s is a dead letter (%s)", delivery.id, delivery.endpoint, reply.status)
+    yield Work(partial(settle, desk.ledger.store, delivery, reply.status, again=again, is_done=is_done))
+
+
+def failed(claim: Claim, error: BaseException) -> timedelta:
+    """Log that a turn was broken off by what is no error of a vendor (a handler of the platform, most likely); after which
+    pause it is tried again. No values are shown."""
+    frame = traceback.extract_tb(error.__traceback__)[-1:]
+    where = f" at {frame[0].filename}:{frame[0].lineno}" if frame else ""
+    log.error("verification %s: its turn failed with %s%s", claim.id, type(error).__name__, where)
+    pause: timedelta = _FIRST * 2 ** min(claim.verification.tries, 20)
+    return min(pause, _LONGEST)

@@ -1,0 +1,54 @@
+"""A ledger on each of the two databases: SQLite in a file, and a real PostgreSQL that these tests start."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from books import KEY, make_ledger, postgresql_server
+
+from idv_core.ledger import Ledger
+from idv_core.testing import FakeClock
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[Callable[[], str]]:
+    """Makes an empty database on a server, and gives its address."""
+    with postgresql_server() as make:
+        yield make
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/idv.db"
+    make: Callable[[], str] = request.getfixturevalue("postgresql")
+    return make()
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    """Of the gateway, and of the ledger on SQLite. PostgreSQL has its own, which is the real one."""
+    return FakeClock(datetime.now(UTC))
+
+
+@pytest.fixture
+def connect(url: str, clock: FakeClock) -> Iterator[Callable[..., Ledger]]:
+    """Another ledger on the same database, as another process would have it."""
+    made: list[Ledger] = []
+
+    def connect(*keys: Any, **more: Any) -> Ledger:
+        made.append(make_ledger(url, clock, keys or (KEY,), **more))
+        return made[-1]
+
+    yield connect
+    for ledger in made:
+        ledger.close()
+
+
+@pytest.fixture
+def ledger(connect: Callable[..., Ledger]) -> Ledger:
+    return connect()
