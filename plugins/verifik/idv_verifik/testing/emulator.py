@@ -656,6 +656,9 @@ class VerifikEmulator(Emulator):
 
     # Webhooks (section 4)
 
+    def register_webhook(self, url: str) -> None:
+        self._stored(self.webhooks, {"url": url, "isActive": True, "projectFlow": list(self.project_flows)})
+
     def _create_webhook(self, call: EmulatedRequest) -> EmulatedResponse:
         self._as_client(call)
         body = call.json()
