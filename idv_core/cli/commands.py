@@ -16,11 +16,32 @@ import attrs
 import typer
 
 from ..gateway.sync import Gateway
-from ..model import Applicant, Document, FlowOrder, Result, Secret
+from ..model import Document, Result, Secret
 from ..model.validation import seconds
 from ..plugin.protocols import capabilities
 from ..registry import discover
-from . import operating
+from . import life, operating
+from .options import (
+    CONFIG,
+    ApplicationId,
+    Config,
+    Country,
+    Email,
+    FamilyName,
+    GivenName,
+    Json,
+    Locale,
+    Name,
+    PhoneNumber,
+    Product,
+    Ref,
+    Reference,
+    ReturnUrl,
+    ShowLink,
+    Template,
+    Tenant,
+    order_of,
+)
 from .output import EXIT_CODES, USAGE, Commands, as_json, console, reported, show_flow, show_result, table
 
 app = typer.Typer(
@@ -55,11 +76,6 @@ def every(
     """One API in front of every identity-verification vendor."""
 
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Config = Annotated[Path, typer.Option("--config", "-c", help="The configuration file.", envvar="IDV_CONFIG")]
-ShowLink = Annotated[bool, typer.Option("--show-link", help="Show the applicant's link. It is a secret.")]
-Ref = Annotated[str, typer.Argument(help="The reference of the flow, as `idv open` printed it.")]
-_CONFIG = Path("idv.toml")
 _WEBHOOKS = "http://127.0.0.1:8000/idv"
 _FLAWS = ("blurred", "edited", "expired", "mask", "multiple people", "printed photo")
 
@@ -193,36 +209,39 @@ def check_plugin(
 
 @app.command(name="open")
 def open_flow(
-    product: Annotated[str, typer.Option(help="Your product.")],
-    application_id: Annotated[str, typer.Option(help="Your id of the application.")],
-    reference: Annotated[str, typer.Option(help="Your id of the applicant.")],
+    product: Product,
+    application_id: ApplicationId,
+    reference: Reference,
     account: Annotated[str | None, typer.Option(help="The account; default: the routes choose.")] = None,
-    tenant: Annotated[str | None, typer.Option(help="Your tenant; routes may use it.")] = None,
-    name: Annotated[str | None, typer.Option(help="Full name of the applicant.")] = None,
-    given_name: Annotated[str | None, typer.Option(help="Given names of the applicant.")] = None,
-    family_name: Annotated[str | None, typer.Option(help="Family names of the applicant.")] = None,
-    email: Annotated[str | None, typer.Option(help="E-mail address of the applicant.")] = None,
-    phone_number: Annotated[str | None, typer.Option(help="E.164, such as +573005550101.")] = None,
-    country: Annotated[str | None, typer.Option(help="ISO 3166-1 alpha-2, such as IN.")] = None,
-    locale: Annotated[str, typer.Option(help="Locale of the applicant, BCP 47.")] = "en",
-    template: Annotated[str | None, typer.Option(help="The vendor's template; default: the account's.")] = None,
-    return_url: Annotated[
-        str | None, typer.Option(help="Where the applicant's browser returns to; an https URL.")
-    ] = None,
+    tenant: Tenant = None,
+    name: Name = None,
+    given_name: GivenName = None,
+    family_name: FamilyName = None,
+    email: Email = None,
+    phone_number: PhoneNumber = None,
+    country: Country = None,
+    locale: Locale = "en",
+    template: Template = None,
+    return_url: ReturnUrl = None,
     recover: Annotated[
         bool, typer.Option("--recover", help="After exit code 5: look up the flow that may have been opened.")
     ] = False,
     since: Annotated[
         datetime | None, typer.Option(help="With --recover: when the lost `open` began (UTC); the error tells it.")
     ] = None,
-    config: Config = _CONFIG,
+    config: Config = CONFIG,
     show_link: ShowLink = False,
     json: Json = False,
 ) -> None:
     """Open a flow. Prints its reference and status."""
     with reported(json), Gateway.load(config) as idv:
-        applicant = Applicant(
-            reference=reference,
+        order = order_of(
+            product,
+            application_id,
+            reference,
+            tenant=tenant,
+            template=template,
+            return_url=return_url,
             name=name,
             given_name=given_name,
             family_name=family_name,
@@ -230,14 +249,6 @@ def open_flow(
             phone_number=phone_number,
             country=country,
             locale=locale,
-        )
-        order = FlowOrder(
-            product=product,
-            application_id=application_id,
-            applicant=applicant,
-            tenant=tenant,
-            template=template,
-            return_url=return_url,
         )
         if recover:
             flow = idv.recover(order, account=account, since=since and since.replace(tzinfo=UTC))
@@ -252,7 +263,7 @@ def upload(
     documents: Annotated[list[str], typer.Argument(help="id=path or id=https://...")],
     selfie: Annotated[Path | None, typer.Option(help="A photo of the applicant's face.")] = None,
     submit: Annotated[bool, typer.Option("--submit", help="Tell the vendor that all documents are uploaded.")] = False,
-    config: Config = _CONFIG,
+    config: Config = CONFIG,
     json: Json = False,
 ) -> None:
     """Upload documents."""
@@ -263,21 +274,21 @@ def upload(
 
 
 @app.command()
-def status(ref: Ref, config: Config = _CONFIG, json: Json = False) -> None:
+def status(ref: Ref, config: Config = CONFIG, json: Json = False) -> None:
     """Show the status of a flow."""
     with reported(json), Gateway.load(config) as idv:
         show_flow(idv.status(ref), json_wanted=json, link=False)
 
 
 @app.command()
-def link(ref: Ref, config: Config = _CONFIG, json: Json = False, show_link: ShowLink = False) -> None:
+def link(ref: Ref, config: Config = CONFIG, json: Json = False, show_link: ShowLink = False) -> None:
     """Get a fresh link for the applicant."""
     with reported(json), Gateway.load(config) as idv:
         show_flow(idv.renew_link(ref), json_wanted=json, link=show_link)
 
 
 @app.command()
-def result(ref: Ref, config: Config = _CONFIG, json: Json = False) -> None:
+def result(ref: Ref, config: Config = CONFIG, json: Json = False) -> None:
     """Show the evidence so far and the decision."""
     with reported(json), Gateway.load(config) as idv:
         show_result(idv.result(ref), json_wanted=json)
@@ -287,7 +298,7 @@ def result(ref: Ref, config: Config = _CONFIG, json: Json = False) -> None:
 def wait(
     ref: Ref,
     deadline: Annotated[float, typer.Option(help="Seconds to wait at most.")] = 600.0,
-    config: Config = _CONFIG,
+    config: Config = CONFIG,
     json: Json = False,
 ) -> None:
     """Wait until a flow is final and show the result."""
@@ -297,6 +308,9 @@ def wait(
 
     with reported(json), Gateway.load(config) as idv:
         show_result(idv.wait(ref, deadline=_seconds("--deadline", deadline), progress=progress), json_wanted=json)
+
+
+life.add_to(app)
 
 
 @app.command()

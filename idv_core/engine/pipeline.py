@@ -325,7 +325,7 @@ def _attempt(run: Run, request: Request, token: CachedToken | None, retries: _Re
         guard = Guard(run, request, retries.number)
         try:
             guard.admit()
-            outgoing = _authorized(run, request if retries.number == 1 else request.with_fresh_nonce(), token)
+            outgoing = _authorized(run, request.with_fresh_nonce(), token)
             address = address_of(session, outgoing)
             guard.begin()
             if not retries.does_nothing:

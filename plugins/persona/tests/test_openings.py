@@ -402,7 +402,17 @@ class TestSent:
         attributes = body["data"]["attributes"]
         assert attributes["inquiry-template-id"] == TEMPLATE
         assert attributes["redirect-uri"] == "https://platform.example/thanks"
-        assert attributes["fields"] == {"email-address": "meera@example.org"}
+        assert attributes["fields"] == {
+            "name-first": "Meera",
+            "name-last": "Iyer",
+            "birthdate": "1991-04-12",
+            "email-address": "meera@example.org",
+            "address-street-1": "14 Lantern Row",
+            "address-city": "Kochi",
+            "address-subdivision": "Kerala",
+            "address-postal-code": "682001",
+            "address-country-code": "IN",
+        }
         assert json.loads(attributes["note"]) == {"application_id": "APP-1", "product": "wallet"}
         assert body["meta"] == {"auto-create-account-reference-id": "CUST-9283"}
 

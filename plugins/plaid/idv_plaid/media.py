@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from idv_core.plugin import Media, MediaKind
+from idv_core.plugin import Media, MediaKind, shown
 
 from .data import as_object, as_text, objects
 from .mapping import DOCUMENT_TYPES
@@ -42,4 +42,4 @@ def _links(
         url = as_text(link)
         if url is not None:
             kind = kinds.get(name, MediaKind.OTHER)
-            yield Media(id=f"{place}/{number}/{name[:60]}", kind=kind, document=document), url
+            yield Media(id=f"{place}/{number}/{shown(name)}", kind=kind, document=document), url

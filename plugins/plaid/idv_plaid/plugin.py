@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import attrs
@@ -64,6 +64,7 @@ _CODES = {
     "INVALID_WEBHOOK_VERIFICATION_KEY_ID": FlowNotFound,
 }
 _KEY_LIVES = timedelta(hours=1)
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
 _EVENTS = "IDENTITY_VERIFICATION"
 
 
@@ -254,7 +255,7 @@ class PlaidIdentityVerification:
             listed = reply.structure(Listed)
             found += [one for one in listed.identity_verifications if not self._others(order, one)]
             if not listed.next_cursor or not listed.identity_verifications:
-                return sorted(found, key=_created_at), reply
+                return _in_order(found), reply
             body = {**body, "cursor": listed.next_cursor}
         raise UnexpectedResponse("the list of verifications does not end", status=reply.status)
 
@@ -349,9 +350,19 @@ def _moment(text: str | None) -> datetime | None:
     return read if read.tzinfo is not None else None
 
 
-def _created_at(verification: Mapping[str, Any]) -> str:
-    """ISO 8601 in UTC, which sorts as it stands."""
-    return as_text(verification.get("created_at")) or ""
+def _in_order(attempts: list[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Oldest first: by what each names as the attempt before it, then by their time."""
+    before = {as_text(one.get("id")): as_text(one.get("previous_attempt_id")) for one in attempts}
+
+    def place(one: Mapping[str, Any]) -> tuple[int, datetime]:
+        chain: list[str] = []
+        id = as_text(one.get("id"))
+        while id is not None and id not in chain:
+            chain.append(id)
+            id = before.get(id)
+        return len(chain), _moment(as_text(one.get("created_at"))) or _LONG_AGO
+
+    return sorted(attempts, key=place)
 
 
 def _doubts(flow: Flow, answer: Mapping[str, Any]) -> Iterator[Reason]:

@@ -7,7 +7,7 @@ most five minutes old, and the body's own hash.
 from __future__ import annotations
 
 import hmac
-from base64 import urlsafe_b64decode
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -84,10 +84,11 @@ def _part(text: str) -> dict[str, Any] | None:
 
 
 def _decoded(text: object) -> bytes | None:
-    """Base64url without padding (RFC 7515 section 2)."""
-    if not isinstance(text, str) or not text.isascii() or "=" in text:
+    """Base64url without padding (RFC 7515 section 2), in the one way in which it can be written; None for anything else."""
+    if not isinstance(text, str) or not text.isascii():
         return None
     try:
-        return urlsafe_b64decode(text + "=" * (-len(text) % 4))
+        content = urlsafe_b64decode(text + "=" * (-len(text) % 4))
     except ValueError:
         return None
+    return content if urlsafe_b64encode(content).rstrip(b"=").decode() == text else None

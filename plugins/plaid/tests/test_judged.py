@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import nullcontext
 from datetime import date
 from typing import Any
 
@@ -13,14 +14,16 @@ from idv_plaid import idv_plugin
 from idv_plaid.testing.emulator import PlaidEmulator, Variants
 from idv_plaid.testing.harness import MEERA, ROHAN, applicant, forms, make_settings, order
 from idv_plaid.testing.sdk_check import client_of, model
+from idv_plaid.testing.signer import SigningKey
 from idv_plaid.user_ids import user_id
 
 from idv_core import Applicant, Decision, FlowStatus, Gateway, Secret
-from idv_core.config import Account
+from idv_core.config import Account, Webhooks
+from idv_core.errors import WebhookRejected
 from idv_core.model import DocumentType, IdentificationNumber, VendorVerdict
 from idv_core.model.fields import Address
 from idv_core.registry import registry_of
-from idv_core.testing import FakeClock, Network
+from idv_core.testing import FakeClock, Network, WebhookRequest
 from idv_core.testing.applicant import submit_forms
 from idv_core.testing.asgi import Served, serve
 
@@ -224,6 +227,20 @@ class TestTheClient:
         assert made.expiration > clock.now()
 
 
+@pytest.mark.parametrize("code", ["status_updated", "step_updated", "retried"])
+def test_webhooks_are_what_the_client_expects(clock: FakeClock, code: str) -> None:
+    from importlib import import_module
+
+    module = import_module(f"plaid.model.identity_verification_{code}_webhook")
+    name = "".join(part.title() for part in f"identity_verification_{code}_webhook".split("_"))
+    body = json.loads(PlaidEmulator(clock).event(code.upper(), "idv_1"))
+    body["environment"] = model("webhook_environment_values", body["environment"])
+    assert getattr(module, name)(**body).identity_verification_id == "idv_1"
+    for member in body:
+        with pytest.raises(TypeError):
+            getattr(module, name)(**{key: value for key, value in body.items() if key != member})
+
+
 def _at(served: tuple[PlaidEmulator, Served]) -> tuple[PlaidEmulator, str]:
     return served[0], served[1].url
 
@@ -318,6 +335,30 @@ class TestTheDocument:
             "/identity_verification/get",
             "/identity_verification/list",
         }
+
+    def test_attempts_tokens_and_keys_fit(
+        self, emulator: PlaidEmulator, recorder: Recorder, network: Network, clock: FakeClock
+    ) -> None:
+        settings = {**make_settings(emulator), "client_name": "Lantern"}
+        account = Account("plaid", "plaid", settings, test=True)
+        webhooks = Webhooks("https://platform.example/idv", Secret("key-of-the-tests-0123456789abcdef"))
+        shared: Any = {"clock": clock, "registry": registry_of(idv_plugin()), "transport": recorder}
+        with Gateway([account], webhooks=webhooks, **shared) as idv:
+            flow = idv.open(order(applicant=WHOLE))
+            assert flow.link is not None
+            with network.client() as browser:
+                submit_forms(browser, flow.link.url.reveal(), *forms(ROHAN))
+            assert idv.retry(flow, order(applicant=WHOLE)).previous_id == flow.id
+            path = idv.webhook_url("plaid", "events").reveal().removeprefix("https://platform.example/idv/plaid")
+            for key, accepted in ((emulator.keys[0], True), (SigningKey(clock.now()), False)):
+                body = emulator.event("RETRIED", flow.id)
+                headers = {"Plaid-Verification": key.token(body, clock.now())}
+                call = WebhookRequest(method="POST", path=path, headers=headers, body=body)
+                with nullcontext() if accepted else pytest.raises(WebhookRejected):
+                    idv.receive("plaid", call)
+                clock.advance(31)
+        assert recorder.judge() == SCHEMAS.keys() - {"/identity_verification/get"}
+        assert {status for _, _, status, _ in recorder.calls} == {200, 400}
 
     def test_what_is_refused_and_what_is_redacted_fits(
         self, idv: Gateway, recorder: Recorder, emulator: PlaidEmulator, clock: FakeClock

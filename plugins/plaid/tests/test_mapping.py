@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from idv_plaid.checks import DOCUMENT, KYC, STEPS
 from idv_plaid.data import latest
 from idv_plaid.mapping import public, read_status, read_verification
+from idv_plaid.media import media_of
 from idv_plaid.testing.emulator import PlaidEmulator
 from idv_plaid.testing.harness import MEERA, ROHAN
 
@@ -62,7 +63,7 @@ def changed(place: str, value: Any, of: dict[str, Any] = GOOD) -> dict[str, Any]
     inner = made
     for key in above:
         inner = inner[int(key) if key.isdecimal() else key]
-    inner[last] = value
+    inner[int(last) if last.isdecimal() else last] = value
     return dict(made)
 
 
@@ -316,6 +317,38 @@ def test_anything_in_place_of_a_part_breaks_nothing(key: str, value: Any) -> Non
     result = judged({**GOOD, key: value})
     if key in ("status", "steps", "kyc_check", "documentary_verification", "selfie_check"):
         assert result.decision is not Decision.APPROVED or value == GOOD[key]
+
+
+PLACES = (
+    "user",
+    "verify_sms",
+    "kyc_check.name",
+    "kyc_check.id_number",
+    "documentary_verification.documents",
+    "documentary_verification.documents.0",
+    "documentary_verification.documents.0.attempt",
+    "documentary_verification.documents.0.images",
+    "documentary_verification.documents.0.extracted_data",
+    "documentary_verification.documents.0.extracted_data.date_of_birth",
+    "documentary_verification.documents.0.extracted_data.address",
+    "documentary_verification.documents.0.extracted_data.category",
+    ANALYSIS,
+    "selfie_check.selfies",
+    "selfie_check.selfies.0.capture",
+    "selfie_check.selfies.0.analysis",
+    "risk_check.behavior",
+    "risk_check.devices",
+    "risk_check.email",
+)
+
+
+@given(st.sampled_from(PLACES), json_values)
+def test_anything_at_any_place_breaks_nothing(place: str, value: Any) -> None:
+    answer = changed(place, value)
+    read_verification(FLOW, answer)
+    public(answer)
+    ids = [media.id for media, _ in media_of(answer)]
+    assert all(id.isprintable() and len(id) < 200 for id in ids)
 
 
 def test_what_is_kept_of_an_answer_names_nobody_and_opens_nothing() -> None:

@@ -186,6 +186,22 @@ class TestSomebodyElse:
         ]
         assert run_exchange(ADAPTER.open_flow(order()), [reply(page) for page in pages]).value.id == "idv_2"
 
+    def test_attempts_of_the_same_moment_are_told_apart_by_the_one_before(self) -> None:
+        moment = {"created_at": "2026-03-02T10:15:00Z"}
+        first = self.answer(status="failed", **moment)
+        second = self.answer(id="idv_2", status="failed", previous_attempt_id="idv_1", **moment)
+        third = self.answer(id="idv_3", previous_attempt_id="idv_2", **moment)
+        for listed in ([third, second, first], [first, second, third], [second, third, first]):
+            page = {"identity_verifications": listed, "next_cursor": None}
+            flow = run_exchange(ADAPTER.open_flow(order()), [reply(page)]).value
+            assert (flow.id, flow.attempt, flow.previous_id) == ("idv_3", 3, "idv_2")
+
+    def test_attempts_that_name_each_other_do_not_go_round_for_ever(self) -> None:
+        first = self.answer(previous_attempt_id="idv_2")
+        second = self.answer(id="idv_2", previous_attempt_id="idv_1", created_at="2026-03-02T10:15:00Z")
+        page = {"identity_verifications": [second, first], "next_cursor": None}
+        assert run_exchange(ADAPTER.open_flow(order()), [reply(page)]).value.id == "idv_2"
+
     def test_one_that_was_created_at_the_same_moment_and_is_over_is_told(self) -> None:
         with pytest.raises(DuplicateFlow, match="idv_1"):
             run_exchange(ADAPTER.open_flow(order()), [NONE, reply(self.answer(status="failed"))])

@@ -102,13 +102,12 @@ def test_another_key_and_a_retired_key_are_refused() -> None:
         check(token, key={**KEY.jwk(), "expired_at": int(NOW.timestamp())})
 
 
-@given(st.integers(min_value=0), st.characters())
+@given(st.integers(min_value=0), st.characters() | st.sampled_from("-_+/=AB"))
 def test_no_character_of_a_token_can_be_another(place: int, char: str) -> None:
     token = KEY.token(BODY, NOW)
     place %= len(token)
     changed = token[:place] + char + token[place + 1 :]
-    # the last character of 64 bytes has four bits that say nothing (RFC 4648 section 3.5)
-    if changed != token and place != len(token) - 1:
+    if changed != token:
         with pytest.raises(WebhookRejected):
             check(changed)
 

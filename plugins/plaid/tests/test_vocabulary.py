@@ -11,6 +11,7 @@ import pytest
 from idv_plaid import mapping
 from idv_plaid.checks import DOCUMENT, KYC, REGISTERS, RISK, SELFIE, STEPS
 from idv_plaid.mapping import read_verification
+from idv_plaid.media import CAPTURES, IMAGES
 from idv_plaid.person import ID_TYPES
 from idv_plaid.testing.harness import MEERA
 
@@ -125,6 +126,11 @@ class TestDocs:
             assert [
                 word for word in row.words if f"`{word}`" not in printed and row.words[word] != "inconclusive"
             ] == []
+
+    def test_every_kind_of_picture_is_printed(self) -> None:
+        for place, kinds in (("images", IMAGES), ("capture", CAPTURES)):
+            for key, kind in kinds.items():
+                assert f"| `{kind.value}` | `{place}.{key}` |" in self.ROWS
 
     def test_every_number_is_printed(self) -> None:
         for (type_, country), word in ID_TYPES.items():

@@ -10,11 +10,14 @@ import attrs
 
 from idv_core import Applicant, Flow, FlowOrder, OutcomeUnknown, Secret
 from idv_core.plugin import (
+    Address,
     AuthenticationFailed,
     DuplicateFlow,
     FlowNotFound,
+    IdentificationNumber,
     InvalidOrder,
     PermissionDenied,
+    Place,
     RateLimited,
     VendorUnavailable,
 )
@@ -40,12 +43,27 @@ from .judged import judged_by_openapi
 
 HOST = "persona.example"
 MEERA, ROHAN = PEOPLE["meera"], PEOPLE["rohan"]
+NUMBER = "ZZ-4711-QQ"
 TEMPLATE = "itmpl_Ygs16MKTkA6obnF8C3Rb17dm"
 INQUIRIES = "/api/v1/inquiries"
 
 
 def order(**changes: Any) -> FlowOrder:
-    person = Applicant(reference="CUST-9283", name=MEERA.name, email="meera@example.org", country="IN")
+    person = Applicant(
+        reference="CUST-9283",
+        given_name=MEERA.given_name,
+        family_name=MEERA.family_name,
+        birthdate=MEERA.birthdate,
+        email="meera@example.org",
+        country="IN",
+        address=Address(
+            street_address="14 Lantern Row", locality="Kochi", region="Kerala", postal_code="682001", country="IN"
+        ),
+        nationalities=["IN"],
+        gender="female",
+        place_of_birth=Place(locality="Kochi", country="IN"),
+        identification_numbers=[IdentificationNumber("voter_card", NUMBER, country="IN")],
+    )
     return FlowOrder(**{"product": "wallet", "application_id": "APP-1", "applicant": person, **changes})
 
 
@@ -157,7 +175,7 @@ def make_harness(clock: FakeClock, network: Network, emulator: PersonaEmulator, 
             UnknownWord(f"GET {INQUIRIES}/", another),
             *(UnknownWord(f"GET {INQUIRIES}/", word) for word in words),
         ),
-        personal=(MEERA.name, "meera@example.org"),
+        personal=(MEERA.name, "meera@example.org", NUMBER, "14 Lantern Row"),
         opened=lambda order: opened_for(emulator, order),
         webhook=event,
         sdk_check=judged_by_openapi,
