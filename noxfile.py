@@ -77,6 +77,26 @@ def tests(session: nox.Session) -> None:
     session.run("pytest", "-q", "-n", "auto", "--dist", "worksteal", *more, env=env)
 
 
+@nox.session(python=OLDEST, venv_backend="uv")
+def lowest(session: nox.Session) -> None:
+    """The tests with the lowest versions that the distributions say they work with."""
+    wanted = nox.project.dependency_groups(PROJECT, "test")
+    workspace = [part for name in PLUGINS for part in ("-e", f"plugins/{name}")]
+    session.install("-q", "--resolution", "lowest-direct", "-e", ".[cli,testing,fast,otel]", *workspace, *wanted)
+    session.run("pytest", "-q", "-n", "auto", "--dist", "worksteal", *session.posargs)
+
+
+@nox.session(python=OLDEST)
+def wheels(session: nox.Session) -> None:
+    """Build every distribution and look into it: licence, types, metadata. `nox -s wheels -- dist` keeps them there."""
+    session.install("-q", "build", "hatchling", "twine")
+    folder = Path(session.posargs[0] if session.posargs else session.create_tmp()).absolute()
+    for place in (".", *(f"plugins/{name}" for name in PLUGINS)):
+        session.run("python", "-m", "build", "-q", "--no-isolation", "--outdir", str(folder), place, silent=True)
+    session.run("twine", "check", "--strict", *map(str, sorted(folder.iterdir())))
+    session.run("python", "tests/wheels.py", str(folder))
+
+
 @nox.session(python=OLDEST)
 def lint(session: nox.Session) -> None:
     """ruff: rules and format."""
@@ -101,9 +121,10 @@ def architecture(session: nox.Session) -> None:
 
 @nox.session(python=OLDEST)
 def docs(session: nox.Session) -> None:
-    """The site, with warnings as errors."""
+    """The site, with warnings as errors. `nox -s docs -- site` keeps it there."""
     session.install("-q", *nox.project.dependency_groups(PROJECT, "docs"))
-    session.run("mkdocs", "build", "--strict", "-q", "-d", session.create_tmp())
+    folder = Path(session.posargs[0] if session.posargs else session.create_tmp()).absolute()
+    session.run("mkdocs", "build", "--strict", "-q", "-d", str(folder))
 
 
 @nox.session(python=OLDEST)

@@ -22,7 +22,9 @@ TOML = re.findall(r"```toml\n(.*?)```", README, re.DOTALL)
 @pytest.fixture
 def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     (vendor,) = start_emulators(["verifik"], timedelta(seconds=0.01))
-    exports, toml = _as_toml({"verifik": vendor.emulation.settings(vendor.served.url)}).split("# idv.toml\n")
+    exports, toml = _as_toml(
+        {"verifik": vendor.emulation.settings(vendor.served.url)}, "http://127.0.0.1:8000/idv", "k" * 32
+    ).split("# idv.toml\n")
     for line in exports.splitlines():
         if line.startswith("export "):
             monkeypatch.setenv(*line.removeprefix("export ").split("=", 1))

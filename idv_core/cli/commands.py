@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import signal
 import threading
@@ -77,6 +78,7 @@ def every(
     """One API in front of every identity-verification vendor."""
 
 
+_WEBHOOKS = "http://127.0.0.1:8000/idv"
 _FLAWS = ("blurred", "edited", "expired", "mask", "multiple people", "printed photo")
 
 
@@ -115,21 +117,32 @@ def emulate(
     vendors: Annotated[list[str] | None, typer.Argument(help="The plugins; default: all with an emulator.")] = None,
     port: Annotated[int, typer.Option(help="The first port; 0 for free ports.", min=0, max=65535)] = 0,
     pace: Annotated[float, typer.Option(help="Seconds that an emulated vendor takes for each step.")] = 1.0,
+    webhooks: Annotated[str, typer.Option(help="Where your platform mounts its WebhookApp.")] = _WEBHOOKS,
     json: Json = False,
 ) -> None:
-    """Run emulators until Ctrl-C and print account settings for them."""
+    """Run emulators until Ctrl-C and print account settings for them.
+
+    They send webhooks to `--webhooks`, signed with the key that is printed (or that IDV_WEBHOOK_KEY holds).
+    """
+    key = os.environ.get("IDV_WEBHOOK_KEY") or secrets.token_hex(32)
     with reported(json):
-        from .emulators import start_emulators
+        from .emulators import send_webhooks, start_emulators
 
         running = start_emulators(vendors or (), _seconds("--pace", pace), port)
+        settings = {vendor.name: vendor.emulation.settings(vendor.served.url) for vendor in running}
+        try:
+            send_webhooks(running, settings, webhooks, Secret(key))
+        except ValueError:
+            for vendor in running:
+                vendor.served.stop()
+            raise
     stopped = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
-    settings = {vendor.name: vendor.emulation.settings(vendor.served.url) for vendor in running}
     if json:
         as_json({name: {key: _shown(value) for key, value in given.items()} for name, given in settings.items()})
     else:
-        typer.echo(_as_toml(settings))
+        typer.echo(_as_toml(settings, webhooks, key))
     stopped.wait()
     for vendor in running:
         vendor.served.stop()
@@ -367,9 +380,9 @@ def _shown(value: Any) -> Any:
     return value.reveal() if isinstance(value, Secret) else value
 
 
-def _as_toml(settings: dict[str, dict[str, Any]]) -> str:
+def _as_toml(settings: dict[str, dict[str, Any]], webhooks: str, key: str) -> str:
     """Account settings for idv.toml, and the environment variables they refer to. Secrets of emulators need no protection."""
-    exports, lines = [f"export IDV_WEBHOOK_KEY={secrets.token_hex(32)}"], []
+    exports, lines = [f"export IDV_WEBHOOK_KEY={key}"], []
     for name, given in settings.items():
         lines += [f"[accounts.{name}]", f'plugin = "{name}"', "test = true"]
         for key, value in given.items():
@@ -380,5 +393,5 @@ def _as_toml(settings: dict[str, dict[str, Any]]) -> str:
             else:
                 lines.append(f"{key} = {dumps(value)}")
         lines += ["limits.allow_private_urls = true   # the documents are on this machine", ""]
-    webhooks = ["[webhooks]", 'url = "http://127.0.0.1:8000/idv"', 'key = { env = "IDV_WEBHOOK_KEY" }']
-    return "\n".join(["# environment", *exports, "", "# idv.toml", *lines, *webhooks])
+    lines += ["[webhooks]", f"url = {dumps(webhooks)}", 'key = { env = "IDV_WEBHOOK_KEY" }']
+    return "\n".join(["# environment", *exports, "", "# idv.toml", *lines])

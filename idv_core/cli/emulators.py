@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
+from typing import Any
 
 import attrs
 
 from ..clock import SystemClock
+from ..config import Account, Webhooks
 from ..errors import PluginError
+from ..gateway.sync import Gateway
+from ..model import Secret
 from ..registry import discover
 from ..testing.asgi import Served
-from ..testing.emulation import Emulation, load_emulation
+from ..testing.emulation import Emulation, load_emulation, register_webhooks
 
 _LAST_PORT = 65535
 
@@ -59,3 +63,23 @@ def start_emulators(names: Iterable[str], pace: timedelta, port: int = 0) -> lis
         )
         for index, (name, emulation) in enumerate(emulations.items())
     ]
+
+
+def send_webhooks(
+    running: Iterable[RunningEmulator], settings: Mapping[str, Mapping[str, Any]], url: str, key: Secret
+) -> None:
+    """Let the emulators send webhooks to accounts of their names.
+
+    Args:
+        running: The emulators.
+        settings: The settings of each account.
+        url: Where the platform mounts its `WebhookApp`.
+        key: The platform's webhook key.
+
+    Raises:
+        ValueError: The URL or the key is not valid.
+    """
+    accounts = [Account(name, name, given, test=True) for name, given in settings.items()]
+    with Gateway(accounts, webhooks=Webhooks(url, key)) as gateway:
+        for vendor in running:
+            register_webhooks(gateway, vendor.name, vendor.emulation.emulator)

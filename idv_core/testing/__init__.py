@@ -1,4 +1,6 @@
-"""The door for plugin authors' tests: a clock, the emulator kit, specimens, the harness, the suite. Needs the extra `testing`.
+"""The door for tests: of a plugin (a clock, the emulator kit, specimens, the harness, the suite), and of a platform.
+
+A platform begins with `FakeVendor`. Needs the extra `testing`.
 
 What is in `__all__` is the contract for a plugin's test code.
 """
@@ -32,6 +34,10 @@ if TYPE_CHECKING:
     from .direct import (
         DirectTransport,
     )
+    from .emulated_vendor import (
+        EmulatedVendor,
+        NotOffered,
+    )
     from .emulation import (
         Emulation,
         Scene,
@@ -50,6 +56,9 @@ if TYPE_CHECKING:
     from .exchange import (
         reply,
         run_exchange,
+    )
+    from .fake_vendor import (
+        FakeVendor,
     )
     from .faults import (
         FaultMatrix,
@@ -93,6 +102,10 @@ if TYPE_CHECKING:
         json_like,
         json_values,
     )
+    from .vendors import (
+        vendor_named,
+        vendor_names,
+    )
 
 # Looked through in this order when a name is first asked for: an emulator needs neither pytest nor hypothesis.
 _PLACES = (
@@ -111,6 +124,9 @@ _PLACES = (
     ".exchange",
     ".harness",
     ".faults",
+    ".emulated_vendor",
+    ".fake_vendor",
+    ".vendors",
     ".strategies",
     ".conformance",
 )
@@ -126,9 +142,11 @@ __all__ = [
     "Driver",
     "EmulatedRequest",
     "EmulatedResponse",
+    "EmulatedVendor",
     "Emulation",
     "Emulator",
     "FakeClock",
+    "FakeVendor",
     "FaultMatrix",
     "FileServer",
     "Form",
@@ -136,6 +154,7 @@ __all__ = [
     "Harness",
     "HasNow",
     "Network",
+    "NotOffered",
     "Outgoing",
     "Person",
     "PluginConformance",
@@ -168,6 +187,8 @@ __all__ = [
     "submit_forms",
     "text_field",
     "uploads_documents",
+    "vendor_named",
+    "vendor_names",
 ]
 
 

@@ -13,11 +13,13 @@ import httpx
 from ..clock import Clock
 from ..gateway.sync import Gateway
 from ..model import Flow
-from ..plugin.protocols import Polling
+from ..plugin.protocols import Polling, WebhookPurposesProtocol
 from ..plugin.spec import Plugin
 from .applicant import Form, submit_forms
 from .emulator import Emulator
 from .specimens import Person
+
+_EVENTS = "events"
 
 
 @attrs.frozen(kw_only=True)
@@ -61,3 +63,13 @@ def load_emulation(plugin: Plugin, clock: Clock, pace: timedelta) -> Emulation |
     module, _, name = plugin.emulation.partition(":")
     made: Emulation = getattr(importlib.import_module(module), name)(clock, pace)
     return made
+
+
+def register_webhooks(gateway: Gateway, account: str, emulator: Emulator) -> None:
+    """Enter the account's webhook address at the emulator, as one does in a vendor's dashboard.
+
+    Vendors that are told an address with each flow need none, and nothing is done.
+    """
+    adapter = gateway._state.active.session(account).adapter
+    if isinstance(adapter, WebhookPurposesProtocol) and _EVENTS in adapter.webhook_purposes:
+        emulator.register_webhook(gateway.webhook_url(account, _EVENTS).reveal())

@@ -145,6 +145,12 @@ class Emulator:
         """Make a call when `due` has come; `send` may return the next try."""
         self._outgoing.append(Outgoing(due, send))
 
+    def register_webhook(self, url: str) -> None:
+        """Send events to this address too, as if it had been entered in the vendor's dashboard.
+
+        Does nothing for vendors that are told an address with each flow.
+        """
+
     def notify(self, url: str, body: bytes, headers: Mapping[str, str]) -> None:
         """Post to a webhook at the next tick. That nobody answers there does no harm."""
 

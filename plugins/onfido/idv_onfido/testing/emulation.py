@@ -13,15 +13,19 @@ from .emulator import OnfidoEmulator, Variants
 
 
 class OnfidoEmulation:
-    """Sandbox, with webhooks unsent: the demo waits by polling."""
+    """Sandbox."""
 
     def __init__(self, clock: Clock, pace: timedelta) -> None:
         self.polling = Polling(first=pace, ceiling=4 * pace)
         self.emulator = OnfidoEmulator(clock, variants=Variants(processing=3 * pace))
 
     def settings(self, base_url: str) -> dict[str, Any]:
-        token = Secret(self.emulator.api_token)
-        return {"base_url": f"{base_url}/v3.6", "api_token": token, "workflow_id": "workflow-demo"}
+        return {
+            "base_url": f"{base_url}/v3.6",
+            "api_token": Secret(self.emulator.api_token),
+            "workflow_id": "workflow-demo",
+            "webhook_token": self.emulator.webhook_token,
+        }
 
     def play(self, idv: Gateway, flow: Flow, scene: Scene) -> Flow:
         scene.say("the applicant shows document and face on the hosted page")

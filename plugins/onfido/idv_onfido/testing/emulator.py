@@ -107,10 +107,12 @@ class OnfidoEmulator(Emulator):
         clock: HasNow,
         *,
         api_token: str = "api_sandbox.emulated4711",  # noqa: S107, an emulator's
+        webhook_token: str = "emulated-webhook-token-4711",  # noqa: S107, an emulator's
         client: Callable[[], httpx.Client] | None = None,
         variants: Variants | None = None,
     ) -> None:
         self.api_token = api_token
+        self.webhook_token = Secret(webhook_token)
         self.variants = variants or Variants()
         self.applicants: dict[str, dict[str, Any]] = {}
         self.runs: dict[str, EmulatedRun] = {}
@@ -574,10 +576,16 @@ class OnfidoEmulator(Emulator):
 
     # Webhooks
 
+    def register_webhook(self, url: str) -> None:
+        self._add_webhook({"url": url}, self.webhook_token.reveal())
+
     def _create_webhook(self, call: EmulatedRequest) -> EmulatedResponse:
         given = call.json()
         if not given.get("url"):
             raise _invalid({"url": ["can't be blank"]})
+        return EmulatedResponse(201, self._add_webhook(given, secrets.token_urlsafe(24)))
+
+    def _add_webhook(self, given: Mapping[str, Any], token: str) -> dict[str, Any]:
         id = str(uuid.uuid4())
         self.webhooks[id] = {
             "id": id,
@@ -585,11 +593,11 @@ class OnfidoEmulator(Emulator):
             "enabled": given.get("enabled", True),
             "environments": given.get("environments", ["sandbox"]),
             "events": given.get("events", []),
-            "token": secrets.token_urlsafe(24),
+            "token": token,
             "href": f"{_V}/webhooks/{id}",
             "payload_version": 3,
         }
-        return EmulatedResponse(201, self.webhooks[id])
+        return self.webhooks[id]
 
     def _tell(self, kind: str, action: str, about: Mapping[str, Any], resource: Mapping[str, Any]) -> None:
         named = {"id": about["id"], "status": about["status"], "completed_at_iso8601": self._now(),

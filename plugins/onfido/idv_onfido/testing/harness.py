@@ -79,7 +79,7 @@ def make_settings(emulator: OnfidoEmulator) -> dict[str, object]:
         "base_url": f"https://{HOST}/v3.6",
         "api_token": Secret(emulator.api_token),
         "workflow_id": "workflow-1",
-        "webhook_token": WEBHOOK_TOKEN,
+        "webhook_token": emulator.webhook_token,
     }
 
 

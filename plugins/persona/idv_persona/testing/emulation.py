@@ -13,7 +13,7 @@ from .emulator import PersonaEmulator, Variants
 
 
 class PersonaEmulation:
-    """The sandbox, with webhooks unsent: the demo waits by polling."""
+    """The sandbox."""
 
     def __init__(self, clock: Clock, pace: timedelta) -> None:
         self.polling = Polling(first=pace, ceiling=4 * pace)
@@ -24,6 +24,7 @@ class PersonaEmulation:
             "base_url": f"{base_url}/api/v1",
             "api_key": Secret(self.emulator.api_key),
             "template_id": "itmpl_Emulated4711",
+            "webhook_secrets": self.emulator.webhook_secrets[0],
         }
 
     def play(self, idv: Gateway, flow: Flow, scene: Scene) -> Flow:

@@ -365,6 +365,9 @@ class PersonaEmulator(Emulator):
 
     # Events
 
+    def register_webhook(self, url: str) -> None:
+        self.webhook = url
+
     def _tell(self, event: str, inquiry: EmulatedInquiry) -> None:
         """`inquiry.completed` and the like, with the inquiry as it is now."""
         if self.webhook is not None:

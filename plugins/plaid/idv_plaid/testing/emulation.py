@@ -13,7 +13,7 @@ from .emulator import PlaidEmulator, Variants
 
 
 class PlaidEmulation:
-    """Webhooks unsent: the demo waits by polling."""
+    """The sandbox."""
 
     def __init__(self, clock: Clock, pace: timedelta) -> None:
         self.polling = Polling(first=pace, ceiling=4 * pace)

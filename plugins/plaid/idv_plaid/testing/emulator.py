@@ -261,6 +261,9 @@ class PlaidEmulator(Emulator):
         self.keys[-1].expired_at = self.clock.now()
         self.keys.append(SigningKey(self.clock.now()))
 
+    def register_webhook(self, url: str) -> None:
+        self.webhook = url
+
     def event(self, code: str, id: str) -> bytes:
         """The body of a webhook."""
         named = {"webhook_type": "IDENTITY_VERIFICATION", "webhook_code": code, "identity_verification_id": id}

@@ -13,14 +13,19 @@ from .emulator import StripeEmulator, Variants
 
 
 class StripeEmulation:
-    """Test mode, with webhooks unsent: the demo waits by polling."""
+    """Test mode."""
 
     def __init__(self, clock: Clock, pace: timedelta) -> None:
         self.polling = Polling(first=pace, ceiling=4 * pace)
         self.emulator = StripeEmulator(clock, variants=Variants(processing=3 * pace))
 
     def settings(self, base_url: str) -> dict[str, Any]:
-        return {"base_url": base_url, "api_key": Secret(self.emulator.api_key), "read_sensitive": True}
+        return {
+            "base_url": base_url,
+            "api_key": Secret(self.emulator.api_key),
+            "webhook_secret": self.emulator.webhook_secret,
+            "read_sensitive": True,
+        }
 
     def play(self, idv: Gateway, flow: Flow, scene: Scene) -> Flow:
         scene.say("the applicant shows document and face on the hosted page")

@@ -414,6 +414,9 @@ class StripeEmulator(Emulator):
 
     # Events
 
+    def register_webhook(self, url: str) -> None:
+        self.webhook = url
+
     def _tell(self, event: str, session: EmulatedSession) -> None:
         """Event names are those of the statuses, in the form `identity.verification_session.verified`."""
         if self.webhook is None:

@@ -682,6 +682,9 @@ class VerifikEmulator(Emulator):
 
     # Webhooks (section 4)
 
+    def register_webhook(self, url: str) -> None:
+        self.store(self.webhooks, {"url": url, "isActive": True, "projectFlow": list(self.project_flows)})
+
     def _create_webhook(self, call: EmulatedRequest) -> EmulatedResponse:
         self._as_client(call)
         body = call.json()

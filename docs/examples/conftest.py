@@ -1,0 +1,1 @@
+pytest_plugins = ["idv_core.testing.pytest"]
