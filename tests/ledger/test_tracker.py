@@ -916,6 +916,23 @@ class TestErasing:
         assert row.erasure == "by hand"
         assert ledger.get(id).due is None
 
+    def test_a_vendor_is_asked_by_reference_until_it_says_that_it_is_done(
+        self, ledger: Ledger, track: Make, town: Town
+    ) -> None:
+        id = ledger.take(order()).id
+        shop, said = town.shops["a"], ["requested", "requested", "done"]
+        shop.status = "good"
+        shop.answers["DELETE /flows/f-1"] = lambda _: httpx.Response(200, json={"erasure": said.pop(0)})
+        tracker = track(account("a", "calling"))
+        run(tracker, ledger)
+        ledger.erase(id, actor="user:ana")
+        run(tracker, ledger, rounds=5, seconds=86400 + 60)
+        assert said == []
+        assert ledger.flows(id)[0].erasure == "done"
+        assert [event.data["status"] for event in ledger.events(id) if event.kind == "erasure"] == ["requested", "done"]
+        assert ledger.get(id).due is None
+        assert ledger.verify().problems == ()
+
     def test_retention_erases_by_itself(self, connect: Connect, track: Make, town: Town) -> None:
         ledger = connect(retention=timedelta(days=90))
         id = ledger.take(order()).id
