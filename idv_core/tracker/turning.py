@@ -17,6 +17,7 @@ from ..config import UnknownRule
 from ..engine.account import AccountSession
 from ..errors import ConfigError, IdvError, InvalidOrder, RateLimited
 from ..gateway.execution import SHADOW_SECONDS
+from ..gateway.openings import identity
 from ..gateway.sync import GatewayBase
 from ..ledger import Delivery, Ledger, LedgerError, Stale, Verification
 from ..ledger.leases import Handler, reserve
@@ -86,6 +87,14 @@ class Desk:
             return self.gateway._state.active.session_of_flow(account or "")
         except ConfigError:
             return None
+
+    def clear_up(self, verification: Verification) -> None:
+        """What the gateway still holds for a lost opening of this order: the ledger knows better, by a rule or a person."""
+        if verification.order is None or verification.asked_at is None:
+            return
+        openings, key = self.gateway._state.openings, identity(verification.order)
+        for account in openings.lost(key):
+            openings.found(key, account)
 
     def terms(self, claim: Claim, action: object) -> Terms:
         verification = claim.verification
@@ -174,6 +183,7 @@ def _ask(action: Open | Recover | Look | Adopt | Compare | Erase, held: _Held) -
     verification = held.claim.verification
     match action:
         case Open(account):
+            held.desk.clear_up(verification)
             return Ask("open", (verification.order,), {"account": account, "attempt": held.attempt})
         case Recover(account):
             return Ask("recover", (verification.order,), {"account": account, "since": verification.asked_at})

@@ -428,6 +428,27 @@ class TestUnknown:
         assert ledger.get(id).state is State.AWAITING
         assert len(town.shops["a"].opened) == 2
 
+    @pytest.mark.parametrize("by", ["rule", "person"])
+    def test_the_process_that_lost_the_answer_opens_it_again_too(
+        self, ledger: Ledger, track: Make, town: Town, by: str
+    ) -> None:
+        """Its gateway remembers the lost opening, and would ask nobody else for a while."""
+        id, shop = ledger.take(order()).id, town.shops["a"]
+        shop.on_open = lambda: cut_off(httpx.Request("POST", "https://a.example"))
+        tracker = track(account("a", "bare", unknown="reopen" if by == "rule" else "review"), account("b"))
+        tracker.step()
+        shop.on_open = lambda: None
+        for _ in range(2):
+            later(ledger, 10)
+            tracker.step()
+        if by == "person":
+            assert ledger.get(id).state is State.UNKNOWN
+            ledger.resolve(id, reopen=True, actor="user:ana")
+            tracker.step()
+            tracker.step()
+        assert ledger.get(id).state is State.AWAITING
+        assert len(shop.opened) == 2
+
     def test_the_rule_next_goes_to_the_next_account_of_the_route(self, ledger: Ledger, track: Make, town: Town) -> None:
         id = self.lost(ledger, track, town, unknown="next")
         track(account("a", "bare", unknown="next"), account("b")).step()
