@@ -20,6 +20,7 @@ from ..model.validation import seconds
 from ..plugin.protocols import capabilities
 from ..registry import discover
 from . import operating
+from . import server as service
 from .output import EXIT_CODES, USAGE, Commands, as_json, console, reported, show_flow, show_result, table
 
 app = typer.Typer(
@@ -36,6 +37,8 @@ plugin = typer.Typer(name="plugin", help="Commands for plugin authors.", no_args
 app.add_typer(operating.config)
 app.add_typer(operating.route)
 app.add_typer(operating.policy)
+app.add_typer(service.server)
+app.command()(service.serve)
 app.add_typer(plugin)
 
 
