@@ -149,3 +149,10 @@ def mutation(session: nox.Session) -> None:
     """cosmic-ray over the code that maps words to statuses and evidence to decisions. Takes its time."""
     install(session, "mutation")
     session.run("python", "tests/mutation.py", *session.posargs)
+
+
+@nox.session(python=OLDEST)
+def crash(session: nox.Session) -> None:
+    """Workers of the ledger are killed on each database: nothing lost, nothing opened twice. `-- 200 8 sqlite` is short."""
+    install(session, "test")
+    session.run("python", "tests/crash.py", *session.posargs, env=TEST_PATHS)

@@ -110,6 +110,9 @@ def registry_of(*plugins: Plugin, secret_sources: Mapping[str, SecretSource] | N
     return Registry(found, secret_sources=secret_sources or {})
 
 
+UPGRADE = "upgrade the plugin; its author finds what to write instead under 'Contract 2' in the changelog, then states contract=2"
+
+
 def _load(point: metadata.EntryPoint) -> Plugin:
     manager = pluggy.PluginManager(PROJECT)
     manager.add_hookspecs(spec)
@@ -121,7 +124,7 @@ def _load(point: metadata.EntryPoint) -> Plugin:
     if plugin.contract != CONTRACT_VERSION:
         raise TypeError(
             f"it is written for contract version {plugin.contract}, this idv-core has {CONTRACT_VERSION}: "
-            f"{'upgrade idv-core' if plugin.contract > CONTRACT_VERSION else 'upgrade the plugin'}"
+            f"{'upgrade idv-core' if plugin.contract > CONTRACT_VERSION else UPGRADE}"
         )
     return plugin
 

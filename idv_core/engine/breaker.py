@@ -1,4 +1,4 @@
-"""The circuit breaker of an account. No I/O: time is given."""
+"""The circuit breaker of an account. No I/O: time is an argument."""
 
 from __future__ import annotations
 
@@ -12,7 +12,14 @@ from ..model.validation import as_seconds, is_count, is_some_time
 
 @attrs.frozen(kw_only=True)
 class Circuit:
-    """After `failures` failed calls in a row nothing is sent for `cooldown` (seconds or `timedelta`); then one call probes."""
+    """The settings of a circuit breaker.
+
+    Args:
+        failures: Failed calls in a row that open the circuit.
+        cooldown: How long no call is sent then, in seconds or as `timedelta`. After that, one call probes.
+
+    Raises ValueError.
+    """
 
     failures: int = attrs.field(default=10, validator=is_count)
     cooldown: float = attrs.field(default=30.0, converter=as_seconds, validator=is_some_time)

@@ -43,5 +43,5 @@ class DailyCap:
 
 
 def until_tomorrow(now: datetime) -> timedelta:
-    """The time until the count begins anew."""
+    """The time until the count starts again."""
     return datetime.combine(now.date() + timedelta(days=1), time(), now.tzinfo) - now

@@ -22,7 +22,7 @@ class Slot:
 
 
 class ConcurrencyLimiter:
-    """At most so many at a time; those who wait are served in the order in which they came. Safe for threads.
+    """At most `most` calls at a time; further calls queue up, first come, first served. Thread-safe.
 
     The caller makes the `Slot` first and gives it back in a `finally`: an interrupt at any moment leaves nothing behind.
     """
@@ -89,7 +89,7 @@ class ConcurrencyLimiter:
 class RateLimiter:
     """At most `rate` calls a second, `burst` of them at once (the generic cell rate algorithm, ITU-T I.371).
 
-    Each caller reserves the next free moment, so who comes first goes first. Safe for threads.
+    Each caller reserves the next free moment, first come, first served. Thread-safe.
     """
 
     def __init__(self, rate: float, burst: int) -> None:

@@ -2,7 +2,7 @@
 
     authenticate   the token and its renewal, the vendor's clock      `_Authentication`, `_token`, `_renewed_token`
     retry          once more, where that does no harm                 `_Retries`
-    limit          so many calls at a time, so many a second          `_attempt`, `_rate_limited`
+    limit          concurrency and rate                                `_attempt`, `_rate_limited`
     guard          the circuit breaker                                `Guard`
     send           the request goes out                               `_attempt`
 
@@ -41,6 +41,7 @@ from ..model.words import what_is
 from ..plugin.http import Exchange, Request, Response
 from ..runtime.interrupts import interrupt_in
 from ..telemetry import Observers, OperationStarted
+from ..transports.sinks import Sink
 from .account import AccountSession, CachedToken
 from .breaker import CircuitState
 from .clock_skew import skew_of
@@ -76,18 +77,20 @@ def perform(
     seconds: float | None = None,
     wanted: type | None = None,
     trail: Trail | None = None,
+    sink: Sink | None = None,
 ) -> Steps[T]:
     """Run one operation of the account's adapter. Whatever happens, what comes out is its model or an `IdvError`.
 
     `start` is given the adapter and begins the exchange. `personal` are texts about the applicant that a vendor's message
     might repeat, `seconds` a time that is shorter than the account's own for one operation. `wanted` is the class of what
-    the plugin must return, `trail` tells the caller afterwards whether anything had gone out.
+    the plugin must return, `trail` tells the caller afterwards whether anything had gone out. `sink` takes the body
+    of a request that is `streamed`.
     """
     before = sys.exception()
     begun = clock.monotonic()
     started = OperationStarted(account=session.name, plugin=session.plugin, operation=operation)
     most = session.limits.operation if seconds is None else min(seconds, session.limits.operation)
-    run = Run(session, started, clock, begun + most, personal, observers)
+    run = Run(session, started, clock, begun + most, personal, observers, sink=sink)
     if trail is not None:
         trail.run = run
     if observers:

@@ -1,4 +1,4 @@
-"""When a failed call is made again, and after how long. No I/O: time and chance are given."""
+"""When a failed call is retried, and after how long. No I/O: time and chance are arguments."""
 
 from __future__ import annotations
 
@@ -12,12 +12,19 @@ from ..model.validation import as_seconds, is_count, is_count_or_none, is_durati
 
 @attrs.frozen(kw_only=True)
 class Retry:
-    """How often and how soon a call that may be repeated is made again. Times in seconds (or as `timedelta`).
+    """Retries of calls that are safe to retry. Times in seconds or as `timedelta`.
 
-    A call is made `attempts` times at most. Pauses are full-jitter exponential: any time from 0 to `base`, then to twice
-    that, up to `ceiling`. A `Retry-After` of up to `longest_wait` is waited for; a longer one is the caller's affair.
-    Over time no more than `budget` repeats are made for each call, after a first `reserve`, so that many callers do not
-    make an outage worse.
+    Exponential backoff with full jitter, and a budget, so that many callers do not make an outage worse.
+
+    Args:
+        attempts: The most calls for one request, the first included.
+        base: The longest pause before the first retry. It doubles with each retry.
+        ceiling: The longest pause.
+        longest_wait: The longest `Retry-After` that is waited for. A longer one is raised to the caller as `retry_after`.
+        budget: Retries per call in the long run.
+        reserve: Retries that are available at once.
+
+    Raises ValueError. Source: RFC 9110 section 10.2.3 (`Retry-After`).
     """
 
     attempts: int = attrs.field(default=3, validator=is_count)
@@ -28,9 +35,12 @@ class Retry:
     reserve: int = attrs.field(default=10, validator=is_count_or_none)
 
     def pause(self, attempt: int, retry_after: timedelta | None, chance: float) -> float | None:
-        """Seconds to wait after the failed `attempt` (1 is the first); None: do not try again.
+        """Seconds to wait before the next attempt; None if there is none.
 
-        `chance` is a number of 0..1. It is added to a `Retry-After` too, so that not all come back in the same moment.
+        Args:
+            attempt: The number of the failed attempt, from 1.
+            retry_after: The vendor's `Retry-After`.
+            chance: A random number from 0 to 1. The jitter is added to `Retry-After` too, so that callers spread out.
         """
         if attempt >= self.attempts:
             return None
@@ -42,7 +52,7 @@ class Retry:
 
 
 class RetryBudget:
-    """Repeats that are still allowed: each call earns a part of one, each repeat costs one. Safe for threads."""
+    """The retries that are left: each call earns a part of one, each retry costs one. Thread-safe."""
 
     def __init__(self, retry: Retry) -> None:
         self._earned, self._most = retry.budget, float(retry.reserve)
@@ -63,7 +73,7 @@ class RetryBudget:
                 self._left = min(self._most, self._left + self._earned)
 
     def spend(self) -> bool:
-        """Take one repeat, if there is one."""
+        """Take one retry, if one is left."""
         with self._lock:
             if self._left < 1:
                 return False

@@ -14,7 +14,7 @@ from ..runtime.forks import renew_after_fork
 from .log import report_reload_failed
 
 EVERY = 10.0
-"""An account's secrets are read again no more often than every so many seconds, however many calls are refused."""
+"""The shortest time in seconds between two reloads of an account's secrets, however many calls are refused."""
 
 
 @attrs.define(eq=False)

@@ -52,5 +52,5 @@ def _checked(session: AccountSession, url: str) -> str:
             failure = error
     host = urlsplit(url).hostname
     raise UnexpectedResponse(
-        f"the answer gives an address on {host}, which is no host that the plugin may call (allowed_hosts)"
+        f"the response gives a URL on {host}, which is not in the allowed_hosts of the plugin"
     ) from failure

@@ -1,4 +1,4 @@
-"""`Gateway` and `AsyncGateway`: the API of a platform, and the operations that both run."""
+"""`Gateway` and `AsyncGateway`, the platform's API, and the operations that both run."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any

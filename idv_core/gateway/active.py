@@ -1,4 +1,4 @@
-"""The configuration in force: one frozen value, exchanged as a whole, so that a change never meets an order half-way."""
+"""The configuration in use: one frozen value, replaced as a whole, so that no order sees half of a change."""
 
 from __future__ import annotations
 

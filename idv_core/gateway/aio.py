@@ -1,23 +1,37 @@
-"""`AsyncGateway`: the API that a platform imports, for asyncio. The same names and arguments as `Gateway`."""
+"""`AsyncGateway`, the platform's API for asyncio. The same methods and arguments as `Gateway`."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar, Unpack, overload
+from typing import Any, BinaryIO, Self, TypeVar, Unpack, overload
 
 import httpx
 
 from ..clock import Clock, SystemClock
 from ..config import Account, Configuration, Webhooks, read_configuration
 from ..engine.async_driver import AsyncDriver
-from ..model import Document, Flow, FlowOrder, ProvisionedTemplate, Result, Template
+from ..model import (
+    Coverage,
+    Document,
+    Downloaded,
+    Erasure,
+    Flow,
+    FlowOrder,
+    Media,
+    ProvisionedTemplate,
+    Result,
+    Review,
+    Template,
+)
 from ..plugin.http import Exchange
 from ..policy import DEFAULT_POLICY, Policy
 from ..registry import Registry, discover
-from . import opening, operations, waiting
+from ..webhooks.receiver import WebhookRequest
+from . import life, opening, operations, receiving, waiting
 from .opening import Attempt
 from .order_fields import OrderFields, as_order
 from .state import GatewayState
@@ -206,6 +220,74 @@ class AsyncGateway(GatewayBase):
         """
         return await self._driver.run(waiting.wait(self._state, flow, deadline, progress))
 
+    async def cancel(self, flow: Flow | str) -> Flow:
+        """End the flow at the vendor, so that its link leads nowhere; the shadow's too. Cancelling twice is safe.
+
+        Raises UnsupportedOperation if the vendor cannot, else VendorError.
+        """
+        return await self._driver.run(life.cancel(self._state, flow))
+
+    async def erase(self, flow: Flow | str) -> Erasure:
+        """Ask the vendor to erase the person's data, and the shadow's vendor too. Call again to see how far it is.
+
+        Raises UnsupportedOperation if the vendor cannot, else VendorError.
+        """
+        return await self._driver.run(life.erase(self._state, flow))
+
+    async def media(self, flow: Flow | str) -> tuple[Media, ...]:
+        """List the pictures, videos and reports that the vendor keeps of the flow.
+
+        Raises UnsupportedOperation if the vendor gives out none, else VendorError.
+        """
+        return await self._driver.run(life.media(self._state, flow))
+
+    async def download(self, flow: Flow | str, media: Media, to: str | os.PathLike[str] | BinaryIO) -> Downloaded:
+        """Fetch one of `media(flow)` to a file, in pieces. It is as confidential as the person: protect the file.
+
+        Args:
+            flow: The flow, or its reference.
+            media: What to fetch.
+            to: The name of a file, which is replaced in one step at the end; or a file opened in binary mode.
+
+        Raises:
+            InvalidOrder: The file cannot be written.
+            UnexpectedResponse: It is larger than `limits.max_media`.
+            VendorError: Any other failure.
+        """
+        return await self._driver.run(life.download(self._state, flow, media, to))
+
+    async def retry(self, flow: Flow | str, order: FlowOrder) -> Flow:
+        """Let the person try again: a new attempt with its own reference. Asked twice in this process, the same attempt.
+
+        Args:
+            flow: The attempt before, or its reference.
+            order: The order it was opened with.
+
+        Raises UnsupportedOperation if the vendor has no attempts, OutcomeUnknown if no answer came, else VendorError.
+        """
+        return await self._driver.run(life.retry(self._state, flow, order))
+
+    async def review(self, flow: Flow | str, review: Review) -> Flow:
+        """Hand a person's decision to the vendor.
+
+        Raises UnsupportedOperation if the vendor takes none, else VendorError.
+        """
+        return await self._driver.run(life.review(self._state, flow, review))
+
+    async def simulate(self, flow: Flow | str, outcome: str) -> Flow:
+        """Tell the vendor's test mode how the flow ends: `approved`, `declined`, or another word of the vendor's page.
+
+        Raises UnsupportedOperation on accounts without `test = true` and at vendors without such a call, else VendorError.
+        """
+        return await self._driver.run(life.simulate(self._state, flow, outcome))
+
+    async def coverage(self, *, account: str | None = None) -> Coverage:
+        """What the account can verify: document types, countries, checks, templates.
+
+        Raises UnsupportedOperation if it is not known, else VendorError.
+        """
+        return await self._driver.run(life.coverage(self._state, account))
+
     async def provision(self, template: Template, *, account: str | None = None) -> ProvisionedTemplate:
         """Make sure that a template exists at the vendor. Idempotent: a second call makes no second template.
 
@@ -233,6 +315,15 @@ class AsyncGateway(GatewayBase):
         Raises VendorError.
         """
         return await self._driver.run(operations.vendor(self._state, name, call, account))
+
+    async def fetch_webhook_key(self, account: str, request: WebhookRequest) -> None:
+        """Fetch the key that the webhook is signed with, if it is not known yet. `WebhookApp` does it; call it before
+        `receive` or `receiving`, which answer 503 without it.
+
+        Raises WebhookRejected.
+        """
+        if self.needs_webhook_key(account, request):
+            await self._driver.run(receiving.fetch_key(self._state, account, request))
 
     async def close(self) -> None:
         """Close the connections. Every later call raises ConfigError."""

@@ -1,4 +1,4 @@
-"""What a result means for its flow: the policy's decision, and what stands against an approval whatever the evidence says."""
+"""The decision about a flow: by its policy, and by rules that prevent an approval whatever the evidence."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .state import GatewayState
 
 
 def decide(state: GatewayState, session: AccountSession, flow: Flow, result: Result) -> Result:
-    """By the policy that the flow began with; where that is not known, by the strictest that there ever was here."""
+    """Decide by the policy of the flow; if it is not known, by the strictest policy that this process ever had."""
     active, now = state.active, state.clock.now()
     doubts = [*result.doubts, *_doubts(session, flow, result)]
     known = continued(flow, result.flow)

@@ -1,4 +1,4 @@
-"""What is handed in, looked at before a plugin sees it: pictures are read, bounded and told apart; addresses are checked."""
+"""Checks documents before a plugin sees them: reads files, limits their size, detects their format, checks URLs."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ _HEAD = 64
 
 
 def check_url(id: str, url: str) -> str:
-    """The address put together anew, if the vendor can be sent there: `https` at a public host. Raises InvalidOrder.
+    """The URL, normalised, if the vendor may be sent there: `https` at a public host. Raises InvalidOrder.
 
-    Names are not resolved: who serves the name decides then where it leads, and the vendor guards its own network.
+    Names are not resolved, because DNS may answer differently later; the vendor protects its own network.
     """
     if not url[:8].lower() == "https://":
         raise InvalidOrder(f"document {id!r}: its URL must begin with https://", fields=(id,))
@@ -58,9 +58,9 @@ def _private(id: str) -> InvalidOrder:
 
 
 def read_document(document: Document, limit: int, keeps_files: bool = False) -> Document:
-    """The same document with bytes in `content` and `back_content`. Raises InvalidOrder that says what is wrong with it.
+    """The document with bytes in `content` and `back_content`. Raises InvalidOrder.
 
-    With `keeps_files` a file is looked at and left where it is: the vendor's plugin sends it in pieces.
+    With `keeps_files`, a file named by a path is only checked: the plugin sends it in pieces.
     """
     if keeps_files and document.path is not None:
         for path in (document.path, document.back_path):
@@ -82,7 +82,7 @@ def read_document(document: Document, limit: int, keeps_files: bool = False) -> 
 
 
 def check_pictures(documents: Iterable[Document], adapter: Any) -> None:
-    """Raise InvalidOrder for a picture of a kind that the vendor does not read, where the adapter says what it reads."""
+    """Raise InvalidOrder for a format that the vendor does not accept, if the adapter declares its formats."""
     accepts = adapter.accepts if isinstance(adapter, PictureProtocol) else {}
     for document in documents:
         wanted = accepts.get(document.kind)
@@ -107,7 +107,7 @@ def check_pictures(documents: Iterable[Document], adapter: Any) -> None:
 
 
 def check_documents(documents: Any) -> tuple[Document, ...]:
-    """What a caller hands in, as a tuple. Raises InvalidOrder for one document without a list, and for anything else."""
+    """The documents as a tuple. Raises InvalidOrder for anything else than a list of documents."""
     if isinstance(documents, Document):
         raise InvalidOrder("documents must be a list: upload(flow, [document])", fields=("documents",))
     try:
@@ -121,7 +121,7 @@ def check_documents(documents: Any) -> tuple[Document, ...]:
 
 
 def _check_streams(documents: tuple[Document, ...]) -> None:
-    """One open file handed in for two documents would be sent twice as the same picture."""
+    """Refuse one open file for two documents: it would be sent twice as the same picture."""
     seen: set[int] = set()
     for document in documents:
         for content in (document.content, document.back_content):
@@ -136,7 +136,7 @@ def _check_streams(documents: tuple[Document, ...]) -> None:
 
 
 def check_order(order: object, now: datetime) -> None:
-    """Raise InvalidOrder for what is no FlowOrder, and for an applicant who is not born yet (a day of slack for time zones)."""
+    """Raise InvalidOrder if it is no FlowOrder or the birthdate is in the future (with a day of tolerance for time zones)."""
     if not isinstance(order, FlowOrder):
         raise InvalidOrder("order must be a FlowOrder", fields=("order",))
     born = order.applicant.birthdate

@@ -1,4 +1,4 @@
-"""Runs one operation of an account's plugin. Where the credentials are refused, the secrets are read again first."""
+"""Runs one operation of a plugin. If the credentials are refused, the secrets are reloaded first."""
 
 from __future__ import annotations
 
@@ -25,11 +25,13 @@ from ..errors import (
     DeadlineExceeded,
     IdvError,
     InvalidOrder,
+    OutcomeUnknown,
     UnsupportedOperation,
     WebhookRejected,
 )
 from ..model import Flow, FlowRef, FlowStatus
 from ..plugin.http import Exchange
+from ..transports.sinks import Sink
 from .active import ActiveConfiguration
 from .openings import SETTLING
 from .state import GatewayState
@@ -53,6 +55,7 @@ def execute(
     personal: tuple[str, ...] = (),
     seconds: float | None = None,
     trail: Trail | None = None,
+    sink: Sink | None = None,
 ) -> Steps[T]:
     """One operation of the account's adapter, which `start` begins; once more if the credentials were refused and there are
     new ones. All of it together takes no longer than `seconds`, and than the account's limit."""
@@ -64,7 +67,7 @@ def execute(
         try:
             return (
                 yield from perform(
-                    session, operation, start, state.clock, personal, state.observers, left, wanted, trail
+                    session, operation, start, state.clock, personal, state.observers, left, wanted, trail, sink
                 )
             )
         except AuthenticationFailed as error:
@@ -93,6 +96,40 @@ def execute_on_flow(
     """The flow after the operation, with what only the core knows of it."""
     after = yield from execute(state, session, operation, start, Flow, seconds=seconds, trail=trail)
     return continued(before, after)
+
+
+def once(
+    state: GatewayState,
+    session: AccountSession,
+    key: tuple[str, ...],
+    operation: str,
+    act: Callable[[Trail], Steps[Flow]],
+) -> Steps[Flow]:
+    """One that was never answered may still be carried out for a while; then what is there can be looked at."""
+    lost = state.openings.lost(key).get(session.name)
+    left = lost.since + settled(session) - state.clock.now() if lost else None
+    if lost is not None and left is not None and left.total_seconds() > 0:
+        raise OutcomeUnknown(
+            f"the last {operation}() was never answered, and the vendor may still process it. Look at status(flow)",
+            ask="status",
+            since=lost.since,
+            retry_after=left,
+            account=session.name,
+            operation=operation,
+        )
+    now, trail = state.clock.now(), Trail()
+    try:
+        after = yield from act(trail)
+    except OutcomeUnknown as error:
+        error.since = now
+        state.openings.lose(key, session.name, now)
+        raise
+    except BaseException:
+        if trail.went_out:
+            state.openings.lose(key, session.name, now)
+        raise
+    state.openings.found(key, session.name)
+    return after
 
 
 def continued(before: Flow, after: Flow) -> Flow:

@@ -1,4 +1,4 @@
-"""Opens flows: the same order twice, an account that is away, an answer that never came, the shadow beside."""
+"""Opens flows: duplicates, fallback, lost responses, shadows."""
 
 from __future__ import annotations
 
@@ -47,8 +47,10 @@ _AWAY = (VendorUnavailable, RateLimited, AuthenticationFailed, PermissionDenied)
 def open_flow(
     state: GatewayState, order: FlowOrder, account: str | None, attempt: Attempt | None = None
 ) -> Steps[Flow]:
-    """One order becomes one flow: who comes second waits for the first, and is given the same. `attempt` is run with the name
-    of each account before that is asked."""
+    """Open one flow for an order. A second caller waits for the first and gets the same flow.
+
+    `attempt` is called with the name of each account before that account is asked.
+    """
     active = state.active
     check_order(order, state.clock.now())
     plan = active.plan(order, account, state.clock.now())
@@ -255,7 +257,7 @@ def _still_open(state: GatewayState, before: OpenedFlow, order: FlowOrder) -> St
 
 
 def recover(state: GatewayState, order: FlowOrder, account: str | None, since: datetime | None) -> Steps[Flow]:
-    """The one flow of an order whose opening was never answered."""
+    """Find the flow of an order whose create call got no response."""
     active = state.active
     check_order(order, state.clock.now())
     session = active.session(account)

@@ -1,8 +1,8 @@
-"""What this process knows of the openings of its orders, so that one order becomes one flow.
+"""What this process knows about opened flows, so that one order becomes one flow.
 
-Two calls for one order come one after the other; the second gets the flow of the first. What was lost on the way is
-remembered with the moment at which it began. Other processes are not seen here: a platform that runs several keeps the
-application's id unique in its own database before it opens.
+Two calls for one order run one after the other; the second gets the flow of the first. A lost call is remembered with the time
+at which it began. Other processes are not visible: a platform with several processes keeps the application id unique in its
+own database.
 """
 
 from __future__ import annotations
@@ -29,15 +29,14 @@ SETTLING = timedelta(seconds=60)
 
 
 def identity(order: FlowOrder) -> tuple[Hashable, ...]:
-    """What makes two orders the same opening. Co-applicants of one application, and other products of it, are others; so is
-    the shadow of an order."""
+    """What makes two orders the same. Co-applicants, other products and the shadow of an order differ."""
     person = order.applicant.reference
     return (order.tenant, order.product, order.template, order.application_id, person, order.is_shadow)
 
 
 @attrs.frozen
 class OpenedFlow:
-    """A flow that was opened here, with the order that it was opened for."""
+    """A flow that this process opened, and its order."""
 
     order: FlowOrder = attrs.field(repr=False)
     flow: Flow
@@ -46,7 +45,7 @@ class OpenedFlow:
 
 @attrs.frozen
 class Lost:
-    """What was never answered: when it began, and the policy that its flow would have."""
+    """A create call that got no response: when it began, and the policy of its flow."""
 
     since: datetime
     policy: Policy | None = attrs.field(default=None, repr=False)

@@ -1,9 +1,8 @@
-"""What can be done with a flow that is open, and what is done for an account as a whole. Steps without I/O."""
+"""Operations on an open flow and on an account. Steps without I/O."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import timedelta
 from functools import partial
 from typing import Any, TypeVar
 
@@ -14,7 +13,7 @@ from ..engine.context import Trail
 from ..engine.effects import Blocking, Lock, Steps
 from ..engine.limiters import Slot
 from ..engine.redaction import redact_check, redact_result
-from ..errors import IdvError, InvalidOrder, OutcomeUnknown
+from ..errors import IdvError, InvalidOrder
 from ..model import Document, Flow, ProvisionedTemplate, Result, Secret, Template, Upload
 from ..plugin.http import Exchange
 from ..plugin.protocols import (
@@ -30,7 +29,7 @@ from ..plugin.protocols import (
 )
 from .decision import decide
 from .documents import check_documents, check_pictures, check_url, read_document
-from .execution import SHADOW_SECONDS, check_granted, execute, execute_on_flow, flow_at, needs, settled, unnoticed
+from .execution import SHADOW_SECONDS, check_granted, execute, execute_on_flow, flow_at, needs, once, unnoticed
 from .state import GatewayState
 
 T = TypeVar("T")
@@ -72,7 +71,7 @@ def upload(state: GatewayState, flow: Flow | str, documents: Sequence[Document])
         lambda: tuple(read_document(document, limit, keeps_files) for document in documents), session.limits.operation
     )
     flow = yield from _upload(state, loaded, session, flow)
-    return (yield from _also(state, flow, "upload", UploadProtocol, partial(_upload, state, loaded)))
+    return (yield from also(state, flow, "upload", UploadProtocol, partial(_upload, state, loaded)))
 
 
 def _keeps_files(session: AccountSession) -> bool:
@@ -104,38 +103,12 @@ def submit(state: GatewayState, flow: Flow | str) -> Steps[Flow]:
         if not limiter.take(slot):
             yield Lock(limiter, slot, session.limits.operation)
             check_granted(slot, "submit")
-        after = yield from _submit_once(state, session, before, key)
+        after = yield from once(
+            state, session, key, "submit", lambda trail: _submit(state, session, before, None, trail)
+        )
     finally:
         limiter.give_back(slot)
-    return (yield from _also(state, after, "submit", SubmitProtocol, partial(_submit, state)))
-
-
-def _submit_once(state: GatewayState, session: AccountSession, flow: Flow, key: tuple[str, ...]) -> Steps[Flow]:
-    """One that was never answered may still be carried out for a while; then what is there can be looked at."""
-    lost = state.openings.lost(key).get(session.name)
-    left = lost.since + settled(session) - state.clock.now() if lost else timedelta(0)
-    if lost is not None and left > timedelta(0):
-        raise OutcomeUnknown(
-            "an earlier submit got no response, and the vendor may still process it",
-            ask="status",
-            since=lost.since,
-            retry_after=left,
-            account=session.name,
-            operation="submit",
-        )
-    now, trail = state.clock.now(), Trail()
-    try:
-        after = yield from _submit(state, session, flow, None, trail)
-    except OutcomeUnknown as error:
-        error.since = now
-        state.openings.lose(key, session.name, now)
-        raise
-    except BaseException:
-        if trail.went_out:
-            state.openings.lose(key, session.name, now)
-        raise
-    state.openings.found(key, session.name)
-    return after
+    return (yield from also(state, after, "submit", SubmitProtocol, partial(_submit, state)))
 
 
 def _submit(
@@ -148,7 +121,7 @@ def _submit(
     )
 
 
-def _also(
+def also(
     state: GatewayState,
     flow: Flow,
     operation: str,

@@ -1,4 +1,4 @@
-"""An order may be given in words: `idv.open(product="wallet", application_id="APP-1", applicant=...)`."""
+"""The fields of an order as keyword arguments: `idv.open(product="wallet", application_id="APP-1", applicant=...)`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ..model.document_types import DocumentType
 
 
 class OrderFields(TypedDict, total=False):
-    """What a platform says in a `FlowOrder`."""
+    """The fields of a `FlowOrder` that a platform sets."""
 
     product: Required[str]
     application_id: Required[str]
@@ -24,10 +24,7 @@ class OrderFields(TypedDict, total=False):
 
 
 def as_order(order: Any, fields: Mapping[str, Any]) -> FlowOrder:
-    """What was given as an order, which `open` looks at; or one of these fields.
-
-    Raises TypeError for both and for a field that is none or is missing, ValueError that names the field.
-    """
+    """The order, or a `FlowOrder` of the fields. Raises TypeError for both, an unknown or a missing field; else ValueError."""
     if not fields:
         given: FlowOrder = order
         return given

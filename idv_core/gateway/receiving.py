@@ -1,17 +1,22 @@
-"""Receives webhooks, and wakes whoever waits for their flows. Never waits for anything itself."""
+"""Receives webhooks and wakes those who wait for their flows. Never blocks."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 
 from ..engine.account import AccountSession
-from ..errors import ConfigError, WebhookRejected
+from ..engine.effects import Steps
+from ..errors import ConfigError, FlowNotFound, IdvError, PluginError, WebhookRejected
 from ..model import Secret
-from ..plugin.protocols import WebhookProtocol, WebhookPurposesProtocol
+from ..plugin.protocols import WebhookKey, WebhookProtocol, WebhookPurposesProtocol
 from ..webhooks.receiver import Received, WebhookReceiver, WebhookRequest
-from .execution import needs, reread_soon
+from .execution import execute, needs, reread_soon
 from .state import GatewayState
+
+_KEY_SECONDS = 10.0
+_KEY_PAUSE = timedelta(seconds=30)
 
 
 def webhook_url(state: GatewayState, account: str, purpose: str) -> Secret:
@@ -30,6 +35,36 @@ def webhook_url(state: GatewayState, account: str, purpose: str) -> Secret:
 
 def max_body(state: GatewayState, account: str, request: WebhookRequest) -> int:
     return _receiver(state).max_body(_called(state, account), request)
+
+
+def missing_key(state: GatewayState, account: str, request: WebhookRequest) -> str | None:
+    """The id of the signing key that has to be fetched before the call can be read; None where nothing has to be."""
+    try:
+        return _receiver(state).missing_key(_called(state, account), request)
+    except WebhookRejected:
+        return None
+
+
+def fetch_key(state: GatewayState, account: str, request: WebhookRequest) -> Steps[None]:
+    """The signing key that the call names, where it is not here yet."""
+    key_id = missing_key(state, account, request)
+    if key_id is None:
+        return
+    session, keys = _called(state, account), _receiver(state).keys
+    keys.begin(state.clock.now())
+    key: WebhookKey | None = None
+    try:
+        key = yield from execute(
+            state, session, "webhook_key", lambda a: a.webhook_key(key_id), WebhookKey, seconds=_KEY_SECONDS
+        )
+    except FlowNotFound:
+        pass
+    except PluginError:
+        raise
+    except IdvError as error:
+        text = f"the signing key could not be fetched ({type(error).__name__}); retry later"
+        raise WebhookRejected(text, status=503, retry_after=_KEY_PAUSE) from None
+    keys.keep(session.name, key_id, key if key is not None and key.id == key_id else None, state.clock.now())
 
 
 def receive(state: GatewayState, account: str, request: WebhookRequest) -> Received:

@@ -1,4 +1,4 @@
-"""What a gateway holds: the configuration in force, and what it knows of the flows under way."""
+"""The state of a gateway: the configuration in use, and what it knows about open flows."""
 
 from __future__ import annotations
 

@@ -1,13 +1,14 @@
-"""`Gateway`: the API that a platform imports. `AsyncGateway` beside it has the same names and arguments."""
+"""`Gateway`, the platform's API. `AsyncGateway` has the same methods and arguments."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, BinaryIO, Self, TypeVar, Unpack, overload
 
 import attrs
 import httpx
@@ -18,13 +19,27 @@ from ..engine.account import AccountHealth
 from ..engine.rotation import reload_on
 from ..engine.sync_driver import SyncDriver
 from ..errors import ConfigError
-from ..model import Document, Explanation, Flow, FlowOrder, ProvisionedTemplate, Result, Secret, Template
+from ..model import (
+    Coverage,
+    Document,
+    Downloaded,
+    Erasure,
+    Explanation,
+    Flow,
+    FlowOrder,
+    Media,
+    ProvisionedTemplate,
+    Result,
+    Review,
+    Secret,
+    Template,
+)
 from ..plugin.http import Exchange
 from ..policy import DEFAULT_POLICY, Policy
 from ..registry import Registry, discover
 from ..runtime.side_thread import closed
 from ..webhooks.receiver import Received, WebhookRequest
-from . import opening, operations, receiving, waiting
+from . import life, opening, operations, receiving, waiting
 from .opening import Attempt
 from .order_fields import OrderFields, as_order
 from .state import GatewayState
@@ -39,7 +54,7 @@ DEADLINE = timedelta(minutes=10)
 
 
 def as_configuration(accounts: Iterable[Account] | Configuration, webhooks: Webhooks | None) -> Configuration:
-    """Accounts alone make a configuration without routes."""
+    """Accounts without routes, as a configuration."""
     if not isinstance(accounts, Configuration):
         return Configuration(accounts=accounts, webhooks=webhooks)
     return accounts if webhooks is None else attrs.evolve(accounts, webhooks=webhooks)
@@ -136,6 +151,10 @@ class GatewayBase:
         Raises WebhookRejected.
         """
         return receiving.receive(self._state, account, request)
+
+    def needs_webhook_key(self, account: str, request: WebhookRequest) -> bool:
+        """Whether the webhook is signed with a key that has to be fetched first, by `fetch_webhook_key`. Never raises."""
+        return receiving.missing_key(self._state, account, request) is not None
 
     def max_body(self, account: str, request: WebhookRequest) -> int:
         """The largest body, in bytes, to read for this webhook. `request.body` is ignored.
@@ -330,6 +349,74 @@ class Gateway(GatewayBase):
         """
         return self._driver.run(waiting.wait(self._state, flow, deadline, progress))
 
+    def cancel(self, flow: Flow | str) -> Flow:
+        """End the flow at the vendor, so that its link leads nowhere; the shadow's too. Cancelling twice is safe.
+
+        Raises UnsupportedOperation if the vendor cannot, else VendorError.
+        """
+        return self._driver.run(life.cancel(self._state, flow))
+
+    def erase(self, flow: Flow | str) -> Erasure:
+        """Ask the vendor to erase the person's data, and the shadow's vendor too. Call again to see how far it is.
+
+        Raises UnsupportedOperation if the vendor cannot, else VendorError.
+        """
+        return self._driver.run(life.erase(self._state, flow))
+
+    def media(self, flow: Flow | str) -> tuple[Media, ...]:
+        """List the pictures, videos and reports that the vendor keeps of the flow.
+
+        Raises UnsupportedOperation if the vendor gives out none, else VendorError.
+        """
+        return self._driver.run(life.media(self._state, flow))
+
+    def download(self, flow: Flow | str, media: Media, to: str | os.PathLike[str] | BinaryIO) -> Downloaded:
+        """Fetch one of `media(flow)` to a file, in pieces. It is as confidential as the person: protect the file.
+
+        Args:
+            flow: The flow, or its reference.
+            media: What to fetch.
+            to: The name of a file, which is replaced in one step at the end; or a file opened in binary mode.
+
+        Raises:
+            InvalidOrder: The file cannot be written.
+            UnexpectedResponse: It is larger than `limits.max_media`.
+            VendorError: Any other failure.
+        """
+        return self._driver.run(life.download(self._state, flow, media, to))
+
+    def retry(self, flow: Flow | str, order: FlowOrder) -> Flow:
+        """Let the person try again: a new attempt with its own reference. Asked twice in this process, the same attempt.
+
+        Args:
+            flow: The attempt before, or its reference.
+            order: The order it was opened with.
+
+        Raises UnsupportedOperation if the vendor has no attempts, OutcomeUnknown if no answer came, else VendorError.
+        """
+        return self._driver.run(life.retry(self._state, flow, order))
+
+    def review(self, flow: Flow | str, review: Review) -> Flow:
+        """Hand a person's decision to the vendor.
+
+        Raises UnsupportedOperation if the vendor takes none, else VendorError.
+        """
+        return self._driver.run(life.review(self._state, flow, review))
+
+    def simulate(self, flow: Flow | str, outcome: str) -> Flow:
+        """Tell the vendor's test mode how the flow ends: `approved`, `declined`, or another word of the vendor's page.
+
+        Raises UnsupportedOperation on accounts without `test = true` and at vendors without such a call, else VendorError.
+        """
+        return self._driver.run(life.simulate(self._state, flow, outcome))
+
+    def coverage(self, *, account: str | None = None) -> Coverage:
+        """What the account can verify: document types, countries, checks, templates.
+
+        Raises UnsupportedOperation if it is not known, else VendorError.
+        """
+        return self._driver.run(life.coverage(self._state, account))
+
     def provision(self, template: Template, *, account: str | None = None) -> ProvisionedTemplate:
         """Make sure that a template exists at the vendor. Idempotent: a second call makes no second template.
 
@@ -355,6 +442,26 @@ class Gateway(GatewayBase):
         Raises VendorError.
         """
         return self._driver.run(operations.vendor(self._state, name, call, account))
+
+    def receiving(self, account: str, request: WebhookRequest) -> AbstractContextManager[Received]:
+        self.fetch_webhook_key(account, request)
+        return super().receiving(account, request)
+
+    receiving.__doc__ = GatewayBase.receiving.__doc__
+
+    def receive(self, account: str, request: WebhookRequest) -> Received:
+        self.fetch_webhook_key(account, request)
+        return super().receive(account, request)
+
+    receive.__doc__ = GatewayBase.receive.__doc__
+
+    def fetch_webhook_key(self, account: str, request: WebhookRequest) -> None:
+        """Fetch the key that the webhook is signed with, if it is not known yet. `receive` and `receiving` do it by themselves.
+
+        Raises WebhookRejected.
+        """
+        if self.needs_webhook_key(account, request):
+            self._driver.run(receiving.fetch_key(self._state, account, request))
 
     def close(self) -> None:
         """Close the connections. Every later call raises ConfigError."""

@@ -1,4 +1,4 @@
-"""Waits for a flow to come to its end."""
+"""Waits until a flow ends."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def wait(
     deadline: timedelta | float,
     progress: Progress | None,
 ) -> Steps[Result]:
-    """Look until the flow is final, with growing pauses, and at once when a webhook comes in."""
+    """Poll with growing pauses, and at once when a webhook arrives, until the flow ends."""
     session, flow = flow_at(state, flow)
     try:
         patience = seconds(deadline)

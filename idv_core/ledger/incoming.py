@@ -41,7 +41,7 @@ def hint(store: Store, received: Received) -> bool:
                 "flow_id": ref.id if ref else None,
                 "ref": received.flow_ref,
             }
-            if con.execute(store.insert_new(hints, row)).rowcount == 0:
+            if not con.execute(store.insert_new(hints, row).returning(hints.c.digest)).all():
                 return False
         woken = wake(store, con, about, news)
         if len(woken) == 1 and received.ticket is not None:

@@ -243,10 +243,10 @@ class Response:
         try:
             return self._data
         except _TooDeep:
-            raise UnexpectedResponse("the answer is nested too deep", status=self.status) from None
+            raise UnexpectedResponse("the response is nested too deep", status=self.status) from None
         except ValueError:
             kind = self.headers.get("content-type", "no content type").split(";")[0]
-            raise UnexpectedResponse(f"the answer is not JSON ({kind})", status=self.status) from None
+            raise UnexpectedResponse(f"the response is not JSON ({kind})", status=self.status) from None
 
     def json_object(self) -> dict[str, Any] | None:
         """The body if it is a JSON object, None for anything else. Never raises."""
@@ -306,7 +306,7 @@ def structure(data: Any, cls: type[T], *, status: int | None = None) -> T:
         if other is not None:
             raise other from None
         places = "; ".join(map(_dark_path, cattrs.transform_error(error, format_exception=_describe)))
-        raise UnexpectedResponse(f"the answer is no {cls.__name__}: {places}", status=status) from None
+        raise UnexpectedResponse(f"the response does not match {cls.__name__}: {places}", status=status) from None
 
 
 _QUOTED_KEY = re.compile(r"\[['\"].*['\"]\]")

@@ -386,8 +386,8 @@ class MediaProtocol(Protocol):
         ...
 
     def download(self, flow: Flow, media: Media) -> Exchange[bytes | None]:
-        """The content. Make the request with `streamed=True` and return None: the core writes the answer's body to the platform's file. A
-        vendor that has the content inside JSON returns the bytes."""
+        """The content. Make the request with `streamed=True` and return None: the core writes the answer's body to the
+        platform's file. Where the vendor has the content inside JSON, return the bytes."""
         ...
 
 

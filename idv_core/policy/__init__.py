@@ -1,4 +1,4 @@
-"""Evidence to decision: `evaluate` applies a policy's rules. Pure, deterministic, and it says why."""
+"""Evidence to decision: `evaluate` applies the rules of a policy. Pure and deterministic, with reasons."""
 
 from ..model.policy import Action, CheckRules, DocumentRules, Policy, Threshold, VerdictRule
 from .evaluation import DEFAULT_POLICY, evaluate, strictest

@@ -1,4 +1,4 @@
-"""Which account serves this order, and why. Pure: time and health are given."""
+"""Which account gets an order, and why. Pure: time and health are arguments."""
 
 from .buckets import bucket_of
 from .route import Route, Shadow, When

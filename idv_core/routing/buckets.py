@@ -1,4 +1,4 @@
-"""Sticky shares: an application id always has the same bucket, on every machine and every Python."""
+"""Sticky shares: an application id has the same bucket on every machine and Python version."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ BUCKETS = 10_000
 
 
 def bucket_of(application_id: str, salt: str = "") -> int:
-    """0 to 9999, evenly spread: the first eight bytes of SHA-256 over salt and id, scaled."""
+    """A bucket from 0 to 9999, evenly distributed: the first eight bytes of SHA-256 over salt and id, scaled."""
     digest = hashlib.sha256(f"{salt}{application_id}".encode("utf-8", "surrogatepass")).digest()
     return int.from_bytes(digest[:8], "big") * BUCKETS >> 64
 
 
 def hundredths(percent: float) -> int:
-    """A percentage with at most two decimals as a count of buckets. Raises ValueError for anything else."""
+    """A percentage with at most two decimals, as a number of buckets. Raises ValueError."""
     if 0 <= percent <= 100 and (count := Decimal(str(percent)) * 100) == int(count):
         return int(count)
     raise ValueError(f"{percent:g} must be a percentage from 0 to 100 with at most two decimals")

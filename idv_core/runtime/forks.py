@@ -1,4 +1,4 @@
-"""What a forked process must not go on with: connections, locks and places in line that belong to its parent."""
+"""What a forked process must replace: connections, locks and queues of its parent."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ class Forkable(Protocol):
     """Whoever holds something that only the process that made it may use."""
 
     def after_fork(self) -> None:
-        """Called in the child, where no other thread runs: begin anew."""
+        """Called in the child, where no other thread runs: start fresh."""
 
 
 _owners: weakref.WeakSet[Forkable] = weakref.WeakSet()

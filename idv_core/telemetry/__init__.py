@@ -1,8 +1,7 @@
-"""What can be seen of the work under way: events around every operation and every call, told to observers.
+"""Events about every operation and call, for observers.
 
-An observer is any object with methods marked `@observes`, named as the hooks of `ObserverHooks`; it implements those
-that it wants. Events hold no secret and no personal data. An observer that raises is reported in the log and changes
-nothing.
+An observer is an object with methods marked `@observes` and named like the hooks of `ObserverHooks`; it may leave hooks out.
+Events hold no secrets and no personal data. If an observer raises, the error is logged and the operation continues.
 """
 
 from .events import CircuitChanged, OperationEnded, OperationStarted, RequestEnded, RequestStarted

@@ -1,4 +1,4 @@
-"""The events. Frozen values; an end holds its start, so that an observer can match them by identity."""
+"""The events: frozen values. An end event holds its start event, so observers can match them by identity."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import attrs
 
 @attrs.frozen(kw_only=True, eq=False)
 class OperationStarted:
-    """An operation of the gateway (`open`, `upload`, `result`, ...) begins at an account."""
+    """An operation (`open`, `upload`, `result`, ...) starts at an account."""
 
     account: str
     plugin: str
@@ -16,7 +16,7 @@ class OperationStarted:
 
 @attrs.frozen(kw_only=True, eq=False)
 class OperationEnded:
-    """It ended after `seconds`. `error` is the name of the error's class, None when all went well."""
+    """An operation ended after `seconds`. `error` is the name of the error class; None if it succeeded."""
 
     started: OperationStarted
     seconds: float
@@ -25,9 +25,16 @@ class OperationEnded:
 
 @attrs.frozen(kw_only=True, eq=False)
 class RequestStarted:
-    """A call to the vendor goes out, to `scheme`, `server` and `port` of the account's base URL.
+    """A call to the vendor starts.
 
-    `template` is the path without its values; `attempt` counts from 1.
+    Args:
+        operation: The operation that it belongs to.
+        method: The HTTP method.
+        template: The path without its values.
+        scheme: The scheme of the account's base URL.
+        server: The host of the account's base URL.
+        port: The port of the account's base URL.
+        attempt: The number of the attempt, from 1.
     """
 
     operation: OperationStarted
@@ -41,7 +48,15 @@ class RequestStarted:
 
 @attrs.frozen(kw_only=True, eq=False)
 class RequestEnded:
-    """The call ended: with an HTTP `status`, or with a `fault` (the name of a class of httpx)."""
+    """A call ended.
+
+    Args:
+        started: Its start event.
+        seconds: How long it took.
+        status: The HTTP status; None if there was no response.
+        fault: The name of the httpx error class; None if there was a response.
+        response_bytes: The size of the response body.
+    """
 
     started: RequestStarted
     seconds: float

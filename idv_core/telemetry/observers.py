@@ -1,4 +1,4 @@
-"""Telling observers, with pluggy."""
+"""Calls observers, with pluggy."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ log = logging.getLogger("idv_core")
 
 
 class ObserverHooks:
-    """What an observer may implement. Called in the thread or task that does the work, so be quick."""
+    """The hooks that an observer may implement. They run in the thread or task of the call, so be quick."""
 
     @_spec
     def operation_started(self, event: OperationStarted) -> None: ...
@@ -36,7 +36,7 @@ class ObserverHooks:
 
 
 class Observers:
-    """The observers of one gateway. False in a condition when there are none."""
+    """The observers of one gateway. False if there are none. Raises TypeError for an object without marked methods."""
 
     def __init__(self, observers: Iterable[object] = ()) -> None:
         self._all = tuple(observers)

@@ -98,7 +98,7 @@ class Transports:
         return made[0]
 
     def keep(self, sessions: Iterable[AccountSession]) -> None:
-        """Close what accounts hold that are none of these and call nobody now; it is made anew where one of them does."""
+        """Close idle connections of all other accounts; a later call opens new ones."""
         kept = set(sessions)
         for way in list(self._made):
             if _is_let_go(way, kept):

@@ -25,8 +25,14 @@ from .proxies import checked_proxy, environment_proxy, variable_of, without_tls_
 
 
 class FastTransport(httpx.AsyncBaseTransport):
-    """At most `connections` at a time in each event loop. Proxies (plain HTTP ones) come from the environment, or from
-    `proxy`; a netrc file is not read. Close it when you are done. Raises ConfigError for a proxy that it cannot use."""
+    """A fast transport for `AsyncGateway`, on aiohttp (extra `fast`). You close it.
+
+    Args:
+        connections: The most connections at a time in each event loop.
+        proxy: The URL of an HTTP proxy; by default from the environment. A netrc file is never read.
+
+    Raises ConfigError for a proxy that it does not support.
+    """
 
     def __init__(self, *, connections: int = 1000, proxy: str | None = None) -> None:
         self._connections = connections
@@ -36,7 +42,7 @@ class FastTransport(httpx.AsyncBaseTransport):
         self._is_closed = False
 
     def check_proxy(self, base_url: str) -> str | None:
-        """The proxy that the address is reached through. Raises ConfigError where that cannot be done."""
+        """The proxy for this URL. Raises ConfigError if the proxy is not supported."""
         return self._proxy or without_tls_or_socks(environment_proxy(base_url), variable_of(base_url))
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -87,7 +93,7 @@ class FastTransport(httpx.AsyncBaseTransport):
         return OfLoop(session, session.close)
 
     async def aclose(self) -> None:
-        """Close the connections of the running loop; those of others are closed by their loops."""
+        """Close the connections of the running loop. Other loops close theirs."""
         self._is_closed = True
         here = self._sessions.take_here()
         if here is not None:

@@ -28,7 +28,7 @@ class Body:
         self._status, self._limit, self._sink = status, limit, sink
         self._bound = "max_response" if sink is None else "max_media"
         if sink is not None:
-            sink.begin()
+            sink.begin(headers.get("content-type", "").partition(";")[0].strip() or None)
         self._parts: list[bytes] = []
         self._size = 0
         self._unpack: list[_Unpacking] = []

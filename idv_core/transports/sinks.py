@@ -16,7 +16,7 @@ T = TypeVar("T")
 class Sink(Protocol):
     """Takes the body of one answer. `begin` is called for each attempt, and drops what an earlier one wrote."""
 
-    def begin(self) -> None: ...
+    def begin(self, content_type: str | None = None) -> None: ...
 
     def write(self, piece: bytes) -> None: ...
 
@@ -30,6 +30,7 @@ class FileSink:
 
     def __init__(self, to: str | os.PathLike[str] | BinaryIO) -> None:
         self.size = 0
+        self.content_type: str | None = None
         self._digest = hashlib.sha256()
         self._path: Path | None = None
         self._start: int | None = None
@@ -48,7 +49,8 @@ class FileSink:
         """64 hexadecimal digits, of all that was written."""
         return self._digest.hexdigest()
 
-    def begin(self) -> None:
+    def begin(self, content_type: str | None = None) -> None:
+        self.content_type = content_type
         if self._begun:
             self._again()
         elif self._path is None and _can_seek(self._file):
@@ -71,7 +73,7 @@ class FileSink:
             self._tried(getattr(self._file, "flush", lambda: None))
 
     def abandon(self) -> None:
-        """Leave nothing behind at a path."""
+        """Leave nothing half at a path. Does nothing after `commit`."""
         if self._path is not None:
             self._file.close()
             self._beside.unlink(missing_ok=True)

@@ -41,6 +41,11 @@ class Receiver(Protocol):
 
     def max_body(self, account: str, request: WebhookRequest) -> int: ...
 
+    def needs_webhook_key(self, account: str, request: WebhookRequest) -> bool: ...
+
+    @property
+    def fetch_webhook_key(self) -> Callable[[str, WebhookRequest], Any]: ...
+
     def receiving(self, account: str, request: WebhookRequest) -> AbstractContextManager[Received]: ...
 
 
@@ -111,6 +116,8 @@ class WebhookApp:
         most = self._gateway.max_body(account, request)
         if most:
             request = attrs.evolve(request, body=await self._body(receive, most))
+        if self._gateway.needs_webhook_key(account, request):
+            await self._fetch_key(account, request)
         taken = self._take(account, request, path)
         if self._is_coroutine:
             return (await taken).answer
@@ -119,6 +126,13 @@ class WebhookApp:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return (await asyncio.shield(task)).answer
+
+    async def _fetch_key(self, account: str, request: WebhookRequest) -> None:
+        fetch = self._gateway.fetch_webhook_key
+        if inspect.iscoroutinefunction(fetch):
+            await fetch(account, request)
+        else:
+            await asyncio.to_thread(fetch, account, request)
 
     async def _take(self, account: str, request: WebhookRequest, path: str) -> Received:
         with self._gateway.receiving(account, request) as received:

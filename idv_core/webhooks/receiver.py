@@ -20,10 +20,11 @@ from ..errors import IdvError, PluginError, WebhookRejected, bounded
 from ..model import FlowRef, FlowUrls
 from ..model.flow import RETURN
 from ..model.validation import plain_mapping
-from ..plugin.protocols import Webhook, WebhookEvent, WebhookProtocol
+from ..plugin.protocols import Webhook, WebhookEvent, WebhookKeysProtocol, WebhookProtocol
 from ..runtime.interrupts import interrupt_in
 from .addresses import BEARER_LIFETIME, Addressee, Addresses
 from .deduplication import Memory, Met, Place, Ticket
+from .keys import WebhookKeys
 
 MAX_BODY = 1_000_000
 METHODS = ("GET", "HEAD", "POST")
@@ -33,6 +34,7 @@ METHODS = ("GET", "HEAD", "POST")
 VISITS = 10
 UNSIGNED = 60
 _TWIN = timedelta(seconds=5)
+_KEY = timedelta(seconds=5)
 _LONGEST_ID = 200
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*", re.IGNORECASE)
 _ACTIVE = frozenset({"javascript", "data", "vbscript", "file", "blob", "about"})
@@ -138,6 +140,7 @@ class WebhookReceiver:
     addresses: Addresses
     clock: Clock
     memory: Memory = attrs.field(factory=Memory, repr=False)
+    keys: WebhookKeys = attrs.field(factory=WebhookKeys, repr=False)
 
     def urls(
         self,
@@ -165,6 +168,26 @@ class WebhookReceiver:
             raise WebhookRejected("there is no webhook URL with this path", status=404)
         return Admitted(addressee, purpose)
 
+    def missing_key(self, session: AccountSession, request: WebhookRequest) -> str | None:
+        """The id of the key that has to be fetched before `receive`, None where there is nothing to fetch.
+
+        Never raises: what is wrong with a call, `receive` says.
+        """
+        if not isinstance(session.adapter, WebhookKeysProtocol):
+            return None
+        now = self.clock.now()
+        try:
+            admitted = self.admit(session, request)
+            if admitted.is_visit or len(request.body) > MAX_BODY:
+                return None
+            key_id = _key_id(session, _webhook(admitted, request, now))
+            return key_id if key_id is not None and self.keys.get(session.name, key_id, now) is None else None
+        except Exception as error:
+            interrupt = interrupt_in(error)
+            if interrupt is not None:
+                raise interrupt from None
+            return None
+
     def max_body(self, session: AccountSession, request: WebhookRequest) -> int:
         """The most bytes that the body may have. `request.body` is not looked at.
 
@@ -191,7 +214,7 @@ class WebhookReceiver:
         if len(request.body) > MAX_BODY:
             raise WebhookRejected(f"the body is larger than {MAX_BODY} bytes", status=413)
         addressee, now = admitted.addressee, self.clock.now()
-        reading = _read(session, admitted, request, now)
+        reading = _read(session, admitted, request, now, self.keys)
         if reading.wants_token:
             bearer = self.addresses.make_bearer(session.name, addressee, now)
             return _received(session, names, admitted, reading, answer=_token_answer(bearer.reveal()))
@@ -244,21 +267,43 @@ def _digest(request: WebhookRequest) -> bytes:
     return hashlib.sha256(hashlib.sha256(head).digest() + request.body).digest()
 
 
-def _read(session: AccountSession, admitted: Admitted, request: WebhookRequest, now: datetime) -> WebhookEvent:
-    application_id = admitted.addressee.application_id
-    if admitted.is_visit:
-        # a browser may send anything, and an address of the whole account names no applicant
-        return WebhookEvent(event=RETURN, fetch=application_id is not None and request.method != "HEAD")
-    webhook = Webhook(
+def _webhook(admitted: Admitted, request: WebhookRequest, now: datetime) -> Webhook:
+    return Webhook(
         purpose=admitted.purpose,
         method="GET" if request.method == "HEAD" else request.method,
-        application_id=application_id,
+        application_id=admitted.addressee.application_id,
         headers={name.lower(): value for name, value in request.headers.items()},
         query=request.query,
         body=request.body,
         received_at=now,
     )
+
+
+def _key_id(session: AccountSession, webhook: Webhook) -> str | None:
+    if not isinstance(session.adapter, WebhookKeysProtocol):
+        return None
+    key_id = session.adapter.webhook_key_id(webhook)
+    if key_id is not None and not (isinstance(key_id, str) and _is_id(key_id)):
+        raise WebhookRejected("the webhook names a signing key by no valid id", status=401)
+    return key_id
+
+
+def _read(
+    session: AccountSession, admitted: Admitted, request: WebhookRequest, now: datetime, keys: WebhookKeys
+) -> WebhookEvent:
+    application_id = admitted.addressee.application_id
+    if admitted.is_visit:
+        # a browser may send anything, and an address of the whole account names no applicant
+        return WebhookEvent(event=RETURN, fetch=application_id is not None and request.method != "HEAD")
+    webhook = _webhook(admitted, request, now)
     try:
+        key_id = _key_id(session, webhook)
+        if key_id is not None:
+            key = keys.get(session.name, key_id, now)
+            if key is None:
+                text = "the signing key is being fetched; retry later"
+                raise WebhookRejected(text, status=503, retry_after=_KEY)
+            webhook = attrs.evolve(webhook, key=key)
         reading: WebhookEvent = session.adapter.read_webhook(webhook)
         if request.method == "HEAD":
             reading = attrs.evolve(reading, fetch=False)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-import warnings
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,30 +9,16 @@ from typing import Any
 
 import pytest
 from books import KEY, make_ledger, postgresql_server
-from sqlalchemy import create_engine, text
 
 from idv_core.ledger import Ledger
 from idv_core.testing import FakeClock
 
-_numbers = itertools.count(1)
-
 
 @pytest.fixture(scope="session")
-def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], str]:
-    """Makes an empty database on the server, and gives its address."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        server = postgresql_server(tmp_path_factory.mktemp("postgresql"))
-
-    def make() -> str:
-        name = f"ledger_{next(_numbers)}"
-        engine = create_engine(server(None), isolation_level="AUTOCOMMIT")
-        with engine.connect() as connection:
-            connection.execute(text(f"CREATE DATABASE {name}"))
-        engine.dispose()
-        return server(name)
-
-    return make
+def postgresql() -> Iterator[Callable[[], str]]:
+    """Makes an empty database on a server, and gives its address."""
+    with postgresql_server() as make:
+        yield make
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -185,7 +185,11 @@ class TestToTheEnd:
 
         taken = ledger.take(order())
         town.shops["a"].status = town.shops["b"].status = "good"
-        run(track(account("a"), account("b"), fallback=[], shadow=Shadow(account="b", personal_data=True)), ledger, rounds=6)
+        run(
+            track(account("a"), account("b"), fallback=[], shadow=Shadow(account="b", personal_data=True)),
+            ledger,
+            rounds=6,
+        )
         assert [row.role.value for row in ledger.flows(taken.id)] == ["chosen", "shadow"]
         compared = [event for event in ledger.events(taken.id) if event.kind == "compared"]
         assert [event.data["would_be"] for event in compared] == ["approved"]

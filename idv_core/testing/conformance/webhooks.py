@@ -27,6 +27,7 @@ class ReadsWebhooks:
         purpose = request.path.rpartition("/")[2]
         path = urls.webhook(purpose).rpartition(f"/{ACCOUNT}")[2]
         request = attrs.evolve(request, path=path)
+        idv.fetch_webhook_key(ACCOUNT, request)
         first = idv.receive(ACCOUNT, request)
         assert first.application_id == "APP-1"
         assert not first.repeated

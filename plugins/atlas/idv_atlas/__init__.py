@@ -32,6 +32,7 @@ def idv_plugin() -> Plugin:
         name="atlas",
         summary="Atlas, India: documents by URL, extraction and cross-checks, no verdict",
         settings=AtlasSettings,
+        contract=2,
         create=lambda settings: _ADAPTERS[settings.family](settings),
         emulation="idv_atlas.testing.emulation:AtlasEmulation",
         harness="idv_atlas.testing.harness:harness",

@@ -18,6 +18,7 @@ def idv_plugin() -> Plugin:
         name="onfido",
         summary="Onfido: workflow runs on a hosted page, or documents and photos by API; reports with breakdowns",
         settings=OnfidoSettings,
+        contract=2,
         create=lambda settings: _ADAPTERS[settings.family](settings),
         emulation="idv_onfido.testing.emulation:OnfidoEmulation",
         harness="idv_onfido.testing.harness:harness",

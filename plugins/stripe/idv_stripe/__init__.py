@@ -14,6 +14,7 @@ def idv_plugin() -> Plugin:
         name="stripe",
         summary="Stripe Identity: hosted page or in-app sheet, document, selfie, id number",
         settings=StripeSettings,
+        contract=2,
         create=StripeIdentity,
         emulation="idv_stripe.testing.emulation:StripeEmulation",
         harness="idv_stripe.testing.harness:harness",

@@ -27,6 +27,7 @@ def idv_plugin() -> Plugin:
         name="verifik",
         summary="Verifik Smart Enroll, Latin America: hosted or step by step, documents, liveness, screening",
         settings=VerifikSettings,
+        contract=2,
         create=Verifik,
         emulation="idv_verifik.testing.emulation:VerifikEmulation",
         harness="idv_verifik.testing.harness:harness",

@@ -14,6 +14,7 @@ def idv_plugin() -> Plugin:
         name="verigram",
         summary="Verigram, Kazakhstan: hosted page or liveness SDK, verdict pass/fail",
         settings=VerigramSettings,
+        contract=2,
         create=Verigram,
         emulation="idv_verigram.testing.emulation:VerigramEmulation",
         harness="idv_verigram.testing.harness:harness",

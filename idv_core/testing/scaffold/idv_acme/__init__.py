@@ -16,5 +16,5 @@ def idv_plugin() -> Plugin:
         settings=AcmeSettings,
         create=Acme,
         harness="idv_acme.testing.harness:harness",
-        contract=1,
+        contract=2,
     )
