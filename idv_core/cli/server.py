@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from getpass import getpass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -34,7 +36,9 @@ _VARIABLE = "IDV_LEDGER_KEY"
 
 server = typer.Typer(name="server", help="Keys and tables of the service.", no_args_is_help=True)
 key = typer.Typer(name="key", help="Keys of the REST API.", no_args_is_help=True)
+user = typer.Typer(name="user", help="Users of the console.", no_args_is_help=True)
 server.add_typer(key)
+server.add_typer(user)
 
 
 def sealing_keys(file: Path | None) -> list[Secret]:
@@ -78,6 +82,13 @@ def serve(
     behind_proxy: Annotated[
         bool, typer.Option("--behind-proxy", help="A proxy of yours ends TLS, and nobody else reaches this port.")
     ] = False,
+    user_header: Annotated[
+        str | None,
+        typer.Option(help="The header in which your proxy names the user of the console; there is no login then."),
+    ] = None,
+    trusted_proxy: Annotated[
+        list[str] | None, typer.Option(help="The address of that proxy; repeatable. Default: this machine.")
+    ] = None,
 ) -> None:
     """Serve the REST API, webhooks, metrics and the console, and follow every verification to its end."""
     with reported():
@@ -85,6 +96,7 @@ def serve(
             from ..gateway import AsyncGateway
             from ..server import keys
             from ..server.app import create_app
+            from ..server.console.web import ConsoleOptions
             from ..server.serving import Binding, check_binding, run
         logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
         for noisy in ("httpx", "alembic"):
@@ -96,7 +108,16 @@ def serve(
                 typer.echo(
                     "idv: no key can use the API yet; make one: idv server key add NAME --scope verify", err=True
                 )
-            run(create_app(AsyncGateway.load(config), ledger), binding)
+            options = ConsoleOptions(
+                is_secure=tls_cert is not None or behind_proxy,
+                user_header=user_header,
+                trusted=frozenset(trusted_proxy or ("127.0.0.1", "::1")),
+            )
+            gateway = AsyncGateway.load(config)
+            try:
+                run(create_app(gateway, ledger, console=options), binding)
+            finally:
+                asyncio.run(gateway.close())
 
 
 @server.command()
@@ -175,6 +196,64 @@ def revoke(
         with opened(database, key_file) as ledger:
             keys.revoke(ledger.store, id)
         typer.echo(f"key {id} is revoked")
+
+
+@user.command(name="add")
+def add_user(
+    name: Annotated[str, typer.Argument(help="The name that events and reviews carry.")],
+    role: Annotated[
+        list[str] | None, typer.Option(help="review, operate or personal; repeatable. All may look.")
+    ] = None,
+    no_password: Annotated[
+        bool, typer.Option("--no-password", help="Your proxy says who it is (idv serve --user-header).")
+    ] = False,
+    database: Database = _DATABASE,
+    key_file: KeyFile = None,
+) -> None:
+    """Make a user, or give one other roles and another password. The password is asked for, or read from standard input."""
+    with reported():
+        with _extra():
+            from ..server.console import users
+        password: Secret | None = None
+        if not no_password:
+            is_terminal = sys.stdin.isatty()
+            typed = getpass("Password: ") if is_terminal else sys.stdin.readline().rstrip("\n")
+            if is_terminal and getpass("Once more: ") != typed:
+                raise ConfigError("user: the two passwords differ")
+            password = Secret(typed)
+        with opened(database, key_file) as ledger:
+            users.add(ledger.store, name, role or (), password)
+        typer.echo(f"{name} may use the console")
+
+
+@user.command(name="list")
+def list_users(database: Database = _DATABASE, key_file: KeyFile = None, json: Json = False) -> None:
+    """List the users and their roles."""
+    with reported(json):
+        with _extra():
+            from ..server.console import users
+        with opened(database, key_file) as ledger:
+            found = users.listing(ledger.store)
+    if json:
+        as_json({"users": [{"name": one.name, "roles": sorted(one.roles)} for one in found]})
+        return
+    shown = table("name", "roles")
+    for one in found:
+        shown.add_row(one.name, ", ".join(sorted(one.roles)))
+    console().print(shown)
+
+
+@user.command(name="remove")
+def remove_user(
+    name: Annotated[str, typer.Argument(help="The name.")], database: Database = _DATABASE, key_file: KeyFile = None
+) -> None:
+    """Remove a user. Their sessions end at once; their name stays in the history."""
+    with reported():
+        with _extra():
+            from ..server.console import users
+        with opened(database, key_file) as ledger:
+            users.remove(ledger.store, name)
+        typer.echo(f"{name} may not use the console any more")
 
 
 @contextmanager

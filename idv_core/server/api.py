@@ -310,7 +310,7 @@ async def result(service: Service, key: Key, request: Request) -> Response:
     personal = "personal" in key.scopes
     if personal:
         news = News("unmasked", {"what": "result"}, key.actor)
-        await asyncio.to_thread(_note, service.ledger, verification.id, news)
+        await asyncio.to_thread(note_event, service.ledger, verification.id, news)
     body = result_json(verification, verification.result, personal=personal)
     return JSONResponse(body, headers={"cache-control": "no-store", **_applied(wait)})
 
@@ -319,7 +319,7 @@ def _is_open(verification: Verification) -> bool:
     return verification.result is None and not verification.state.is_ended
 
 
-def _note(ledger: Ledger, id: str, news: News) -> None:
+def note_event(ledger: Ledger, id: str, news: News) -> None:
     with ledger.store.begin() as con:
         note(ledger.store, con, id, news)
 

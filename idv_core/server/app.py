@@ -24,6 +24,8 @@ from ..ledger import Ledger
 from ..tracker import AsyncTracker
 from ..webhooks import WebhookApp
 from . import api, idempotency, metrics
+from .console.routes import routes as console_routes
+from .console.web import ConsoleOptions, Web
 from .migrating import check_tables, migrate
 from .problems import plain_problem, problem, unexpected
 
@@ -38,6 +40,7 @@ def create_app(
     gateway: AsyncGateway,
     ledger: Ledger,
     *,
+    console: ConsoleOptions | None = None,
     transport: httpx.AsyncBaseTransport | None = None,
 ) -> Starlette:
     """The app over a gateway and a ledger, which stay yours to close.
@@ -45,6 +48,7 @@ def create_app(
     The tables of the service are made on SQLite; for PostgreSQL run `idv server migrate`.
 
     Args:
+        console: How people come to the console.
         transport: How messages to your endpoints are sent; for tests.
 
     Raises LedgerError where tables are missing.
@@ -71,6 +75,7 @@ def create_app(
 
     routes: list[BaseRoute] = [
         *api.routes(),
+        *console_routes(),
         Route("/healthz", _alive, methods=["GET"]),
         Route("/readyz", _ready, methods=["GET"]),
         Route("/metrics", _metrics, methods=["GET"]),
@@ -80,7 +85,9 @@ def create_app(
         path = urlsplit(receiver.addresses.url).path
         routes.append(Mount(path or "/", app=WebhookApp(gateway, on_received=ledger.hint)))
     handlers = {HTTPException: _refused, Exception: _failed}
-    return Starlette(routes=routes, lifespan=lifespan, exception_handlers=handlers)  # type: ignore[arg-type]
+    app = Starlette(routes=routes, lifespan=lifespan, exception_handlers=handlers)  # type: ignore[arg-type]
+    app.state.console = Web(console or ConsoleOptions())
+    return app
 
 
 async def _keep(ledger: Ledger) -> None:

@@ -123,7 +123,8 @@ def _as_review(row: RowMapping) -> Review:
 
 def reason_of(store: Store, id: str, round: int) -> str | None:
     """The reason that was given. None where there is none, or it was erased."""
-    found = select(_V.data_key, _R.sealed_reason).where(_V.id == id, _R.verification_id == id, _R.round == round)
+    both = verifications.join(reviews, _R.verification_id == _V.id)
+    found = select(_V.data_key, _R.sealed_reason).select_from(both).where(_V.id == id, _R.round == round)
     with store.engine.connect() as con:
         row = con.execute(found).one_or_none()
     if row is None or row.data_key is None or row.sealed_reason is None:
@@ -194,8 +195,8 @@ def ask(ledger: Ledger, id: str, user: str, document: str, reason: str) -> None:
 
 
 def _check_reason(reason: str) -> None:
-    if text_fault(reason.strip(), 500) or not reason.strip():
-        raise InvalidOrder("reason: say why, in 1 to 500 characters on one line", fields=("reason",))
+    if text_fault(reason.strip()) or not reason.strip():
+        raise InvalidOrder("reason: say why, in 1 to 200 characters on one line", fields=("reason",))
 
 
 def _locked(store: Store, con: Connection, id: str) -> RowMapping:

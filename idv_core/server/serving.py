@@ -76,7 +76,8 @@ def run(app: Starlette, binding: Binding) -> None:
         # addresses of webhooks hold secrets
         access_log=False,
         server_header=False,
-        proxy_headers=binding.is_behind_proxy,
+        # who the peer is decides whether its header names a user
+        proxy_headers=False,
         timeout_graceful_shutdown=round(_DRAIN.total_seconds()),
         timeout_keep_alive=15,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,14 @@ def options() -> dict[str, Any]:
 
 
 @pytest.fixture
-def running(town: Town, accounts: list[Any], options: dict[str, Any], tmp_path: Path) -> Iterator[Running]:
+def registry() -> Any:
+    return REGISTRY
+
+
+@pytest.fixture
+def running(
+    town: Town, accounts: list[Any], registry: Any, options: dict[str, Any], tmp_path: Path
+) -> Iterator[Running]:
     messages: list[dict[str, Any]] = []
 
     def platform(request: httpx.Request) -> httpx.Response:
@@ -43,7 +51,7 @@ def running(town: Town, accounts: list[Any], options: dict[str, Any], tmp_path: 
         return httpx.Response(200)
 
     ledger = Ledger(f"sqlite:///{tmp_path}/idv.db", keys=[KEY], endpoints=[LOANS])
-    gateway = AsyncGateway(configuration(*accounts), transport=httpx.MockTransport(town), registry=REGISTRY)
+    gateway = AsyncGateway(configuration(*accounts), transport=httpx.MockTransport(town), registry=registry)
     app = create_app(gateway, ledger, transport=httpx.MockTransport(platform), **options)
     url, stop = run_in_thread(app)
     made = Running(url, ledger, town, Contract(), messages, stop)
@@ -53,5 +61,7 @@ def running(town: Town, accounts: list[Any], options: dict[str, Any], tmp_path: 
         for client in made.clients:
             client.close()
         stop()
-        asyncio.run(gateway.close())
+        # not in this thread, where Playwright has a loop
+        with ThreadPoolExecutor() as pool:
+            pool.submit(asyncio.run, gateway.close()).result()
         ledger.close()
