@@ -21,6 +21,7 @@ from ..model.validation import seconds
 from ..plugin.protocols import capabilities
 from ..registry import discover
 from . import ledger, life, operating
+from . import server as service
 from .options import (
     CONFIG,
     ApplicationId,
@@ -60,6 +61,8 @@ app.add_typer(operating.route)
 app.add_typer(operating.policy)
 app.add_typer(ledger.ledger)
 app.command()(ledger.track)
+app.add_typer(service.server)
+app.command()(service.serve)
 app.add_typer(plugin)
 
 

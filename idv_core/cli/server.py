@@ -1,0 +1,265 @@
+"""Commands of the service: `idv serve`, its keys, its tables."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from getpass import getpass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ..config.secrets import read_env, read_file
+from ..errors import ConfigError
+from ..model import Secret
+from .output import as_json, console, reported, table
+
+if TYPE_CHECKING:
+    from ..ledger import Ledger
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Config = Annotated[Path, typer.Option("--config", "-c", help="The configuration file.", envvar="IDV_CONFIG")]
+Database = Annotated[
+    str, typer.Option(help="sqlite:///FILE or postgresql://HOST/NAME.", envvar="IDV_DATABASE", show_envvar=True)
+]
+KeyFile = Annotated[
+    Path | None, typer.Option("--key-file", help="The file of the sealing key; else the variable IDV_LEDGER_KEY.")
+]
+_CONFIG = Path("idv.toml")
+_DATABASE = "sqlite:///idv.db"
+_VARIABLE = "IDV_LEDGER_KEY"
+
+server = typer.Typer(name="server", help="Keys and tables of the service.", no_args_is_help=True)
+key = typer.Typer(name="key", help="Keys of the REST API.", no_args_is_help=True)
+user = typer.Typer(name="user", help="Users of the console.", no_args_is_help=True)
+server.add_typer(key)
+server.add_typer(user)
+
+
+def sealing_keys(file: Path | None) -> list[Secret]:
+    """The keys that seal the rows, the first in use. Several are written one a line. Raises ConfigError."""
+    if file is None and _VARIABLE not in os.environ:
+        raise ConfigError(
+            "there is no sealing key, and without one personal data would be stored in clear. Make one: openssl rand -hex 32. "
+            f"Keep it, and give it in the variable {_VARIABLE} or by --key-file: without it nothing can be read again"
+        )
+    try:
+        text = read_file(str(file)) if file is not None else read_env(_VARIABLE)
+    except ValueError as error:
+        raise ConfigError(f"sealing key: {error}") from None
+    return [Secret(line.strip()) for line in text.splitlines() if line.strip()]
+
+
+@contextmanager
+def opened(database: str, key_file: Path | None) -> Iterator[Ledger]:
+    """The ledger with the tables of the service."""
+    from ..ledger import Ledger
+    from ..server.migrating import check_tables, migrate
+
+    ledger = Ledger(database, keys=sealing_keys(key_file))
+    try:
+        if not ledger.store.is_postgresql:
+            migrate(ledger.store.engine)
+        check_tables(ledger.store.engine)
+        yield ledger
+    finally:
+        ledger.close()
+
+
+def serve(
+    config: Config = _CONFIG,
+    database: Database = _DATABASE,
+    key_file: KeyFile = None,
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="The port; 0 for a free one.", min=0, max=65535)] = 8700,
+    tls_cert: Annotated[Path | None, typer.Option(help="The certificate, PEM.")] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="Its private key, PEM.")] = None,
+    behind_proxy: Annotated[
+        bool, typer.Option("--behind-proxy", help="A proxy of yours ends TLS, and nobody else reaches this port.")
+    ] = False,
+    user_header: Annotated[
+        str | None,
+        typer.Option(help="The header in which your proxy names the user of the console; there is no login then."),
+    ] = None,
+    trusted_proxy: Annotated[
+        list[str] | None, typer.Option(help="The address of that proxy; repeatable. Default: this machine.")
+    ] = None,
+) -> None:
+    """Serve the REST API, webhooks, metrics and the console, and follow every verification to its end."""
+    with reported():
+        with _extra():
+            from ..gateway import AsyncGateway
+            from ..server import keys
+            from ..server.app import create_app
+            from ..server.console.web import ConsoleOptions
+            from ..server.serving import Binding, check_binding, run
+        logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
+        for noisy in ("httpx", "alembic"):
+            logging.getLogger(noisy).setLevel(logging.WARNING)
+        binding = Binding(host=host, port=port, certificate=tls_cert, private_key=tls_key, is_behind_proxy=behind_proxy)
+        with opened(database, key_file) as ledger:
+            check_binding(binding, ledger)
+            if not keys.are_there(ledger.store):
+                typer.echo(
+                    "idv: no key can use the API yet; make one: idv server key add NAME --scope verify", err=True
+                )
+            options = ConsoleOptions(
+                is_secure=tls_cert is not None or behind_proxy,
+                user_header=user_header,
+                trusted=frozenset(trusted_proxy or ("127.0.0.1", "::1")),
+            )
+            gateway = AsyncGateway.load(config)
+            try:
+                run(create_app(gateway, ledger, console=options), binding)
+            finally:
+                asyncio.run(gateway.close())
+
+
+@server.command()
+def migrate(database: Database = _DATABASE) -> None:
+    """Make the tables of ledger and service, or bring them up to date."""
+    with reported():
+        with _extra():
+            from ..ledger.store import connect
+            from ..server.migrating import migrate
+        engine = connect(database)
+        try:
+            migrate(engine)
+        finally:
+            engine.dispose()
+        typer.echo("the tables are up to date")
+
+
+@key.command(name="add")
+def add_key(
+    name: Annotated[str, typer.Argument(help="Whose key it is.")],
+    scope: Annotated[list[str], typer.Option(help="verify, read, personal or operate; repeatable.")],
+    database: Database = _DATABASE,
+    key_file: KeyFile = None,
+    json: Json = False,
+) -> None:
+    """Make a key and print it, this once: only its hash is kept."""
+    with reported(json):
+        with _extra():
+            from ..server import keys
+        with opened(database, key_file) as ledger:
+            made = keys.add(ledger.store, name, scope).reveal()
+    if json:
+        as_json({"key": made})
+    else:
+        typer.echo(made)
+
+
+@key.command(name="list")
+def list_keys(database: Database = _DATABASE, key_file: KeyFile = None, json: Json = False) -> None:
+    """List the keys. What opens is not shown, for it is not kept."""
+    with reported(json):
+        with _extra():
+            from ..server import keys
+        with opened(database, key_file) as ledger:
+            found = keys.listing(ledger.store)
+    rows = [
+        {
+            "id": one.id,
+            "name": one.name,
+            "scopes": sorted(one.scopes),
+            "created": one.created_at.isoformat(timespec="minutes"),
+            "used": one.used_at.isoformat(timespec="minutes") if one.used_at else None,
+            "revoked": one.revoked_at.isoformat(timespec="minutes") if one.revoked_at else None,
+        }
+        for one in found
+    ]
+    if json:
+        as_json({"keys": rows})
+        return
+    shown = table("id", "name", "scopes", "created", "used", "revoked")
+    for row in rows:
+        shown.add_row(*(", ".join(cell) if isinstance(cell, list) else cell or "" for cell in row.values()))
+    console().print(shown)
+
+
+@key.command()
+def revoke(
+    id: Annotated[str, typer.Argument(help="The id of the key, as `idv server key list` shows it.")],
+    database: Database = _DATABASE,
+    key_file: KeyFile = None,
+) -> None:
+    """Revoke a key. It opens nothing any more, at once."""
+    with reported():
+        with _extra():
+            from ..server import keys
+        with opened(database, key_file) as ledger:
+            keys.revoke(ledger.store, id)
+        typer.echo(f"key {id} is revoked")
+
+
+@user.command(name="add")
+def add_user(
+    name: Annotated[str, typer.Argument(help="The name that events and reviews carry.")],
+    role: Annotated[
+        list[str] | None, typer.Option(help="review, operate or personal; repeatable. All may look.")
+    ] = None,
+    no_password: Annotated[
+        bool, typer.Option("--no-password", help="Your proxy says who it is (idv serve --user-header).")
+    ] = False,
+    database: Database = _DATABASE,
+    key_file: KeyFile = None,
+) -> None:
+    """Make a user, or give one other roles and another password. The password is asked for, or read from standard input."""
+    with reported():
+        with _extra():
+            from ..server.console import users
+        password: Secret | None = None
+        if not no_password:
+            is_terminal = sys.stdin.isatty()
+            typed = getpass("Password: ") if is_terminal else sys.stdin.readline().rstrip("\n")
+            if is_terminal and getpass("Once more: ") != typed:
+                raise ConfigError("user: the two passwords differ")
+            password = Secret(typed)
+        with opened(database, key_file) as ledger:
+            users.add(ledger.store, name, role or (), password)
+        typer.echo(f"{name} may use the console")
+
+
+@user.command(name="list")
+def list_users(database: Database = _DATABASE, key_file: KeyFile = None, json: Json = False) -> None:
+    """List the users and their roles."""
+    with reported(json):
+        with _extra():
+            from ..server.console import users
+        with opened(database, key_file) as ledger:
+            found = users.listing(ledger.store)
+    if json:
+        as_json({"users": [{"name": one.name, "roles": sorted(one.roles)} for one in found]})
+        return
+    shown = table("name", "roles")
+    for one in found:
+        shown.add_row(one.name, ", ".join(sorted(one.roles)))
+    console().print(shown)
+
+
+@user.command(name="remove")
+def remove_user(
+    name: Annotated[str, typer.Argument(help="The name.")], database: Database = _DATABASE, key_file: KeyFile = None
+) -> None:
+    """Remove a user. Their sessions end at once; their name stays in the history."""
+    with reported():
+        with _extra():
+            from ..server.console import users
+        with opened(database, key_file) as ledger:
+            users.remove(ledger.store, name)
+        typer.echo(f"{name} may not use the console any more")
+
+
+@contextmanager
+def _extra() -> Iterator[None]:
+    """Says which extra is missing."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise ConfigError(f"{error.name} is missing; install it with: pip install 'idv-core[server]'") from None

@@ -1,0 +1,145 @@
+"""The service as one ASGI app: API, webhooks in, metrics, console; the tracker runs beside them in the same loop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
+from urllib.parse import urlsplit
+
+import httpx
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
+
+from ..errors import IdvError
+from ..gateway import AsyncGateway
+from ..ledger import Ledger
+from ..tracker import AsyncTracker
+from ..webhooks import WebhookApp
+from . import api, idempotency, metrics
+from .console.routes import routes as console_routes
+from .console.web import ConsoleOptions, Web
+from .migrating import check_tables, migrate
+from .problems import plain_problem, problem, unexpected
+
+log = logging.getLogger("idv_core")
+
+LAGGING = timedelta(minutes=5)
+"""From then on `/readyz` says no: nobody follows what is due."""
+_HOURLY = 3600.0
+
+
+def create_app(
+    gateway: AsyncGateway,
+    ledger: Ledger,
+    *,
+    console: ConsoleOptions | None = None,
+    transport: httpx.AsyncBaseTransport | None = None,
+) -> Starlette:
+    """The app over a gateway and a ledger, which stay yours to close.
+
+    The tables of the service are made on SQLite; for PostgreSQL run `idv server migrate`.
+
+    Args:
+        console: How people come to the console.
+        transport: How messages to your endpoints are sent; for tests.
+
+    Raises LedgerError where tables are missing.
+    """
+    engine = ledger.store.engine
+    if not ledger.store.is_postgresql:
+        migrate(engine)
+    check_tables(engine)
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        tracker = AsyncTracker(gateway, ledger, transport=transport)
+        app.state.service = api.Service(gateway, ledger, tracker)
+        tracker.start()
+        keeping = asyncio.create_task(_keep(ledger))
+        try:
+            yield
+        finally:
+            # first nothing more is taken, then what is under way is waited for: a deploy leaves no opening behind
+            await tracker.stop()
+            keeping.cancel()
+            with suppress(asyncio.CancelledError):
+                await keeping
+
+    routes: list[BaseRoute] = [
+        *api.routes(),
+        *console_routes(),
+        Route("/healthz", _alive, methods=["GET"]),
+        Route("/readyz", _ready, methods=["GET"]),
+        Route("/metrics", _metrics, methods=["GET"]),
+    ]
+    receiver = gateway._state.active.receiver
+    if receiver is not None:
+        path = urlsplit(receiver.addresses.url).path
+        routes.append(Mount(path or "/", app=WebhookApp(gateway, on_received=ledger.hint)))
+    handlers = {HTTPException: _refused, Exception: _failed}
+    app = Starlette(routes=routes, lifespan=lifespan, exception_handlers=handlers)  # type: ignore[arg-type]
+    app.state.console = Web(console or ConsoleOptions())
+    return app
+
+
+async def _keep(ledger: Ledger) -> None:
+    """What is done now and then."""
+    while True:
+        try:
+            await asyncio.to_thread(idempotency.prune, ledger.store)
+        except SQLAlchemyError as error:
+            log.error("the ledger's database is away (%s)", type(error).__name__)
+        await asyncio.sleep(_HOURLY)
+
+
+async def _alive(request: Request) -> Response:
+    return JSONResponse({"status": "alive"})
+
+
+async def _ready(request: Request) -> Response:
+    """Whether the database answers, and somebody follows what is due."""
+    store = api.service_of(request).ledger.store
+    try:
+        await asyncio.to_thread(_ask, store)
+        lag = await asyncio.to_thread(metrics.due_lag, store)
+    except SQLAlchemyError:
+        return JSONResponse({"status": "not ready", "why": "the database is away"}, 503)
+    if lag > LAGGING:
+        why = f"what is due waits for {round(lag.total_seconds())} s"
+        return JSONResponse({"status": "not ready", "why": why}, 503)
+    return JSONResponse({"status": "ready"})
+
+
+def _ask(store: object) -> None:
+    with store.engine.connect() as con:  # type: ignore[attr-defined]
+        con.execute(text("SELECT 1"))
+
+
+async def _metrics(request: Request) -> Response:
+    try:
+        await api.identified(request, ("read",))
+        service = api.service_of(request)
+        made = await asyncio.to_thread(metrics.exposition, service.ledger, service.gateway)
+    except IdvError as error:
+        return problem(error)
+    return Response(made, headers={"content-type": metrics.CONTENT_TYPE})
+
+
+async def _refused(request: Request, error: HTTPException) -> Response:
+    kind = {404: "NotFound", 405: "MethodNotAllowed"}.get(error.status_code, "BadRequest")
+    detail = {404: "there is nothing at this address", 405: "this address does not take that method"}
+    answer = plain_problem(error.status_code, detail.get(error.status_code, error.detail), kind=kind)
+    answer.headers.update(error.headers or {})
+    return answer
+
+
+async def _failed(request: Request, error: Exception) -> Response:
+    return unexpected(request, error)

@@ -1,0 +1,53 @@
+"""The addresses of the console, each with the role that it needs."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from . import actions, pages
+from .web import HEADERS, Page, page
+
+_ONE = "/console/verifications/{id}"
+
+
+def routes() -> list[Route]:
+    """All routes of the console."""
+
+    def look(path: str, handler: Page, role: str | None = "look") -> Route:
+        return Route(path, page(role, handler), methods=["GET"])
+
+    def press(path: str, role: str | None, handler: Page) -> Route:
+        return Route(path, page(role, handler), methods=["POST"])
+
+    return [
+        look("/console", pages.overview),
+        look("/console/login", actions.login_page, None),
+        press("/console/login", None, actions.login),
+        press("/console/logout", "look", actions.logout),
+        look("/console/verifications", pages.listed),
+        look(_ONE, pages.one),
+        press(f"{_ONE}/unmasked", "personal", actions.unmask),
+        press(f"{_ONE}/claim", "review", actions.claim),
+        press(f"{_ONE}/review", "review", actions.decide),
+        press(f"{_ONE}/resolution", "operate", actions.resolve),
+        press(f"{_ONE}/erasure", "operate", actions.erase),
+        look("/console/review", pages.queue),
+        look("/console/trouble", pages.trouble),
+        press("/console/redelivery", "operate", actions.redeliver),
+        look("/console/accounts", pages.accounts),
+        press("/console/accounts/{name}/check", "operate", actions.check),
+        Route("/console/static/console.css", pages.static, methods=["GET"]),
+        Route("/favicon.ico", _no_icon, methods=["GET"]),
+        Route("/", _home, methods=["GET"]),
+    ]
+
+
+async def _home(request: Request) -> Response:
+    return RedirectResponse("/console", 303, HEADERS)
+
+
+async def _no_icon(request: Request) -> Response:
+    # browsers ask for one
+    return Response(status_code=204, headers={"cache-control": "public, max-age=86400"})

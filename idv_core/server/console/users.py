@@ -1,0 +1,163 @@
+"""Who may look at the console: users with roles, passwords by argon2, sessions that end."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Iterable
+from datetime import timedelta
+from hashlib import sha256
+
+import attrs
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+from sqlalchemy import delete, insert, select, update
+
+from ...errors import ConfigError
+from ...ledger.store import Store
+from ...model import Secret
+from ...model.words import listed
+from ..tables import sessions, users
+
+ROLES = ("look", "review", "operate", "personal")
+"""`look` at everything without personal data, which all may. `review`: decide what waits for a person. `operate`: resolve,
+redeliver, check credentials. `personal`: unmask."""
+
+_U, _S = users.c, sessions.c
+LONGEST = timedelta(hours=12)
+IDLE = timedelta(minutes=45)
+_LEAST = 12
+_HASHER = PasswordHasher()
+_NOBODY = _HASHER.hash(secrets.token_hex(16))
+# argon2 takes 64 MB for each; no more than so many at once
+_AT_ONCE = threading.Semaphore(2)
+
+
+@attrs.frozen
+class User:
+    """Somebody with a name and roles."""
+
+    name: str
+    roles: frozenset[str]
+
+    @property
+    def actor(self) -> str:
+        """What events call them."""
+        return f"user:{self.name}"
+
+
+def add(store: Store, name: str, roles: Iterable[str], password: Secret | None) -> None:
+    """Make a user, or give one other roles and another password; their sessions end. Raises ConfigError."""
+    wanted = {*roles, "look"}
+    if not wanted <= set(ROLES):
+        raise ConfigError(f"user: roles are {listed(ROLES)}")
+    if not 0 < len(name) <= 80 or not name.isprintable() or name != name.strip():
+        raise ConfigError("user: the name must have 1 to 80 printable characters")
+    if password is not None and len(password.reveal()) < _LEAST:
+        raise ConfigError(f"user: the password must have {_LEAST} characters or more")
+    hashed = _HASHER.hash(password.reveal()) if password is not None else None
+    values = {"password": hashed, "roles": " ".join(sorted(wanted))}
+    with store.begin() as con:
+        con.execute(delete(sessions).where(_S.user == name))
+        row = {"name": name, "created_at": store.moment(), **values}
+        con.execute(store.upsert(users, row, ["name"], values, None))
+
+
+def remove(store: Store, name: str) -> None:
+    """From now on they are nobody; their sessions end. Raises ConfigError where there is no such user."""
+    with store.begin() as con:
+        con.execute(delete(sessions).where(_S.user == name))
+        if con.execute(delete(users).where(_U.name == name)).rowcount != 1:
+            raise ConfigError("there is no user of that name; see: idv server user list")
+
+
+def listing(store: Store) -> list[User]:
+    """All users."""
+    with store.engine.connect() as con:
+        rows = con.execute(select(_U.name, _U.roles).order_by(_U.name)).all()
+    return [User(name, frozenset(roles.split())) for name, roles in rows]
+
+
+def named(store: Store, name: str) -> User | None:
+    """The user whom a trusted proxy names."""
+    with store.engine.connect() as con:
+        roles = con.execute(select(_U.roles).where(_U.name == name)).scalar_one_or_none()
+    return User(name, frozenset(roles.split())) if roles is not None else None
+
+
+def with_password(store: Store, name: str, password: str) -> User | None:
+    """The user, if the password is theirs. It takes as long where there is no such user."""
+    with store.engine.connect() as con:
+        row = con.execute(select(_U.password, _U.roles).where(_U.name == name)).one_or_none()
+    hashed = row.password if row is not None else None
+    with _AT_ONCE:
+        is_good = _is_of(hashed or _NOBODY, password)
+    if row is None or hashed is None or not is_good:
+        return None
+    return User(name, frozenset(row.roles.split()))
+
+
+def _is_of(hashed: str, password: str) -> bool:
+    try:
+        return bool(_HASHER.verify(hashed, password.encode("utf-8", "surrogatepass")))
+    except (VerificationError, InvalidHashError):
+        return False
+
+
+def begin(store: Store, user: User) -> str:
+    """A new session; its secret, of which only the hash is kept."""
+    token = secrets.token_urlsafe(32)
+    with store.begin() as con:
+        con.execute(delete(sessions).where(_S.created_at < store.moment(-LONGEST)))
+        row = {"digest": _digest(token), "user": user.name, "created_at": store.moment(), "seen_at": store.moment()}
+        con.execute(insert(sessions).values(row))
+    return token
+
+
+def of_session(store: Store, token: str) -> User | None:
+    """Whose session it is, if it has not ended."""
+    mine = _S.digest == _digest(token)
+    found = select(_U.name, _U.roles, _S.created_at, _S.seen_at, store.moment().label("now"))
+    with store.engine.connect() as con:
+        row = con.execute(found.select_from(sessions.join(users, _U.name == _S.user)).where(mine)).one_or_none()
+    if row is None or row.now - row.created_at > LONGEST or row.now - row.seen_at > IDLE:
+        return None
+    if row.now - row.seen_at > timedelta(minutes=1):
+        with store.begin() as con:
+            con.execute(update(sessions).where(mine).values(seen_at=store.moment()))
+    return User(row.name, frozenset(row.roles.split()))
+
+
+def end(store: Store, token: str) -> None:
+    """Log out."""
+    with store.begin() as con:
+        con.execute(delete(sessions).where(_S.digest == _digest(token)))
+
+
+def _digest(token: str) -> bytes:
+    return sha256(token.encode("utf-8", "surrogatepass")).digest()
+
+
+class Guesses:
+    """Who failed to log in lately, by name and by address. After five times within a minute they wait."""
+
+    MOST, SECONDS = 5, 60.0
+
+    def __init__(self) -> None:
+        self._failed: OrderedDict[str, list[float]] = OrderedDict()
+
+    def are_too_many(self, *whose: str) -> bool:
+        now = time.monotonic()
+        return any(
+            len([at for at in self._failed.get(one, ()) if now - at < self.SECONDS]) >= self.MOST for one in whose
+        )
+
+    def note(self, *whose: str) -> None:
+        now = time.monotonic()
+        for one in whose:
+            self._failed[one] = [at for at in self._failed.get(one, ()) if now - at < self.SECONDS] + [now]
+            self._failed.move_to_end(one)
+        while len(self._failed) > 10_000:
+            self._failed.popitem(last=False)

@@ -1,0 +1,185 @@
+"""What all pages share: who is there, forms that come from our own pages, headers, templates."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import secrets
+from collections.abc import Awaitable, Callable
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, quote, urlsplit
+
+import attrs
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from ...errors import IdvError
+from .. import api
+from ..problems import Forbidden, TooLarge, status_of, unexpected
+from . import users
+from .users import Guesses, User
+
+_FOLDER = Path(__file__).parent
+_MOST = 64_000
+HEADERS = {
+    "content-security-policy": "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
+    "base-uri 'none'; frame-ancestors 'none'",
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    # `no-referrer` would make browsers hide the origin of a form too
+    "referrer-policy": "same-origin",
+    "cross-origin-opener-policy": "same-origin",
+    "cache-control": "no-store",
+}
+
+
+@attrs.frozen(kw_only=True)
+class ConsoleOptions:
+    """How people come to the console.
+
+    `is_secure` says that browsers reach it by TLS. `user_header` is the header in which a proxy of yours names the user; it is
+    believed of the addresses `trusted` alone, and there is no login then.
+    """
+
+    is_secure: bool = False
+    user_header: str | None = None
+    trusted: frozenset[str] = frozenset({"127.0.0.1", "::1"})
+
+
+@attrs.frozen
+class Web:
+    """The state of the console in this process."""
+
+    options: ConsoleOptions
+    guesses: Guesses = attrs.field(factory=Guesses)
+    templates: Environment = attrs.field(
+        factory=lambda: Environment(
+            loader=FileSystemLoader(_FOLDER / "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+        )
+    )
+
+    def cookie(self, name: str) -> str:
+        return f"__Host-idv_{name}" if self.options.is_secure else f"idv_{name}"
+
+
+@attrs.frozen
+class Visit:
+    """One request of somebody who is known (or not yet), with the secret that their forms are bound to."""
+
+    web: Web
+    service: api.Service
+    request: Request
+    user: User | None
+    secret: str = attrs.field(repr=False)
+    is_new: bool = False
+
+    @property
+    def csrf(self) -> str:
+        """Stands in each form; who does not know the cookie cannot make it."""
+        return sha256(b"csrf\0" + self.secret.encode("utf-8", "surrogatepass")).hexdigest()
+
+    def page(self, template: str, status: int = 200, **values: Any) -> Response:
+        roles = self.user.roles if self.user is not None else frozenset()
+        common = {
+            "user": self.user,
+            "roles": roles,
+            "csrf": self.csrf,
+            "here": self.request.url.path,
+            "has_login": self.web.options.user_header is None,
+        }
+        made = self.web.templates.get_template(template).render(**common, **values)
+        answer = HTMLResponse(made, status, HEADERS)
+        if self.is_new:
+            self.keep(answer, "form", self.secret)
+        return answer
+
+    def keep(self, answer: Response, name: str, value: str) -> None:
+        """Give the browser a cookie. It ends with the browser, is shown to no script, and sent by our own pages alone."""
+        is_secure = self.web.options.is_secure
+        answer.set_cookie(self.web.cookie(name), value, path="/", httponly=True, samesite="strict", secure=is_secure)
+
+    def drop(self, answer: Response, name: str) -> None:
+        is_secure = self.web.options.is_secure
+        answer.delete_cookie(self.web.cookie(name), path="/", httponly=True, samesite="strict", secure=is_secure)
+
+    def to(self, path: str) -> Response:
+        """After a form: another page of ours."""
+        return RedirectResponse(path, 303, HEADERS)
+
+
+Page = Callable[[Visit], Awaitable[Response]]
+
+
+def web_of(request: Request) -> Web:
+    web: Web = request.app.state.console
+    return web
+
+
+async def visit_of(request: Request) -> Visit:
+    web, service = web_of(request), api.service_of(request)
+    store, options = service.ledger.store, web.options
+    form = request.cookies.get(web.cookie("form"), "")
+    secret, is_new = (form, False) if len(form) >= 32 else (secrets.token_urlsafe(32), True)
+    if options.user_header is not None:
+        peer = request.client.host if request.client is not None else ""
+        name = request.headers.get(options.user_header, "") if peer in options.trusted else ""
+        user = await asyncio.to_thread(users.named, store, name) if name else None
+        return Visit(web, service, request, user, secret, is_new)
+    token = request.cookies.get(web.cookie("session"), "")
+    user = await asyncio.to_thread(users.of_session, store, token) if token else None
+    if user is not None:
+        return Visit(web, service, request, user, token)
+    return Visit(web, service, request, None, secret, is_new)
+
+
+def page(role: str | None, handler: Page) -> Callable[[Request], Awaitable[Response]]:
+    """The handler for those who have the role; None: for everybody. Errors become a page."""
+
+    async def endpoint(request: Request) -> Response:
+        visit: Visit | None = None
+        try:
+            visit = await visit_of(request)
+            if role is not None and visit.user is None:
+                return _stranger(visit)
+            if role is not None and visit.user is not None and role not in visit.user.roles:
+                raise Forbidden(f"your roles do not allow this: the role {role!r} is needed")
+            return await handler(visit)
+        except IdvError as error:
+            assert visit is not None
+            return visit.page("error.html", status_of(error), message=error.message)
+        except Exception as error:
+            answer = unexpected(request, error)
+            if visit is None:
+                return answer
+            text = "The service failed; its log says where. Nothing that you see here was changed by halves."
+            return visit.page("error.html", answer.status_code, message=text)
+
+    return endpoint
+
+
+def _stranger(visit: Visit) -> Response:
+    if visit.web.options.user_header is not None:
+        text = "The proxy names no user whom this console knows. Make one: idv server user add NAME --no-password"
+        return visit.page("error.html", 403, message=text)
+    path = visit.request.url.path if visit.request.method == "GET" else "/console"
+    return visit.to(f"/console/login?next={quote(path, safe='/')}")
+
+
+async def form_of(visit: Visit) -> dict[str, str]:
+    """The fields of a form that stood on our own page. Raises Forbidden for any other, TooLarge."""
+    request = visit.request
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > _MOST:
+            raise TooLarge("the form is too large")
+    fields = dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
+    origin = request.headers.get("origin")
+    is_ours = origin is None or urlsplit(origin).netloc == request.headers.get("host")
+    is_ours = is_ours and request.headers.get("sec-fetch-site", "same-origin") in ("same-origin", "none")
+    if not is_ours or visit.is_new or not hmac.compare_digest(fields.pop("csrf", "").encode(), visit.csrf.encode()):
+        raise Forbidden("this form is too old, or does not come from this console: load the page again and repeat it")
+    return fields

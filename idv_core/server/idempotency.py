@@ -1,0 +1,91 @@
+"""`Idempotency-Key` (draft-ietf-httpapi-idempotency-key-header): the same request again gets the same answer, for a day.
+
+Answers are sealed, for they hold links. What failed on our side or at the vendor's is not kept, so that a repeat tries anew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from hashlib import sha256
+
+from sqlalchemy import and_, delete, or_, select, update
+from starlette.responses import Response
+
+from ..ledger.sealing import place
+from ..ledger.store import Store
+from .problems import BadRequest, BeingAnswered, KeyReused
+from .tables import requests
+
+_R = requests.c
+KEPT = timedelta(days=1)
+# Who has not answered by then was killed.
+_LOST = timedelta(minutes=5)
+
+
+async def once(
+    store: Store, key_id: str, given: str | None, content: bytes, run: Callable[[], Awaitable[Response]]
+) -> Response:
+    """Run it, or give the answer that it had. `content` is what must be the same again.
+
+    Raises BadRequest, KeyReused, BeingAnswered.
+    """
+    if given is None:
+        return await run()
+    if not 1 <= len(given) <= 255 or not given.isprintable():
+        raise BadRequest("Idempotency-Key: must have 1 to 255 printable characters; a UUID is good")
+    fingerprint = sha256(content).digest()
+    before = await asyncio.to_thread(_begin, store, key_id, given, fingerprint)
+    if before is not None:
+        return before
+    try:
+        answer = await run()
+    except BaseException:
+        await asyncio.shield(asyncio.to_thread(_forget, store, key_id, given))
+        raise
+    await asyncio.shield(asyncio.to_thread(_end, store, key_id, given, answer))
+    return answer
+
+
+def _begin(store: Store, key_id: str, given: str, fingerprint: bytes) -> Response | None:
+    same = and_(_R.key_id == key_id, _R.idempotency_key == given)
+    old = or_(
+        _R.begun_at < store.moment(-KEPT),
+        and_(_R.status.is_(None), _R.begun_at < store.moment(-_LOST)),
+    )
+    row = {"key_id": key_id, "idempotency_key": given, "fingerprint": fingerprint, "begun_at": store.moment()}
+    with store.begin() as con:
+        con.execute(delete(requests).where(same, old))
+        if con.execute(store.insert_new(requests, row)).rowcount:
+            return None
+        found = con.execute(select(requests).where(same)).mappings().one()
+    if found["fingerprint"] != fingerprint:
+        raise KeyReused("this Idempotency-Key belongs to another request: make a new one for each request")
+    if found["status"] is None:
+        raise BeingAnswered("the same request is being answered: ask again in a moment")
+    body = store.keyring.unwrap(found["sealed_answer"], _place(key_id, given))
+    headers = {"cache-control": "no-store", "idempotency-replayed": "true"}
+    return Response(body, found["status"], headers, media_type="application/json")
+
+
+def _end(store: Store, key_id: str, given: str, answer: Response) -> None:
+    same = and_(_R.key_id == key_id, _R.idempotency_key == given)
+    sealed = store.keyring.wrap(bytes(answer.body), _place(key_id, given))
+    with store.begin() as con:
+        con.execute(update(requests).where(same).values(status=answer.status_code, sealed_answer=sealed))
+
+
+def _forget(store: Store, key_id: str, given: str) -> None:
+    with store.begin() as con:
+        con.execute(delete(requests).where(_R.key_id == key_id, _R.idempotency_key == given, _R.status.is_(None)))
+
+
+def prune(store: Store) -> None:
+    """Forget answers of more than a day ago."""
+    with store.begin() as con:
+        con.execute(delete(requests).where(_R.begun_at < store.moment(-KEPT)))
+
+
+def _place(key_id: str, given: str) -> bytes:
+    return place("idv_request", "sealed_answer", f"{key_id}/{given}")

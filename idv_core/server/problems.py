@@ -1,0 +1,191 @@
+"""Errors as RFC 9457 problems: `type` is the name of the error, a program decides by it; `detail` is for people."""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+from http import HTTPStatus
+from typing import Any
+
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from ..errors import (
+    AuthenticationFailed,
+    ConfigError,
+    DeadlineExceeded,
+    DuplicateFlow,
+    FlowNotFound,
+    IdvError,
+    InvalidOrder,
+    NoRoute,
+    OutcomeUnknown,
+    PermissionDenied,
+    PluginError,
+    RateLimited,
+    UnexpectedResponse,
+    UnsupportedOperation,
+    VendorUnavailable,
+)
+from ..ledger import LedgerError, Stale
+
+log = logging.getLogger("idv_core")
+
+MEDIA_TYPE = "application/problem+json"
+
+
+class ApiError(IdvError):
+    """A request that the service itself refuses."""
+
+    status = 400
+    safe_to_retry = False
+    retry_after: timedelta | None = None
+    nothing_done = True
+
+
+class BadRequest(ApiError):
+    """It cannot be read: not JSON, a wrong parameter, a wrong header."""
+
+
+class Unauthorized(ApiError):
+    """There is no key, or none that is known."""
+
+    status = 401
+
+
+class Forbidden(ApiError):
+    """The key lacks the scope."""
+
+    status = 403
+
+
+class NotFound(ApiError):
+    """There is no such thing."""
+
+    status = 404
+
+
+class Conflict(ApiError):
+    """It does not fit what the verification is by now."""
+
+    status = 409
+
+
+class BeingAnswered(ApiError):
+    """The same Idempotency-Key is being answered."""
+
+    status = 409
+    safe_to_retry = True
+    retry_after = timedelta(seconds=1)
+
+
+class Erased(ApiError):
+    """The personal data was erased."""
+
+    status = 410
+
+
+class TooLarge(ApiError):
+    """The body is too large."""
+
+    status = 413
+
+
+class KeyReused(ApiError):
+    """The Idempotency-Key belongs to another request."""
+
+    status = 422
+
+
+class TooManyAttempts(ApiError):
+    """Somebody guesses."""
+
+    status = 429
+    safe_to_retry = True
+    retry_after = timedelta(minutes=1)
+
+
+# the first that fits; what is not here is ours, 500
+_STATUS: tuple[tuple[type[Exception], int], ...] = (
+    (InvalidOrder, 422),
+    (NoRoute, 422),
+    (UnsupportedOperation, 422),
+    (FlowNotFound, 404),
+    (DuplicateFlow, 409),
+    (RateLimited, 429),
+    (VendorUnavailable, 503),
+    (OutcomeUnknown, 504),
+    (DeadlineExceeded, 504),
+    # the vendor refused our credentials, not the caller's
+    (AuthenticationFailed, 502),
+    (PermissionDenied, 502),
+    (UnexpectedResponse, 502),
+    (Stale, 503),
+    (LedgerError, 409),
+    (ConfigError, 500),
+    (PluginError, 500),
+)
+
+
+def status_of(error: IdvError) -> int:
+    """The HTTP status of an error."""
+    if isinstance(error, ApiError):
+        return error.status
+    return next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
+
+
+def problem(error: IdvError) -> Response:
+    """The answer for an error. It says whether a repeat is safe, and how long to wait (`retry_after`, in seconds)."""
+    status = status_of(error)
+    retry_after: timedelta | None = getattr(error, "retry_after", None)
+    body: dict[str, Any] = {
+        "type": type(error).__name__,
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": error.message,
+        "safe_to_retry": bool(getattr(error, "safe_to_retry", isinstance(error, (Stale, DeadlineExceeded)))),
+        "nothing_done": error.nothing_done,
+    }
+    more = {
+        "account": error.account,
+        "operation": error.operation,
+        "fields": list(getattr(error, "fields", ())) or None,
+        "code": getattr(error, "code", None),
+        "retry_after": retry_after.total_seconds() if retry_after is not None else None,
+    }
+    body |= {name: value for name, value in more.items() if value is not None}
+    headers = {"cache-control": "no-store"}
+    if retry_after is not None:
+        headers["retry-after"] = str(max(1, round(retry_after.total_seconds())))
+    if status == 401:
+        headers["www-authenticate"] = 'Bearer realm="idv"'
+    return JSONResponse(body, status, headers, media_type=MEDIA_TYPE)
+
+
+def plain_problem(status: int, detail: str, *, kind: str, safe_to_retry: bool = False) -> Response:
+    """The same for what is no error of ours."""
+    body = {
+        "type": kind,
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+        "safe_to_retry": safe_to_retry,
+        "nothing_done": False,
+    }
+    return JSONResponse(body, status, {"cache-control": "no-store"}, media_type=MEDIA_TYPE)
+
+
+def unexpected(request: Request, error: Exception) -> Response:
+    """A bug, or a database that is away. The log says where; nobody is shown a value."""
+    if isinstance(error, SQLAlchemyError):
+        log.error("the ledger's database is away (%s)", type(error).__name__)
+        detail = "the database of the service is away; try again in a moment"
+        return plain_problem(503, detail, kind="DatabaseUnavailable", safe_to_retry=True)
+    frame, line = error.__traceback__, 0
+    place = "an unknown place"
+    while frame is not None:
+        code, line = frame.tb_frame.f_code, frame.tb_lineno
+        place, frame = f"{code.co_filename}:{line} in {code.co_name}", frame.tb_next
+    log.error("%s %s failed: %s at %s", request.method, request.url.path, type(error).__name__, place)
+    return plain_problem(500, "the service failed; its log says where", kind="InternalError")

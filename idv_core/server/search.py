@@ -1,0 +1,100 @@
+"""Finds verifications by what stands in clear. Nothing is decrypted for a list."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import attrs
+from sqlalchemy import func, or_, select
+from sqlalchemy.sql import ColumnElement
+
+from ..ledger import State
+from ..ledger.store import _ALPHABET, Store
+from ..ledger.tables import flows, verifications
+from ..model import Decision
+
+_V = verifications.c
+
+
+@attrs.frozen(kw_only=True)
+class Filter:
+    """What to look for; None: anything. `text` is an id, an application's id or the vendor's id of a flow. `since` and `until`
+    are about when it was ordered; `before` is the last id of the page before."""
+
+    text: str | None = None
+    application_id: str | None = None
+    tenant: str | None = None
+    state: State | None = None
+    decision: Decision | None = None
+    account: str | None = None
+    product: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    before: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Line:
+    """One line of a list."""
+
+    id: str
+    tenant: str | None
+    application_id: str
+    product: str
+    state: str
+    decision: str | None
+    account: str | None
+    round: int
+    created_at: datetime
+    decided_at: datetime | None
+    erased_at: datetime | None
+
+    def json(self) -> dict[str, Any]:
+        made = attrs.asdict(self)
+        return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in made.items()}
+
+
+def find(store: Store, wanted: Filter, most: int = 50) -> tuple[list[Line], str | None]:
+    """The newest that fit, and the `before` of the next page if there is one."""
+    where: list[ColumnElement[bool]] = []
+    for name in ("application_id", "tenant", "account", "product"):
+        value = getattr(wanted, name)
+        if value is not None:
+            where.append(_V[name] == value)
+    if wanted.state is not None:
+        where.append(_V.state == wanted.state.value)
+    if wanted.decision is not None:
+        where.append(_V.decision == wanted.decision.value)
+    if wanted.text is not None:
+        text = wanted.text.strip()
+        owner = select(flows.c.verification_id).where(or_(flows.c.flow_id == text, flows.c.ref == text))
+        where.append(or_(_V.id == text, _V.application_id == text, _V.id.in_(owner)))
+    # ids begin with the time, and are the primary key
+    if wanted.since is not None:
+        where.append(_V.id >= _least(wanted.since))
+    if wanted.until is not None:
+        where.append(_V.id < _least(wanted.until))
+    if wanted.before is not None:
+        where.append(_V.id < wanted.before)
+    columns = [_V[field.name] for field in attrs.fields(Line)]
+    found = select(*columns).where(*where).order_by(_V.id.desc()).limit(most + 1)
+    with store.engine.connect() as con:
+        rows = con.execute(found).mappings().all()
+    lines = [Line(**{**row, "tenant": row["tenant"] or None}) for row in rows[:most]]
+    return lines, lines[-1].id if len(rows) > most else None
+
+
+def counts(store: Store) -> Mapping[tuple[str, str | None, str | None], int]:
+    """How many there are of each state, account and decision."""
+    keys = (_V.state, _V.account, _V.decision)
+    with store.engine.connect() as con:
+        rows = con.execute(select(*keys, func.count()).group_by(*keys)).all()
+    return {(row[0], row[1], row[2]): row[3] for row in rows}
+
+
+def _least(moment: datetime) -> str:
+    """The smallest id of that millisecond."""
+    number = int(moment.timestamp() * 1000) << 80
+    return "".join(_ALPHABET[(number >> shift) & 31] for shift in range(125, -1, -5))

@@ -1,0 +1,237 @@
+"""What the API takes and gives, as JSON: orders in; verifications, results, events out. See `openapi.json`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from ..errors import InvalidOrder
+from ..gateway.sync import GatewayBase
+from ..ledger import Event, Verification
+from ..model import Applicant, Check, Document, DocumentEvidence, FlowOrder, Result, from_json, to_json
+from ..plugin.protocols import capabilities
+from .reviews import Review
+
+# set by the gateway, never by who orders
+_OURS = frozenset({"version", "urls", "is_shadow"})
+
+
+def read_order(data: Any) -> FlowOrder:
+    """The order of a request. Raises InvalidOrder that names the field, and shows no value."""
+    if not isinstance(data, Mapping):
+        raise InvalidOrder("the order must be a JSON object")
+    for name in sorted(_OURS & data.keys()):
+        raise InvalidOrder(f"{name}: is set by the service; leave it out", fields=(name,))
+    fields = dict(data)
+    given = fields.get("applicant")
+    if isinstance(given, Mapping):
+        # read on its own, so that the message names the field of the person
+        fields["applicant"] = to_json(_read(Applicant, given, "applicant"), secrets=True)
+    order: FlowOrder = _read(FlowOrder, fields, None)
+    return order
+
+
+def _read(cls: type[Any], data: Mapping[str, Any], field: str | None) -> Any:
+    try:
+        return from_json(cls, data)
+    except ValueError as error:
+        cause = error.__context__
+        # the validators of the model say what is wrong without the value, `from_json` says only where
+        said = _first(cause) if cause is not None else None
+        fields = (field,) if field else ()
+        raise InvalidOrder(said or str(error), fields=fields) from None
+
+
+def _first(error: BaseException) -> str | None:
+    """The sentence of a model's own validator, `name: must ...`; None for everything else, which may hold a value."""
+    for one in getattr(error, "exceptions", (error,)):
+        if one is not error and (said := _first(one)) is not None:
+            return said
+        text = str(one)
+        name, colon, _ = text.partition(": must ")
+        if isinstance(one, ValueError) and colon and name.replace("_", "").isalnum():
+            # what stands behind quotes what was given
+            return text.partition("; '")[0]
+    return None
+
+
+def read_documents(data: Any) -> list[Document]:
+    """Documents by address: `{"documents": [{"id": ..., "url": ...}]}`. Raises InvalidOrder."""
+    given = data.get("documents") if isinstance(data, Mapping) else None
+    if not isinstance(given, list) or not given or not all(isinstance(one, Mapping) for one in given):
+        raise InvalidOrder("documents: must be a list of objects with id and url", fields=("documents",))
+    made = []
+    for one in given:
+        if set(one) - {"id", "url", "type", "country", "kind"} or not {"id", "url"} <= set(one):
+            raise InvalidOrder("documents: each has id and url, and may have type, country and kind")
+        made.append(make_document(str(one["id"]), **{name: value for name, value in one.items() if name != "id"}))
+    return made
+
+
+def make_document(id: str, **given: Any) -> Document:
+    """Raises InvalidOrder."""
+    try:
+        return Document(id, **given)
+    except (ValueError, TypeError) as error:
+        raise InvalidOrder(str(error), fields=("documents",)) from None
+
+
+def _moment(value: datetime | None) -> str | None:
+    return value.isoformat() if value is not None else None
+
+
+def verification_json(verification: Verification, review: Review | None, *, with_link: bool) -> dict[str, Any]:
+    """A verification. The link and the SDK's token are for those who may act for the applicant."""
+    flow, result = verification.flow, verification.result
+    made: dict[str, Any] = {
+        "id": verification.id,
+        "application_id": verification.application_id,
+        "tenant": verification.tenant,
+        "product": verification.product,
+        "state": verification.state.value,
+        "round": verification.round,
+        "account": verification.account,
+        "ref": verification.ref,
+        "policy": verification.policy,
+        "decision": verification.decision.value if verification.decision else None,
+        "reasons": [reason.code for reason in result.reasons] if result else [],
+        "review": review_json(review) if review is not None and review.outcome is not None else None,
+        "created_at": _moment(verification.created_at),
+        "deadline": _moment(verification.deadline),
+        "decided_at": _moment(verification.decided_at),
+        "retain_until": _moment(verification.retain_until),
+        "erased_at": _moment(verification.erased_at),
+        "flow": None,
+    }
+    if flow is not None:
+        made["flow"] = {
+            "status": flow.status.value,
+            "attempt": flow.attempt,
+            "valid_until": _moment(flow.valid_until),
+            "uploads": [{"document_id": one.document_id, "accepted": one.accepted} for one in flow.uploads],
+            "link": None,
+            "sdk": None,
+        }
+        if with_link and flow.link is not None:
+            made["flow"]["link"] = {"url": flow.link.url.reveal(), "expires_at": _moment(flow.link.expires_at)}
+        if with_link and flow.sdk is not None:
+            token = flow.sdk.token.reveal()
+            made["flow"]["sdk"] = {
+                "kind": flow.sdk.kind,
+                "token": token,
+                "expires_at": _moment(flow.sdk.expires_at),
+            }
+    return made
+
+
+def review_json(review: Review) -> dict[str, Any]:
+    """A person's decision. The reason is theirs, and not told here: it may speak of the applicant."""
+    return {"outcome": review.outcome, "author": review.author, "decided_at": _moment(review.decided_at)}
+
+
+def result_json(verification: Verification, result: Result, *, personal: bool) -> dict[str, Any]:
+    """A result: evidence and decision. Without `personal` it tells which fields there are, not what stands in them."""
+    return {
+        "id": verification.id,
+        "application_id": verification.application_id,
+        "round": verification.round,
+        "decision": result.decision.value,
+        "reasons": [
+            {"code": one.code, "text": one.text, "check": one.check, "document": one.document} for one in result.reasons
+        ],
+        "status": result.status.value,
+        "verdict": result.verdict.value if result.verdict else None,
+        "vendor_word": result.vendor_word,
+        "decided_by": result.decided_by,
+        "is_test": result.is_test,
+        "received_at": _moment(result.received_at),
+        "checks": [_check(check, personal) for check in result.checks],
+        "documents": [_document(document, personal) for document in result.documents],
+        "claims": {
+            claim.name.value: {
+                "value": _value(claim.value) if personal else None,
+                "disagrees": claim.disagrees,
+                "document_ids": list(claim.document_ids),
+            }
+            for claim in result.claims
+        },
+        "is_masked": not personal,
+    }
+
+
+def _check(check: Check, personal: bool) -> dict[str, Any]:
+    pair = check.pair
+    return {
+        "check": check.label,
+        "outcome": check.outcome.value if check.outcome else None,
+        "score": check.score.value if check.score else None,
+        "raw_score": check.score.raw if check.score else None,
+        "by_policy": check.by_policy,
+        "document_id": check.document_id,
+        "reasons": list(check.reasons) if personal else [],
+        "vendor_name": check.vendor_name,
+        "pair": None
+        if pair is None
+        else {
+            "source_document": pair.source_document,
+            "source_field": pair.source_field,
+            "target_document": pair.target_document,
+            "target_field": pair.target_field,
+        },
+    }
+
+
+def _document(document: DocumentEvidence, personal: bool) -> dict[str, Any]:
+    return {
+        "document_id": document.document_id,
+        "type": document.type.value if document.type else None,
+        "country": document.country,
+        "issued_on": document.issued_on.isoformat() if personal and document.issued_on else None,
+        "expires_on": document.expires_on.isoformat() if personal and document.expires_on else None,
+        "fields": [
+            {
+                "name": field.name.value,
+                "value": _value(field.value) if personal else None,
+                "confidence": field.confidence,
+            }
+            for field in document.fields
+        ],
+    }
+
+
+def _value(value: Any) -> Any:
+    return value if value is None or isinstance(value, (str, int, float)) else to_json(value)
+
+
+def event_json(event: Event) -> dict[str, Any]:
+    """One line of the history."""
+    return {
+        "seq": event.seq,
+        "at": event.at.isoformat(),
+        "actor": event.actor,
+        "kind": event.kind,
+        "data": dict(event.data),
+    }
+
+
+def accounts_json(gateway: GatewayBase) -> list[dict[str, Any]]:
+    """The accounts, what each can do, and how it is."""
+    health = gateway.health()
+    sessions = gateway._state.active.sessions
+    return [
+        {
+            "name": name,
+            "plugin": session.plugin,
+            "is_test": session.is_test,
+            "capabilities": list(capabilities(type(session.adapter))),
+            "circuit": health[name].circuit.value,
+            "available": health[name].available,
+            "running": health[name].running,
+            "waiting": health[name].waiting,
+            "last_failure": health[name].last_failure,
+            "created_today": health[name].created_today,
+            "daily_cap": session.daily_cap,
+        }
+        for name, session in sessions.items()
+    ]

@@ -1,0 +1,67 @@
+"""The service on a real socket."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from books import KEY, REGISTRY, Town, account, configuration
+from server.running import LOANS, Contract, Running, run_in_thread
+
+from idv_core import AsyncGateway
+from idv_core.ledger import Ledger
+from idv_core.server.app import create_app
+
+
+@pytest.fixture
+def town() -> Town:
+    return Town("a", "b")
+
+
+@pytest.fixture
+def accounts() -> list[Any]:
+    return [account("a")]
+
+
+@pytest.fixture
+def options() -> dict[str, Any]:
+    """More arguments of `create_app`."""
+    return {}
+
+
+@pytest.fixture
+def registry() -> Any:
+    return REGISTRY
+
+
+@pytest.fixture
+def running(
+    town: Town, accounts: list[Any], registry: Any, options: dict[str, Any], tmp_path: Path
+) -> Iterator[Running]:
+    messages: list[dict[str, Any]] = []
+
+    def platform(request: httpx.Request) -> httpx.Response:
+        messages.append(json.loads(request.content))
+        return httpx.Response(200)
+
+    ledger = Ledger(f"sqlite:///{tmp_path}/idv.db", keys=[KEY], endpoints=[LOANS])
+    gateway = AsyncGateway(configuration(*accounts), transport=httpx.MockTransport(town), registry=registry)
+    app = create_app(gateway, ledger, transport=httpx.MockTransport(platform), **options)
+    url, stop = run_in_thread(app)
+    made = Running(url, ledger, town, Contract(), messages, stop)
+    try:
+        yield made
+    finally:
+        for client in made.clients:
+            client.close()
+        stop()
+        # not in this thread, where Playwright has a loop
+        with ThreadPoolExecutor() as pool:
+            pool.submit(asyncio.run, gateway.close()).result()
+        ledger.close()
