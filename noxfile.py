@@ -87,6 +87,13 @@ def lowest(session: nox.Session) -> None:
 
 
 @nox.session(python=OLDEST)
+def live(session: nox.Session) -> None:
+    """The life of a verification in vendors' sandboxes: `nox -s live -- stripe`. Skips those whose keys are not there."""
+    install(session)
+    session.run("python", "-m", "idv_core.testing.live", *session.posargs, "--record=docs/live.md")
+
+
+@nox.session(python=OLDEST)
 def wheels(session: nox.Session) -> None:
     """Build every distribution and look into it: licence, types, metadata. `nox -s wheels -- dist` keeps them there."""
     session.install("-q", "build", "hatchling", "twine")
