@@ -27,7 +27,7 @@ def install(session: nox.Session, *groups: str) -> None:
     """The workspace, and what the session needs besides, in one resolution."""
     wanted = nox.project.dependency_groups(PROJECT, *groups) if groups else ()
     workspace = [part for name in PLUGINS for part in ("-e", f"plugins/{name}")]
-    session.install("-q", "-e", ".[cli,testing,fast,otel,ledger]", *workspace, *wanted)
+    session.install("-q", "-e", ".[cli,testing,fast,otel,ledger,server]", *workspace, *wanted)
 
 
 def ensure_chromium(session: nox.Session) -> None:
@@ -84,6 +84,13 @@ def lowest(session: nox.Session) -> None:
     workspace = [part for name in PLUGINS for part in ("-e", f"plugins/{name}")]
     session.install("-q", "--resolution", "lowest-direct", "-e", ".[cli,testing,fast,otel]", *workspace, *wanted)
     session.run("pytest", "-q", "-n", "auto", "--dist", "worksteal", *session.posargs)
+
+
+@nox.session(python=OLDEST)
+def live(session: nox.Session) -> None:
+    """The life of a verification in vendors' sandboxes: `nox -s live -- stripe`. Skips those whose keys are not there."""
+    install(session)
+    session.run("python", "-m", "idv_core.testing.live", *session.posargs, "--record=docs/live.md")
 
 
 @nox.session(python=OLDEST)
