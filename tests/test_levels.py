@@ -163,4 +163,8 @@ def test_the_docs_say_what_the_checks_say(name: str) -> None:
     heads = next(line for line in PAGE.splitlines() if line.startswith("| level")).split(" | ")
     shown = next(line for line in PAGE.splitlines() if line.startswith("| | **level**")).split(" | ")
     level = shown[heads.index(name) if name in heads else -1].strip("*| ")
+    if "NOT JUDGED" in run.stdout:
+        # the vendor's document lies beside the project, and not everywhere
+        assert run.stdout.splitlines()[-1] == f"{name}: silver"
+        pytest.skip(f"{name}: NOT JUDGED, because the vendor's OpenAPI document is not here (IDV_OPENAPI)")
     assert run.stdout.splitlines()[-1] == f"{name}: {level}"
