@@ -158,3 +158,14 @@ def test_a_tracker_ends_well_at_sigterm(file: Path, books: Ledger) -> None:
     assert process.stdout.read() == "stopped; nothing is under way\n"
     assert process.wait(20) == 0
     process.stdout.close()
+
+
+def test_the_demo_comes_to_its_end_although_its_tracker_is_killed() -> None:
+    said = CliRunner().invoke(app, ["demo", "stripe", "--ledger", "--json"])
+    assert said.exit_code == 0, said.output
+    (row,) = json.loads(said.output)
+    assert (row["vendor"], row["at_the_end"], row["decision"]) == ("stripe", "decided", "APPROVED")
+    assert row["history"].startswith("ordered > opening > opened")
+    shown = CliRunner().invoke(app, ["demo", "verigram", "--ledger"])
+    assert "kill -9" in shown.output
+    assert CliRunner().invoke(app, ["demo", "--ledger", "--two-people"]).exit_code == 2

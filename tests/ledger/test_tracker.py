@@ -750,6 +750,25 @@ class TestDatabaseAway:
         assert [event.kind for event in ledger.events(taken.id)] == ["ordered", "opening", "opened"]
         assert len(ledger.flows(taken.id)) == 1
 
+    @pytest.mark.parametrize("url", ["postgresql"], indirect=True)
+    @pytest.mark.parametrize("plugin", ["acme", "bare"])
+    def test_connections_that_are_cut_while_a_vendor_is_asked_lose_nothing(
+        self, ledger: Ledger, connect: Connect, track: Make, town: Town, plugin: str
+    ) -> None:
+        from sqlalchemy import text
+
+        taken, other = ledger.take(order()), connect()
+        cut = text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()")
+
+        def cut_all() -> None:
+            with other.store.engine.connect() as con:
+                assert len(con.execute(cut).all()) > 0
+
+        town.shops["a"].on_open = cut_all
+        track(account("a", plugin)).step()
+        assert ledger.get(taken.id).state is State.AWAITING
+        assert town.shops["a"].opened == ["CUST-1"]
+
     @pytest.mark.parametrize("url", ["sqlite"], indirect=True)
     def test_a_full_disk_stops_orders_and_loses_nothing(self, ledger: Ledger, track: Make, town: Town) -> None:
         from sqlalchemy import event, text
