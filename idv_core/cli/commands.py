@@ -39,6 +39,7 @@ app.add_typer(operating.route)
 app.add_typer(operating.policy)
 app.add_typer(service.server)
 app.command()(service.serve)
+app.command()(service.report)
 app.add_typer(plugin)
 
 

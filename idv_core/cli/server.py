@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from getpass import getpass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -118,6 +119,41 @@ def serve(
                 run(create_app(gateway, ledger, console=options), binding)
             finally:
                 asyncio.run(gateway.close())
+
+
+def report(
+    by: Annotated[
+        list[str] | None, typer.Option(help="account, route, country or document; repeatable. Default: account.")
+    ] = None,
+    since: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Ordered from this day on, UTC.")] = None,
+    until: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Ordered before this day, UTC.")] = None,
+    database: Database = _DATABASE,
+    key_file: KeyFile = None,
+    csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
+    json: Json = False,
+) -> None:
+    """Report how the vendors do: counts, conversion, times, error and unknown rates."""
+    with reported(json):
+        with _extra():
+            from ..server import performance
+        parts = tuple(by or ("account",))
+        with opened(database, key_file) as ledger:
+            lines = performance.report(
+                ledger.store,
+                parts,
+                since.replace(tzinfo=UTC) if since else None,
+                until.replace(tzinfo=UTC) if until else None,
+            )
+    if csv:
+        typer.echo(performance.as_csv(lines, parts), nl=False)
+    elif json:
+        as_json({"lines": list(performance.rows(lines, parts))})
+    else:
+        found = list(performance.rows(lines, parts))
+        shown = table(*(found[0] if found else parts))
+        for row in found:
+            shown.add_row(*("" if value is None else str(value) for value in row.values()))
+        console().print(shown)
 
 
 @server.command()
