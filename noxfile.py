@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import nox
 
@@ -16,7 +17,7 @@ nox.options.sessions = ["tests", "lint", "types", "architecture", "docs"]
 OLDEST = "3.11"
 # In this order, so that the long tests and the measured coverage are not on the same one where there are several.
 PYTHONS = ["3.12", "3.13", OLDEST]
-PLUGINS = ["atlas", "onfido", "stripe", "verifik", "verigram"]
+PLUGINS = sorted(folder.name for folder in Path(__file__).parent.joinpath("plugins").iterdir() if folder.is_dir())
 PACKAGES = ["idv_core", *(f"plugins/{name}/idv_{name}" for name in PLUGINS)]
 TEST_PATHS = {"PYTHONPATH": "tests"}
 PROJECT = nox.project.load_toml("pyproject.toml")

@@ -110,7 +110,7 @@ def registry_of(*plugins: Plugin, secret_sources: Mapping[str, SecretSource] | N
     return Registry(found, secret_sources=secret_sources or {})
 
 
-UPGRADE = "upgrade the plugin; its author finds what to write instead under 'Contract 2' in the changelog, then states contract=2"
+UPGRADE = "upgrade the plugin; for its author: 'Contract 2' in the changelog says what to write instead (contract=2)"
 
 
 def _load(point: metadata.EntryPoint) -> Plugin:

@@ -23,7 +23,8 @@ from idv_core.config import Account, Configuration, Retry, Webhooks
 from idv_core.ledger import Ledger, migrate
 from idv_core.ledger.store import connect
 from idv_core.ledger.tables import Utc, deliveries, flows, hints, verifications
-from idv_core.model import Policy
+from idv_core.model import Erasure, Flow, Policy
+from idv_core.plugin.http import Exchange, Request
 from idv_core.plugin.spec import Plugin
 from idv_core.registry import registry_of
 from idv_core.routing import Route
@@ -159,11 +160,15 @@ class Town:
 
 @attrs.frozen
 class AcmeCalling(AcmeBare):
-    """Acme without a call to recover, that calls back."""
+    """Acme without a call to recover, that calls back and erases."""
 
     webhook_purposes = Acme.webhook_purposes
     read_webhook = Acme.read_webhook
     open_flow = Acme.open_flow
+
+    def erase(self, flow: Flow) -> Exchange[Erasure]:
+        reply = yield Request.delete("/flows/{}", flow.id)
+        return Erasure(status=reply.json()["erasure"])
 
 
 CALLING = Plugin(name="calling", summary="invented", settings=AcmeSettings, create=AcmeCalling, adapters=(AcmeCalling,))

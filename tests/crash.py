@@ -92,12 +92,21 @@ def _end(worker: subprocess.Popen[str]) -> None:
     worker.wait()
 
 
+def apply_schema(url: str) -> None:
+    from procrastinate import App, SyncPsycopgConnector
+
+    with App(connector=SyncPsycopgConnector(conninfo=url.replace("+psycopg", ""))).open() as app:
+        app.schema_manager.apply_schema()
+
+
 def crash(
     url: str, name: str, product: str, count: int, kills: int, workers: int, driver: str | None, seed: int
 ) -> bool:
     """One run. Returns whether everything that must hold did."""
     around = Around(url, delay=DELAY, driver=driver)
     make_ledger(url, FakeClock(datetime.now(UTC))).close()
+    if driver == "procrastinate":
+        apply_schema(url)
     ledger = Ledger(url, keys=[KEY])
     # orders come for as long as workers are killed
     taking = threading.Thread(target=take_all, args=(ledger, product, count, kills * LONGEST / 2 / workers / count))

@@ -171,7 +171,9 @@ def track(told: dict[str, Any]) -> None:
     if told.get("driver") == "procrastinate":
         from idv_core.tracker.procrastinate import make_app
 
-        make_app(tracker, ledger, told["url"], sweep=timedelta(seconds=1)).run_worker(concurrency=4)
+        make_app(tracker, ledger, told["url"], sweep=timedelta(seconds=1)).run_worker(
+            concurrency=told.get("concurrency", 4)
+        )
         return
     if told.get("until_idle"):
         idle = 0

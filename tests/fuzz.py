@@ -20,6 +20,8 @@ with atheris.instrument_imports(
         "idv_core.model",
         "idv_atlas",
         "idv_onfido",
+        "idv_persona",
+        "idv_plaid",
         "idv_stripe",
         "idv_verifik",
         "idv_verigram",

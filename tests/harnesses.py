@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
 
 import attrs
 import idv_atlas.testing.harness
 import idv_onfido.testing.harness
-import idv_stripe.testing.harness
-import idv_verifik.testing.harness
-import idv_verigram.testing.harness
 
+from idv_core.registry import discover
 from idv_core.testing import FakeClock
 from idv_core.testing.harness import Harness
+
+Make = Callable[[FakeClock], Harness]
 
 
 def atlas_onboarding(clock: FakeClock) -> Harness:
@@ -20,12 +21,19 @@ def atlas_onboarding(clock: FakeClock) -> Harness:
     return attrs.evolve(harness, settings={**harness.settings, "family": "onboarding"})
 
 
-HARNESSES: dict[str, Callable[[FakeClock], Harness]] = {
-    "atlas": idv_atlas.testing.harness.harness,
+def named(place: str) -> Make:
+    module, _, function = place.partition(":")
+    make: Make = getattr(import_module(module), function)
+    return make
+
+
+FAMILIES: dict[str, Make] = {
     "atlas-onboarding": atlas_onboarding,
-    "onfido": idv_onfido.testing.harness.harness,
     "onfido-checks": idv_onfido.testing.harness.checks_harness,
-    "stripe": idv_stripe.testing.harness.harness,
-    "verifik": idv_verifik.testing.harness.harness,
-    "verigram": idv_verigram.testing.harness.harness,
 }
+"""Of plugins with several APIs, those besides the usual one."""
+
+HARNESSES: dict[str, Make] = FAMILIES | {
+    name: named(found.plugin.harness) for name, found in discover().found.items() if found.plugin.harness
+}
+HARNESSES = dict(sorted(HARNESSES.items()))

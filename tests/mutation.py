@@ -40,7 +40,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as place:
         tree = Path(place) / "tree"
         shutil.copytree(ROOT, tree, ignore=shutil.ignore_patterns(".git", ".nox", ".hypothesis", "*.egg-info"))
-        paths = [tree, *(tree / "plugins" / name for name in ("atlas", "onfido", "stripe", "verifik", "verigram"))]
+        paths = [
+            tree,
+            *(
+                tree / "plugins" / name
+                for name in ("atlas", "onfido", "persona", "plaid", "stripe", "verifik", "verigram")
+            ),
+        ]
         environment = {
             **os.environ,
             "PYTHONPATH": os.pathsep.join(map(str, paths)),

@@ -118,7 +118,9 @@ MESSAGES = {
     ),
     "unknown section without a near name": (
         "[zzz]",
-        ["10: zzz: there is no such section (there are: include, defaults, accounts, webhooks, routes, policies)"],
+        [
+            "10: zzz: there is no such section (there are: include, defaults, accounts, webhooks, ledger, routes, policies)"
+        ],
     ),
     "no such plugin": (
         '[accounts.x]\nplugin = "acm"\n' + ELSE,

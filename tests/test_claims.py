@@ -25,6 +25,8 @@ GIVEN = {
     "atlas": ALL - {"date_of_expiry"},
     "onfido": ALL,
     "onfido-checks": ALL,
+    "persona": ALL,
+    "plaid": ALL,
     "stripe": ALL,
     "verifik": ALL - {"date_of_expiry"},
     "verigram": ALL,

@@ -80,23 +80,26 @@ class TestRealWork:
         good = run("config", "check", file, "--online")
         assert good.exit_code == 0, good.output
         unsigned = "is not set: only their address proves webhooks. Give the"
-        assert [line.partition("accounts.")[2] for line in good.stdout.splitlines()[:2]] == [
+        assert [line.partition("accounts.")[2] for line in good.stdout.splitlines()[:3]] == [
             f"onfido.webhook_token: {unsigned} token of the webhook",
+            f"persona.webhook_secrets: {unsigned} webhook's secret",
             f"stripe.webhook_secret: {unsigned} endpoint's signing secret",
         ]
-        assert good.stdout.splitlines()[2:] == [
+        assert good.stdout.splitlines()[3:] == [
             "account atlas: credentials are valid",
             "account onfido: credentials are valid",
+            "account persona: credentials are valid",
+            "account plaid: credentials are valid",
             "account stripe: credentials are valid",
             "account verifik: credentials are valid",
             "account verigram: credentials are valid",
-            f"{file}: 5 accounts, 0 routes, 2 warnings, no errors",
+            f"{file}: 7 accounts, 0 routes, 3 warnings, no errors",
         ]
         monkeypatch.setenv("VERIGRAM_API_KEY", "wrong")
         monkeypatch.setenv("ATLAS_CLIENT_SECRET", "wrong")
         plain = run("config", "check", file, "--online")
         assert plain.exit_code == 1
-        ending = f"{file}: 5 accounts, 0 routes, 2 warnings, 2 accounts refused online"
+        ending = f"{file}: 7 accounts, 0 routes, 3 warnings, 2 accounts refused online"
         assert plain.stdout.splitlines()[-1] == ending
         bad = run("config", "check", file, "--online", "--json")
         assert bad.exit_code == 1
@@ -345,14 +348,14 @@ class TestDemo:
     def test_every_vendor_has_a_result(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert run_demo(two_people=False, stop=None, json_wanted=False) == 0
         shown = capsys.readouterr().out
-        assert shown.rstrip().splitlines()[-1] == "demo: 5 vendors, 5 results"
+        assert shown.rstrip().splitlines()[-1] == "demo: 7 vendors, 7 results"
         row = next(line for line in shown.splitlines() if "ended by" in line)
         cells = [cell.strip() for cell in row.strip("|").split("|")]
         assert cells[0] == "ended by"
         # a busy machine may be quicker with a look than with the call that comes in
-        assert len(cells) == 6
+        assert len(cells) == 1 + 7
         assert set(cells[1:]) <= {"webhook", "polling"}
-        assert shown.count("APPROVED") == 5
+        assert shown.count("APPROVED") == 7
 
     def test_some_vendors_by_name(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert run_demo(["stripe", "onfido"], two_people=False, stop=None, json_wanted=True) == 0

@@ -15,12 +15,33 @@ import attrs
 import typer
 
 from ..gateway.sync import Gateway
-from ..model import Applicant, Document, FlowOrder, Result, Secret
+from ..model import Document, Result, Secret
 from ..model.validation import seconds
 from ..plugin.protocols import capabilities
 from ..registry import discover
-from . import operating
+from . import ledger, life, operating
 from . import server as service
+from .options import (
+    CONFIG,
+    ApplicationId,
+    Config,
+    Country,
+    Email,
+    FamilyName,
+    GivenName,
+    Json,
+    Locale,
+    Name,
+    PhoneNumber,
+    Product,
+    Ref,
+    Reference,
+    ReturnUrl,
+    ShowLink,
+    Template,
+    Tenant,
+    order_of,
+)
 from .output import EXIT_CODES, USAGE, Commands, as_json, console, reported, show_flow, show_result, table
 
 app = typer.Typer(
@@ -37,6 +58,8 @@ plugin = typer.Typer(name="plugin", help="Commands for plugin authors.", no_args
 app.add_typer(operating.config)
 app.add_typer(operating.route)
 app.add_typer(operating.policy)
+app.add_typer(ledger.ledger)
+app.command()(ledger.track)
 app.add_typer(service.server)
 app.command()(service.serve)
 app.command()(service.report)
@@ -58,11 +81,6 @@ def every(
     """One API in front of every identity-verification vendor."""
 
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Config = Annotated[Path, typer.Option("--config", "-c", help="The configuration file.", envvar="IDV_CONFIG")]
-ShowLink = Annotated[bool, typer.Option("--show-link", help="Show the applicant's link. It is a secret.")]
-Ref = Annotated[str, typer.Argument(help="The reference of the flow, as `idv open` printed it.")]
-_CONFIG = Path("idv.toml")
 _FLAWS = ("blurred", "edited", "expired", "mask", "multiple people", "printed photo")
 
 
@@ -74,6 +92,9 @@ def demo(
         bool, typer.Option("--two-people", help="Submit one person's documents with another person's selfie.")
     ] = False,
     stop: Annotated[str | None, typer.Option(help="Stop the emulator of this vendor half-way.")] = None,
+    with_ledger: Annotated[
+        bool, typer.Option("--ledger", help="Follow the orders through a ledger, and kill the tracker half-way.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Send one order to every vendor's emulator, complete each verification, and show the results side by side."""
@@ -83,6 +104,12 @@ def demo(
         if every and vendors:
             raise ValueError("give vendor names or --all, not both")
         wanted = sorted(discover().found) if every else vendors or ()
+        if with_ledger:
+            if two_people or stop:
+                raise ValueError("--ledger has no --two-people and no --stop")
+            from .demo_ledger import run_ledger_demo
+
+            raise typer.Exit(run_ledger_demo(wanted, json_wanted=json))
         code = run_demo(wanted, two_people=two_people, stop=stop, json_wanted=json)
     raise typer.Exit(code)
 
@@ -184,36 +211,39 @@ def check_plugin(
 
 @app.command(name="open")
 def open_flow(
-    product: Annotated[str, typer.Option(help="Your product.")],
-    application_id: Annotated[str, typer.Option(help="Your id of the application.")],
-    reference: Annotated[str, typer.Option(help="Your id of the applicant.")],
+    product: Product,
+    application_id: ApplicationId,
+    reference: Reference,
     account: Annotated[str | None, typer.Option(help="The account; default: the routes choose.")] = None,
-    tenant: Annotated[str | None, typer.Option(help="Your tenant; routes may use it.")] = None,
-    name: Annotated[str | None, typer.Option(help="Full name of the applicant.")] = None,
-    given_name: Annotated[str | None, typer.Option(help="Given names of the applicant.")] = None,
-    family_name: Annotated[str | None, typer.Option(help="Family names of the applicant.")] = None,
-    email: Annotated[str | None, typer.Option(help="E-mail address of the applicant.")] = None,
-    phone_number: Annotated[str | None, typer.Option(help="E.164, such as +573005550101.")] = None,
-    country: Annotated[str | None, typer.Option(help="ISO 3166-1 alpha-2, such as IN.")] = None,
-    locale: Annotated[str, typer.Option(help="Locale of the applicant, BCP 47.")] = "en",
-    template: Annotated[str | None, typer.Option(help="The vendor's template; default: the account's.")] = None,
-    return_url: Annotated[
-        str | None, typer.Option(help="Where the applicant's browser returns to; an https URL.")
-    ] = None,
+    tenant: Tenant = None,
+    name: Name = None,
+    given_name: GivenName = None,
+    family_name: FamilyName = None,
+    email: Email = None,
+    phone_number: PhoneNumber = None,
+    country: Country = None,
+    locale: Locale = "en",
+    template: Template = None,
+    return_url: ReturnUrl = None,
     recover: Annotated[
         bool, typer.Option("--recover", help="After exit code 5: look up the flow that may have been opened.")
     ] = False,
     since: Annotated[
         datetime | None, typer.Option(help="With --recover: when the lost `open` began (UTC); the error tells it.")
     ] = None,
-    config: Config = _CONFIG,
+    config: Config = CONFIG,
     show_link: ShowLink = False,
     json: Json = False,
 ) -> None:
     """Open a flow. Prints its reference and status."""
     with reported(json), Gateway.load(config) as idv:
-        applicant = Applicant(
-            reference=reference,
+        order = order_of(
+            product,
+            application_id,
+            reference,
+            tenant=tenant,
+            template=template,
+            return_url=return_url,
             name=name,
             given_name=given_name,
             family_name=family_name,
@@ -221,14 +251,6 @@ def open_flow(
             phone_number=phone_number,
             country=country,
             locale=locale,
-        )
-        order = FlowOrder(
-            product=product,
-            application_id=application_id,
-            applicant=applicant,
-            tenant=tenant,
-            template=template,
-            return_url=return_url,
         )
         if recover:
             flow = idv.recover(order, account=account, since=since and since.replace(tzinfo=UTC))
@@ -243,7 +265,7 @@ def upload(
     documents: Annotated[list[str], typer.Argument(help="id=path or id=https://...")],
     selfie: Annotated[Path | None, typer.Option(help="A photo of the applicant's face.")] = None,
     submit: Annotated[bool, typer.Option("--submit", help="Tell the vendor that all documents are uploaded.")] = False,
-    config: Config = _CONFIG,
+    config: Config = CONFIG,
     json: Json = False,
 ) -> None:
     """Upload documents."""
@@ -254,21 +276,21 @@ def upload(
 
 
 @app.command()
-def status(ref: Ref, config: Config = _CONFIG, json: Json = False) -> None:
+def status(ref: Ref, config: Config = CONFIG, json: Json = False) -> None:
     """Show the status of a flow."""
     with reported(json), Gateway.load(config) as idv:
         show_flow(idv.status(ref), json_wanted=json, link=False)
 
 
 @app.command()
-def link(ref: Ref, config: Config = _CONFIG, json: Json = False, show_link: ShowLink = False) -> None:
+def link(ref: Ref, config: Config = CONFIG, json: Json = False, show_link: ShowLink = False) -> None:
     """Get a fresh link for the applicant."""
     with reported(json), Gateway.load(config) as idv:
         show_flow(idv.renew_link(ref), json_wanted=json, link=show_link)
 
 
 @app.command()
-def result(ref: Ref, config: Config = _CONFIG, json: Json = False) -> None:
+def result(ref: Ref, config: Config = CONFIG, json: Json = False) -> None:
     """Show the evidence so far and the decision."""
     with reported(json), Gateway.load(config) as idv:
         show_result(idv.result(ref), json_wanted=json)
@@ -278,7 +300,7 @@ def result(ref: Ref, config: Config = _CONFIG, json: Json = False) -> None:
 def wait(
     ref: Ref,
     deadline: Annotated[float, typer.Option(help="Seconds to wait at most.")] = 600.0,
-    config: Config = _CONFIG,
+    config: Config = CONFIG,
     json: Json = False,
 ) -> None:
     """Wait until a flow is final and show the result."""
@@ -288,6 +310,9 @@ def wait(
 
     with reported(json), Gateway.load(config) as idv:
         show_result(idv.wait(ref, deadline=_seconds("--deadline", deadline), progress=progress), json_wanted=json)
+
+
+life.add_to(app)
 
 
 @app.command()

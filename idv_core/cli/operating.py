@@ -22,14 +22,12 @@ from ..model import Applicant, Decision, FlowOrder, Policy, Result, from_json, t
 from ..plugin.spec import SecretSource
 from ..policy import evaluate
 from ..registry import Registry, discover
+from .options import CONFIG, Config, Json
 from .output import FAILED, USAGE, as_json, reported
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Config = Annotated[Path, typer.Option("--config", "-c", help="The configuration file.", envvar="IDV_CONFIG")]
 NoSecrets = Annotated[
     bool, typer.Option("--without-secrets", help="Check secret references without reading the secrets.")
 ]
-_FILE = Path("idv.toml")
 
 config = typer.Typer(name="config", help="Check and describe idv.toml.", no_args_is_help=True)
 route = typer.Typer(name="route", help="Explain where orders go.", no_args_is_help=True)
@@ -38,7 +36,7 @@ policy = typer.Typer(name="policy", help="Test policies.", no_args_is_help=True)
 
 @config.command(name="check")
 def check_config(
-    file: Annotated[Path, typer.Argument(help="The configuration file.", envvar="IDV_CONFIG")] = _FILE,
+    file: Annotated[Path, typer.Argument(help="The configuration file.", envvar="IDV_CONFIG")] = CONFIG,
     online: Annotated[
         bool, typer.Option("--online", help="Test the credentials of each account. Opens nothing.")
     ] = False,
@@ -117,7 +115,7 @@ def explain(
     has: Has = None,
     birthdate: Birthdate = None,
     at: At = None,
-    config: Config = _FILE,
+    config: Config = CONFIG,
     without_secrets: NoSecrets = False,
     json: Json = False,
 ) -> None:
@@ -145,7 +143,7 @@ def share(
     has: Has = None,
     birthdate: Birthdate = None,
     at: At = None,
-    config: Config = _FILE,
+    config: Config = CONFIG,
     without_secrets: NoSecrets = False,
     json: Json = False,
 ) -> None:

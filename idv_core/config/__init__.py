@@ -3,7 +3,8 @@
 from ..engine.account import Limits
 from ..engine.breaker import Circuit
 from ..engine.retry import Retry
-from .accounts import Account, Webhooks
+from .accounts import Account, UnknownRule, Webhooks
+from .books import EndpointSettings, LedgerSettings
 from .check import Checked, check
 from .configuration import Configuration
 from .toml import load_configuration, read_configuration
@@ -13,8 +14,11 @@ __all__ = [
     "Checked",
     "Circuit",
     "Configuration",
+    "EndpointSettings",
+    "LedgerSettings",
     "Limits",
     "Retry",
+    "UnknownRule",
     "Webhooks",
     "check",
     "load_configuration",

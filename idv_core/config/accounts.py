@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Literal
+from enum import StrEnum
+from typing import Any
 
 import attrs
 
@@ -20,6 +21,15 @@ from .problems import said, without
 from .settings import WRONG, SettingsReader
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+class UnknownRule(StrEnum):
+    """With a ledger: what happens if nobody can tell whether an account opened a flow."""
+
+    REVIEW = "review"
+    REOPEN = "reopen"
+    NEXT = "next"
+
 
 OF_THE_CORE = ("plugin", "limits", "polling", "retry", "circuit", "cost", "daily_cap", "test", "formerly", "unknown")
 """What an account's table holds besides the settings of its plugin."""
@@ -75,9 +85,7 @@ class Account(AccountDefaults):
         default=None, validator=attrs.validators.optional(is_count_or_none), kw_only=True
     )
     test: bool = attrs.field(default=False, validator=attrs.validators.instance_of(bool), kw_only=True)
-    unknown: Literal["review", "reopen", "next"] = attrs.field(
-        default="review", validator=attrs.validators.in_(("review", "reopen", "next")), kw_only=True
-    )
+    unknown: UnknownRule = attrs.field(default=UnknownRule.REVIEW, converter=UnknownRule, kw_only=True)
     formerly: tuple[str, ...] = attrs.field(default=(), converter=texts, validator=are_account_names, kw_only=True)
 
     @name.validator

@@ -26,6 +26,7 @@ from ..registry import Registry
 from ..routing import Route, RoutingTable
 from ..routing.route import ALWAYS
 from .accounts import ResolvedAccount, Webhooks, resolve_account
+from .books import LedgerSettings
 from .configuration import Configuration
 from .permissions import writable
 from .problems import Problems, in_order
@@ -45,6 +46,7 @@ class Checked:
     configuration: Configuration
     resolved: Mapping[str, ResolvedAccount]
     webhooks: Webhooks | None
+    ledger: LedgerSettings | None
     table: RoutingTable
     problems: tuple[Problem, ...]
 
@@ -86,6 +88,9 @@ def check(
         if isinstance(webhooks, Webhooks) and any(len(set(key.reveal())) < _DIFFERENT for key in webhooks.key):
             text = "is easy to guess: it has few different characters; make one with: openssl rand -hex 32"
             problems.add(("webhooks", "key"), text, is_warning=True)
+    ledger = configuration.ledger
+    if ledger is not None:
+        ledger = reader.read(LedgerSettings, ledger, ("ledger",))
     for ready in resolved.values():
         _check_account(ready, webhooks is not None, problems)
     _check_policies(configuration, resolved, problems)
@@ -96,6 +101,7 @@ def check(
         configuration=configuration,
         resolved=resolved,
         webhooks=None if webhooks is WRONG else webhooks,
+        ledger=None if ledger is WRONG else ledger,
         table=table,
         problems=in_order((*configuration.problems, *problems.found, *writable(configuration))),
     )

@@ -12,6 +12,7 @@ from ..model import Policy
 from ..model.validation import as_tuple, plain_mapping
 from ..routing import Route
 from .accounts import Account, Webhooks
+from .books import LedgerSettings
 from .toml_lines import Places
 
 
@@ -24,6 +25,7 @@ class Configuration:
     Args:
         accounts: The accounts. Each name occurs once.
         webhooks: Where vendors reach you: a `Webhooks`, or a mapping whose `key` is a secret reference.
+        ledger: Where verifications are kept: a `LedgerSettings`, or a mapping whose `key` is a secret reference.
         routes: Which orders go to which account; see `Route`.
         policies: Policies by name. "default" is for routes that name none.
         places: The line of each part, if it was read from a file.
@@ -33,6 +35,7 @@ class Configuration:
 
     accounts: tuple[Account, ...] = attrs.field(converter=as_tuple)
     webhooks: Webhooks | Mapping[str, Any] | None = attrs.field(default=None, repr=False)
+    ledger: LedgerSettings | Mapping[str, Any] | None = attrs.field(default=None, repr=False)
     routes: tuple[Route, ...] = attrs.field(default=(), converter=as_tuple)
     policies: Mapping[str, Policy] = attrs.field(factory=dict, converter=plain_mapping, hash=False)
     places: Places = attrs.field(factory=dict, repr=False, eq=False)

@@ -21,7 +21,7 @@ def writable(configuration: Configuration) -> Iterator[Problem]:
     tables: list[tuple[Path, object]] = [
         (("accounts", account.name), account.settings) for account in configuration.accounts
     ]
-    for path, table in (*tables, (("webhooks",), configuration.webhooks)):
+    for path, table in (*tables, (("webhooks",), configuration.webhooks), (("ledger",), configuration.ledger)):
         for where, name in _files(table, path):
             if mode := _open_to_others(name):
                 text = f"group or others can write the secret file (mode {mode:o}); run: chmod go-w"

@@ -18,6 +18,7 @@ from ..model import CheckKind, Secret, Threshold
 from ..registry import Registry
 from ..routing import Route
 from .accounts import OF_THE_CORE, Account, AccountDefaults, Webhooks
+from .books import LedgerSettings
 from .secrets import BUILT_IN
 from .toml import PolicyTable
 
@@ -76,6 +77,7 @@ def schema_of(registry: Registry) -> dict[str, Any]:
                 "additionalProperties": {**named, "required": ["plugin"], "allOf": accounts},
             },
             "webhooks": table.of(Webhooks),
+            "ledger": table.of(LedgerSettings),
             "routes": {"type": "array", "items": table.of(Route)},
             "policies": {"type": "object", "additionalProperties": policy},
         },

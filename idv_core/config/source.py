@@ -139,7 +139,9 @@ def _is_whole(path: Path) -> bool:
     """Whether a setting is replaced as a whole, because it may be a secret reference."""
     if path[0] == "accounts":
         return len(path) == 3 and path[2] not in OF_THE_CORE
-    return path[0] == "webhooks" and len(path) == 2
+    if path[:2] == ("ledger", "endpoints"):
+        return len(path) == 4
+    return path[0] in ("webhooks", "ledger") and len(path) == 2
 
 
 def _merge_routes(below: Source, above: Source, routes: list[Any]) -> None:

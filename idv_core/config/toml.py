@@ -20,7 +20,7 @@ from .settings import WRONG, SettingsReader
 from .source import read_source
 from .toml_lines import Path
 
-SECTIONS = ("include", "defaults", "accounts", "webhooks", "routes", "policies")
+SECTIONS = ("include", "defaults", "accounts", "webhooks", "ledger", "routes", "policies")
 
 
 @attrs.frozen(kw_only=True)
@@ -91,13 +91,15 @@ class _Reading:
             self.problems.add(("routes",), "routes are written as [[routes]]")
             routes = []
         policies = self.policies(data)
-        webhooks = data.get("webhooks")
-        if webhooks is not None and not isinstance(webhooks, dict):
-            self.problems.add(("webhooks",), "must be a table")
-            webhooks = None
+        sections: dict[str, Any] = {}
+        for name in ("webhooks", "ledger"):
+            sections[name] = data.get(name)
+            if sections[name] is not None and not isinstance(sections[name], dict):
+                self.problems.add((name,), "must be a table")
+                sections[name] = None
         return Configuration(
             accounts=[account for account in accounts if account is not None],
-            webhooks=webhooks,
+            **sections,
             routes=[self.route(index, route) for index, route in enumerate(routes)],
             policies=policies,
             places=self.problems.places,

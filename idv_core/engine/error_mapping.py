@@ -98,7 +98,7 @@ def name_of(request: Request) -> str:
 def unless_opened(run: Run, request: Request, error: IdvError) -> IdvError:
     """The error of a request that may be repeated; an opening that may have been carried out is still an unknown outcome,
     and nobody but the vendor that knows it again may be asked."""
-    unsure = run.is_opening and request.method not in ("GET", "HEAD") and request.signed
+    unsure = run.is_opening and not request.reads and request.signed
     if not unsure or isinstance(error, OutcomeUnknown) or error.nothing_done:
         return error
     return _lost(run, request, error) if isinstance(error, (VendorError, DeadlineExceeded)) else error

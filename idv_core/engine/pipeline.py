@@ -271,7 +271,7 @@ class _Retries:
     def __init__(self, run: Run, request: Request, for_token: bool) -> None:
         self.number = 1
         self.pause = 0.0
-        self.does_nothing = for_token or request.method in ("GET", "HEAD")
+        self.does_nothing = for_token or request.reads
         self._run, self._request = run, request
         self._nothing_done = True
         run.session.budget.earn()
@@ -325,7 +325,7 @@ def _attempt(run: Run, request: Request, token: CachedToken | None, retries: _Re
         guard = Guard(run, request, retries.number)
         try:
             guard.admit()
-            outgoing = _authorized(run, request if retries.number == 1 else request.with_fresh_nonce(), token)
+            outgoing = _authorized(run, request.with_fresh_nonce(), token)
             address = address_of(session, outgoing)
             guard.begin()
             if not retries.does_nothing:

@@ -12,8 +12,9 @@ from ..errors import IdvError
 
 E = TypeVar("E", bound=IdvError)
 
-# httpcore writes whole response headers into its debug log: cookies, tokens, addresses of redirects.
-_TALKATIVE = ("httpcore.connection", "httpcore.http11", "httpcore.http2", "httpcore.proxy", "httpcore.socks")
+# httpcore writes whole response headers into its debug log: cookies, tokens, addresses of redirects. httpx's client, which
+# sends messages to platforms, logs addresses.
+_TALKATIVE = ("httpcore.connection", "httpcore.http11", "httpcore.http2", "httpcore.proxy", "httpcore.socks", "httpx")
 _ours: ContextVar[bool] = ContextVar("idv_core_call", default=False)
 
 

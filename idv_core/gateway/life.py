@@ -107,6 +107,8 @@ def retry(state: GatewayState, flow: Flow | str, order: FlowOrder) -> Steps[Flow
     session, before = flow_at(state, flow)
     needs(session, RetryProtocol, "retry", "open another flow, under another application_id")
     check_order(order, state.clock.now())
+    order = attrs.evolve(order, is_shadow=before.is_shadow)
+    asked = _with_urls(state, session, before, order)
     key = ("retry", state.active.owner(before.account), before.id)
     limiter, slot = state.openings.line(key), Slot()
     try:
@@ -125,7 +127,7 @@ def retry(state: GatewayState, flow: Flow | str, order: FlowOrder) -> Steps[Flow
                 state,
                 session,
                 "retry",
-                lambda adapter: adapter.retry(before, order),
+                lambda adapter: adapter.retry(before, asked),
                 Flow,
                 order.applicant.personal_texts(),
                 trail=trail,
@@ -138,6 +140,7 @@ def retry(state: GatewayState, flow: Flow | str, order: FlowOrder) -> Steps[Flow
             created_at=state.clock.now(),
             policy=before.policy,
             policy_mark=before.policy_mark,
+            subject=after.subject or before.subject,
             is_shadow=before.is_shadow,
             explanation=before.explanation,
             previous_id=after.previous_id or before.id,
@@ -148,6 +151,16 @@ def retry(state: GatewayState, flow: Flow | str, order: FlowOrder) -> Steps[Flow
         return after
     finally:
         limiter.give_back(slot)
+
+
+def _with_urls(state: GatewayState, session: AccountSession, before: Flow, order: FlowOrder) -> FlowOrder:
+    """The order with the addresses for the new attempt, which is decided as the one before."""
+    receiver = state.active.receiver
+    if receiver is None or order.urls is not None:
+        return order
+    mark = before.policy.mark if before.policy is not None else before.policy_mark
+    urls = receiver.urls(session.name, order.application_id, order.return_url, mark, before.is_shadow)
+    return attrs.evolve(order, urls=urls)
 
 
 def review(state: GatewayState, flow: Flow | str, decision: Review) -> Steps[Flow]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
+from typing import Self
 
 from sqlalchemy import Connection, Engine, select, update
 from sqlalchemy.exc import OperationalError, ProgrammingError
 from sqlalchemy.sql import ColumnElement
 
 from ..clock import Clock, SystemClock
+from ..config import LedgerSettings
 from ..errors import DuplicateFlow, IdvError
 from ..gateway.documents import check_order
 from ..model import FlowOrder, FlowRef, Secret, to_json
@@ -78,6 +80,22 @@ class Ledger:
         else:
             return
         raise failure from None
+
+    @classmethod
+    def of(cls, settings: LedgerSettings, *, clock: Clock | None = None) -> Self:
+        """The ledger of the file's `[ledger]`."""
+        address: str | Engine = settings.url
+        if settings.password is not None:
+            address = connect(settings.url, settings.password)
+        days = settings.retention_days
+        return cls(
+            address,
+            keys=settings.key,
+            endpoints=[Endpoint(name, one.url, one.secret) for name, one in settings.endpoints.items()],
+            deadline=timedelta(days=settings.deadline_days),
+            retention=timedelta(days=days) if days is not None else None,
+            clock=clock,
+        )
 
     def take(self, order: FlowOrder, *, connection: Connection | None = None) -> Verification:
         """Make an order durable. Asked twice for the same tenant and application, there is one verification.
@@ -250,6 +268,12 @@ class Ledger:
         """Take up to `most` verifications that are due, or the one of that `id` (also if it is not due, unless `is_due`), for
         the time of the `lease`."""
         return leases.claim(self.store, worker, lease, most, id, is_due)
+
+    def overdue(self, most: int) -> list[str]:
+        """The ids of what is due now, the oldest first, for whoever drives single turns."""
+        found = select(_V.id).where(_V.due <= self.store.moment(), _V.format <= FORMAT).order_by(_V.due).limit(most)
+        with self.store.engine.connect() as con:
+            return list(con.execute(found).scalars())
 
     def due_in(self, id: str) -> timedelta | None:
         """How long until a verification is due; None if nothing is waited for. Raises LedgerError where there is none."""

@@ -31,7 +31,7 @@ from sqlalchemy.sql import ColumnElement
 
 from ..clock import Clock
 from ..errors import ConfigError
-from ..model import Flow, FlowOrder, Result, from_json, to_json
+from ..model import Flow, FlowOrder, Result, Secret, from_json, to_json
 from ..model.words import quoted
 from . import chain
 from .errors import LedgerError, NewerRelease, Tampered
@@ -50,7 +50,7 @@ _SEALED: Mapping[str, type] = {"order": FlowOrder, "flow": Flow, "result": Resul
 _COPIED = frozenset(field.name for field in attrs.fields(Verification)) & frozenset(verifications.c.keys())
 
 
-def connect(url: str) -> Engine:
+def connect(url: str, password: Secret | None = None) -> Engine:
     """An engine for `sqlite:///idv.db` or `postgresql://...` (driver psycopg). Raises ConfigError for other databases.
 
     SQLite is used with a write-ahead log and full synchronisation: what was committed survives a power failure.
@@ -65,6 +65,8 @@ def connect(url: str) -> Engine:
     if kind == "postgresql":
         if parsed.drivername == "postgresql":
             parsed = parsed.set(drivername="postgresql+psycopg")
+        if password is not None:
+            parsed = parsed.set(password=password.reveal())
         return create_engine(parsed, pool_pre_ping=True, hide_parameters=True)
     if kind != "sqlite":
         raise ConfigError(f"ledger url: {quoted(kind)} is not supported; use sqlite or postgresql")

@@ -37,12 +37,11 @@ class FileSource:
         with self.path.open("rb") as file:
             while left:
                 piece = file.read(min(PIECE, left))
-                if not piece:
-                    break
                 left -= len(piece)
+                # looked at before the last piece goes out: with it, the receiver would take the half for the whole
+                if not piece or (not left and file.read(1)):
+                    raise ValueError("the file changed while it was sent")
                 yield piece
-            if left or file.read(1):
-                raise ValueError("the file changed while it was sent")
 
 
 @attrs.frozen

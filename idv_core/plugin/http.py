@@ -26,7 +26,7 @@ from ..errors import InvalidOrder, UnexpectedResponse
 from ..model.secret import Secret
 from ..model.strict import none_of_data, register_strict_scalars
 from ..model.validation import is_aware, plain_mapping, text_fault
-from .body import Body, FilePart, body_of
+from .body import Body, FilePart, FileSource, body_of
 from .decoding import decode
 from .urls import parse_url
 
@@ -89,11 +89,13 @@ class Request:
     to `base_url`.
 
     The body is one of `json`; `form` (fields that are sent URL-encoded, or as multipart/form-data (RFC 7578) where a
-    `FilePart` is among them); or `content`, bytes with a `content_type`. `accept` names statuses outside 2xx that the operation
-    wants to read itself instead of having them raised. `idempotent` says that making the call twice does no harm (true for
-    GET, PUT and DELETE). With `signed` false the account's own credentials are left off. `headers` may hold secrets.
-    `template` is the path without the values in it, for those who count and trace. `streamed` is for `download` alone: a
-    successful answer's body goes to the platform's file and is not in `Response.content`.
+    `FilePart` is among them); or `content`, bytes or a `FileSource`, with a `content_type`. `accept` names statuses outside
+    2xx that the operation wants to read itself instead of having them raised. `reads` says that the call changes nothing
+    (true for GET and HEAD; some vendors read by POST, too), `idempotent` that making it twice does no harm (true for what
+    reads, PUT and DELETE).
+    With `signed` false the account's own credentials are left off. `headers` may hold secrets. `template` is the path without
+    the values in it, for those who count and trace. `streamed` is for `download` alone: a successful answer's body goes to the
+    platform's file and is not in `Response.content`.
 
     `address` is set by `fetch`.
     """
@@ -105,15 +107,16 @@ class Request:
     headers: Mapping[str, str | Secret] = attrs.field(factory=dict, converter=plain_mapping, repr=False, hash=False)
     json: Any = attrs.field(default=None, repr=False, hash=False)
     form: Form = attrs.field(default=(), converter=_form, repr=False)
-    content: bytes | None = attrs.field(default=None, repr=False)
+    content: bytes | FileSource | None = attrs.field(default=None, repr=False)
     content_type: str | None = None
     server: str | None = None
     address: Secret | None = None
     accept: frozenset[int] = attrs.field(default=frozenset(), converter=_statuses)
+    reads: bool = attrs.field()
     idempotent: bool = attrs.field()
     signed: bool = True
     streamed: bool = False
-    _nonce: str = attrs.field(default="", repr=False, eq=False)
+    _drawn: list[str] = attrs.field(factory=list, repr=False, eq=False)
 
     def __attrs_post_init__(self) -> None:
         bodies = [self.json is not None, bool(self.form), self.content is not None]
@@ -135,9 +138,13 @@ class Request:
     def _by_path(self) -> str:
         return self.path
 
-    @idempotent.default
+    @reads.default
     def _by_method(self) -> bool:
-        return self.method in _SAFE_METHODS
+        return self.method in ("GET", "HEAD")
+
+    @idempotent.default
+    def _by_reading(self) -> bool:
+        return self.reads or self.method in _SAFE_METHODS
 
     @classmethod
     def get(cls, path: str, *segments: str, **more: Any) -> Request:
@@ -176,14 +183,15 @@ class Request:
 
     @property
     def nonce(self) -> str:
-        """32 random hexadecimal digits for vendors that sign one: the same for one attempt, others for the next one."""
-        if not self._nonce:
-            object.__setattr__(self, "_nonce", secrets.token_hex(16))
-        return self._nonce
+        """32 random hexadecimal digits for vendors that sign one: the same in all copies for one attempt, others for the
+        next attempt."""
+        if not self._drawn:
+            self._drawn.append(secrets.token_hex(16))
+        return self._drawn[0]
 
     def with_fresh_nonce(self) -> Request:
         """The same request for one more attempt."""
-        return attrs.evolve(self, nonce="")
+        return attrs.evolve(self, drawn=[]) if self._drawn else self
 
     @property
     def target(self) -> str:

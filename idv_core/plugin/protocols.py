@@ -487,4 +487,4 @@ def capabilities(adapter: Any) -> tuple[str, ...]:
 
 def _has_all(cls: type, protocol: type) -> bool:
     methods = [name for name in vars(protocol) if not name.startswith("_")]
-    return all(callable(getattr(cls, name, None)) for name in methods)
+    return all(hasattr(cls, name) for name in methods)

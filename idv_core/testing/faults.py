@@ -28,7 +28,7 @@ from ..telemetry import RequestEnded, observes
 from .clock import RunningClock
 from .fault_server import Answer, Fault, FaultServer
 from .forking import in_children
-from .harness import Driver, Harness, another_person, operations_of
+from .harness import DECLINE, Driver, Harness, another_person, operations_of
 
 _BODY_LIMIT = 200_000
 _PATIENT = Limits(connect=60.0, read=60.0, write=60.0, pool=60.0, allow_private_urls=True)
@@ -293,7 +293,8 @@ class FaultMatrix:
             call=call + 1,
             fault=fault.name,
             outcome=type(error).__name__ if error is not None else "ok",
-            opened_twice=max(0, self._count(order) - 1),
+            # another attempt is another flow, and there is one of it
+            opened_twice=max(0, self._count(order) - (2 if operation == "retry" else 1)),
             wrongly_approved=approved,
         )
 
@@ -365,7 +366,7 @@ class FaultMatrix:
                 self._quietly(lambda: idv.open(order))
                 server.disarm()
                 return order, None
-            case "upload" | "renew_link":
+            case "upload" | "renew_link" | "cancel":
                 return order, idv.open(order)
             case "submit":
                 return order, idv.upload(idv.open(order), harness.bad_documents)
@@ -384,6 +385,10 @@ class FaultMatrix:
             case "provision":
                 assert self._harness.template is not None
                 return idv.provision(attrs.evolve(self._harness.template, name=order.application_id))
+            case "retry":
+                return idv.retry(flow, order)
+            case "review":
+                return idv.review(flow, DECLINE)
             case _:
                 return getattr(idv, operation)(flow)
 
@@ -404,7 +409,9 @@ class FaultMatrix:
                     return self._cleared_up(idv, server, order, since or self._begun)
                 case "status":
                     return self._quietly(lambda: idv.status(flow))[1]
-                case "renew_link" | "provision":
+                case "result":
+                    return self._quietly(lambda: idv.result(flow))[1]
+                case "renew_link" | "provision" | "cancel" | "erase":
                     return self._quietly(lambda: self._operate(idv, operation, order, flow))[1]
             return None
         if isinstance(error, VendorError) and error.safe_to_retry:

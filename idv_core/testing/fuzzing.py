@@ -18,7 +18,7 @@ from ..model import CheckOutcome, Flow, Result, Secret, to_json
 from ..plugin.http import Exchange, NotAccepted, Request, Response
 from ..plugin.protocols import ResultCapabilitiesProtocol, status_of
 from ..policy import evaluate
-from .harness import ACCOUNT, Driver, Harness, operations_of
+from .harness import ACCOUNT, DECLINE, Driver, Harness, operations_of
 
 
 def feed(driver: Driver, harness: Harness, operation: str, contents: list[bytes], status: int = 200) -> None:
@@ -86,6 +86,11 @@ def _starts(driver: Driver, harness: Harness) -> dict[str, Callable[[], Any]]:
         "submit": lambda: adapter.submit(flow),
         "renew_link": lambda: adapter.renew_link(flow),
         "provision": lambda: adapter.provision(harness.template),
+        "cancel": lambda: adapter.cancel(flow),
+        "erase": lambda: adapter.erase(flow),
+        "media": lambda: adapter.media(flow),
+        "retry": lambda: adapter.retry(flow, attrs.evolve(harness.order, urls=urls)),
+        "review": lambda: adapter.review(flow, DECLINE),
     }
 
 

@@ -22,8 +22,18 @@ from ..errors import (
 )
 from ..gateway.aio import AsyncGateway
 from ..gateway.sync import Gateway
-from ..model import Document, Flow, FlowOrder, Secret, Template
-from ..plugin.protocols import LinkProtocol, SubmitProtocol, TemplateProtocol, UploadProtocol
+from ..model import Document, Flow, FlowOrder, Review, Secret, Template
+from ..plugin.protocols import (
+    CancelProtocol,
+    EraseProtocol,
+    LinkProtocol,
+    MediaProtocol,
+    RetryProtocol,
+    ReviewProtocol,
+    SubmitProtocol,
+    TemplateProtocol,
+    UploadProtocol,
+)
 from ..plugin.spec import Plugin
 from ..policy import DEFAULT_POLICY, Policy
 from ..registry import registry_of
@@ -215,12 +225,21 @@ async def _unless(cancelled: threading.Event | None, operation: Coroutine[Any, A
     return await task
 
 
+DECLINE = Review(outcome="decline", author="reviewer-1", reason="the portrait is another person")
+"""What a reviewer decides in the suite and in the fault matrix."""
+
+
 def operations_of(adapter: Any) -> list[str]:
     more = {
         "upload": UploadProtocol,
         "submit": SubmitProtocol,
         "renew_link": LinkProtocol,
         "provision": TemplateProtocol,
+        "cancel": CancelProtocol,
+        "erase": EraseProtocol,
+        "media": MediaProtocol,
+        "retry": RetryProtocol,
+        "review": ReviewProtocol,
     }
     return ["open", "status", "result", *(name for name, protocol in more.items() if isinstance(adapter, protocol))]
 

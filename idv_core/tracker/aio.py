@@ -14,6 +14,7 @@ from typing import Any, Self, TypeVar
 import httpx
 from sqlalchemy.exc import SQLAlchemyError
 
+from ..engine.scrubbing import QUIET
 from ..errors import DeadlineExceeded, IdvError
 from ..gateway import AsyncGateway
 from ..ledger import Delivery, Ledger, LedgerError, Stale, Verification
@@ -25,7 +26,7 @@ from ..model import Document
 from ..model.validation import seconds
 from .delivery import LEASE, SECONDS, Letter, Reply, check_endpoint
 from .listening import Listener
-from .tracker import _AWAY, _BEFORE_OPENED, _LOOK, _PRUNE, _WITHIN, POLL, worker_name
+from .tracker import _AWAY, _BEFORE_OPENED, _LOOK, _PRUNE, _WITHIN, poll_of, worker_name
 from .turning import Ask, Desk, Effect, Rest, Steps, Work, deliver, failed, hand_in, log, turn
 
 T = TypeVar("T")
@@ -44,7 +45,7 @@ class AsyncTracker:
         *,
         on_decided: Handler | None = None,
         concurrency: int = 32,
-        poll: float = POLL,
+        poll: float | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         for endpoint in ledger.endpoints.values():
@@ -53,7 +54,7 @@ class AsyncTracker:
         self._desk = Desk(gateway, ledger, [on_decided] if on_decided is not None else [])
         self._gateway, self._ledger = gateway, ledger
         self._client = httpx.AsyncClient(transport=transport, timeout=SECONDS, follow_redirects=False)
-        self._concurrency, self._poll = concurrency, poll
+        self._concurrency, self._poll = concurrency, poll_of(ledger) if poll is None else poll
         self._woken, self._stopping = asyncio.Event(), asyncio.Event()
         self._under_way: set[asyncio.Task[None]] = set()
         self._task: asyncio.Task[None] | None = None
@@ -200,7 +201,9 @@ class AsyncTracker:
                 return None
             case Letter(url, headers, content):
                 try:
-                    answer = await self._client.post(url, headers=headers, content=content)
+                    # an endpoint's address may be a secret, and httpx logs addresses
+                    with QUIET:
+                        answer = await self._client.post(url, headers=headers, content=content)
                 except httpx.HTTPError:
                     return Reply(None)
                 return Reply(answer.status_code, answer.headers.get("retry-after"))

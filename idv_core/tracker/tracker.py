@@ -17,6 +17,7 @@ from typing import Any, Self, TypeVar
 import httpx
 from sqlalchemy.exc import SQLAlchemyError
 
+from ..engine.scrubbing import QUIET
 from ..errors import DeadlineExceeded, IdvError
 from ..gateway import Gateway
 from ..ledger import Delivery, Ledger, LedgerError, Stale, State, Verification
@@ -32,7 +33,7 @@ from .turning import Ask, Desk, Effect, Rest, Steps, Work, deliver, failed, hand
 
 T = TypeVar("T")
 
-POLL = 0.2
+_POLL, _POLL_NOTIFIED = 0.2, 1.0
 _PRUNE = 3600.0
 _AWAY = 2.0
 _LOOK = 0.05
@@ -43,6 +44,11 @@ _BEFORE_OPENED = frozenset({State.ORDERED, State.OPENING})
 def worker_name() -> str:
     """A name that no other living worker has."""
     return f"{socket.gethostname()[:40]}-{os.getpid()}-{secrets.token_hex(4)}"
+
+
+def poll_of(ledger: Ledger) -> float:
+    """How often to look for what is due, in seconds: seldom where the database tells."""
+    return _POLL_NOTIFIED if Listener(ledger, lambda: None).is_possible else _POLL
 
 
 class Tracker:
@@ -59,8 +65,8 @@ class Tracker:
             none). What it writes with the connection is there exactly once. If it raises, nothing is written, and it is tried
             again later.
         concurrency: How many turns and deliveries are under way at a time.
-        poll: How often to look for what is due, in seconds. What comes in wakes it at once in this process, and with
-            PostgreSQL in all others.
+        poll: How often to look for what is due, in seconds; None for 0.2 with SQLite and 1 with PostgreSQL. What comes in wakes
+            it at once in this process, and with PostgreSQL in all others.
         transport: What carries messages to the endpoints.
 
     Raises:
@@ -74,7 +80,7 @@ class Tracker:
         *,
         on_decided: Handler | None = None,
         concurrency: int = 8,
-        poll: float = POLL,
+        poll: float | None = None,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
         for endpoint in ledger.endpoints.values():
@@ -83,7 +89,7 @@ class Tracker:
         self._desk = Desk(gateway, ledger, [on_decided] if on_decided is not None else [])
         self._gateway, self._ledger = gateway, ledger
         self._client = httpx.Client(transport=transport, timeout=SECONDS, follow_redirects=False)
-        self._concurrency, self._poll = concurrency, poll
+        self._concurrency, self._poll = concurrency, poll_of(ledger) if poll is None else poll
         self._woken, self._stopping = threading.Event(), threading.Event()
         self._running = 0
         self._lock = threading.Lock()
@@ -168,10 +174,14 @@ class Tracker:
         claims = self._ledger.claim(self.worker, self._desk.lease, most)
         for claim in claims:
             self._turn(claim)
+        return len(claims) + self.deliver(most)
+
+    def deliver(self, most: int = 100) -> int:
+        """Send what is due now in this thread; how many messages that were."""
         letters = self._letters(most)
         for letter in letters:
             self._deliver(letter)
-        return len(claims) + len(letters)
+        return len(letters)
 
     def turn(self, id: str) -> timedelta | None:
         """Take one turn with a verification if it is due and nobody else has it; how long from now on it is due again, None if
@@ -233,7 +243,9 @@ class Tracker:
                 return None
             case Letter(url, headers, content):
                 try:
-                    answer = self._client.post(url, headers=headers, content=content)
+                    # an endpoint's address may be a secret, and httpx logs addresses
+                    with QUIET:
+                        answer = self._client.post(url, headers=headers, content=content)
                 except httpx.HTTPError:
                     return Reply(None)
                 return Reply(answer.status_code, answer.headers.get("retry-after"))

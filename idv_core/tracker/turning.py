@@ -13,6 +13,7 @@ from typing import Any, TypeAlias, TypeVar
 import attrs
 from sqlalchemy.exc import DBAPIError
 
+from ..config import UnknownRule
 from ..engine.account import AccountSession
 from ..errors import ConfigError, IdvError, InvalidOrder, RateLimited
 from ..gateway.execution import SHADOW_SECONDS
@@ -97,7 +98,7 @@ class Desk:
         return Terms(
             first=session.polling.first,
             ceiling=session.polling.ceiling,
-            unknown=resolved.account.unknown if resolved is not None else "review",
+            unknown=resolved.account.unknown if resolved is not None else UnknownRule.REVIEW,
             others=self._behind(verification, owner) if isinstance(action, Recover) else (),
         )
 

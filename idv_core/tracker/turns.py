@@ -6,11 +6,12 @@ No I/O and no clock: the time is the database's, as the claim has it. One action
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any, Literal, TypeAlias
+from typing import Any, TypeAlias
 from zlib import crc32
 
 import attrs
 
+from ..config import UnknownRule
 from ..errors import (
     ConfigError,
     DuplicateFlow,
@@ -25,8 +26,6 @@ from ..errors import (
 from ..ledger.ledger import erased
 from ..ledger.verification import Change, Claim, FlowRow, Hint, News, Order, Role, State
 from ..model import Decision, Erasure, ErasureStatus, Flow, FlowRef, FlowStatus, Result, subject_of
-
-UnknownRule: TypeAlias = Literal["review", "reopen", "next"]
 
 _SOON = timedelta(seconds=5)
 # Nobody looks more often than once in a twentieth of the time that was waited so far, nor less often than hourly for it.
@@ -53,7 +52,7 @@ class Terms:
 
     first: timedelta = timedelta(seconds=5)
     ceiling: timedelta = timedelta(seconds=60)
-    unknown: UnknownRule = "review"
+    unknown: UnknownRule = attrs.field(default=UnknownRule.REVIEW, converter=UnknownRule)
     others: tuple[str, ...] = ()
 
 
@@ -237,9 +236,9 @@ def _lost(claim: Claim, finding: IdvError, terms: Terms) -> Change:
     """Nobody can tell whether the account opened a flow: what its rule says."""
     verification = claim.verification
     account = verification.account
-    if terms.unknown == "reopen" and verification.only_account != account:
+    if terms.unknown is UnknownRule.REOPEN and verification.only_account != account:
         return _again(account, "rule", None)
-    if terms.unknown == "next" and terms.others:
+    if terms.unknown is UnknownRule.NEXT and terms.others:
         return attrs.evolve(_again(terms.others[0], "rule", None), news=(_reopened(account, terms.others[0], "rule"),))
     data = {
         "account": account,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from ..errors import UnexpectedResponse
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 ACCEPTED = "gzip, deflate"
 _MOST_CODINGS = 3
+_PIECE = 65_536
 
 
 class Body:
@@ -29,6 +30,8 @@ class Body:
         self._bound = "max_response" if sink is None else "max_media"
         if sink is not None:
             sink.begin(headers.get("content-type", "").partition(";")[0].strip() or None)
+        # what goes to a file is never whole in memory, also where a little unpacks to very much
+        self._most = limit + 1 if sink is None else _PIECE
         self._parts: list[bytes] = []
         self._size = 0
         self._unpack: list[_Unpacking] = []
@@ -41,22 +44,19 @@ class Body:
             self._unpack = [_Unpacking(coding) for coding in reversed(known)]
 
     def add(self, chunk: bytes) -> None:
-        for unpack in self._unpack:
-            try:
-                chunk = unpack.add(chunk, self._limit + 1)
-            except zlib.error:
-                raise UnexpectedResponse("the response could not be decompressed", status=self._status) from None
-            if len(chunk) > self._limit:
-                break
-        self._size += len(chunk)
-        if self._size > self._limit:
-            raise UnexpectedResponse(
-                f"the response is larger than {self._limit} bytes (limits.{self._bound})", status=self._status
-            )
-        if self._sink is not None:
-            self._sink.write(chunk)
-        else:
-            self._parts.append(chunk)
+        try:
+            for piece in _unpacked(chunk, self._unpack, self._most):
+                self._size += len(piece)
+                if self._size > self._limit:
+                    raise UnexpectedResponse(
+                        f"the response is larger than {self._limit} bytes (limits.{self._bound})", status=self._status
+                    )
+                if self._sink is not None:
+                    self._sink.write(piece)
+                else:
+                    self._parts.append(piece)
+        except zlib.error:
+            raise UnexpectedResponse("the response could not be decompressed", status=self._status) from None
 
     def content(self) -> bytes:
         """The whole of it."""
@@ -72,6 +72,15 @@ def body_for(limits: Limits, headers: Mapping[str, str], status: int, sink: Sink
     return Body(headers, status, limits.max_response)
 
 
+def _unpacked(chunk: bytes, codings: list[_Unpacking], most: int) -> Iterator[bytes]:
+    """The chunk with all codings undone, in pieces of at most `most` bytes."""
+    if not codings:
+        yield chunk
+        return
+    for piece in codings[0].add(chunk, most):
+        yield from _unpacked(piece, codings[1:], most)
+
+
 _PACKED = frozenset({"gzip", "x-gzip", "deflate"})
 
 
@@ -83,18 +92,24 @@ class _Unpacking:
         self._begun = False
         self._inner = zlib.decompressobj(zlib.MAX_WBITS | 16) if coding != "deflate" else None
 
-    def add(self, chunk: bytes, most: int) -> bytes:
-        """At most `most` bytes; who gets so many stops."""
+    def add(self, chunk: bytes, most: int) -> Iterator[bytes]:
+        """Pieces of at most `most` bytes."""
         self._begun = self._begun or bool(chunk)
         if self._inner is None:
             self._head += chunk
             if len(self._head) < 2:
-                return b""
+                return
             chunk = self._head
             # the header of RFC 1950: method 8, and a check sum over both bytes
             is_zlib = chunk[0] & 0x0F == 8 and int.from_bytes(chunk[:2], "big") % 31 == 0
             self._inner = zlib.decompressobj(zlib.MAX_WBITS if is_zlib else -zlib.MAX_WBITS)
-        return self._inner.decompress(chunk, most)
+        full = True
+        while chunk or full:
+            # a full piece may leave something behind although everything was taken in
+            piece = self._inner.decompress(chunk, most)
+            chunk, full = self._inner.unconsumed_tail, len(piece) == most
+            if piece:
+                yield piece
 
     @property
     def is_cut_off(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO, Protocol, TypeVar
@@ -24,7 +25,8 @@ class Sink(Protocol):
 class FileSink:
     """Writes to a file object of the platform, or to a path.
 
-    A path gets its content in one step at the end (`commit`), by way of a file beside it, so nobody reads half of one.
+    A path gets its content in one step at the end (`commit`), by way of a file beside it, so nobody reads half of one. Only
+    its owner may read it.
     `to` that is an open file is written from where it stands. Raises InvalidOrder where it cannot be written.
     """
 
@@ -36,9 +38,11 @@ class FileSink:
         self._start: int | None = None
         self._begun = False
         if isinstance(to, (str, os.PathLike)):
-            self._path = Path(to)
-            self._beside = self._path.with_name(f".{self._path.name}.{os.getpid()}.part")
-            self._file: BinaryIO = self._tried(lambda: self._beside.open("xb"))
+            self._path = path = Path(to)
+            # a name that nobody has, also where a process that was killed left one, and every process has the id 1
+            handle, beside = self._tried(lambda: tempfile.mkstemp(".part", ".idv-", path.parent))
+            self._beside = Path(beside)
+            self._file: BinaryIO = os.fdopen(handle, "wb")
         else:
             if not callable(getattr(to, "write", None)):
                 raise InvalidOrder("to: give the name of a file, or a file opened in binary mode", fields=("to",))

@@ -45,7 +45,9 @@ class WebhookKeys:
         if until is None or now >= until:
             return None
         if key is None:
-            raise WebhookRejected("the webhook names a signing key that the vendor does not know", status=401)
+            raise WebhookRejected(
+                "the webhook names a signing key that the vendor does not know or that has expired", status=401
+            )
         return key
 
     def begin(self, now: datetime) -> None:
@@ -59,7 +61,9 @@ class WebhookKeys:
             self._fetched.append(now)
 
     def keep(self, account: str, key_id: str, key: WebhookKey | None, now: datetime) -> None:
-        """What the vendor gave, or that it knows no such key."""
+        """What the vendor gave, or that it knows no such key. One that has expired is none."""
+        if key is not None and key.expires_at is not None and key.expires_at <= now:
+            key = None
         until = now + _PAUSE if key is None else min(key.expires_at or now + LONGEST, now + LONGEST)
         with self._lock:
             self._kept[account, key_id] = (key, until)

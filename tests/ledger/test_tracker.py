@@ -646,6 +646,13 @@ class TestDelivery:
         tracker.step()
         assert len(platform.got) == 2
 
+    def test_the_address_of_an_endpoint_is_not_logged(
+        self, ledger: Ledger, track: Make, town: Town, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        caplog.set_level("DEBUG")
+        self.decided(ledger, track, town)
+        assert "loans.example" not in caplog.text
+
     def test_a_redirect_is_not_followed(self, ledger: Ledger, track: Make, town: Town, platform: Platform) -> None:
         platform.status, platform.headers = 302, {"location": "https://elsewhere.example/"}
         self.decided(ledger, track, town)
@@ -721,6 +728,25 @@ class TestDatabaseAway:
         tracker.step()
         assert [event.kind for event in ledger.events(taken.id)] == ["ordered", "opening", "opened"]
         assert len(ledger.flows(taken.id)) == 1
+
+    @pytest.mark.parametrize("url", ["postgresql"], indirect=True)
+    @pytest.mark.parametrize("plugin", ["acme", "bare"])
+    def test_connections_that_are_cut_while_a_vendor_is_asked_lose_nothing(
+        self, ledger: Ledger, connect: Connect, track: Make, town: Town, plugin: str
+    ) -> None:
+        from sqlalchemy import text
+
+        taken, other = ledger.take(order()), connect()
+        cut = text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()")
+
+        def cut_all() -> None:
+            with other.store.engine.connect() as con:
+                assert len(con.execute(cut).all()) > 0
+
+        town.shops["a"].on_open = cut_all
+        track(account("a", plugin)).step()
+        assert ledger.get(taken.id).state is State.AWAITING
+        assert town.shops["a"].opened == ["CUST-1"]
 
     @pytest.mark.parametrize("url", ["sqlite"], indirect=True)
     def test_a_full_disk_stops_orders_and_loses_nothing(self, ledger: Ledger, track: Make, town: Town) -> None:
@@ -908,6 +934,23 @@ class TestErasing:
         (row,) = ledger.flows(id)
         assert row.erasure == "by hand"
         assert ledger.get(id).due is None
+
+    def test_a_vendor_is_asked_by_reference_until_it_says_that_it_is_done(
+        self, ledger: Ledger, track: Make, town: Town
+    ) -> None:
+        id = ledger.take(order()).id
+        shop, said = town.shops["a"], ["requested", "requested", "done"]
+        shop.status = "good"
+        shop.answers["DELETE /flows/f-1"] = lambda _: httpx.Response(200, json={"erasure": said.pop(0)})
+        tracker = track(account("a", "calling"))
+        run(tracker, ledger)
+        ledger.erase(id, actor="user:ana")
+        run(tracker, ledger, rounds=5, seconds=86400 + 60)
+        assert said == []
+        assert ledger.flows(id)[0].erasure == "done"
+        assert [event.data["status"] for event in ledger.events(id) if event.kind == "erasure"] == ["requested", "done"]
+        assert ledger.get(id).due is None
+        assert ledger.verify().problems == ()
 
     def test_retention_erases_by_itself(self, connect: Connect, track: Make, town: Town) -> None:
         ledger = connect(retention=timedelta(days=90))

@@ -192,7 +192,8 @@ def test_a_spreadsheet_computes_nothing_of_a_name() -> None:
 
 def test_the_command_prints_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("IDV_LEDGER_KEY", KEY.reveal())
-    monkeypatch.setenv("IDV_DATABASE", f"sqlite:///{tmp_path}/idv.db")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "idv.toml").write_text("")
     ledger = Ledger(f"sqlite:///{tmp_path}/idv.db", keys=[KEY])
     ordered(ledger, 1)
     ledger.close()

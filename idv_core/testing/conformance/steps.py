@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, settings
 
 from ...errors import IdvError, PluginError
 from ...model import Flow
-from ..harness import Driver, Harness
+from ..harness import DECLINE, Driver, Harness
 
 SLOW = settings(
     max_examples=60,
@@ -34,6 +34,10 @@ def operate(idv: Driver, harness: Harness, operation: str, flow: Flow | None) ->
             return idv.upload(flow, harness.documents)
         case "provision":
             return idv.provision(harness.template)
+        case "retry":
+            return idv.retry(flow, harness.order)
+        case "review":
+            return idv.review(flow, DECLINE)
         case _:
             return getattr(idv, operation)(flow)
 
@@ -50,4 +54,5 @@ def is_understood(run: Callable[[], Any]) -> None:
 
 def secrets_of(flow: Flow) -> list[str]:
     link = [flow.link.url.reveal()] if flow.link else []
-    return [*link, *(secret.reveal() for secret in flow.secrets.values())]
+    sdk = [flow.sdk.token.reveal()] if flow.sdk else []
+    return [*link, *sdk, *(secret.reveal() for secret in flow.secrets.values())]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -10,18 +11,22 @@ from typing import Any
 import attrs
 
 from idv_core.plugin import (
+    Coverage,
     DuplicateFlow,
     Exchange,
+    Flow,
     FlowNotFound,
     FlowOrder,
     Grant,
     InvalidOrder,
+    Media,
     PermissionDenied,
     Polling,
     Reason,
     Refusal,
     Request,
     Response,
+    Result,
     ResultCapabilities,
     Score,
     Secret,
@@ -35,7 +40,9 @@ from idv_core.plugin import (
 )
 
 from .payloads import AddressesMatched, FlowCreated, TokenGranted
+from .pictures import download_picture, list_pictures
 from .settings import AtlasSettings
+from .vocabulary import TYPES
 
 _BRACKETS = re.compile(r"\[([^\]]*)\]")
 _ADDRESS_PATH = "/v1/address/match/batch"
@@ -54,7 +61,7 @@ class AddressMatch:
 
 
 @attrs.frozen
-class AtlasAccount:
+class AtlasAccount(ABC):
     """Base of the four families' adapters."""
 
     settings: AtlasSettings
@@ -63,9 +70,32 @@ class AtlasAccount:
     polling = Polling(first=timedelta(seconds=5), ceiling=timedelta(seconds=10))
     webhook_purposes = ("auth", "results", "chat")
 
+    # names as policies write them
+    covered_checks = frozenset[str]()
+
     @property
     def base_url(self) -> str:
         return self.settings.base_url
+
+    @property
+    def allowed_hosts(self) -> tuple[str, ...]:
+        return self.settings.media_hosts
+
+    @abstractmethod
+    def result(self, flow: Flow) -> Exchange[Result]:
+        """Each family has its own way."""
+
+    def media(self, flow: Flow) -> Exchange[tuple[Media, ...]]:
+        return list_pictures((yield from self.result(flow)))
+
+    def download(self, flow: Flow, media: Media) -> Exchange[None]:
+        result = yield from self.result(flow)
+        yield from download_picture(result, media)
+
+    def coverage(self) -> Exchange[Coverage]:
+        """What Atlas reads at all, by its pages; which of it an account does is in its `product_type`."""
+        yield from ()
+        return Coverage(document_types=TYPES.values(), checks=self.covered_checks)
 
     def authorize(self, request: Request, token: Secret | None, now: datetime) -> Request:
         return request.with_headers({"Token": token}) if token is not None else request

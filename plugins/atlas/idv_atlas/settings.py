@@ -6,7 +6,7 @@ from enum import StrEnum
 
 import attrs
 
-from idv_core.plugin import Secret, is_base_url, is_text, without_slash
+from idv_core.plugin import Secret, as_tuple, is_base_url, is_text, without_slash
 
 
 class Family(StrEnum):
@@ -35,7 +35,8 @@ class AtlasSettings:
     `base_url`, `api_version` and `auth_path` have the documented default of the family. `refresh` (onboarding only) asks
     for a new token with the refresh token before it uses the credentials again. The address match has credentials of
     its own, by default the same. Set `extracts_name_flow` to false where Atlas's `extracts` never name the flow they are of:
-    such an answer is doubtful otherwise.
+    such an answer is doubtful otherwise. `media_hosts` are the hosts that pictures are fetched from, `*` for one or more
+    labels; the host of `base_url` always is.
     """
 
     client_id: Secret
@@ -49,6 +50,7 @@ class AtlasSettings:
     extracts_name_flow: bool = True
     address_client_id: Secret | None = None
     address_client_secret: Secret | None = None
+    media_hosts: tuple[str, ...] = attrs.field(default=("*.helloatlas.in", "*.kreditmind.com"), converter=as_tuple)
 
     @base_url.default
     def _base_url(self) -> str:

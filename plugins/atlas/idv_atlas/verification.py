@@ -26,6 +26,7 @@ from .mapping import answer_doubts, read_cross_checks, read_documents, read_id, 
 from .masking import public
 from .payloads import Extracts, VerificationStatus
 from .uploads import file_urls, knows_uploads, read_uploads, refuse_twice, upload_doubts
+from .vocabulary import CROSS_CHECKS
 
 
 @attrs.frozen
@@ -35,6 +36,7 @@ class AtlasVerification(AtlasAccount):
     result_capabilities = ResultCapabilities(
         checks={CheckKind.CROSS_CHECK}, scored={CheckKind.CROSS_CHECK}, documents=True, verdict=False
     )
+    covered_checks = frozenset(f"cross_check.{name}" for name in CROSS_CHECKS.values())
 
     def _path(self, call: str) -> str:
         return f"/{self.settings.api_version}/verification/{call}"

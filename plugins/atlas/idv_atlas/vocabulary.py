@@ -150,7 +150,7 @@ _IN_TYPE: Mapping[str, Mapping[str, FieldName]] = {
     },
 }
 _SAME_AS = {"GAS_BILL": "EBILL", "PHONE_BILL": "EBILL", "WIFI_BILL": "EBILL"}
-_CROSS_CHECKS = {
+CROSS_CHECKS = {
     "CUSTOMER_NAME": FieldName.NAME,
     "APPLICANT_NAME": FieldName.NAME,
     "CUSTOMER_DELIVERY_ADDRESS": FieldName.ADDRESS,
@@ -170,7 +170,7 @@ def field_name(type_: str | None, key: str) -> FieldName:
 
 def cross_check_name(name: str | None) -> str:
     """Our name of a cross-check; `other` for one that is not in the table, so that no threshold for another is taken for it."""
-    known = _CROSS_CHECKS.get(name or "")
+    known = CROSS_CHECKS.get(name or "")
     return known.value if known is not None else OTHER
 
 

@@ -290,5 +290,5 @@ class TestDocs:
         assert {*re.findall("`([A-Z_]+)`", line)} == vocabulary._OF_PERSONS - {"EBILL"}
 
     def test_every_cross_check_is_printed(self) -> None:
-        for word, name in vocabulary._CROSS_CHECKS.items():
+        for word, name in vocabulary.CROSS_CHECKS.items():
             assert f"| `cross_check.{name.value}` | `{word}` |" in self.ROWS

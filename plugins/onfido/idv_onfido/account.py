@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import hmac
+import json
 import re
+from base64 import urlsafe_b64decode
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import attrs
 
 from idv_core.plugin import (
+    Erasure,
+    ErasureStatus,
     Exchange,
     Flow,
     FlowOrder,
     InvalidOrder,
+    NotAccepted,
     Refusal,
     Request,
     Response,
+    SdkSession,
     Secret,
     UnexpectedResponse,
     Webhook,
@@ -34,7 +40,7 @@ _ID = re.compile(r"[!-~]{1,255}")
 
 @attrs.frozen
 class OnfidoAccount:
-    """Token, errors, applicants, webhooks."""
+    """Token, errors, applicants and their deletion, webhooks."""
 
     settings: OnfidoSettings
     webhook_purposes = ("events",)
@@ -119,6 +125,41 @@ class OnfidoAccount:
             raise UnexpectedResponse("the answer is another applicant", status=reply.status)
         return not differing(sent, found)
 
+    def erase_applicant(self, id: str, *, is_known: bool) -> Exchange[Erasure]:
+        """Have the applicant deleted, with all documents, photos, videos, checks and runs.
+
+        `is_known` says that there was an applicant of that id, so that none means a deleted one.
+        """
+        asked = yield from self._deletion(id, is_known=is_known)
+        if asked is not None:
+            return asked
+        request = Request.delete("/applicants/{}", id, accept={404, 410})
+        reply = yield request
+        asked = yield from self._deletion(id, is_known=True)
+        if asked is None and not reply.is_success:
+            raise NotAccepted(request, reply)
+        return asked or Erasure(status=ErasureStatus.REQUESTED)
+
+    def _deletion(self, id: str, *, is_known: bool) -> Exchange[Erasure | None]:
+        """How far the applicant's deletion is, None if nobody asked for it."""
+        request = Request.get("/applicants/{}", id, accept={404, 410})
+        reply = yield request
+        if reply.is_success:
+            found = reply.structure(Created)
+            self.check_mode(sandbox=found.sandbox, reply=reply)
+            if not is_same_id(found.id, id):
+                raise UnexpectedResponse("the answer is another applicant", status=reply.status)
+            if found.delete_at is None:
+                return None
+            reason = "Onfido deletes the applicant then, and can restore it before (POST /applicants/{id}/restore)"
+            return Erasure(status=ErasureStatus.REQUESTED, kept_until=moment(found.delete_at), reason=reason)
+        error = self.read_error(request, reply)
+        if error.code == "gone" and "schedul" in (as_text(error.message) or "").lower():
+            return Erasure(status=ErasureStatus.REQUESTED)
+        if error.code == "gone" or (is_known and error.code == "resource_not_found"):
+            return Erasure(status=ErasureStatus.DONE)
+        raise NotAccepted(request, reply)
+
     def check_mode(self, *, sandbox: bool | None, reply: Response) -> None:
         """In the sandbox nothing is really checked, so a live account never takes what comes from there."""
         if self.settings.is_live and sandbox:
@@ -128,6 +169,21 @@ class OnfidoAccount:
 def sign(token: Secret, body: bytes) -> str:
     """HMAC-SHA256 over the body as it came, lower-case hex."""
     return hmac.digest(token.reveal().encode(), body, "sha256").hex()
+
+
+def sdk_session(token: str, ends: datetime | None = None) -> SdkSession:
+    """For `Onfido.init({token, workflowRunId})` and the apps' SDK. A token tells its own end, else it is `ends`."""
+    return SdkSession(kind="onfido_sdk", token=Secret(token), expires_at=_end_of(token) or ends)
+
+
+def _end_of(token: str) -> datetime | None:
+    """`exp` of a JSON Web Token (RFC 7519 section 4.1.4), None where there is none to read."""
+    try:
+        payload = token.split(".")[1]
+        told = json.loads(urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+        return datetime.fromtimestamp(told["exp"], UTC)
+    except (IndexError, KeyError, TypeError, ValueError, OverflowError, OSError, RecursionError):
+        return None
 
 
 def is_same_id(id: str, other: str) -> bool:

@@ -44,6 +44,7 @@ class Created:
     email: str | None = None
     phone_number: str | None = None
     dob: str | None = None
+    delete_at: str | None = None
 
 
 def applicant_body(order: FlowOrder) -> dict[str, Any]:

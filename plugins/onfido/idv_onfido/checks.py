@@ -15,13 +15,17 @@ from idv_core.plugin import (
     Check,
     CheckKind,
     CheckOutcome,
+    Coverage,
     Document,
+    Erasure,
     Exchange,
     FilePart,
     Flow,
     FlowOrder,
     FlowStatus,
     InvalidOrder,
+    Media,
+    MediaKind,
     NotAccepted,
     Polling,
     Reason,
@@ -37,9 +41,21 @@ from idv_core.plugin import (
     picture_type,
 )
 
-from .account import OnfidoAccount, id_of, moment, new_id
+from .account import OnfidoAccount, id_of, moment, new_id, sdk_session
 from .applicants import COUNTRY_CODES, Created
-from .mapping import KINDS, SCORED, SENT_TYPES, Report, as_object, as_text, public, read_reports
+from .mapping import (
+    DOCUMENT_TYPES,
+    KINDS,
+    SCORED,
+    SENT_TYPES,
+    Report,
+    as_object,
+    as_text,
+    checks_of,
+    public,
+    read_reports,
+)
+from .media import captures, download_capture
 
 # What is read of a check, or is about the check itself.
 _CHECK = frozenset(
@@ -56,6 +72,15 @@ _STATUS = {
     "complete": FlowStatus.FINISHED,
     "withdrawn": FlowStatus.CANCELLED,
 }
+
+
+# Of a token that was asked for (documentation.onfido.com/api/latest#generate-sdk-token).
+_TOKEN_LIFE = timedelta(minutes=90)
+
+
+@attrs.frozen(kw_only=True)
+class SdkToken:
+    token: str
 
 
 @attrs.frozen(kw_only=True)
@@ -91,7 +116,14 @@ class OnfidoChecks(OnfidoAccount):
 
     def open_flow(self, order: FlowOrder) -> Exchange[Flow]:
         id = yield from self.create_applicant(order, idempotent=False)
-        return Flow(id=id, status=FlowStatus.OPEN)
+        flow = Flow(id=id, status=FlowStatus.OPEN)
+        told = {"referrer": self.settings.sdk_referrer, "application_id": self.settings.sdk_application_id}
+        asked = {name: value for name, value in told.items() if value}
+        if not asked:
+            return flow
+        reply = yield Request.post("/sdk_token", json={"applicant_id": id, **asked}, idempotent=True)
+        token = reply.structure(SdkToken).token
+        return attrs.evolve(flow, sdk=sdk_session(token, reply.received_at + _TOKEN_LIFE))
 
     def upload(self, flow: Flow, documents: tuple[Document, ...]) -> Exchange[Flow]:
         """One call for each picture. A second copy does no harm: the check is told which ones it is about."""
@@ -119,14 +151,13 @@ class OnfidoChecks(OnfidoAccount):
 
     def status(self, flow: Flow) -> Exchange[Flow]:
         last, _ = yield from self._last(flow)
-        return attrs.evolve(flow, status=FlowStatus.OPEN if last is None else _status(last))
+        return _become(flow, last)
 
     def result(self, flow: Flow) -> Exchange[Result]:
         """The applicant's last check with its reports."""
         last, doubts = yield from self._last(flow)
-        status = FlowStatus.OPEN if last is None else _status(last)
-        flow = attrs.evolve(flow, status=status)
-        if last is None or status is not FlowStatus.FINISHED:
+        flow = _become(flow, last)
+        if last is None or flow.status is not FlowStatus.FINISHED:
             return Result(flow=flow, vendor_word=last.status[:40] if last and last.status else None)
         reply = yield Request.get("/reports", query={"check_id": last.id})
         found = reply.structure(ListedReports).reports
@@ -150,6 +181,29 @@ class OnfidoChecks(OnfidoAccount):
             or any(told not in (None, False) for told in (last.sandbox, *(report.get("sandbox") for report in found))),
             raw=public({"id": last.id, "status": last.status, "result": last.result}, reports),
         )
+
+    def erase(self, flow: Flow) -> Exchange[Erasure]:
+        return (yield from self.erase_applicant(id_of(flow), is_known=False))
+
+    def media(self, flow: Flow) -> Exchange[tuple[Media, ...]]:
+        """What the applicant handed in, and the last check as PDF once it has ended."""
+        found = yield from captures(id_of(flow))
+        last, _ = yield from self._last(flow)
+        if last is None or not _status(last).is_settled:
+            return found
+        return (*found, Media(id=f"checks/{last.id}", kind=MediaKind.REPORT, content_type=PDF))
+
+    def download(self, flow: Flow, media: Media) -> Exchange[None]:
+        last, _ = (yield from self._last(flow)) if media.id.startswith("checks/") else (None, ())
+        if last is not None and media.id == f"checks/{last.id}":
+            yield Request.get("/checks/{}/download", last.id, streamed=True)
+        else:
+            yield from download_capture(id_of(flow), media)
+
+    def coverage(self) -> Exchange[Coverage]:
+        """Onfido's types, and what the reports of the settings check. Which countries it reads no call tells."""
+        yield from ()
+        return Coverage(document_types=DOCUMENT_TYPES.values(), checks=checks_of(self.settings.report_names))
 
     def _doubts(self, check: OneCheck, reports: tuple[dict[str, Any], ...]) -> Iterator[Reason]:
         """What the check could have said of its reports, and they of it."""
@@ -226,6 +280,12 @@ def _stored(flow: Flow, reply: Response) -> str:
     if stored.applicant_id not in (None, flow.id):
         raise UnexpectedResponse("the file was stored for another applicant", status=reply.status)
     return new_id(stored.id, reply)
+
+
+def _become(flow: Flow, check: OneCheck | None) -> Flow:
+    """A check that is complete may be reopened at Onfido (status `reopened`)."""
+    status = FlowStatus.OPEN if check is None else _status(check)
+    return attrs.evolve(flow, status=status, may_reopen=status is FlowStatus.FINISHED)
 
 
 def _status(check: OneCheck) -> FlowStatus:

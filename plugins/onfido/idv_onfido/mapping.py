@@ -10,6 +10,7 @@ import attrs
 
 from idv_core.plugin import (
     OTHER,
+    OVERALL,
     Address,
     Check,
     CheckKind,
@@ -60,7 +61,7 @@ _FACE_PARTS = (
     ("face_comparison", CheckKind.FACE_MATCH, "selfie_to_document", "face_match"),
     ("visual_authenticity", CheckKind.LIVENESS, "presentation_attack", "spoofing_detection"),
 )
-_DOCUMENT_TYPES = {
+DOCUMENT_TYPES = {
     "driving_licence": DocumentType.DRIVING_PERMIT,
     "national_identity_card": DocumentType.IDCARD,
     "passport": DocumentType.PASSPORT,
@@ -79,7 +80,7 @@ _DOCUMENT_TYPES = {
     "council_tax": DocumentType.TAX_STATEMENT,
 }
 # Onfido's words for what it is told of a document (documentation.onfido.com/api/latest#document-types).
-SENT_TYPES = {type_: word for word, type_ in _DOCUMENT_TYPES.items() if word != "passport_card"}
+SENT_TYPES = {type_: word for word, type_ in DOCUMENT_TYPES.items() if word != "passport_card"}
 # Properties of a document report and our names (documentation.onfido.com/api/latest#document-report).
 _CLAIMS = {
     "first_name": FieldName.GIVEN_NAME,
@@ -143,6 +144,16 @@ def report_name(task_def_id: str) -> str | None:
     """The report that a task of a workflow makes, None for tasks that make none or that we do not know."""
     name = task_def_id.removesuffix("_check")
     return name if name in _KINDS else None
+
+
+def checks_of(names: Iterable[str] = _KINDS) -> set[str]:
+    """The checks that reports of these names may hold, as policies name them."""
+    found = [_KINDS[name] for name in names if name in _KINDS]
+    faces = (
+        [(kind, name) for _, kind, name, _ in _FACE_PARTS] if any(k is CheckKind.FACE_MATCH for k, _ in found) else []
+    )
+    known = [(kind, name) for kind, name in (*found, *faces) if kind is not CheckKind.OTHER]
+    return {kind.value if name == OVERALL else f"{kind.value}.{name}" for kind, name in known}
 
 
 def read_reports(
@@ -273,7 +284,7 @@ def _document(report: Report, ours: Mapping[str, str]) -> DocumentEvidence:
     word = as_word(read.get("document_type"))
     return DocumentEvidence(
         document_id=_one_of_ours(report, "documents", ours),
-        type=_DOCUMENT_TYPES.get(word, DocumentType.OTHER) if word else None,
+        type=DOCUMENT_TYPES.get(word, DocumentType.OTHER) if word else None,
         vendor_type=word,
         country=_country(read.get("issuing_country")),
         fields=tuple(field for field in fields if field is not None),

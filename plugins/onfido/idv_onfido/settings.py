@@ -39,7 +39,8 @@ class OnfidoSettings:
     `workflow_id` names the workflow made in the dashboard (an order's `template` overrides it). `report_names` are asked for
     when documents are handed in by API. `webhook_token` is that of the webhook whose address is
     `gateway.webhook_url(account, "events")`, or a list of them while it is exchanged; without it only the address proves a
-    webhook. `base_url` replaces the region's.
+    webhook. `base_url` replaces the region's. With `sdk_referrer` (web, `https://app.example/*`) or `sdk_application_id` (iOS,
+    Android) a token for the SDK is fetched when an applicant of the family `checks` is made; a workflow run has one anyway.
     """
 
     api_token: Secret
@@ -50,6 +51,8 @@ class OnfidoSettings:
         default=("document", "facial_similarity_photo"), converter=as_tuple, validator=_are_some
     )
     webhook_token: tuple[Secret, ...] = attrs.field(default=(), converter=as_secrets)
+    sdk_referrer: str | None = None
+    sdk_application_id: str | None = None
     base_url: str | None = attrs.field(
         default=None,
         converter=attrs.converters.optional(without_slash),

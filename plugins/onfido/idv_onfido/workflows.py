@@ -12,7 +12,10 @@ import attrs
 
 from idv_core.plugin import (
     CheckOutcome,
+    Coverage,
     DuplicateFlow,
+    Erasure,
+    ErasureStatus,
     Exchange,
     Flow,
     FlowNotFound,
@@ -20,13 +23,14 @@ from idv_core.plugin import (
     FlowStatus,
     InvalidOrder,
     Link,
+    Media,
+    NotAccepted,
     Polling,
     Reason,
     Request,
     Response,
     Result,
     ResultCapabilities,
-    Secret,
     UnexpectedResponse,
     VendorVerdict,
     failures_in,
@@ -35,20 +39,23 @@ from idv_core.plugin import (
     trusted_link,
 )
 
-from .account import OnfidoAccount, id_of, is_same_id, moment, new_id
+from .account import OnfidoAccount, id_of, is_same_id, moment, new_id, sdk_session
 from .mapping import (
+    DOCUMENT_TYPES,
     KINDS,
     SCORED,
     Report,
     as_object,
     as_text,
     as_word,
+    checks_of,
     is_clear,
     public,
     read_reports,
     report_name,
     tells_expiry,
 )
+from .media import RUN_PAPERS, captures, download_capture
 
 _STATUS = {
     "awaiting_input": FlowStatus.AWAITING_APPLICANT,
@@ -83,6 +90,10 @@ _CLOCKS_DIFFER = timedelta(minutes=1)
 _TAGS = ("application", "product", "tenant", "is_shadow")
 _SHADOW = "is_shadow:true"
 _DEAD = frozenset({FlowStatus.EXPIRED, FlowStatus.CANCELLED, FlowStatus.FAILED})
+_ANOTHER_PERSON = (
+    "Onfido has a run of this application whose applicant has another name, date of birth, mail address or phone number. Use "
+    "that run, or open the order with another application_id"
+)
 _PLAIN = re.compile(r"[A-Za-z0-9._-]{1,100}")
 
 
@@ -123,20 +134,13 @@ class OnfidoWorkflows(OnfidoAccount):
 
     def open_flow(self, order: FlowOrder) -> Exchange[Flow]:
         """The run of this order that is under way, if there is one; else a new one."""
-        workflow = self._workflow(order)
         under_way = [flow for flow in (yield from self._listed(order, None)) if not flow.status.is_settled]
         found = yield from self._of_applicant(order, under_way)
         if found is not None:
             return found
         # an applicant without a run is a record that nobody looks at, so it does no harm if there are two
         applicant = yield from self.create_applicant(order, idempotent=True)
-        reply = yield Request.post("/workflow_runs", json=_run(order, workflow, applicant))
-        run = reply.structure(Run)
-        if not is_same_id(run.applicant_id, applicant) or not _may_be(run, order, workflow):
-            raise UnexpectedResponse("the run is of another order", status=reply.status)
-        if _status(run).is_settled:
-            raise UnexpectedResponse("a run that has just been made is over already", status=reply.status)
-        return self._flow(run, reply, order)
+        return (yield from self._begin(order, applicant))
 
     def recover(self, order: FlowOrder, since: datetime | None) -> Exchange[Flow]:
         """The newest run with this order's tags, workflow and applicant, whose record is compared too. It opens none."""
@@ -147,12 +151,13 @@ class OnfidoWorkflows(OnfidoAccount):
         return found
 
     def status(self, flow: Flow) -> Exchange[Flow]:
-        run, _ = yield from self._found(flow)
+        run, _ = yield from self._look(flow)
         return attrs.evolve(flow, status=_status(run))
 
     def result(self, flow: Flow) -> Exchange[Result]:
         """The run, and once it has ended the last report task of each kind, which is what the outcome rests on."""
-        run, answer = yield from self._found(flow)
+        run, reply = yield from self._look(flow)
+        answer = reply.json_object() or {}
         status = _status(run)
         doubts: list[Reason] = []
         notes: list[str] = []
@@ -179,6 +184,60 @@ class OnfidoWorkflows(OnfidoAccount):
             doubts=doubts,
             is_test=self.settings.key_mode == "test" or any(told not in (None, False) for told in of_sandbox),
             raw=public(answer, reports),
+        )
+
+    def retry(self, flow: Flow, order: FlowOrder) -> Exchange[Flow]:
+        """Another run for the same applicant; the one after `flow` if it is under way already.
+
+        Raises DuplicateFlow while `flow` is under way itself, InvalidOrder where it is another order's, FlowNotFound where its
+        applicant is deleted.
+        """
+        run, reply = yield from self._look(flow)
+        if not _may_be(run, order, self._workflow(order)):
+            text = "the flow is none of this order's: pass the order that it was opened with"
+            raise InvalidOrder(text, fields=("order",))
+        if not _status(run).is_settled and not _is_link_over(run, reply):
+            raise DuplicateFlow("this attempt is still under way: send the applicant to its link again")
+        listed = yield from self._listed(order, None)
+        others = [one for one in listed if one.id != flow.id and not one.status.is_settled]
+        same = [one for one in others if is_same_id(one.details["applicant_id"], run.applicant_id)]
+        is_ours = yield from self.is_applicant_of(order, run.applicant_id)
+        if is_ours is None:
+            raise FlowNotFound("Onfido has deleted the applicant: open the order again")
+        if not is_ours:
+            raise DuplicateFlow(_ANOTHER_PERSON)
+        again = same[0] if same else (yield from self._begin(order, run.applicant_id))
+        return attrs.evolve(again, previous_id=flow.id)
+
+    def erase(self, flow: Flow) -> Exchange[Erasure]:
+        """Have the applicant deleted, and with it all of its runs."""
+        request = Request.get("/workflow_runs/{}", id_of(flow), accept={410})
+        reply = yield request
+        if not reply.is_success:
+            if self.read_error(request, reply).code != "gone":
+                raise NotAccepted(request, reply)
+            return Erasure(status=ErasureStatus.DONE)
+        return (yield from self.erase_applicant(_run_of(flow, reply).applicant_id, is_known=True))
+
+    def media(self, flow: Flow) -> Exchange[tuple[Media, ...]]:
+        """What the applicant handed in, in all runs, and the papers about this one once it has ended."""
+        run, _ = yield from self._look(flow)
+        papers = RUN_PAPERS if _status(run) is FlowStatus.FINISHED else ()
+        return (*(yield from captures(run.applicant_id)), *papers)
+
+    def download(self, flow: Flow, media: Media) -> Exchange[None]:
+        run, _ = yield from self._look(flow)
+        if media.id in {paper.id for paper in RUN_PAPERS}:
+            yield Request.get(f"/workflow_runs/{{}}/{media.id}", run.id, streamed=True)
+        else:
+            yield from download_capture(run.applicant_id, media)
+
+    def coverage(self) -> Exchange[Coverage]:
+        """All of Onfido's types and reports: which of them a workflow asks for no call tells."""
+        yield from ()
+        workflow = self.settings.workflow_id
+        return Coverage(
+            document_types=DOCUMENT_TYPES.values(), checks=checks_of(), templates=(workflow,) if workflow else ()
         )
 
     def flow_of(self, payload: Mapping[str, Any]) -> str | None:
@@ -227,25 +286,23 @@ class OnfidoWorkflows(OnfidoAccount):
                 return flow
             another = another or is_ours is False
         if another:
-            raise DuplicateFlow(
-                "Onfido has a run of this application whose applicant has another name, date of birth, mail address or phone "
-                "number. Use that run, or open the order with another application_id"
-            )
+            raise DuplicateFlow(_ANOTHER_PERSON)
         return None
 
-    def _found(self, flow: Flow) -> Exchange[tuple[Run, Mapping[str, Any]]]:
-        reply = yield Request.get("/workflow_runs/{}", id_of(flow))
+    def _begin(self, order: FlowOrder, applicant: str) -> Exchange[Flow]:
+        """A new run of the order, for this applicant."""
+        workflow = self._workflow(order)
+        reply = yield Request.post("/workflow_runs", json=_run(order, workflow, applicant))
         run = reply.structure(Run)
-        person, applicant = run.customer_user_id, flow.details.get("applicant_id")
-        others = (
-            run.id != flow.id,
-            applicant is not None and not _is_same(run.applicant_id, applicant),
-            flow.subject is not None and person is not None and subject_of(person) != flow.subject,
-            flow.application_id is not None and _is_of_another_application(run, flow.application_id),
-        )
-        if any(others):
-            raise UnexpectedResponse("the answer is another run", status=reply.status)
-        return run, reply.json_object() or {}
+        if not is_same_id(run.applicant_id, applicant) or not _may_be(run, order, workflow):
+            raise UnexpectedResponse("the run is of another order", status=reply.status)
+        if _status(run).is_settled:
+            raise UnexpectedResponse("a run that has just been made is over already", status=reply.status)
+        return self._flow(run, reply, order)
+
+    def _look(self, flow: Flow) -> Exchange[tuple[Run, Response]]:
+        reply = yield Request.get("/workflow_runs/{}", id_of(flow))
+        return _run_of(flow, reply), reply
 
     def _reports(self, flow: Flow, doubts: list[Reason], notes: list[str]) -> Exchange[tuple[Report, ...]]:
         reply = yield Request.get("/workflow_runs/{}/tasks", flow.id)
@@ -292,9 +349,24 @@ class OnfidoWorkflows(OnfidoAccount):
             status=_status(run),
             link=link,
             details={"applicant_id": run.applicant_id},
-            secrets={"sdk_token": Secret(run.sdk_token)} if run.sdk_token else {},
+            sdk=sdk_session(run.sdk_token) if run.sdk_token else None,
             subject=subject_of(order.applicant.reference),
         )
+
+
+def _run_of(flow: Flow, reply: Response) -> Run:
+    """The answer, which must be the flow's run, of its application and its applicant."""
+    run = reply.structure(Run)
+    person, applicant = run.customer_user_id, flow.details.get("applicant_id")
+    others = (
+        run.id != flow.id,
+        applicant is not None and not is_same_id(run.applicant_id, applicant),
+        flow.subject is not None and person is not None and subject_of(person) != flow.subject,
+        flow.application_id is not None and _is_of_another_application(run, flow.application_id),
+    )
+    if any(others):
+        raise UnexpectedResponse("the answer is another run", status=reply.status)
+    return run
 
 
 def _is_applicants(task: str) -> bool:
@@ -305,11 +377,6 @@ def _is_applicants(task: str) -> bool:
 def _is_a_report(report: Report) -> bool:
     """Whether the output of a task that we do not know is to be read as a report: it judges, and not only that all is clear."""
     return report.data.get("result") is not None and (not is_clear(report) or tells_expiry(report))
-
-
-def _is_same(id: str, other: str) -> bool:
-    """Onfido's ids are UUIDs, whose letters may be capitals (RFC 9562 section 4)."""
-    return id.lower() == other.lower()
 
 
 def _may_be(run: Run, order: FlowOrder, workflow: str) -> bool:

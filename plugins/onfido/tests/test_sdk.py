@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from io import BytesIO
 from typing import Any
 
 import httpx
@@ -18,6 +19,7 @@ from idv_core import CheckKind, Decision, Document, Flow, FlowStatus, Gateway, S
 from idv_core.config import Account, Webhooks
 from idv_core.errors import FlowNotFound, InvalidOrder, UnexpectedResponse, WebhookRejected
 from idv_core.model import VendorVerdict
+from idv_core.plugin import ErasureStatus
 from idv_core.registry import registry_of
 from idv_core.testing import EmulatedResponse, FakeClock, Person, make_specimen
 from idv_core.testing.applicant import submit_forms
@@ -93,6 +95,78 @@ def begin(sdk: Any, **more: Any) -> Any:
     return sdk.create_workflow_run(
         onfido.WorkflowRunBuilder(applicant_id=applicant.id, workflow_id=WORKFLOW, **more)  # type: ignore[arg-type]
     )
+
+
+class TestAfterwards:
+    def test_deleted_by_either(self, sdk: Any, idv: Gateway, clock: FakeClock) -> None:
+        flow = walked(idv, clock, ANA)
+        applicant = sdk.find_workflow_run(flow.id).applicant_id
+        sdk.delete_applicant(applicant)
+        scheduled = sdk.find_applicant(applicant)
+        erasure = idv.erase(flow)
+        assert (erasure.status, erasure.kept_until) == (ErasureStatus.REQUESTED, scheduled.delete_at)
+        sdk.restore_applicant(applicant)
+        assert sdk.find_applicant(applicant).delete_at is None
+        assert idv.erase(flow).status is ErasureStatus.REQUESTED
+        assert sdk.find_applicant(applicant).delete_at is not None
+        clock.advance(21 * 86400)
+        with pytest.raises(onfido.ApiException) as gone:
+            sdk.find_applicant(applicant)
+        assert (gone.value.status, idv.erase(flow).status) == (410, ErasureStatus.DONE)
+        with pytest.raises(onfido.ApiException):
+            sdk.restore_applicant(applicant)
+
+    def test_files_by_either(
+        self, served: tuple[OnfidoEmulator, Served], sdk: Any, idv: Gateway, clock: FakeClock
+    ) -> None:
+        flow = walked(idv, clock, ANA)
+        applicant = str(sdk.find_workflow_run(flow.id).applicant_id)
+        served[0].record(applicant, "live_videos", b"video")
+        served[0].record(applicant, "motion_captures", b"motion")
+        (document,), (photo,) = sdk.list_documents(applicant).documents, sdk.list_live_photos(applicant).live_photos
+        (video,), (motion,) = (
+            sdk.list_live_videos(applicant).live_videos,
+            sdk.list_motion_captures(applicant).motion_captures,
+        )
+        assert document.applicant_id == sdk.find_document(document.id).applicant_id
+        contents = [
+            sdk.download_document(document.id),
+            sdk.download_live_photo(photo.id),
+            sdk.download_live_video(video.id),
+            sdk.download_motion_capture(motion.id),
+            sdk.download_signed_evidence_file(flow.id),
+            sdk.download_evidence_folder(flow.id),
+        ]
+        found = idv.media(flow)
+        assert [one.id.partition("/")[2] for one in found[:4]] == [
+            str(one.id) for one in (document, photo, video, motion)
+        ]
+        assert [one.size for one in found[:4]] == [one.file_size for one in (document, photo, video, motion)]
+        for media, content in zip(found, contents, strict=True):
+            file = BytesIO()
+            idv.download(flow, media, file)
+            assert file.getvalue() == bytes(content)
+
+    def test_a_check_as_pdf(self, sdk: Any, by_api: Gateway, clock: FakeClock) -> None:
+        flow = by_api.submit(by_api.upload(by_api.open(order()), papers(ANA)))
+        clock.advance(5)
+        (check,) = sdk.list_checks(flow.id).checks
+        file = BytesIO()
+        by_api.download(flow, by_api.media(flow)[-1], file)
+        assert file.getvalue() == bytes(sdk.download_check(check.id))
+
+    def test_another_run_by_either(self, sdk: Any, idv: Gateway, clock: FakeClock) -> None:
+        first = walked(idv, clock, LUIS)
+        second = idv.retry(first, order())
+        assert sdk.find_workflow_run(second.id).applicant_id == sdk.find_workflow_run(first.id).applicant_id
+
+    def test_a_token_for_the_sdk(self, sdk: Any, served: tuple[OnfidoEmulator, Served], clock: FakeClock) -> None:
+        applicant = sdk.create_applicant(onfido.ApplicantBuilder(first_name="Ana", last_name="Ruiz"))
+        asked = onfido.SdkTokenBuilder(applicant_id=applicant.id, referrer="https://app.example/*")
+        assert sdk.generate_sdk_token(asked).token.count(".") == 2
+        with gateway(served, clock, family="checks", sdk_application_id="com.example.app") as made:
+            flow = made.open(order())
+        assert flow.sdk is not None
 
 
 class TestWorkflowRuns:

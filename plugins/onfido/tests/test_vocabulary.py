@@ -51,7 +51,7 @@ def test_an_approved_result_of_the_emulator_gives_the_claims(harness: Harness) -
 
 def test_what_is_sent_comes_back_as_the_same_type() -> None:
     for type_, word in mapping.SENT_TYPES.items():
-        assert mapping._DOCUMENT_TYPES[word] is type_
+        assert mapping.DOCUMENT_TYPES[word] is type_
         assert _sent_type(Document("d", content=b"", type=type_.value)) == word
     assert _sent_type(Document("d", content=b"")) == "unknown"
 
@@ -68,7 +68,7 @@ class TestDocs:
     ROWS = frozenset(line for line in DOCS.read_text().splitlines() if line.startswith("|"))
 
     def test_every_document_type_is_printed(self) -> None:
-        for word, ours in mapping._DOCUMENT_TYPES.items():
+        for word, ours in mapping.DOCUMENT_TYPES.items():
             row = next(row for row in self.ROWS if row.startswith(f"| `{ours.value}` |"))
             assert f"`{word}`" in row
             assert row.endswith(f"| `{mapping.SENT_TYPES[ours]}` |")

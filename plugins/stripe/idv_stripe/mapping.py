@@ -42,15 +42,15 @@ _STATUS = {
 }
 # The beginnings of error codes that speak of what was checked; the applicant may try again with a fresh link.
 _AGAINST = ("document_", "selfie_", "id_number_", "email_unverified", "phone_unverified", "under_supported_age")
-_PARTS = (
+PARTS = (
     ("document", CheckKind.DOCUMENT, "authenticity"),
     ("selfie", CheckKind.FACE_MATCH, "selfie_to_document"),
     ("id_number", CheckKind.DATA_SOURCE, "government_register"),
     ("email", CheckKind.EMAIL, "possession"),
     ("phone", CheckKind.PHONE, "possession"),
 )
-KINDS = frozenset(kind for _, kind, _ in _PARTS)
-_DOCUMENT_TYPES = {
+KINDS = frozenset(kind for _, kind, _ in PARTS)
+DOCUMENT_TYPES = {
     "driving_license": DocumentType.DRIVING_PERMIT,
     "id_card": DocumentType.IDCARD,
     "passport": DocumentType.PASSPORT,
@@ -93,19 +93,23 @@ _DATE = frozenset({"day", "month", "year"})
 _WORD = re.compile(r"[A-Za-z][A-Za-z _-]{0,39}", re.ASCII)
 
 
-def read_status(word: object) -> FlowStatus:
-    """The status alone; an unknown word is still under way."""
+def read_status(word: object, redaction: object = None) -> FlowStatus:
+    """The status alone; an unknown word is still under way. What is redacted, or about to be, is of no more use."""
+    if redaction is not None:
+        return FlowStatus.ERASED
     return _STATUS.get(word, FlowStatus.PROCESSING) if isinstance(word, str) else FlowStatus.PROCESSING
 
 
 def read_session(flow: Flow, session: Mapping[str, Any]) -> Result:
     """Read a session with its report expanded. `verified` counts only with a verified check behind it, and no other."""
     word = as_text(session.get("status"))
-    status = read_status(word)
+    status = read_status(word, session.get("redaction"))
+    if status is FlowStatus.ERASED:
+        return Result(flow=_become(flow, status), vendor_word=word and word[:40])
     report = as_object(session.get("last_verification_report"))
     checks = tuple(_checks(report))
     result = Result(
-        flow=attrs.evolve(flow, status=status),
+        flow=_become(flow, status),
         vendor_word=word and word[:40],
         checks=checks,
         documents=tuple(_documents(report)),
@@ -124,7 +128,7 @@ def read_session(flow: Flow, session: Mapping[str, Any]) -> Result:
         verdict = VendorVerdict.NEGATIVE if against else VendorVerdict.DOUBTFUL
         return attrs.evolve(
             result,
-            flow=attrs.evolve(flow, status=FlowStatus.FINISHED),
+            flow=_become(flow, FlowStatus.FINISHED),
             verdict=verdict,
             notes=(f"last_error {code[:60]}",),
         )
@@ -134,10 +138,14 @@ def read_session(flow: Flow, session: Mapping[str, Any]) -> Result:
     return result if status.is_settled else attrs.evolve(result, checks=(), documents=(), fields=())
 
 
+def _become(flow: Flow, status: FlowStatus) -> Flow:
+    """A verdict may be overridden by a person in the dashboard (docs.stripe.com/identity/review-tools), and an applicant who
+    failed may be sent there again."""
+    return attrs.evolve(flow, status=status, may_reopen=status is FlowStatus.FINISHED)
+
+
 def _doubts(session: Mapping[str, Any], report: Mapping[str, Any]) -> Iterator[Reason]:
     """What was asked for and is not in the report, and what speaks of a failure beside the parts."""
-    if session.get("redaction") is not None:
-        yield Reason("session.redacted", "the session is redacted: its data are deleted at Stripe, or about to be")
     if failed := failures_in({key: value for key, value in session.items() if key not in _SESSION}):
         yield Reason("session.failure", f"the session is verified and tells of a failure: {', '.join(failed)}")
     asked = as_object(as_object(session.get("options")).get("document"))
@@ -147,12 +155,12 @@ def _doubts(session: Mapping[str, Any], report: Mapping[str, Any]) -> Iterator[R
 
 
 def _checks(report: Mapping[str, Any]) -> Iterator[Check]:
-    for part_name, kind, name in _PARTS:
+    for part_name, kind, name in PARTS:
         part = report.get(part_name)
         if part is not None:
             yield _check(kind, name, part_name, part)
     # parts that the pages do not have (yet): an object, a list, or a word, which may be a verdict
-    known = {part_name for part_name, _, _ in _PARTS} | _REPORT
+    known = {part_name for part_name, _, _ in PARTS} | _REPORT
     for name, part in report.items():
         if name not in known and _is_part(name, part):
             yield _check(CheckKind.OTHER, "other", shown(name), part)
@@ -192,7 +200,7 @@ def _documents(report: Mapping[str, Any]) -> Iterator[DocumentEvidence]:
     word = as_text(document.get("type"))
     yield DocumentEvidence(
         document_id=None,
-        type=_DOCUMENT_TYPES.get(word, DocumentType.OTHER) if word else None,
+        type=DOCUMENT_TYPES.get(word, DocumentType.OTHER) if word else None,
         vendor_type=word and shown(word),
         country=country if country in COUNTRIES else None,
         fields=tuple(_fields(document)),

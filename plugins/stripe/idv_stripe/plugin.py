@@ -10,14 +10,20 @@ from typing import Any
 import attrs
 
 from idv_core.plugin import (
+    Coverage,
     DuplicateFlow,
+    Erasure,
+    ErasureStatus,
     Exchange,
     Flow,
+    FlowNotFound,
     FlowOrder,
     FlowStatus,
     InvalidOrder,
     Link,
+    Media,
     NotAccepted,
+    PermissionDenied,
     Polling,
     RateLimited,
     Reason,
@@ -26,6 +32,7 @@ from idv_core.plugin import (
     Response,
     Result,
     ResultCapabilities,
+    SdkSession,
     Secret,
     UnexpectedResponse,
     Webhook,
@@ -34,6 +41,7 @@ from idv_core.plugin import (
     trusted_link,
 )
 
+from .life import FileLink, coverage_of, end_of_file_link, erasure_of, media_of
 from .mapping import KINDS, as_object, as_text, public, read_session, read_status
 from .orders import NAMING, differing, facts_in, facts_of, form_of, idempotency_key
 from .settings import StripeSettings
@@ -51,6 +59,8 @@ _SENSITIVE = (
     f"{_OUTPUTS}.id_number",
 )
 _LINK_LIFE = timedelta(hours=48)
+_SECRET_LIFE = timedelta(hours=24)
+_REDACTED = "[redacted]"
 _PAGES = 100
 # One key for the first session of an order, further ones for those that take the place of a dead one.
 _KEYS = 10
@@ -69,6 +79,7 @@ class Session:
     url: str | None = None
     client_secret: str | None = None
     livemode: bool | None = None
+    redaction: Any = None
 
 
 @attrs.frozen(kw_only=True)
@@ -79,7 +90,7 @@ class ListedSessions:
 
 @attrs.frozen
 class StripeIdentity:
-    """Sessions: opened once for each application, found again, cancelled; the result; signed webhooks."""
+    """Sessions: opened once for each application, found again, cancelled, redacted; result, pictures, signed webhooks."""
 
     settings: StripeSettings
     polling = Polling(first=timedelta(seconds=5), ceiling=timedelta(minutes=2))
@@ -89,6 +100,10 @@ class StripeIdentity:
     @property
     def base_url(self) -> str:
         return self.settings.base_url
+
+    @property
+    def allowed_hosts(self) -> tuple[str, ...]:
+        return self.settings.file_hosts
 
     @property
     def key_mode(self) -> str | None:
@@ -175,13 +190,66 @@ class StripeIdentity:
         reply = yield Request.get(f"{_SESSIONS}/{{}}", _id_of(flow))
         self._check_of(flow, reply)
         found = self._flow(reply)
-        return attrs.evolve(flow, status=found.status, link=found.link, secrets={**flow.secrets, **found.secrets})
+        return attrs.evolve(flow, status=found.status, link=found.link, sdk=found.sdk)
 
     def cancel(self, flow: Flow) -> Exchange[Flow]:
-        """Only this vendor's: `idv.vendor(lambda stripe: stripe.cancel(flow))`. Cannot be undone."""
-        reply = yield Request.post(f"{_SESSIONS}/{{}}/cancel", _id_of(flow), idempotent=True)
-        self._check_of(flow, reply)
-        return attrs.evolve(flow, status=read_status(reply.structure(Session).status), link=None)
+        """Only while it waits for the applicant; what is over stays as it is. Raises InvalidOrder while it is processed."""
+        request = Request.post(f"{_SESSIONS}/{{}}/cancel", _id_of(flow), idempotent=True, accept={400})
+        reply = yield request
+        if not reply.is_success:
+            refused, reply = reply, (yield Request.get(f"{_SESSIONS}/{{}}", flow.id))
+            if not self._over(flow, reply).status.is_settled:
+                raise NotAccepted(request, refused)
+        return self._over(flow, reply)
+
+    def erase(self, flow: Flow) -> Exchange[Erasure]:
+        """Redact the session with its reports, files and events, once. Cannot be undone."""
+        look = Request.get(f"{_SESSIONS}/{{}}", _id_of(flow))
+        reply = yield look
+        answer = self._check_of(flow, reply)
+        if answer.get("redaction") is not None:
+            return erasure_of(answer)
+        if answer.get("status") == "processing":
+            reason = "Stripe redacts no session while it is being processed: ask again when it is over"
+            return Erasure(status=ErasureStatus.REFUSED, reason=reason)
+        request = Request.post(f"{_SESSIONS}/{{}}/redact", flow.id, idempotent=True, accept={400})
+        reply = yield request
+        if reply.is_success:
+            return erasure_of(self._check_of(flow, reply))
+        # an earlier attempt of this very call may have done it
+        again = yield look
+        answer = self._check_of(flow, again)
+        if answer.get("redaction") is None:
+            raise NotAccepted(request, reply)
+        return erasure_of(answer)
+
+    def media(self, flow: Flow) -> Exchange[tuple[Media, ...]]:
+        """The pictures of the last attempt. Raises PermissionDenied for a secret key, which may not see them."""
+        if self.settings.api_key.reveal().startswith("sk_"):
+            raise PermissionDenied(
+                "Stripe shows pictures to a restricted key (rk_) with the permissions to access sensitive verification "
+                "results and to write files, not to a secret key (sk_)"
+            )
+        reply = yield Request.get(f"{_SESSIONS}/{{}}", _id_of(flow), query={"expand[]": _REPORT})
+        return tuple(media_of(_report_of(self._check_of(flow, reply))))
+
+    def download(self, flow: Flow, media: Media) -> Exchange[None]:
+        """By a link of half a minute, which is the way that Stripe gives."""
+        reply = yield Request.get(f"{_SESSIONS}/{{}}", _id_of(flow), query={"expand[]": _REPORT})
+        known = {one.id for one in media_of(_report_of(self._check_of(flow, reply)))}
+        if media.id not in known:
+            raise FlowNotFound("the file is none of this session's last attempt, or is no longer there")
+        form = {"file": media.id, "expires_at": str(end_of_file_link(reply))}
+        reply = yield Request.post("/v1/file_links", form=form, idempotent=True)
+        link = reply.structure(FileLink)
+        if link.file != media.id:
+            raise UnexpectedResponse("the link is to another file", status=reply.status)
+        yield Request.fetch(link.url, streamed=True)
+
+    def coverage(self) -> Exchange[Coverage]:
+        """What the settings ask for; Stripe has no call that tells."""
+        yield from ()
+        return coverage_of(self.settings)
 
     def status(self, flow: Flow) -> Exchange[Flow]:
         return (yield from self.result(flow)).flow
@@ -293,16 +361,20 @@ class StripeIdentity:
         self._check_mode(session, reply)
         if not _ID.fullmatch(session.id):
             raise UnexpectedResponse("the answer has an id that is none", status=reply.status)
-        status = read_status(session.status)
+        status = read_status(session.status, session.redaction)
         waits = session.url if status is FlowStatus.AWAITING_APPLICANT else None
         url = waits and trusted_link(waits, self.base_url, self.settings.link_hosts)
         return Flow(
             id=session.id,
             status=status,
             link=Link(url, reply.received_at + _LINK_LIFE) if url else None,
-            secrets={"client_secret": Secret(session.client_secret)} if session.client_secret else {},
+            sdk=_sdk_session(session, reply) if status is FlowStatus.AWAITING_APPLICANT else None,
             subject=subject_of(reference) if reference else None,
         )
+
+    def _over(self, flow: Flow, reply: Response) -> Flow:
+        """The flow as the answer tells it, with no way in any more."""
+        return attrs.evolve(read_session(flow, self._check_of(flow, reply)).flow, link=None, sdk=None)
 
     def _check_answers(self, order: FlowOrder, reply: Response) -> None:
         """A session that says that it is of another order is somebody else's."""
@@ -319,10 +391,10 @@ class StripeIdentity:
         self._check_mode(session, reply)
         answer = reply.json_object() or {}
         told = facts_in(answer)
-        person = told["client_reference_id"]
+        person = _unless_redacted(answer, told["client_reference_id"])
         others = (
             session.id != flow.id,
-            flow.application_id and told["application_id"] not in (None, flow.application_id),
+            flow.application_id and _unless_redacted(answer, told["application_id"]) not in (None, flow.application_id),
             flow.subject
             and person is not None
             and not (isinstance(person, str) and subject_of(person) == flow.subject),
@@ -332,7 +404,7 @@ class StripeIdentity:
         report = _report_of(answer)
         if report.get("verification_session") not in (None, flow.id):
             raise UnexpectedResponse("the report is of another session", status=reply.status)
-        theirs = report.get("client_reference_id")
+        theirs = _unless_redacted(answer, report.get("client_reference_id"))
         known = (subject_of(theirs) if isinstance(theirs, str) else None) == flow.subject if flow.subject else True
         if theirs is not None and not (known and theirs == (person or theirs)):
             raise UnexpectedResponse("the report is about another applicant", status=reply.status)
@@ -350,6 +422,20 @@ def _id_of(flow: Flow) -> str:
             "the flow's id is none of Stripe's: at most 255 ASCII characters without blanks", fields=("flow",)
         )
     return flow.id
+
+
+def _sdk_session(session: Session, reply: Response) -> SdkSession | None:
+    """For `stripe.verifyIdentity(client_secret)` of Stripe.js and the apps' sheet: once, within a day."""
+    if not session.client_secret:
+        return None
+    return SdkSession(
+        kind="stripe_js", token=Secret(session.client_secret), expires_at=reply.received_at + _SECRET_LIFE
+    )
+
+
+def _unless_redacted(session: Mapping[str, Any], told: Any) -> Any:
+    """What a session tells, None for the word that Stripe puts in its place when it redacts one."""
+    return None if told == _REDACTED and session.get("redaction") is not None else told
 
 
 def _is_replay(reply: Response) -> bool:

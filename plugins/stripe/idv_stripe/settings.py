@@ -24,7 +24,8 @@ class StripeSettings:
     is asked for, as the other settings say. `webhook_secret` (`whsec_...`) is that of the endpoint whose address is
     `gateway.webhook_url(account, "events")`, or a list of them while it is exchanged; without it only the address proves a
     webhook. `tolerance` is how old its signature may be, in seconds. With `read_sensitive` date of
-    birth, numbers and date of expiry are asked for too, which Stripe gives to restricted keys (`rk_...`) only.
+    birth, numbers and date of expiry are asked for too, which Stripe gives to restricted keys (`rk_...`) only. Pictures are
+    fetched from `file_hosts`.
     """
 
     api_key: Secret
@@ -39,6 +40,7 @@ class StripeSettings:
     api_version: str = attrs.field(default="2024-06-20", validator=is_text)
     tolerance: int = attrs.field(default=300, validator=attrs.validators.gt(0))
     link_hosts: tuple[str, ...] = attrs.field(default=("*.stripe.com",), converter=as_tuple)
+    file_hosts: tuple[str, ...] = attrs.field(default=("files.stripe.com",), converter=as_tuple)
 
     @property
     def key_mode(self) -> str | None:

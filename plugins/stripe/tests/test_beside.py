@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from idv_stripe.plugin import StripeIdentity
 from idv_stripe.settings import StripeSettings
 
-from idv_core import Decision, Flow, Result, Secret
+from idv_core import Decision, Flow, FlowStatus, Result, Secret
 from idv_core.errors import UnexpectedResponse
 from idv_core.model import subject_of
 from idv_core.policy import DEFAULT_POLICY, evaluate
@@ -92,9 +92,11 @@ def test_an_expiry_that_is_there_is_never_absent(key: str, value: Any) -> None:
     assert read(document={key: {"day": None, "month": None, "year": None}}).decision is Decision.APPROVED
 
 
-def test_a_session_that_is_redacted_is_a_doubt() -> None:
+def test_a_session_that_is_redacted_is_erased_and_approves_nobody() -> None:
     for told in ({"status": "processing"}, "redacted", {}):
-        assert [reason.code for reason in read(redaction=told).reasons] == ["session.redacted"]
+        result = read(redaction=told)
+        assert (result.status, result.decision) == (FlowStatus.ERASED, Decision.UNDECIDED)
+        assert (result.checks, result.documents, result.verdict) == ((), (), None)
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,7 @@ def connect(network: Network, clock: FakeClock, emulator: StripeEmulator, settin
 
 
 def cancel(idv: Gateway, flow: Flow) -> None:
-    idv.vendor(lambda stripe: stripe.cancel(flow))
+    idv.cancel(flow)
 
 
 def open_at(idv: Gateway, order: FlowOrder) -> Flow:
@@ -86,7 +86,7 @@ class TestOpeningAgain:
         self, connect: Connect, network: Network, clock: FakeClock, emulator: StripeEmulator
     ) -> None:
         first = connect().open(order())
-        emulator.sessions[first.id].is_redacted = True
+        emulator.sessions[first.id].redaction = "processing"
         second = connect().open(order())
         assert second.link is not None
         with network.client() as browser:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -19,6 +20,7 @@ from idv_core import Decision, FlowStatus, Gateway, Secret
 from idv_core.config import Account, Webhooks
 from idv_core.errors import WebhookRejected
 from idv_core.model import VendorVerdict
+from idv_core.plugin import ErasureStatus
 from idv_core.registry import registry_of
 from idv_core.testing import FakeClock
 from idv_core.testing.applicant import submit_forms
@@ -125,7 +127,8 @@ class TestLife:
         assert session.provided_details.email == "meera@example.org"
         assert flow.link is not None
         assert session.url == flow.link.url.reveal()
-        assert session.client_secret == flow.secrets["client_secret"].reveal()
+        assert flow.sdk is not None
+        assert session.client_secret == flow.sdk.token.reveal()
         listed = sdk.v1.identity.verification_sessions.list({"client_reference_id": "CUST-9283"})
         assert [item.id for item in listed.data] == [flow.id]
 
@@ -154,8 +157,57 @@ class TestLife:
         sdk.v1.identity.verification_sessions.cancel(session.id)
         assert idv.status(f"stripe/{session.id}").status is FlowStatus.CANCELLED
         flow = idv.open(order())
-        assert idv.vendor(lambda adapter: adapter.cancel(flow)).status is FlowStatus.CANCELLED
+        assert idv.cancel(flow).status is FlowStatus.CANCELLED
         assert sdk.v1.identity.verification_sessions.retrieve(flow.id).status == "canceled"
+
+    def test_redacted_by_either(self, sdk: stripe.StripeClient, idv: Gateway, clock: FakeClock) -> None:
+        sessions = sdk.v1.identity.verification_sessions
+        made = sessions.create(CREATE)
+        redacted = sessions.redact(made.id)
+        assert redacted.redaction is not None
+        assert (redacted.status, redacted.redaction.status) == ("canceled", "processing")
+        assert idv.status(f"stripe/{made.id}").status is FlowStatus.ERASED
+        assert idv.erase(f"stripe/{made.id}").status is ErasureStatus.REQUESTED
+        with pytest.raises(stripe.InvalidRequestError):
+            sessions.redact(made.id)
+        flow = idv.open(order())
+        assert idv.erase(flow).status is ErasureStatus.REQUESTED
+        clock.advance(timedelta(days=4).total_seconds())
+        seen = sessions.retrieve(flow.id)
+        assert seen.redaction is not None
+        assert (seen.redaction.status, seen.client_reference_id) == ("redacted", "[redacted]")
+        assert seen.metadata.to_dict() == {}
+        assert idv.erase(flow).status is ErasureStatus.DONE
+
+    def test_pictures_by_either(self, sdk: stripe.StripeClient, idv: Gateway, clock: FakeClock, tmp_path: Path) -> None:
+        flow = idv.open(order())
+        assert flow.link is not None
+        walk(flow.link.url.reveal(), MEERA)
+        clock.advance(5)
+        session = sdk.v1.identity.verification_sessions.retrieve(flow.id, {"expand": EXPAND})
+        report = session.last_verification_report
+        assert isinstance(report, stripe.identity.VerificationReport)
+        assert report.document is not None
+        assert report.selfie is not None
+        front, selfie = idv.media(flow)
+        assert ([front.id], front.id, selfie.id) == (
+            report.document.files,
+            report.selfie.document,
+            report.selfie.selfie,
+        )
+        file = sdk.v1.files.retrieve(front.id)
+        assert (file.purpose, sdk.v1.files.retrieve(selfie.id).purpose) == ("identity_document_downloadable", "selfie")
+        now = int(clock.now().timestamp())
+        link = sdk.v1.file_links.create({"file": front.id, "expires_at": now + 30})
+        assert (link.file, link.expired) == (front.id, False)
+        got = idv.download(flow, front, tmp_path / "front")
+        assert link.url is not None
+        assert httpx.get(link.url).content == (tmp_path / "front").read_bytes()
+        assert got.size == file.size
+        with pytest.raises(stripe.InvalidRequestError):
+            sdk.v1.file_links.create({"file": front.id, "expires_at": now + 31})
+        clock.advance(30)
+        assert httpx.get(link.url).status_code == 404
 
     def test_errors_are_the_same(self, sdk: stripe.StripeClient, idv: Gateway, served: Any) -> None:
         with pytest.raises(stripe.InvalidRequestError) as theirs:

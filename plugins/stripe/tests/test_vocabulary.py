@@ -101,7 +101,7 @@ class TestDocs:
     ROWS = frozenset(line for line in DOCS.read_text().splitlines() if line.startswith("|"))
 
     def test_every_document_type_is_printed(self) -> None:
-        for word, ours in mapping._DOCUMENT_TYPES.items():
+        for word, ours in mapping.DOCUMENT_TYPES.items():
             assert f"| `{ours.value}` | `{word}` |" in self.ROWS
 
     def test_every_field_is_printed(self) -> None:
@@ -109,5 +109,5 @@ class TestDocs:
             assert any(row.startswith(f"| `{key}` | `{name.value}` |") for row in self.ROWS), key
 
     def test_every_check_is_printed(self) -> None:
-        for part, kind, name in mapping._PARTS:
+        for part, kind, name in mapping.PARTS:
             assert f"| `{kind.value}.{name}` | `{part}` |" in self.ROWS

@@ -132,6 +132,12 @@ def id_of_ours(flow: Flow, kind: str, theirs: Mapping[str, Any]) -> str | None:
     return next((upload.document_id for upload in flow.uploads if id and upload.vendor_ids.get(kind) == id), None)
 
 
+def type_of(document: Mapping[str, Any]) -> str | None:
+    """Our word for a document's type, if it has one."""
+    word = label(document.get("documentType"))
+    return _TYPES.get(plain_name(word), DocumentType.OTHER).value if word else None
+
+
 def label(value: object) -> str | None:
     """A word of the vendor's that may be shown: short, and no number of anything in it."""
     text = value.strip() if isinstance(value, str) else ""

@@ -19,14 +19,17 @@ from idv_core.plugin import (
     PNG,
     AuthenticationFailed,
     CheckKind,
+    Coverage,
     Document,
     DuplicateFlow,
+    Erasure,
     Exchange,
     Flow,
     FlowOrder,
     FlowStatus,
     Grant,
     InvalidOrder,
+    Media,
     PermissionDenied,
     Polling,
     ProvisionedTemplate,
@@ -46,9 +49,10 @@ from idv_core.plugin import (
     without_secrets,
 )
 
-from . import mapping
+from . import erasure, mapping, reach
 from .credentials import bearer, grant
 from .payloads import ACCOUNT_TOKENS, CALLER_TOKENS, DUPLICATES, Said, SessionToken, read_said, reference_id, unwrap
+from .pictures import Pictures
 from .project_flows import ProjectFlows
 from .registrations import Registrations
 from .settings import VerifikSettings
@@ -83,6 +87,10 @@ class Verifik:
     def base_url(self) -> str:
         return self.settings.base_url
 
+    @property
+    def allowed_hosts(self) -> tuple[str, ...]:
+        return self.settings.media_hosts
+
     def problems(self, *, webhooks: bool) -> Iterator[tuple[str, str]]:
         if self.settings.project_flow is None:
             yield "project_flow", "is not set: nothing can be opened but orders that name one as their template"
@@ -98,6 +106,10 @@ class Verifik:
     @property
     def project_flows(self) -> ProjectFlows:
         return ProjectFlows(self.settings)
+
+    @property
+    def pictures(self) -> Pictures:
+        return Pictures(self.registrations)
 
     def open_flow(self, order: FlowOrder) -> Exchange[Flow]:
         return self.registrations.open(order)
@@ -116,6 +128,18 @@ class Verifik:
 
     def provision(self, template: Template) -> Exchange[ProvisionedTemplate]:
         return self.project_flows.provision(template)
+
+    def media(self, flow: Flow) -> Exchange[tuple[Media, ...]]:
+        return self.pictures.list(flow)
+
+    def download(self, flow: Flow, media: Media) -> Exchange[bytes | None]:
+        return self.pictures.download(flow, media)
+
+    def erase(self, flow: Flow) -> Exchange[Erasure]:
+        return erasure.erase(self.registrations, flow)
+
+    def coverage(self) -> Exchange[Coverage]:
+        return reach.coverage(self.project_flows)
 
     def status(self, flow: Flow) -> Exchange[Flow]:
         registration = yield from self.registrations.retrieve(flow)

@@ -71,6 +71,10 @@ class ProjectFlows:
         reply = yield Request.put("/v3/project-flows/{}", id, json=dict(changes))
         return read_object(reply)
 
+    def delete(self, id: str) -> Exchange[None]:
+        """One that is gone already is fine. Raises InvalidOrder while Verifik says that applicants are using it."""
+        yield Request.delete("/v3/project-flows/{}", id, accept={404})
+
     def _link_webhook(self, url: str, name: str, flow_id: str) -> Exchange[str]:
         hooks = yield from read_list("/v2/webhooks", {"where_url": url})
         hook = next((hook for hook in hooks if hook.get("url") == url), None)

@@ -220,14 +220,23 @@ class Registrations:
         reply = yield Request.get("/v2/app-registrations/{}", path_id(flow), query=query)
         return _registration_of(flow, reply)
 
+    def look_for(self, flow: Flow) -> Exchange[dict[str, Any] | None]:
+        """`retrieve`, or None where Verifik has no such registration."""
+        query = tuple(("populates[]", name) for name in _POPULATES)
+        request = Request.get("/v2/app-registrations/{}", path_id(flow), query=query, accept={404})
+        reply = yield request
+        if reply.status != 404:
+            return _registration_of(flow, reply)
+        if reply.json_object() is None:
+            raise NotAccepted(request, reply)
+        return None
+
     def _look_at(self, id: str) -> Exchange[dict[str, Any]]:
         """`retrieve` of a registration that was just listed, so that a 404 says nothing about whether there is one."""
-        flow = Flow(id=id, status="open")
-        query = tuple(("populates[]", name) for name in _POPULATES)
-        reply = yield Request.get("/v2/app-registrations/{}", path_id(flow), query=query, accept={404})
-        if reply.status == 404:
+        registration = yield from self.look_for(Flow(id=id, status="open"))
+        if registration is None:
             raise UnexpectedResponse("a registration is listed and cannot be read", status=404)
-        return _registration_of(flow, reply)
+        return registration
 
     def as_applicant(self, flow: Flow, request: Request) -> Exchange[tuple[Flow, Response]]:
         """A call with the registration's own token; a missing or refused one is replaced, once (section 2.8)."""

@@ -27,7 +27,7 @@ from idv_core.plugin import (
     without_secrets,
 )
 
-_SERVICES = {
+SERVICES = {
     "verilive": (CheckKind.LIVENESS, OVERALL),
     "veridoc": (CheckKind.DOCUMENT, OVERALL),
     "veriface": (CheckKind.FACE_MATCH, OVERALL),
@@ -37,9 +37,10 @@ _SERVICES = {
     "client-card": (CheckKind.OTHER, OTHER),
     "doc-preview": (CheckKind.OTHER, OTHER),
 }
-KINDS = {name: kind for name, (kind, _) in _SERVICES.items()}
+KINDS = {name: kind for name, (kind, _) in SERVICES.items()}
 # A face is compared with the register's picture at `kisc`, elsewhere with the document's.
-_COMPARED_WITH = {"kisc": "selfie_to_record"}
+_COMPARED_WITH, _COMPARED = {"kisc": "selfie_to_record"}, "selfie_to_document"
+COMPARED = tuple((CheckKind.FACE_MATCH, name) for name in (*_COMPARED_WITH.values(), _COMPARED))
 _OUTCOMES = {"pass": CheckOutcome.PASSED, "success": CheckOutcome.PASSED, "fail": CheckOutcome.FAILED}
 _KEPT = ("service_name", "service_status", "face_match", "similarity", "vendor")
 # Files and a population register's record of all of a person's papers, of which some have ended (sections 3.7 and 6.3).
@@ -220,7 +221,7 @@ def _checks(service: Mapping[str, Any]) -> Iterator[Check]:
     # a service that is named and says neither how it went nor what it compared has not passed
     if "service_status" in service or not compares:
         word = _word(service.get("service_status"))
-        kind, check_name = _SERVICES.get(name, (CheckKind.OTHER, OTHER))
+        kind, check_name = SERVICES.get(name, (CheckKind.OTHER, OTHER))
         yield Check(
             kind=kind,
             name=check_name,
@@ -232,7 +233,7 @@ def _checks(service: Mapping[str, Any]) -> Iterator[Check]:
         matched = service.get("face_match")
         yield Check(
             kind=CheckKind.FACE_MATCH,
-            name=_COMPARED_WITH.get(name, "selfie_to_document"),
+            name=_COMPARED_WITH.get(name, _COMPARED),
             vendor_name=f"{name}.face_match",
             outcome={True: CheckOutcome.PASSED, False: CheckOutcome.FAILED}.get(matched, CheckOutcome.INCONCLUSIVE)
             if isinstance(matched, bool)

@@ -13,6 +13,7 @@ import attrs
 
 from idv_core.plugin import (
     CheckKind,
+    Coverage,
     Exchange,
     Flow,
     FlowNotFound,
@@ -20,6 +21,7 @@ from idv_core.plugin import (
     FlowStatus,
     InvalidOrder,
     Link,
+    Media,
     Polling,
     Reason,
     Refusal,
@@ -27,6 +29,7 @@ from idv_core.plugin import (
     Response,
     Result,
     ResultCapabilities,
+    SdkSession,
     Secret,
     UnexpectedResponse,
     VendorUnavailable,
@@ -35,6 +38,7 @@ from idv_core.plugin import (
     trusted_link,
 )
 
+from .files import SIMULATIONS, download_file, known_coverage, list_files, plant_result
 from .mapping import KINDS, read_answer
 from .register import LABEL, read_register
 from .settings import Journey, VerigramSettings
@@ -70,6 +74,7 @@ class Verigram:
     """Flow, result and the browser's return. Uploads happen on the hosted page; there is no template kept at the vendor."""
 
     settings: VerigramSettings
+    simulations = tuple(SIMULATIONS)
     polling = Polling(first=timedelta(seconds=10), ceiling=timedelta(minutes=5))
 
     @property
@@ -159,7 +164,10 @@ class Verigram:
         return Journey(word)
 
     def _open_session(self, person: str) -> Exchange[Flow]:
-        """Journey B: the caller's app runs the SDK with session, token, person and flow (section 1.4)."""
+        """Journey B: the caller's app runs the SDK with session, token, person and flow (section 1.4).
+
+        How long the token lives is not documented.
+        """
         reply = yield Request.post("/liveness2/session", json={"person_id": person})
         created = reply.structure(SessionCreated)
         if not (created.access_token and created.session_id):
@@ -169,7 +177,8 @@ class Verigram:
             id=created.flow_id,
             status=FlowStatus.AWAITING_APPLICANT,
             details={"person_id": person},
-            secrets={"access_token": Secret(created.access_token), "session_id": Secret(created.session_id)},
+            sdk=SdkSession(kind="verilive", token=Secret(created.access_token)),
+            secrets={"session_id": Secret(created.session_id)},
             subject=subject_of(person),
         )
 
@@ -195,11 +204,25 @@ class Verigram:
             doubts=(*result.doubts, *register.doubts),
         )
 
+    def media(self, flow: Flow) -> Exchange[tuple[Media, ...]]:
+        """One call, that of the result: its steps tell which files there are."""
+        result = yield from self._verdict(flow)
+        return tuple(list_files(result, self.settings.read_register))
+
+    def download(self, flow: Flow, media: Media) -> Exchange[None]:
+        """`media.id` is the file's label at Verigram."""
+        _check_id(flow)
+        yield from download_file(flow, media.id, self.settings.read_register)
+
+    def simulate(self, flow: Flow, outcome: str) -> Exchange[Flow]:
+        return (yield from plant_result(flow, outcome))
+
+    def coverage(self) -> Exchange[Coverage]:
+        yield from ()
+        return known_coverage()
+
     def _verdict(self, flow: Flow) -> Exchange[Result]:
-        if not _ID.fullmatch(flow.id):
-            raise InvalidOrder(
-                "the flow's id is none of Verigram's: at most 255 ASCII characters without blanks", fields=("flow",)
-            )
+        _check_id(flow)
         reply = yield Request.get("/flow/{}/result", flow.id, accept={404, 409, 422, 425})
         if not reply.is_success:
             return Result(flow=self._unfinished(flow, reply))
@@ -236,6 +259,13 @@ class Verigram:
         if person is not None and flow.subject is None and "person_id" not in flow.details:
             text = "the result names a person, and whose flow it is, is not known: go on with flow.ref as it was stored"
             yield Reason("flow.person_unknown", text)
+
+
+def _check_id(flow: Flow) -> None:
+    if not _ID.fullmatch(flow.id):
+        raise InvalidOrder(
+            "the flow's id is none of Verigram's: at most 255 ASCII characters without blanks", fields=("flow",)
+        )
 
 
 def _is_somebody_else(flow: Flow, person: object) -> bool:

@@ -12,7 +12,7 @@ from idv_core.plugin import Secret, as_tuple, is_base_url, without_slash
 
 
 class Journey(StrEnum):
-    """`hosted`: the applicant follows a link. `sdk`: your app runs Verigram's liveness SDK with the flow's secrets."""
+    """`hosted`: the applicant follows a link. `sdk`: your app runs Verigram's liveness SDK with `flow.sdk`."""
 
     HOSTED = "hosted"
     SDK = "sdk"

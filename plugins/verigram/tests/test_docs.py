@@ -34,6 +34,6 @@ def test_every_type_of_a_document_is_printed() -> None:
 
 def test_every_service_is_printed() -> None:
     printed = rows("Checks")
-    for service, (kind, name) in mapping._SERVICES.items():
+    for service, (kind, name) in mapping.SERVICES.items():
         ours = kind.value if name in (OVERALL, "other") else f"{kind.value}.{name}"
         assert service in printed[ours]

@@ -26,7 +26,7 @@ from idv_core.errors import (
     UnexpectedResponse,
     VendorUnavailable,
 )
-from idv_core.model import VendorVerdict, subject_of
+from idv_core.model import VendorVerdict, subject_of, to_json
 from idv_core.policy import DEFAULT_POLICY, evaluate
 from idv_core.registry import registry_of
 from idv_core.testing import EmulatedResponse, FakeClock, Network, make_specimen
@@ -542,7 +542,11 @@ class TestAgainstTheEmulator:
         idv = connect(journey="sdk")
         flow = idv.open(order())
         assert flow.link is None
-        assert set(flow.secrets) == {"access_token", "session_id"}
+        assert flow.sdk is not None
+        assert flow.sdk.kind == "verilive"
+        assert flow.sdk.token.reveal().startswith("tok_")
+        assert set(flow.secrets) == {"session_id"}
+        assert flow.sdk.token.reveal() not in f"{flow!r}{to_json(flow)}"
         emulator.finish_session(flow.id, make_specimen("selfie", AIGERIM))
         assert idv.wait(flow).decision is Decision.APPROVED
         with pytest.raises(UnexpectedResponse, match="empty id or token"):

@@ -6,6 +6,7 @@ Points that the vendor's pages leave open are `Variants`.
 from __future__ import annotations
 
 import difflib
+import io
 import secrets
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
@@ -15,6 +16,7 @@ from uuid import uuid4
 
 import attrs
 import httpx
+from PIL import Image, ImageDraw
 
 from idv_core.testing import (
     EmulatedRequest,
@@ -122,6 +124,7 @@ class AtlasEmulator(Emulator):
         self._fetch_hosts = set(fetch_hosts)
         self._tokens: dict[str, datetime] = {}
         self._refresh_tokens: set[str] = set()
+        self.pictures_url = ""
         super().__init__(clock, client)
 
     def routes(self) -> list[tuple[str, str, Handler]]:
@@ -152,6 +155,7 @@ class AtlasEmulator(Emulator):
             ("GET", "/v1/docstream/extracts", self._extracts_batch),
             ("GET", "/v1/bulk/extracts", self._extracts_batch),
             ("POST", "/v1/address/match/batch", self._match_addresses),
+            ("GET", "/redacted/{file_uuid}", self._redacted),
         ]
 
     def expire_tokens(self) -> None:
@@ -191,6 +195,7 @@ class AtlasEmulator(Emulator):
         return {"access_token": token, "expires_in": 3600}
 
     def _authenticated(self, call: EmulatedRequest) -> None:
+        self.pictures_url = self.pictures_url or call.base_url
         until = self._tokens.get(call.headers.get("token", ""))
         if until is None or self.clock.now() >= until:
             raise _error(401, "Invalid or expired token")
@@ -479,7 +484,7 @@ class AtlasEmulator(Emulator):
             content[name] = {"value": value or unread, "confidence_score": 0.97 if value else 0.0}
             if name == "aadhaar_number":
                 content[name]["redact_url"] = (
-                    f"https://bucket.example/{file.file_uuid}.jpeg?X-Amz-Signature={file.signature}"
+                    f"{self.pictures_url}/redacted/{file.file_uuid}?X-Amz-Signature={file.signature}"
                 )
         if "address" in specimen.fields:
             parts = {
@@ -491,6 +496,14 @@ class AtlasEmulator(Emulator):
             }
             content["formatted_address"] = {key: {"value": part, "confidence_score": 1} for key, part in parts.items()}
         return content
+
+    def _redacted(self, call: EmulatedRequest) -> EmulatedResponse:
+        """The card with its number masked, behind a pre-signed address: no token, a signature in its place."""
+        signed = {file.file_uuid: file for case in self.cases.values() for file in case.files}
+        file = signed.get(call.params["file_uuid"])
+        if file is None or call.query.get("X-Amz-Signature") != file.signature:
+            return EmulatedResponse(403, content=b"<Error><Code>AccessDenied</Code></Error>", type="application/xml")
+        return EmulatedResponse(200, content=masked_card(file.specimen), type="image/jpeg")
 
     def _cross_checks(self, case: EmulatedCase) -> Iterable[dict[str, Any]]:
         usable = {self._type(file): file.specimen for file in case.files if file.specimen and not file.specimen.flaw}
@@ -564,6 +577,16 @@ class AtlasEmulator(Emulator):
         if case is None:
             raise _error(409, "Flow not found")
         return case
+
+
+def masked_card(specimen: Specimen | None) -> bytes:
+    """A JPEG of an Aadhaar card with the last four digits of its number only."""
+    number = str(specimen.fields.get("aadhaar_number", "")) if specimen else ""
+    picture = Image.new("RGB", (420, 160), "white")
+    ImageDraw.Draw(picture).text((20, 20), f"SPECIMEN\nXXXX XXXX {number[-4:]}", fill="black")
+    content = io.BytesIO()
+    picture.save(content, "JPEG")
+    return content.getvalue()
 
 
 def _body(call: EmulatedRequest, *required: str) -> dict[str, Any]:

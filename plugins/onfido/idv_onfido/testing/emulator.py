@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import secrets
 import uuid
+from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Literal
@@ -34,15 +35,16 @@ from idv_core.testing import (
 )
 
 from ..account import sign
+from .reports import TYPES, document_report, face_report
 
 _VENDOR = "Onfido"
 _V = "/v3.6"
 _RUNS = _V + "/workflow_runs"
-# Where a specimen of each kind has its own number.
-_NUMBERS = ("passport_number", "documentNumber", "number", "pan_number", "aadhaar_number")
-_TYPES = {"PASSPORT": "passport", "DRIVING_LICENSE": "driving_licence"}
-_ISSUERS = {"PAN": "IND", "AADHAAR": "IND", "CEDULA": "COL", "KZ_ID": "KAZ"}
 _PER_PAGE = 20
+_TIME = "%Y-%m-%dT%H:%M:%SZ"
+PDF, ZIP = "application/pdf", "application/zip"
+# Of a token that was asked for (documentation.onfido.com/api/latest#generate-sdk-token), and of the one of a run.
+_TOKEN_LIFE, _RUN_TOKEN_LIFE = timedelta(minutes=90), timedelta(weeks=5)
 
 
 @attrs.frozen(kw_only=True)
@@ -66,6 +68,7 @@ class EmulatedRun:
     expires_at: str | None
     document: Specimen | None = None
     photo: Specimen | None = None
+    pictures: dict[str, bytes] = attrs.field(factory=dict, repr=False)
     submitted_at: datetime | None = None
     tasks: list[dict[str, Any]] = attrs.field(factory=list)
 
@@ -83,11 +86,14 @@ class EmulatedCheck:
 class Variants:
     """What the vendor's pages leave open: how long processing takes, how a workflow ends, how runs are listed.
 
-    A run is listed `listed_after` it was made. With `pages` "last" a page past the end is the last one again, with "first"
-    there is one page only, whichever is asked for.
+    An applicant with runs or checks is deleted `deletion` after it was asked for (a setting of the account); until then it is
+    shown with that date, or, with `scheduled` "gone", no longer. A run is listed `listed_after` it was made. With `pages`
+    "last" a page past the end is the last one again, with "first" there is one page only, whichever is asked for.
     """
 
     processing: timedelta = timedelta(seconds=2)
+    deletion: timedelta = timedelta(days=20)
+    scheduled: Literal["shown", "gone"] = "shown"
     listed_after: timedelta = timedelta(0)
     pages: Literal["empty", "last", "first"] = "empty"
     suspects_end: str = "declined"
@@ -110,6 +116,9 @@ class OnfidoEmulator(Emulator):
         self.runs: dict[str, EmulatedRun] = {}
         self.documents: dict[str, StoredFile] = {}
         self.photos: dict[str, StoredFile] = {}
+        self.videos: dict[str, StoredFile] = {}
+        self.motions: dict[str, StoredFile] = {}
+        self.gone: set[str] = set()
         self.checks: dict[str, EmulatedCheck] = {}
         self.webhooks: dict[str, dict[str, Any]] = {}
         super().__init__(clock, client)
@@ -123,25 +132,15 @@ class OnfidoEmulator(Emulator):
                 "/applicants/{id}",
                 lambda call: EmulatedResponse(200, self._one(self.applicants, call.params["id"])),
             ),
+            ("DELETE", "/applicants/{id}", self._delete_applicant),
+            ("POST", "/applicants/{id}/restore", self._restore_applicant),
             ("POST", "/documents", self._upload_document),
-            ("GET", "/documents", lambda call: EmulatedResponse(200, {"documents": self._files(self.documents, call)})),
-            (
-                "GET",
-                "/documents/{id}",
-                lambda call: EmulatedResponse(200, self._one(self.documents, call.params["id"]).about),
-            ),
-            ("GET", "/documents/{id}/download", self._download),
             ("POST", "/live_photos", self._upload_photo),
-            (
-                "GET",
-                "/live_photos",
-                lambda call: EmulatedResponse(200, {"live_photos": self._files(self.photos, call)}),
-            ),
-            (
-                "GET",
-                "/live_photos/{id}",
-                lambda call: EmulatedResponse(200, self._one(self.photos, call.params["id"]).about),
-            ),
+            *self._of_files("documents", self.documents),
+            *self._of_files("live_photos", self.photos),
+            *self._of_files("live_videos", self.videos),
+            *self._of_files("motion_captures", self.motions),
+            ("POST", "/sdk_token", self._create_sdk_token),
             ("POST", "/checks", self._create_check),
             ("GET", "/checks", self._list_checks),
             (
@@ -149,6 +148,7 @@ class OnfidoEmulator(Emulator):
                 "/checks/{id}",
                 lambda call: EmulatedResponse(200, self._one(self.checks, call.params["id"]).about),
             ),
+            ("GET", "/checks/{id}/download", self._download_check),
             ("GET", "/reports", self._list_reports),
             ("GET", "/reports/{id}", self._find_report),
             ("POST", "/workflow_runs", self._create_run),
@@ -156,6 +156,8 @@ class OnfidoEmulator(Emulator):
             ("GET", "/workflow_runs/{id}", lambda call: EmulatedResponse(200, self._shown(self._run(call), call))),
             ("GET", "/workflow_runs/{id}/tasks", self._list_tasks),
             ("GET", "/workflow_runs/{id}/tasks/{task_id}", self._find_task),
+            ("GET", "/workflow_runs/{id}/signed_evidence_file", lambda call: self._paper(call, b"%PDF-1.7 ", PDF)),
+            ("GET", "/workflow_runs/{id}/evidence_folder", lambda call: self._paper(call, b"PK\x03\x04", ZIP)),
             ("POST", "/webhooks", self._create_webhook),
         ]
         api = [(method, _V + path, self._signed(handler)) for method, path, handler in signed]
@@ -170,7 +172,14 @@ class OnfidoEmulator(Emulator):
         """What the applicant does on the hosted page, without the page."""
         run = self.runs[run_id]
         run.document, run.photo = read_specimen(document), read_specimen(photo)
+        run.pictures = {"document": document, "photo": photo}
         self._submit(run)
+
+    def record(self, applicant_id: str, kind: Literal["live_videos", "motion_captures"], content: bytes) -> str:
+        """What the SDK records in the applicant's app. The id of the video."""
+        place = self.videos if kind == "live_videos" else self.motions
+        file = self._keep(place, kind, applicant_id, content, {"file_name": "video.mp4", "file_type": "mp4"})
+        return str(file["id"])
 
     def tick(self) -> None:
         """Finish what has been processed, then send what is due."""
@@ -208,6 +217,41 @@ class OnfidoEmulator(Emulator):
         size = int(call.query.get("per_page", str(_PER_PAGE)))
         return EmulatedResponse(200, {"applicants": _page_of(reversed(self.applicants.values()), call, size)})
 
+    def _delete_applicant(self, call: EmulatedRequest) -> EmulatedResponse:
+        """At once where nothing was checked yet (support.onfido.com, Data Deletion Service)."""
+        about = self._one(self.applicants, call.params["id"])
+        used = [run.about["applicant_id"] for run in self.runs.values()]
+        used += [check.about["applicant_id"] for check in self.checks.values()]
+        if about["id"] not in used:
+            self._forget(about["id"])
+        elif about["delete_at"] is None:
+            about["delete_at"] = (self.clock.now() + self.variants.deletion).strftime(_TIME)
+        return EmulatedResponse(204)
+
+    def _restore_applicant(self, call: EmulatedRequest) -> EmulatedResponse:
+        id = call.params["id"]
+        if id in self.gone or id not in self.applicants:
+            raise self._missing(id)
+        self.applicants[id]["delete_at"] = None
+        return EmulatedResponse(204)
+
+    def _forget(self, applicant_id: str) -> None:
+        """The applicant and all that belongs to it."""
+        places: tuple[dict[str, Any], ...] = (
+            self.runs,
+            self.checks,
+            self.documents,
+            self.photos,
+            self.videos,
+            self.motions,
+        )
+        self.gone.add(applicant_id)
+        del self.applicants[applicant_id]
+        for place in places:
+            for id in [id for id, one in place.items() if _owner(one) == applicant_id]:
+                self.gone.add(id)
+                del place[id]
+
     # Documents and photos
 
     def _upload_document(self, call: EmulatedRequest) -> EmulatedResponse:
@@ -230,6 +274,11 @@ class OnfidoEmulator(Emulator):
         if not isinstance(content, bytes) or not content:
             raise _invalid({"file": ["can't be blank"]})
         applicant = self._one(self.applicants, str(call.form.get("applicant_id")))
+        return EmulatedResponse(201, self._keep(place, kind, applicant["id"], content, more))
+
+    def _keep(
+        self, place: dict[str, StoredFile], kind: str, applicant_id: str, content: bytes, more: Mapping[str, Any]
+    ) -> Mapping[str, Any]:
         id = str(uuid.uuid4())
         about = {
             "id": id,
@@ -239,19 +288,54 @@ class OnfidoEmulator(Emulator):
             "file_size": len(content),
             "href": f"{_V}/{kind}/{id}",
             "download_href": f"{_V}/{kind}/{id}/download",
-            "applicant_id": applicant["id"],
+            **({"applicant_id": applicant_id} if kind in ("documents", "live_photos") else {}),
             **more,
         }
-        place[id] = StoredFile(
-            applicant_id=applicant["id"], specimen=read_specimen(content), content=content, about=about
+        place[id] = StoredFile(applicant_id=applicant_id, specimen=read_specimen(content), content=content, about=about)
+        return about
+
+    def _of_files(self, kind: str, place: dict[str, StoredFile]) -> list[tuple[str, str, Handler]]:
+        """List, find and download files of a kind."""
+
+        def listed(call: EmulatedRequest) -> EmulatedResponse:
+            applicant = self._one(self.applicants, call.query.get("applicant_id", ""))
+            mine = [file.about for file in place.values() if file.applicant_id == applicant["id"]]
+            return EmulatedResponse(200, {kind: mine})
+
+        def found(call: EmulatedRequest) -> EmulatedResponse:
+            return EmulatedResponse(200, self._one(place, call.params["id"]).about)
+
+        def downloaded(call: EmulatedRequest) -> EmulatedResponse:
+            file = self._one(place, call.params["id"])
+            is_video = file.about["file_type"] == "mp4"
+            return EmulatedResponse(200, content=file.content, type="video/mp4" if is_video else "image/png")
+
+        return [
+            ("GET", f"/{kind}", listed),
+            ("GET", f"/{kind}/{{id}}", found),
+            ("GET", f"/{kind}/{{id}}/download", downloaded),
+        ]
+
+    def _paper(self, call: EmulatedRequest, content: bytes, type: str) -> EmulatedResponse:
+        """A file about a run that has ended."""
+        run = self._run(call)
+        if run.about["status"] not in ("approved", "declined", "review"):
+            raise _error(404, "resource_not_found", "Could not find the requested resource.")
+        return EmulatedResponse(200, content=content + run.about["id"].encode(), type=type)
+
+    def _create_sdk_token(self, call: EmulatedRequest) -> EmulatedResponse:
+        given = call.json()
+        if not given.get("referrer") and not given.get("application_id"):
+            raise _invalid({"referrer": ["can't be blank"]})
+        self._one(self.applicants, str(given.get("applicant_id")))
+        return EmulatedResponse(200, {"token": self._token(_TOKEN_LIFE)})
+
+    def _token(self, life: timedelta) -> str:
+        """A JSON Web Token, as far as its end goes."""
+        payload = json.dumps({"exp": int((self.clock.now() + life).timestamp())}).encode()
+        return (
+            f"{secrets.token_urlsafe(12)}.{urlsafe_b64encode(payload).decode().rstrip('=')}.{secrets.token_urlsafe(12)}"
         )
-        return EmulatedResponse(201, about)
-
-    def _files(self, place: Mapping[str, StoredFile], call: EmulatedRequest) -> list[Mapping[str, Any]]:
-        return [file.about for file in place.values() if file.applicant_id == call.query.get("applicant_id")]
-
-    def _download(self, call: EmulatedRequest) -> EmulatedResponse:
-        return EmulatedResponse(200, content=self._one(self.documents, call.params["id"]).content, type="image/png")
 
     # Checks and reports
 
@@ -302,8 +386,13 @@ class OnfidoEmulator(Emulator):
         self.checks[id] = EmulatedCheck(about=about, document=document, photo=photo, reports=reports, due=due)
         return EmulatedResponse(201, about)
 
+    def _download_check(self, call: EmulatedRequest) -> EmulatedResponse:
+        check = self._one(self.checks, call.params["id"])
+        return EmulatedResponse(200, content=b"%PDF-1.7 " + check.about["id"].encode(), type=PDF)
+
     def _list_checks(self, call: EmulatedRequest) -> EmulatedResponse:
-        mine = [c.about for c in self.checks.values() if c.about["applicant_id"] == call.query.get("applicant_id")]
+        applicant = self._one(self.applicants, call.query.get("applicant_id", ""))
+        mine = [c.about for c in self.checks.values() if c.about["applicant_id"] == applicant["id"]]
         return EmulatedResponse(200, {"checks": mine[::-1]})
 
     def _list_reports(self, call: EmulatedRequest) -> EmulatedResponse:
@@ -347,7 +436,7 @@ class OnfidoEmulator(Emulator):
             expires_at=link.get("expires_at"),
         )
         self.runs[id] = run
-        return EmulatedResponse(201, {**self._shown(run, call), "sdk_token": f"sdk.{secrets.token_urlsafe(24)}"})
+        return EmulatedResponse(201, {**self._shown(run, call), "sdk_token": self._token(_RUN_TOKEN_LIFE)})
 
     def _list_runs(self, call: EmulatedRequest) -> EmulatedResponse:
         tags = {tag for text in call.query_lists.get("tags", []) for tag in text.split(",")}
@@ -396,16 +485,20 @@ class OnfidoEmulator(Emulator):
         if run.document is None:
             if given["document"] is None or given["document"].type == "SELFIE":
                 return html(self._page(run, "This is not a document that we can read. Please take another picture."))
-            run.document = given["document"]
+            run.document, run.pictures["document"] = given["document"], _content(call, "document")
             return redirect(call.path)
         if given["photo"] is None or given["photo"].type != "SELFIE":
             return html(self._page(run, "We see no face. Please take another picture."))
-        run.photo = given["photo"]
+        run.photo, run.pictures["photo"] = given["photo"], _content(call, "photo")
         self._submit(run)
         return redirect(run.completed_redirect_url or call.path)
 
     def _submit(self, run: EmulatedRun) -> None:
         run.about["status"], run.submitted_at = "processing", self.clock.now()
+        type_ = TYPES.get(run.document.type, "national_identity_card") if run.document else None
+        about = {"type": type_, "side": "front", "issuing_country": None}
+        self._keep(self.documents, "documents", run.about["applicant_id"], run.pictures["document"], about)
+        self._keep(self.photos, "live_photos", run.about["applicant_id"], run.pictures["photo"], {})
 
     def _visited(self, call: EmulatedRequest) -> EmulatedRun:
         for run in self.runs.values():
@@ -424,6 +517,10 @@ class OnfidoEmulator(Emulator):
     # What Onfido does
 
     def _process(self) -> None:
+        now = self.clock.now()
+        ends = {id: one["delete_at"] for id, one in self.applicants.items() if one["delete_at"]}
+        for id in [id for id, end in ends.items() if datetime.fromisoformat(end) <= now]:
+            self._forget(id)
         for run in self.runs.values():
             submitted = run.submitted_at
             if submitted is not None and self.clock.now() >= submitted + self.variants.processing:
@@ -437,8 +534,8 @@ class OnfidoEmulator(Emulator):
         outputs = {
             "upload_document_photo": [{"id": str(uuid.uuid4()), "side": "front"}],
             "upload_face_photo": [{"id": str(uuid.uuid4())}],
-            "document_check": {**_document_report(run.document), "uuid": str(uuid.uuid4())},
-            "facial_similarity_photo_check": {**_face_report(run.document, run.photo), "uuid": str(uuid.uuid4())},
+            "document_check": {**document_report(run.document), "uuid": str(uuid.uuid4())},
+            "facial_similarity_photo_check": {**face_report(run.document, run.photo), "uuid": str(uuid.uuid4())},
         }
         run.tasks = [
             {
@@ -462,9 +559,9 @@ class OnfidoEmulator(Emulator):
         photo = check.photo.specimen if check.photo else None
         for report in check.reports:
             if report["name"].startswith("document"):
-                report |= _document_report(document)
+                report |= document_report(document)
             elif report["name"].startswith("facial"):
-                report |= _face_report(document, photo)
+                report |= face_report(document, photo)
                 report["live_photos"] = [{"id": check.photo.about["id"]}] if check.photo else []
             else:
                 report |= {"result": "clear"}
@@ -524,8 +621,16 @@ class OnfidoEmulator(Emulator):
 
     def _one(self, place: Mapping[str, Any], id: str) -> Any:
         if id not in place:
-            raise _error(404, "resource_not_found", "Could not find the requested resource.")
-        return place[id]
+            raise self._missing(id)
+        found = place[id]
+        if place is self.applicants and found["delete_at"] and self.variants.scheduled == "gone":
+            raise _error(410, "gone", "This resource is scheduled for deletion.")
+        return found
+
+    def _missing(self, id: str) -> Refused:
+        if id in self.gone:
+            return _error(410, "gone", "This resource has been permanently deleted.")
+        return _error(404, "resource_not_found", "Could not find the requested resource.")
 
     def _last(self, place: Mapping[str, StoredFile], applicant_id: str, ids: object) -> StoredFile | None:
         """The most recent one, or the first of those named."""
@@ -535,54 +640,17 @@ class OnfidoEmulator(Emulator):
         return mine[-1] if mine else None
 
     def _now(self) -> str:
-        return self.clock.now().strftime("%Y-%m-%dT%H:%M:%SZ")
+        return self.clock.now().strftime(_TIME)
 
 
-def _document_report(document: Specimen | None) -> dict[str, Any]:
-    suspected = document is None or document.flaw is not None
-    fields = document.fields if document else {}
-    first, _, last = str(fields.get("name", "")).partition(" ")
-    word = "consider" if suspected else "clear"
-    parts = {name: {"result": "clear", "breakdown": {}} for name in ("data_validation", "image_integrity")}
-    authentic = {"result": word, "breakdown": {"fonts": {"result": word}, "template": {"result": "clear"}}}
-    number = next((str(fields[key]) for key in _NUMBERS if key in fields), None)
-    return {
-        "result": word,
-        "sub_result": "suspected" if suspected else "clear",
-        "breakdown": {**parts, "visual_authenticity": authentic},
-        "properties": {
-            "document_type": _TYPES.get(document.type, "national_identity_card") if document else None,
-            "first_name": first or None,
-            "last_name": last or None,
-            "date_of_birth": _iso(fields.get("date_of_birth")),
-            "date_of_expiry": _iso(fields.get("date_of_expiry")),
-            "issuing_country": _ISSUERS.get(document.type) if document else None,
-            "document_numbers": [{"type": "document_number", "value": number}] if number else [],
-        },
-    }
+def _owner(one: Any) -> str:
+    """The applicant of a run, a check or a file."""
+    return str(one.applicant_id if isinstance(one, StoredFile) else one.about["applicant_id"])
 
 
-def _face_report(document: Specimen | None, photo: Specimen | None) -> dict[str, Any]:
-    same = document is not None and photo is not None and document.face == photo.face
-    live = photo is not None and photo.flaw is None
-    compared, authentic = ("clear" if same else "consider"), ("clear" if live else "consider")
-    match = {"result": compared, "properties": {"score": 0.92 if same else 0.11}}
-    spoof = {"result": authentic, "properties": {"score": 0.95 if live else 0.08}}
-    return {
-        "result": "clear" if same and live else "consider",
-        "sub_result": None,
-        "breakdown": {
-            "face_comparison": {"result": compared, "breakdown": {"face_match": match}},
-            "image_integrity": {"result": "clear", "breakdown": {"face_detected": {"result": "clear"}}},
-            "visual_authenticity": {"result": authentic, "breakdown": {"spoofing_detection": spoof}},
-        },
-        "properties": {"score": 0.92 if same else 0.11},
-    }
-
-
-def _iso(text: object) -> str | None:
-    """Specimens print day first, with slashes."""
-    return "-".join(reversed(text.split("/"))) if isinstance(text, str) and text.count("/") == 2 else None
+def _content(call: EmulatedRequest, name: str) -> bytes:
+    content = call.form.get(name)
+    return content if isinstance(content, bytes) else b""
 
 
 def _page_of(items: Iterable[Any], call: EmulatedRequest, size: int) -> list[Any]:

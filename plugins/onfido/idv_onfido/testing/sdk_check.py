@@ -31,7 +31,8 @@ def checked_by_sdk() -> str:
     body = '{"payload": {"resource_type": "workflow_run", "action": "workflow_run.completed", "object": {"id": "r"}}}'
     read = onfido.WebhookEventVerifier("token-1").read_payload(body, sign(Secret("token-1"), body.encode()))
     assert read is not None, "the signature of a webhook is accepted"
-    return f"onfido-python {metadata.version('onfido-python')}: life of a run, documents and photos, reports, signature"
+    version = metadata.version("onfido-python")
+    return f"onfido-python {version}: life of a run, files, deletion, documents and photos, reports, signature"
 
 
 def _judge_run(onfido: Any, sdk: Any, clock: FakeClock) -> None:
@@ -58,6 +59,13 @@ def _judge_run(onfido: Any, sdk: Any, clock: FakeClock) -> None:
     tasks = {task.task_def_id: task.id for task in sdk.list_tasks(run.id)}
     output = sdk.find_task(run.id, tasks["document_check"]).output
     assert output["result"] == "clear", "the task of the document says so"
+    (stored,) = sdk.list_documents(str(applicant.id)).documents
+    assert len(sdk.download_document(stored.id)) == stored.file_size, "a document comes back whole"
+    assert sdk.download_signed_evidence_file(run.id), "a run that has ended has its evidence file"
+    sdk.delete_applicant(applicant.id)
+    assert sdk.find_applicant(applicant.id).delete_at is not None, "a deletion is scheduled"
+    sdk.restore_applicant(applicant.id)
+    assert sdk.find_applicant(applicant.id).delete_at is None, "and can be taken back"
 
 
 def _judge_check(onfido: Any, sdk: Any, clock: FakeClock) -> None:

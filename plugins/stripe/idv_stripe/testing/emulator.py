@@ -33,6 +33,7 @@ from idv_core.testing import (
 )
 
 from ..webhooks import signature_header
+from .files import Files, error
 
 _VENDOR = "Stripe"
 _BASE = "/v1/identity/verification_sessions"
@@ -44,12 +45,11 @@ _REPORTED = "last_verification_report.document"
 # "Restricted API key access" only (docs.stripe.com/identity/access-verification-results).
 _SENSITIVE = frozenset({"dob", "expiration_date", "id_number", "number"})
 _COUNTRIES = {"PAN": "IN", "AADHAAR": "IN", "CEDULA": "CO", "KZ_ID": "KZ"}
-_CODES = {400: "invalid_request_error", 401: "invalid_request_error", 404: "invalid_request_error"}
 
 
 @attrs.define(kw_only=True)
 class EmulatedSession:
-    """State of one session. `attempt` counts how often the applicant handed everything in."""
+    """State of one session. `redacted_at` is when its redaction was asked for."""
 
     id: str
     created: int
@@ -63,9 +63,11 @@ class EmulatedSession:
     verification_flow: str | None
     token: str
     status: str = "requires_input"
-    is_redacted: bool = False
+    redacted_at: datetime | None = None
+    redaction: str | None = None
     document: Specimen | None = None
     selfie: Specimen | None = None
+    pictures: dict[str, bytes] = attrs.field(factory=dict, repr=False)
     submitted_at: datetime | None = None
     last_error: dict[str, str] | None = None
     reports: list[dict[str, Any]] = attrs.field(factory=list)
@@ -77,9 +79,10 @@ class EmulatedSession:
 
 @attrs.define(kw_only=True)
 class Variants:
-    """What the vendor's pages leave open: how long processing takes, and how long idempotency keys are kept."""
+    """What the vendor's pages leave open: how long processing and redaction take, and how long idempotency keys are kept."""
 
     processing: timedelta = timedelta(seconds=2)
+    redaction: timedelta = timedelta(days=4)
     keys_kept: timedelta = timedelta(hours=24)
 
 
@@ -104,6 +107,7 @@ class StripeEmulator(Emulator):
         self.variants = variants or Variants()
         self.failing = 0
         self.sessions: dict[str, EmulatedSession] = {}
+        self.files = Files(clock, api_key)
         self._kept: dict[str, tuple[datetime, dict[str, str], EmulatedResponse]] = {}
         super().__init__(clock, client)
 
@@ -117,6 +121,7 @@ class StripeEmulator(Emulator):
             ("POST", _BASE + "/{id}/redact", self._redact),
             ("GET", _REPORTS, self._list_reports),
             ("GET", _REPORTS + "/{id}", self._retrieve_report),
+            *self.files.routes(self._authenticated),
             ("GET", "/start/{token}", self._show),
             ("POST", "/start/{token}", self._advance),
         ]
@@ -125,6 +130,7 @@ class StripeEmulator(Emulator):
         """What the applicant does on the hosted page, without the page."""
         session = self.sessions[session_id]
         session.document, session.selfie = read_specimen(document), read_specimen(selfie)
+        session.pictures = {"document": document, "selfie": selfie}
         self._submit(session)
 
     def tick(self) -> None:
@@ -148,7 +154,7 @@ class StripeEmulator(Emulator):
                 text = (
                     "Keys for idempotent requests can only be used with the same parameters they were first used with."
                 )
-                raise _error(400, text, type="idempotency_error")
+                raise error(400, text, type="idempotency_error")
             return attrs.evolve(kept[2], headers={"Idempotent-Replayed": "true"})
         reply = self._created(call, params)
         self._kept[key] = (self.clock.now() + self.variants.keys_kept, params, reply)
@@ -157,10 +163,10 @@ class StripeEmulator(Emulator):
     def _created(self, call: EmulatedRequest, params: Mapping[str, str]) -> EmulatedResponse:
         if self.failing > 0:
             self.failing -= 1
-            return _error(500, "Something went wrong on Stripe's end.").reply
+            return error(500, "Something went wrong on Stripe's end.").reply
         given = _nested(params)
         if given.get("type") not in ("document", "id_number") and not given.get("verification_flow"):
-            raise _error(400, "Missing required param: type.", code="parameter_missing", param="type")
+            raise error(400, "Missing required param: type.", code="parameter_missing", param="type")
         document = given.get("options", {}).get("document", {})
         options = {name: value == "true" if value in ("true", "false") else value for name, value in document.items()}
         session = EmulatedSession(
@@ -191,7 +197,7 @@ class StripeEmulator(Emulator):
         if "starting_after" in call.query:
             ids = [session.id for session in found]
             if call.query["starting_after"] not in ids:
-                raise _error(404, "No such verification session", code="resource_missing", param="starting_after")
+                raise error(404, "No such verification session", code="resource_missing", param="starting_after")
             found = found[ids.index(call.query["starting_after"]) + 1 :]
         limit = int(call.query.get("limit", "10"))
         data = [self._shown(session, call) for session in found[:limit]]
@@ -207,19 +213,26 @@ class StripeEmulator(Emulator):
 
     def _cancel(self, call: EmulatedRequest) -> EmulatedResponse:
         session = self._owned(call)
-        if session.status not in ("requires_input", "canceled"):
-            raise _error(400, f"You cannot cancel a session that is {session.status}.", code="invalid_request")
+        self._process(session)
+        if session.status != "requires_input" or session.redaction is not None:
+            raise error(400, f"You cannot cancel a session that is {session.status}.", code="invalid_request")
         session.status = "canceled"
         self._tell("canceled", session)
         return EmulatedResponse(200, self._shown(session, call))
 
     def _redact(self, call: EmulatedRequest) -> EmulatedResponse:
+        """Files are gone at once here; what else there is says `[redacted]`, and the metadata are empty."""
         session = self._owned(call)
-        if session.status == "processing":
-            raise _error(400, "You cannot redact a session that is processing.", code="invalid_request")
+        self._process(session)
+        if session.status == "processing" or session.redaction is not None:
+            raise error(400, f"You cannot redact a session that is {session.status}.", code="invalid_request")
         if session.status == "requires_input":
             session.status = "canceled"
-        session.is_redacted, session.reports, session.provided_details = True, [], None
+            self._tell("canceled", session)
+        session.redaction, session.redacted_at = "processing", self.clock.now()
+        session.reports, session.provided_details, session.pictures, session.metadata = [], None, {}, {}
+        session.client_reference_id = session.client_reference_id and "[redacted]"
+        self.files.drop(session.id)
         return EmulatedResponse(200, self._shown(session, call))
 
     def _list_reports(self, call: EmulatedRequest) -> EmulatedResponse:
@@ -234,7 +247,7 @@ class StripeEmulator(Emulator):
             for report in session.reports:
                 if report["id"] == call.params["id"]:
                     return EmulatedResponse(200, report)
-        raise _error(404, "No such verification report", code="resource_missing", param="id")
+        raise error(404, "No such verification report", code="resource_missing", param="id")
 
     def _shown(self, session: EmulatedSession, call: EmulatedRequest) -> dict[str, Any]:
         """The session as the API shows it; link and client secret only while it waits for the applicant."""
@@ -249,7 +262,11 @@ class StripeEmulator(Emulator):
             report = report["id"]
         elif report is not None:
             report = {**report, "document": self._for_key(_REPORTED, report["document"], expanded)}
-        outputs = self._outputs(session) if session.status == "verified" and "verified_outputs" in expanded else None
+        outputs = (
+            self._outputs(session)
+            if session.reports and session.status == "verified" and "verified_outputs" in expanded
+            else None
+        )
         return {
             "id": session.id,
             "object": "identity.verification_session",
@@ -262,7 +279,7 @@ class StripeEmulator(Emulator):
             "metadata": session.metadata,
             "options": session.options,
             "provided_details": session.provided_details,
-            "redaction": {"status": "redacted"} if session.is_redacted else None,
+            "redaction": session.redaction and {"status": session.redaction},
             "related_customer": None,
             "status": session.status,
             "type": session.type,
@@ -306,11 +323,11 @@ class StripeEmulator(Emulator):
                 return html(
                     self._page(session, "This is not a document that we can read. Please take another picture.")
                 )
-            session.document = given["document"]
+            session.document, session.pictures["document"] = given["document"], _content(call, "document")
         elif session.selfie is None:
             if given["selfie"] is None or given["selfie"].type != "SELFIE":
                 return html(self._page(session, "We see no face. Please take another picture."))
-            session.selfie = given["selfie"]
+            session.selfie, session.pictures["selfie"] = given["selfie"], _content(call, "selfie")
         if session.selfie is None and session.wants_selfie:
             return redirect(call.path)
         self._submit(session)
@@ -326,7 +343,7 @@ class StripeEmulator(Emulator):
                 return session
         raise Refused(html(page(_VENDOR, "This link is not valid", paragraph("Ask for a new one.")), 404))
 
-    def _page(self, session: EmulatedSession, error: str = "") -> str:
+    def _page(self, session: EmulatedSession, wrong: str = "") -> str:
         if session.status != "requires_input":
             return page(_VENDOR, "Thank you", paragraph("You are done and can close this page."))
         name, label = (
@@ -334,9 +351,13 @@ class StripeEmulator(Emulator):
             if session.document is None
             else ("selfie", "Picture of your face")
         )
-        return page(_VENDOR, "Verify your identity", form([file_field(name, label)], "Continue"), error=error)
+        return page(_VENDOR, "Verify your identity", form([file_field(name, label)], "Continue"), error=wrong)
 
     def _process(self, session: EmulatedSession) -> None:
+        asked = session.redacted_at
+        if session.redaction == "processing" and asked and self.clock.now() >= asked + self.variants.redaction:
+            session.redaction = "redacted"
+            self._tell("redacted", session)
         if session.status != "processing" or session.submitted_at is None or session.document is None:
             return
         if self.clock.now() < session.submitted_at + self.variants.processing:
@@ -353,6 +374,7 @@ class StripeEmulator(Emulator):
         document, selfie = session.document, session.selfie
         assert document is not None
         flawed = document.flaw is not None
+        files = {name: self.files.keep(session.id, name, content) for name, content in session.pictures.items()}
         first, _, last = str(document.fields.get("name", "")).partition(" ")
         report: dict[str, Any] = {
             "id": f"vr_{secrets.token_hex(12)}",
@@ -376,7 +398,7 @@ class StripeEmulator(Emulator):
                 "issuing_country": _COUNTRIES.get(document.type),
                 "issued_date": None,
                 "expiration_date": _printed_date(document.fields.get("date_of_expiry")),
-                "files": ["file_emulated"],
+                "files": [files["document"]],
             },
         }
         if session.wants_selfie and selfie is not None:
@@ -385,8 +407,8 @@ class StripeEmulator(Emulator):
             report["selfie"] = {
                 "status": "unverified" if code else "verified",
                 "error": _failure(code, "The selfie does not fit.") if code else None,
-                "document": "file_emulated",
-                "selfie": "file_emulated",
+                "document": files["document"],
+                "selfie": files["selfie"],
             }
         return report
 
@@ -418,14 +440,19 @@ class StripeEmulator(Emulator):
     def _authenticated(self, call: EmulatedRequest) -> None:
         scheme, _, key = call.headers.get("authorization", "").partition(" ")
         if scheme != "Bearer" or key != self.api_key:
-            raise _error(401, "Invalid API Key provided")
+            raise error(401, "Invalid API Key provided")
 
     def _owned(self, call: EmulatedRequest) -> EmulatedSession:
         self._authenticated(call)
         session = self.sessions.get(call.params["id"])
         if session is None:
-            raise _error(404, "No such verification session", code="resource_missing", param="session")
+            raise error(404, "No such verification session", code="resource_missing", param="session")
         return session
+
+
+def _content(call: EmulatedRequest, name: str) -> bytes:
+    content = call.form.get(name)
+    return content if isinstance(content, bytes) else b""
 
 
 def _nested(params: Mapping[str, str]) -> dict[str, Any]:
@@ -448,8 +475,3 @@ def _printed_date(text: object) -> dict[str, int] | None:
 
 def _failure(code: str, reason: str) -> dict[str, str]:
     return {"code": code, "reason": reason}
-
-
-def _error(status: int, message: str, **more: str) -> Refused:
-    error = {"type": _CODES.get(status, "api_error"), "message": message, **more}
-    return Refused(EmulatedResponse(status, {"error": error}, headers={"Request-Id": f"req_{secrets.token_hex(6)}"}))

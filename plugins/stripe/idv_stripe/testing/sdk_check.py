@@ -45,8 +45,21 @@ def checked_by_sdk() -> str:
         assert [item.id for item in sessions.list({"client_reference_id": "CUST-1"}).data] == [session.id], (
             "it is found"
         )
+        _judge_life(sdk, clock, done)
     body = b'{"id": "evt_1", "object": "event"}'
     header = signature_header(Secret("whsec_1"), "1767225600", body)["Stripe-Signature"]
     verify: Any = stripe.WebhookSignature.verify_header
     assert verify(body.decode(), header, "whsec_1", None), "the signature of a webhook is accepted"
-    return f"stripe {stripe.VERSION}: life of a session, idempotency, list, signature"
+    return f"stripe {stripe.VERSION}: life of a session, idempotency, list, pictures, cancel, redaction, signature"
+
+
+def _judge_life(sdk: Any, clock: FakeClock, verified: Any) -> None:
+    """What there is after the result: files, the end of a session that waits, redaction."""
+    sessions = sdk.v1.identity.verification_sessions
+    for id in (*verified.last_verification_report.document.files, verified.last_verification_report.selfie.selfie):
+        link = sdk.v1.file_links.create({"file": id, "expires_at": int(clock.now().timestamp()) + 30})
+        assert len(httpx.get(link.url).content) == sdk.v1.files.retrieve(id).size, "a link leads to the whole file"
+    assert sessions.cancel(sessions.create(_CREATE).id).status == "canceled", "what waits can be cancelled"
+    assert sessions.redact(verified.id).redaction.status == "processing", "redaction takes its time"
+    clock.advance(4 * 86400)
+    assert sessions.retrieve(verified.id).redaction.status == "redacted", "and comes to its end"

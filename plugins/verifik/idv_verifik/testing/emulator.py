@@ -31,6 +31,7 @@ from idv_core.testing import (
 )
 
 from .hosted import HostedPage
+from .kept import Kept
 
 _TYPES = {"CEDULA": ("CC", "IDv2", "Colombia"), "PASSPORT": ("PA", "Passport", None)}
 _SUPPORTED = ("CCPA", "CC", "DRCC", "CL")
@@ -72,6 +73,8 @@ class Variants:
     information_answer: Literal["object", "id"] = "object"
     lists_populate: bool = True
     recreate: bool = False
+    report_answer: Literal["pdf", "json"] = "pdf"
+    deletes: bool = True
 
 
 class VerifikEmulator(Emulator):
@@ -98,6 +101,8 @@ class VerifikEmulator(Emulator):
         self.informations: dict[str, Record] = {}
         self.comparisons: dict[str, Record] = {}
         self.webhooks: dict[str, Record] = {}
+        self.kept = Kept(self)
+        self._own_url = ""
         self.deliveries: list[tuple[str, int]] = []
         self._faces: dict[str, str | None] = {}
         self.hosted = HostedPage(self)
@@ -119,6 +124,8 @@ class VerifikEmulator(Emulator):
             ("GET", "/v2/app-registrations/{id}", self._get_registration),
             ("PUT", "/v2/app-registrations/{id}/sync", self._sync),
             ("POST", "/v2/app-registrations/{id}/resend-link", self._resend_link),
+            *self.kept.routes(),
+            ("DELETE", "/v3/project-flows/{id}", self._delete_flow),
             ("POST", "/v2/email-validations/app-registration", self._send_email_code),
             ("PUT", "/v2/email-validations/{id}", self._check_email_code),
             ("POST", "/v2/email-validations/validate", self._check_email_code),
@@ -146,7 +153,7 @@ class VerifikEmulator(Emulator):
 
     def add_project_flow(self, **settings: Any) -> str:
         """An active project flow for onboarding; its id."""
-        flow = self._stored(self.project_flows, {**_flow_defaults(self.project), **settings})
+        flow = self.store(self.project_flows, {**_flow_defaults(self.project), **settings})
         return str(flow["_id"])
 
     def override(self, registration: str, status: str) -> None:
@@ -212,7 +219,7 @@ class VerifikEmulator(Emulator):
         body = _required(call, "project", "type", "name", "target", "status")
         if body["project"] != self.project:
             raise _said(400, "BadRequest", "Invalid project ID format")
-        return self._data(self._stored(self.project_flows, {**body, "version": 1}))
+        return self.data(self.store(self.project_flows, {**body, "version": 1}))
 
     def _list_flows(self, call: EmulatedRequest) -> EmulatedResponse:
         self._as_client(call)
@@ -220,17 +227,30 @@ class VerifikEmulator(Emulator):
 
     def _get_flow(self, call: EmulatedRequest) -> EmulatedResponse:
         self._as_client(call)
-        return self._data(_found(self.project_flows, call, "ProjectFlow_not_found"))
+        return self.data(_found(self.project_flows, call, "ProjectFlow_not_found"))
 
     def _update_flow(self, call: EmulatedRequest) -> EmulatedResponse:
         self._as_client(call)
         flow = _found(self.project_flows, call, "ProjectFlow_not_found")
         flow.update({key: value for key, value in call.json().items() if key != "_id"}, version=3)
-        return self._data(self._touched(flow))
+        return self.data(self._touched(flow))
+
+    def _delete_flow(self, call: EmulatedRequest) -> EmulatedResponse:
+        self._as_client(call)
+        flow = _found(self.project_flows, call, "ProjectFlow_not_found")
+        if any(self._is_under_way(one, flow["_id"]) for one in self.registrations.values()):
+            raise _said(409, "Conflict", "Cannot delete project flow with active users")
+        del self.project_flows[flow["_id"]]
+        return self.data({"_id": flow["_id"], "type": flow["type"], "target": flow["target"], "status": "deleted"})
+
+    def _is_under_way(self, registration: Record, project_flow: str) -> bool:
+        is_of_flow = registration["projectFlow"] == project_flow
+        return is_of_flow and self._expired(registration)["status"] in ("STARTED", "ONGOING")
 
     # Registrations (section 3.3)
 
     def _register(self, call: EmulatedRequest) -> EmulatedResponse:
+        self._own_url = call.base_url
         if "authorization" in call.headers:
             self._as_client(call)
         body = _required(call, "project", "projectFlow")
@@ -252,15 +272,15 @@ class VerifikEmulator(Emulator):
             ]
             if same and self._expired(other)["status"] != "EXPIRED":
                 if self.variants.recreate:
-                    return self._data(self._created(other))
+                    return self.data(self._created(other))
                 raise _said(self.variants.duplicate_status, "Conflict", f"{same[0]}_is_registered_already", status=True)
-        return self._data(self._new_registration(body, email))
+        return self.data(self._new_registration(body, email))
 
     def _new_registration(self, body: Mapping[str, Any], email: str | None) -> Record:
         names = {key: body[key] for key in ("firstName", "lastName") if body.get(key)}
         full = body.get("fullName") or " ".join(names.values())
-        information = self._stored(self.informations, {"fullName": full, **names, "status": "ASSESSING"})
-        registration = self._stored(
+        information = self.store(self.informations, {"fullName": full, **names, "status": "ASSESSING"})
+        registration = self.store(
             self.registrations,
             {
                 "client": self._client_id,
@@ -302,7 +322,7 @@ class VerifikEmulator(Emulator):
     def _get_registration(self, call: EmulatedRequest) -> EmulatedResponse:
         self._as_client(call)
         registration = self._expired(_found(self.registrations, call, "AppRegistration_not_found"))
-        return self._data(self._populated(registration, call))
+        return self.data(self._populated(registration, call))
 
     def _populated(self, registration: Record, call: EmulatedRequest) -> Record:
         """With the references that were asked for as objects. Of the project flow the pages show three keys (3.3.2)."""
@@ -330,7 +350,7 @@ class VerifikEmulator(Emulator):
         if registration["status"] in _ENDED:
             raise _coded(409, "cannot_resend_link_for_this_status")
         token = self._applicant_token(registration, timedelta(minutes=30))
-        return self._data(
+        return self.data(
             {
                 "token": token,
                 "link": f"{call.base_url}/sign-up/{self.project}?token={token}",
@@ -346,7 +366,7 @@ class VerifikEmulator(Emulator):
         registration = self._as_applicant(call)
         if registration["_id"] != call.params["id"]:
             raise _coded(404, "AppRegistration_not_found")
-        return self._data(self.sync(registration, str(call.json().get("step")), str(call.json().get("status"))))
+        return self.data(self.sync(registration, str(call.json().get("step")), str(call.json().get("status"))))
 
     def sync(self, registration: Record, step: str, wish: str) -> Record:
         steps = self._steps(registration)
@@ -446,7 +466,7 @@ class VerifikEmulator(Emulator):
     def _send_email_code(self, call: EmulatedRequest) -> EmulatedResponse:
         registration = self._as_applicant(call)
         body = _required(call, "project", "validationMethod", "email", "type")
-        return self._data(
+        return self.data(
             self.send_code(self.email_validations, registration, "email", {"email": body["email"].lower()})
         )
 
@@ -454,12 +474,12 @@ class VerifikEmulator(Emulator):
         registration = self._as_applicant(call)
         body = _required(call, "project", "validationMethod", "phone", "countryCode", "type")
         contact = {"phone": body["phone"], "countryCode": body["countryCode"]}
-        return self._data(self.send_code(self.phone_validations, registration, "phone", contact))
+        return self.data(self.send_code(self.phone_validations, registration, "phone", contact))
 
     def send_code(self, stored: dict[str, Record], registration: Record, kind: str, contact: Record) -> Record:
         expires_at = (self.clock.now() + timedelta(minutes=10)).isoformat()
         more = {"status": "sent", "type": "onboarding", "otp": "$2b$10$hash", "expiresAt": expires_at}
-        validation = self._stored(stored, {**contact, **more, "appRegistration": registration["_id"]})
+        validation = self.store(stored, {**contact, **more, "appRegistration": registration["_id"]})
         registration[f"{kind}Validation"] = validation["_id"]
         self._announce(f"{kind}_validation_created", validation)
         return validation
@@ -482,7 +502,7 @@ class VerifikEmulator(Emulator):
         if validation is None or validation[kind] != body[kind]:
             raise _coded(404, f"{kind}_validation_not_found")
         self.validate_code(validation, kind, str(body["otp"]))
-        return self._data({"_id": id, "status": "validated", kind: validation[kind], "type": "onboarding"})
+        return self.data({"_id": id, "status": "validated", kind: validation[kind], "type": "onboarding"})
 
     def validate_code(self, validation: Record, kind: str, otp: str) -> None:
         if self.clock.now() > datetime.fromisoformat(validation["expiresAt"]):
@@ -501,13 +521,15 @@ class VerifikEmulator(Emulator):
         body = call.json()
         if not body.get("image") and not body.get("backImage"):
             raise _said(422, "MissingParameter", "missing image")
-        document = self.take_document(
-            registration, _decoded(body.get("image") or body["backImage"]), body.get("force") is True
-        )
+        back = _decoded(body["backImage"]) if body.get("backImage") else None
+        front = _decoded(body["image"]) if body.get("image") else back
+        document = self.take_document(registration, front, body.get("force") is True, back)
         shown = self._read_yet(document)
-        return self._data({"documentValidation": shown} if self.variants.document_answer == "nested" else shown)
+        return self.data({"documentValidation": shown} if self.variants.document_answer == "nested" else shown)
 
-    def take_document(self, registration: Record, content: bytes | None, force: bool) -> Record:
+    def take_document(
+        self, registration: Record, content: bytes | None, force: bool, back: bytes | None = None
+    ) -> Record:
         if registration.get("documentValidation") and not force:
             raise _coded(409, "already_exists")
         if self._attempts_left(registration, "document") <= 0:
@@ -524,7 +546,7 @@ class VerifikEmulator(Emulator):
         full = read.get("fullName") or read.get("name") or ""
         name = self.informations[registration["informationValidation"]]["fullName"]
         percentage = _alike(full, name)
-        document = self._stored(
+        document = self.store(
             self.documents,
             {
                 "appRegistration": registration["_id"],
@@ -540,10 +562,13 @@ class VerifikEmulator(Emulator):
                 "OCRExtraction": read,
                 "namesMatch": percentage >= 90,
                 "fullNameMatchPercentage": percentage,
-                "url": f"https://cdn.example/{_id()}.png?signature={secrets.token_hex(8)}",
+                "url": self.kept.keep_picture(content, self._own_url),
+                **({"backUrl": self.kept.keep_picture(back, self._own_url)} if back is not None else {}),
                 "type": "validation",
             },
         )
+        if specimen.face is not None:
+            registration["documentFace"] = self.kept.keep_image("documentFace", content)
         self._faces[document["_id"]] = specimen.face
         registration["documentValidation"] = document["_id"]
         self._touched(registration)
@@ -556,7 +581,7 @@ class VerifikEmulator(Emulator):
 
     def _get_document(self, call: EmulatedRequest) -> EmulatedResponse:
         self._as_client(call)
-        return self._data(self._read_yet(_found(self.documents, call, "DocumentValidation_not_found")))
+        return self.data(self._read_yet(_found(self.documents, call, "DocumentValidation_not_found")))
 
     def _check_source(self, call: EmulatedRequest) -> EmulatedResponse:
         self._as_applicant(call)
@@ -564,7 +589,7 @@ class VerifikEmulator(Emulator):
         if document["documentType"] not in _SUPPORTED:
             document.update(infoValidationSupported=False, infoValidationSupportedReason="document_not_supported")
             data = {key: document[key] for key in ("documentType", "infoValidationSupported")}
-            return self._data(
+            return self.data(
                 {
                     "isSupported": False,
                     "notSupportedData": data,
@@ -573,7 +598,7 @@ class VerifikEmulator(Emulator):
             )
         document.update(infoValidationSupported=True)
         self._announce("document_validation_source_lookup", document)
-        return self._data(self._touched(document))
+        return self.data(self._touched(document))
 
     def _check_background(self, call: EmulatedRequest) -> EmulatedResponse:
         registration = self._as_applicant(call)
@@ -586,7 +611,7 @@ class VerifikEmulator(Emulator):
             status="ACTIVE", criminalData={"requestedAt": self.clock.now().isoformat(), "foundKeys": found, **sources}
         )
         self._announce("information_validation_background_check", information)
-        return self._data(self._touched(information))
+        return self.data(self._touched(information))
 
     # Selfie (sections 3.7 and 3.8)
 
@@ -601,7 +626,7 @@ class VerifikEmulator(Emulator):
         shown = dict(registration)
         if self.variants.biometric_answer == "object":
             shown["biometricValidation"] = biometric
-        return self._data(shown)
+        return self.data(shown)
 
     def take_selfie(self, registration: Record, content: bytes | None) -> Record:
         if self._attempts_left(registration, "liveness") <= 0:
@@ -623,16 +648,17 @@ class VerifikEmulator(Emulator):
             "livenessScore": score,
             "type": "onboarding",
         }
-        biometric = self._stored(self.biometrics, more)
+        biometric = self.store(self.biometrics, more)
         self._faces[biometric["_id"]] = specimen.face
         # it stays STARTED: only a sync moves it on (section 5.2)
-        registration.update(biometricValidation=biometric["_id"], person=_id())
+        face = self.kept.keep_image("face", content)
+        registration.update(biometricValidation=biometric["_id"], person=_id(), face=face)
         self._announce("biometric_validation_validated", self._touched(registration))
         return biometric
 
     def _compare(self, call: EmulatedRequest) -> EmulatedResponse:
         registration = self._as_applicant(call)
-        return self._data(
+        return self.data(
             {"appRegistration": registration["_id"], "compareFaceVerification": self.compare_faces(registration)}
         )
 
@@ -646,7 +672,7 @@ class VerifikEmulator(Emulator):
         if self.variants.compare_says_passed:
             result["passed"] = same
         status = "success" if same else "failed"
-        comparison = self._stored(
+        comparison = self.store(
             self.comparisons,
             {"type": "compare", "status": status, "gallery": ["aW1n"], "probe": ["aW1n"], "result": result},
         )
@@ -663,7 +689,7 @@ class VerifikEmulator(Emulator):
         if missing:
             raise _said(409, "MissingParameter", "".join(f"missing {name}\n" for name in missing))
         link = list(body.pop("link", []))
-        return self._data(self._stored(self.webhooks, {**body, "projectFlow": link, "client": self._client_id}))
+        return self.data(self.store(self.webhooks, {**body, "projectFlow": link, "client": self._client_id}))
 
     def _list_webhooks(self, call: EmulatedRequest) -> EmulatedResponse:
         self._as_client(call)
@@ -675,7 +701,7 @@ class VerifikEmulator(Emulator):
         body = call.json()
         linked = [id for id in webhook["projectFlow"] if id not in body.get("unlink", [])]
         webhook["projectFlow"] = linked + [id for id in body.get("link", []) if id not in linked]
-        return self._data(self._touched(webhook))
+        return self.data(self._touched(webhook))
 
     def _announce(self, suffix: str, entity: Record) -> None:
         registration = self.registrations.get(str(entity.get("appRegistration") or entity.get("_id")), entity)
@@ -703,7 +729,7 @@ class VerifikEmulator(Emulator):
 
     # Storing and answering
 
-    def _stored(self, place: dict[str, Record], data: Mapping[str, Any]) -> Record:
+    def store(self, place: dict[str, Record], data: Mapping[str, Any]) -> Record:
         now = self.clock.now().isoformat()
         record = {"_id": _id(), **data, "createdAt": now, "updatedAt": now, "__v": 0}
         place[record["_id"]] = record
@@ -714,7 +740,7 @@ class VerifikEmulator(Emulator):
         return record
 
     def _failed(self, place: dict[str, Record], reason: str) -> str:
-        return str(self._stored(place, {"status": "FAILED", "failedReason": reason})["_id"])
+        return str(self.store(place, {"status": "FAILED", "failedReason": reason})["_id"])
 
     def _listed(self, place: dict[str, Record], call: EmulatedRequest, *filters: str) -> EmulatedResponse:
         """Newest first, in pages of `page_size` at most, whatever is asked for (section 1.7 row 27)."""
@@ -734,7 +760,12 @@ class VerifikEmulator(Emulator):
             200, {"data": shown, "total": len(found), "limit": limit, "page": number, "pages": pages}
         )
 
-    def _data(self, data: Record) -> EmulatedResponse:
+    def found(self, place: dict[str, Record], call: EmulatedRequest, token: str) -> Record:
+        """What the account asks for by its id."""
+        self._as_client(call)
+        return _found(place, call, token)
+
+    def data(self, data: Record) -> EmulatedResponse:
         shown = {key: value for key, value in data.items() if key != "pageConsent"}
         return EmulatedResponse(200, {"data": shown} if self.variants.wrapped else shown)
 

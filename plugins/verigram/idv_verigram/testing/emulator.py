@@ -43,7 +43,9 @@ _CODES = {401: "UNAUTHORIZED", 403: "FORBIDDEN", 404: "NOT_FOUND", 422: "VALIDAT
 
 @attrs.define(kw_only=True)
 class EmulatedFlow:
-    """State of one flow. `document` and `selfie` are what the applicant handed in; `register` is a record planted for it."""
+    """State of one flow. `document` and `selfie` are what the applicant handed in; `register` is a record planted for it;
+    `signed` is what he signed, where its template has the step `esign`.
+    """
 
     id: str
     person_id: str
@@ -57,6 +59,7 @@ class EmulatedFlow:
     ended_at: datetime | None = None
     scripted: dict[str, Any] | None = None
     register: dict[str, Any] | None = None
+    signed: bytes | None = None
 
 
 @attrs.define(kw_only=True)
@@ -65,6 +68,7 @@ class Variants:
 
     `register` is how the file of the population register comes: as JSON, or as that in base64. With `names_flow` results
     carry `flow_id` and `person_id`; with `lists_attempts` a step that was tried again stands in them once for each attempt.
+    `signs` puts `esign` into the default steps. `missing_file` is the status of a file that is not there.
     """
 
     while_open: Literal["null", "empty", "unknown", "404", "interrupter"] = "null"
@@ -72,6 +76,8 @@ class Variants:
     names_flow: bool = True
     lists_attempts: bool = False
     register: Literal["json", "base64"] = "json"
+    signs: bool = False
+    missing_file: Literal[404, 200] = 404
     errors: Literal["code", "detail"] = "code"
     redirect_adds: bool = False
     notify_post: bool = False
@@ -98,6 +104,7 @@ class VerigramEmulator(Emulator):
         self.flows: dict[str, EmulatedFlow] = {}
         self.variants = variants or Variants()
         self.switched_off: set[str] = set()
+        self.planted: dict[tuple[str, str], dict[str, Any]] = {}
         self._recent: deque[datetime] = deque()
         super().__init__(clock, client)
 
@@ -108,6 +115,7 @@ class VerigramEmulator(Emulator):
             ("GET", "/flow/{flow_id}/result", self._result),
             ("POST", "/liveness2/session", self._session),
             ("GET", "/resources/file", self._file),
+            ("POST", "/mockery/result", self._mock),
             ("GET", "/hf2/{flow_id}/", self._show),
             ("POST", "/hf2/{flow_id}/", self._advance),
         ]
@@ -154,6 +162,7 @@ class VerigramEmulator(Emulator):
             key=key,
             callback_url=callback_url,
             locale=body.get("locale", "en"),
+            signed=_envelope() if self._is_signed(body.get("template")) else None,
         )
         self.flows[flow.id] = flow
         return flow
@@ -192,18 +201,47 @@ class VerigramEmulator(Emulator):
             case _:
                 return EmulatedResponse(200, {"flow_status": None, "end_cause": None})
 
+    def _is_signed(self, template: object) -> bool:
+        pipeline = template.get("pipeline") if isinstance(template, dict) else None
+        if pipeline is None:
+            return self.variants.signs
+        return any(isinstance(step, dict) and step.get("service_name") == "esign" for step in pipeline)
+
+    def _mock(self, call: EmulatedRequest) -> EmulatedResponse:
+        """What `kisc` is to say of a person (section 3.8), in place of what the specimens say."""
+        key, body = self._authenticated(call), call.json()
+        person, result, files = (body.get(name) for name in ("person_id", "result", "files"))
+        if not isinstance(person, str) or not isinstance(result, dict) or not isinstance(files, dict):
+            raise _error(422, "person_id, result and files are required")
+        self.planted[key, person] = {"result": result, "files": files}
+        return EmulatedResponse(200, {})
+
     def _file(self, call: EmulatedRequest) -> EmulatedResponse:
-        """The register's record alone (section 3.7): there once the flow is over, and where a document told who it is."""
+        """What was signed, and the register's record (section 3.7): there once the flow is over."""
         key, flow = self._authenticated(call), self.flows.get(call.query.get("flow_id", ""))
-        if call.query.get("label") != "kisc_pii" or flow is None or flow.key != key or not self._is_over(flow):
-            raise _error(404, "file not found")
-        record = flow.register or (_record(flow.document) if flow.document is not None else None)
-        if record is None:
-            raise _error(404, "file not found")
-        content = json.dumps(record).encode()
-        if self.variants.register == "base64":
-            content = base64.b64encode(content)
+        there = flow is not None and flow.key == key and self._is_over(flow)
+        content = self._content(flow, call.query.get("label")) if there and flow is not None else None
+        if content is None:
+            refused = _error(404, "file not found")
+            raise Refused(attrs.evolve(refused.reply, status=self.variants.missing_file))
         return EmulatedResponse(200, content=content, type="application/octet-stream")
+
+    def _content(self, flow: EmulatedFlow, label: str | None) -> bytes | None:
+        if label == "signed_doc":
+            return flow.signed
+        record = self._record(flow) if label == "kisc_pii" else None
+        if record is None:
+            return None
+        content = json.dumps(record).encode()
+        return base64.b64encode(content) if self.variants.register == "base64" else content
+
+    def _record(self, flow: EmulatedFlow) -> dict[str, Any] | None:
+        """The record that was planted for the flow or for its person, else that of whoever the document is of."""
+        planted = self.planted.get((flow.key, flow.person_id), {}).get("files", {}).get("kisc_pii")
+        if flow.register is None and planted:
+            told: dict[str, Any] = json.loads(base64.b64decode(planted))
+            return told
+        return flow.register or (_record(flow.document) if flow.document is not None else None)
 
     def _is_over(self, flow: EmulatedFlow) -> bool:
         return flow.ended_at is not None and self.clock.now() >= flow.ended_at + self.variants.processing
@@ -211,7 +249,8 @@ class VerigramEmulator(Emulator):
     def _answer(self, flow: EmulatedFlow) -> dict[str, Any]:
         if flow.scripted is not None:
             return flow.scripted
-        services = list(_services(flow))
+        planted = self.planted.get((flow.key, flow.person_id), {}).get("result")
+        services = list(_services(flow, planted))
         passed = all(service["service_status"] in ("pass", "success") for service in services)
         answer: dict[str, Any] = {"flow_status": "pass" if passed else "fail", "end_cause": "completed"}
         if self.variants.container == "services":
@@ -326,8 +365,8 @@ class VerigramEmulator(Emulator):
         return flow
 
 
-def _services(flow: EmulatedFlow) -> Any:
-    """What the steps found: what stands on the specimens decides."""
+def _services(flow: EmulatedFlow, planted: Mapping[str, Any] | None = None) -> Any:
+    """What the steps found: what stands on the specimens decides, and for `kisc` what was planted."""
     live = flow.selfie is not None and flow.selfie.type == "SELFIE" and flow.selfie.flaw is None
     if flow.document is not None:
         yield {"service_name": "consent", "service_status": "success"}
@@ -336,13 +375,15 @@ def _services(flow: EmulatedFlow) -> Any:
     yield {"service_name": "verilive", "service_status": "pass" if live else "fail"}
     if flow.document is not None and flow.selfie is not None:
         same = flow.document.face == flow.selfie.face
-        yield {
-            "service_name": "kisc",
-            "service_status": "success" if same else "fail",
-            "face_match": same,
-            "similarity": 98.7 if same else 21.4,
-            "vendor": "verigram",
-        }
+        told = {"face_match": same, "similarity": 98.7 if same else 21.4, "vendor": "verigram", **(planted or {})}
+        yield {**told, "service_name": "kisc", "service_status": "success" if told["face_match"] is True else "fail"}
+    if flow.signed is not None:
+        yield {"service_name": "esign", "service_status": "success"}
+
+
+def _envelope() -> bytes:
+    """Bytes that begin as a CMS signed-data envelope in DER does (RFC 5652), and are no text."""
+    return b"\x30\x82\x40\x0b\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x02" + secrets.token_bytes(16_384)
 
 
 def _record(document: Specimen) -> dict[str, Any]:

@@ -1,0 +1,171 @@
+"""`idv ledger` and `idv track`."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from acme import order
+from typer.testing import CliRunner, Result
+
+from idv_core import Secret
+from idv_core.cli.commands import app
+from idv_core.config import EndpointSettings, LedgerSettings
+from idv_core.ledger import Ledger, State, Verification
+from idv_core.ledger.verification import Change
+
+KEY = "an-invented-key-of-the-ledger-0001"
+OTHER = "an-invented-key-of-the-ledger-0002"
+
+
+@pytest.fixture
+def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("LEDGER_KEY", KEY)
+    monkeypatch.setenv("OTHER_KEY", OTHER)
+    file = tmp_path / "idv.toml"
+    file.write_text(
+        f"""
+[ledger]
+url = "sqlite:///{tmp_path}/idv.db"
+key = {{ env = "LEDGER_KEY" }}
+"""
+    )
+    return file
+
+
+@pytest.fixture
+def books(tmp_path: Path) -> Ledger:
+    return Ledger(f"sqlite:///{tmp_path}/idv.db", keys=[Secret(KEY)])
+
+
+def idv(file: Path, *arguments: str) -> Result:
+    return CliRunner().invoke(app, ["ledger", *arguments, "--config", str(file)])
+
+
+def unknown(books: Ledger) -> Verification:
+    books.take(order())
+    (claim,) = books.claim("w", timedelta(minutes=1))
+    claim = books.intend(claim, "a", timedelta(minutes=1))
+    return books.commit(claim, Change(state=State.UNKNOWN, delay=None))
+
+
+def test_an_order_is_found_and_its_history_shown_without_anything_personal(file: Path, books: Ledger) -> None:
+    taken = books.take(order())
+    said = idv(file, "find", "--application", "APP-1")
+    assert said.exit_code == 0
+    assert taken.id in said.output
+    assert "Meera" not in said.output
+    (row,) = json.loads(idv(file, "find", taken.id, "--json").output)
+    assert (row["state"], row["application_id"]) == ("ordered", "APP-1")
+    (event,) = json.loads(idv(file, "events", taken.id, "--json").output)
+    assert event["kind"] == "ordered"
+    assert "ordered" in idv(file, "events", taken.id).output
+    assert idv(file, "find", "--state", "unknown").exit_code == 1
+    assert "there is no verification" in idv(file, "events", "01NOTHING").output
+
+
+def test_seals_and_verification_say_whether_anything_was_changed(file: Path, books: Ledger) -> None:
+    taken = books.take(order())
+    assert idv(file, "migrate").exit_code == 0
+    assert idv(file, "seal").output.startswith("seal 1: 1 verifications, ")
+    assert json.loads(idv(file, "verify", "--json").output)["problems"] == []
+    with books.store.engine.begin() as con:
+        con.exec_driver_sql("UPDATE idv_event SET data = '{}'")
+    said = idv(file, "verify")
+    assert said.exit_code == 1
+    assert f"verification {taken.id}: event 1 was changed" in said.output
+
+
+def test_what_is_unknown_is_listed_and_resolved_under_a_name(file: Path, books: Ledger) -> None:
+    id = unknown(books).id
+    assert id in idv(file, "find", "--state", "unknown").output
+    assert "stored" in idv(file, "resolve", id, "--reopen", "--as", "user:ana").output
+    assert books.events(id)[-1].actor == "user:ana"
+    assert "exactly one" in idv(file, "resolve", id).output
+    assert books.get(id).due is not None
+
+
+def test_erasing_is_done_at_once(file: Path, books: Ledger) -> None:
+    id = books.take(order()).id
+    assert idv(file, "erase", id).output == f"{id}: erased\n"
+    assert books.get(id).order is None
+
+
+def test_after_a_rotation_the_old_key_can_be_removed(file: Path, books: Ledger) -> None:
+    id = books.take(order()).id
+    file.write_text(
+        file.read_text().replace('{ env = "LEDGER_KEY" }', '[{ env = "OTHER_KEY" }, { env = "LEDGER_KEY" }]')
+    )
+    assert "2 keys are wrapped by the first key now" in idv(file, "rotate").output
+    file.write_text(file.read_text().replace(', { env = "LEDGER_KEY" }]', "]"))
+    assert idv(file, "find", id).exit_code == 0
+
+
+def test_dead_letters_are_sent_again(file: Path, books: Ledger) -> None:
+    assert idv(file, "redeliver", "--dead").exit_code == 1
+    assert "say which messages" in idv(file, "redeliver").output
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[webhooks]\n", "there is no [ledger]"),
+        ('[ledger]\nurl = "sqlite:///x.db"\n', "ledger.key: is missing"),
+        ('[ledger]\nurl = "sqlite:///x.db"\nkey = { env = "NOT_SET" }\n', "NOT_SET"),
+        ('[ledger]\nurl = "sqlite:///x.db"\nkey = "literal"\n', "ledger.key"),
+    ],
+)
+def test_a_file_that_is_wrong_is_said_so(file: Path, text: str, said: str) -> None:
+    file.write_text(text)
+    found = idv(file, "find", "--application", "APP-1")
+    assert found.exit_code == 2
+    assert said in found.output
+
+
+def test_the_settings_of_the_file_make_the_ledger(tmp_path: Path) -> None:
+    settings = LedgerSettings(
+        url=f"sqlite:///{tmp_path}/idv.db",
+        key=Secret(KEY),
+        deadline_days=7,
+        retention_days=90,
+        endpoints={
+            "loans": EndpointSettings(url="https://loans.example", secret=Secret("c2VjcmV0LXNlY3JldC1zZWNyZXQ="))
+        },
+    )
+    made = Ledger.of(settings)
+    assert (made.deadline, made.retention, list(made.endpoints)) == (timedelta(days=7), timedelta(days=90), ["loans"])
+    made.close()
+
+
+def test_a_tracker_ends_well_at_sigterm(file: Path, books: Ledger) -> None:
+    file.write_text(
+        file.read_text()
+        + '[accounts.x]\nplugin = "verigram"\nbase_url = "https://x.example"\napi_key = { env = "LEDGER_KEY" }\n'
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", "from idv_core.cli import main; main()", "track", "--config", str(file)],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline().startswith("tracking as ")
+    process.send_signal(signal.SIGTERM)
+    assert process.stdout.read() == "stopped; nothing is under way\n"
+    assert process.wait(20) == 0
+    process.stdout.close()
+
+
+def test_the_demo_comes_to_its_end_although_its_tracker_is_killed() -> None:
+    said = CliRunner().invoke(app, ["demo", "stripe", "--ledger", "--json"])
+    assert said.exit_code == 0, said.output
+    (row,) = json.loads(said.output)
+    assert (row["vendor"], row["at_the_end"], row["decision"]) == ("stripe", "decided", "APPROVED")
+    assert row["history"].startswith("ordered > opening > opened")
+    shown = CliRunner().invoke(app, ["demo", "verigram", "--ledger"])
+    assert "kill -9" in shown.output
+    assert CliRunner().invoke(app, ["demo", "--ledger", "--two-people"]).exit_code == 2
