@@ -63,6 +63,7 @@ app.add_typer(ledger.ledger)
 app.command()(ledger.track)
 app.add_typer(service.server)
 app.command()(service.serve)
+app.command()(service.report)
 app.add_typer(plugin)
 
 

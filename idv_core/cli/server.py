@@ -5,33 +5,29 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from getpass import getpass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..config.secrets import read_env, read_file
+from ..config import LedgerSettings, read_configuration
+from ..config.secrets import read_env
 from ..errors import ConfigError
 from ..model import Secret
+from .ledger import _settings as ledger_settings
+from .options import CONFIG, Config, Json
 from .output import as_json, console, reported, table
 
 if TYPE_CHECKING:
     from ..ledger import Ledger
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Config = Annotated[Path, typer.Option("--config", "-c", help="The configuration file.", envvar="IDV_CONFIG")]
-Database = Annotated[
-    str, typer.Option(help="sqlite:///FILE or postgresql://HOST/NAME.", envvar="IDV_DATABASE", show_envvar=True)
-]
-KeyFile = Annotated[
-    Path | None, typer.Option("--key-file", help="The file of the sealing key; else the variable IDV_LEDGER_KEY.")
-]
-_CONFIG = Path("idv.toml")
-_DATABASE = "sqlite:///idv.db"
+_URL = "sqlite:///idv.db"
 _VARIABLE = "IDV_LEDGER_KEY"
 
 server = typer.Typer(name="server", help="Keys and tables of the service.", no_args_is_help=True)
@@ -41,27 +37,31 @@ server.add_typer(key)
 server.add_typer(user)
 
 
-def sealing_keys(file: Path | None) -> list[Secret]:
-    """The keys that seal the rows, the first in use. Several are written one a line. Raises ConfigError."""
-    if file is None and _VARIABLE not in os.environ:
+def settings_of(file: Path) -> LedgerSettings:
+    """The `[ledger]` of the file. Without one, SQLite in `idv.db` here, sealed by the key in the variable `IDV_LEDGER_KEY`.
+
+    Raises ConfigError.
+    """
+    if read_configuration(file).ledger is not None:
+        return ledger_settings(file)
+    if _VARIABLE not in os.environ:
         raise ConfigError(
             "there is no sealing key, and without one personal data would be stored in clear. Make one: openssl rand -hex 32. "
-            f"Keep it, and give it in the variable {_VARIABLE} or by --key-file: without it nothing can be read again"
+            f"Keep it, and give it in the variable {_VARIABLE}, or as the key of [ledger]: without it nothing can be read again"
         )
     try:
-        text = read_file(str(file)) if file is not None else read_env(_VARIABLE)
+        return LedgerSettings(url=_URL, key=Secret(read_env(_VARIABLE)))
     except ValueError as error:
-        raise ConfigError(f"sealing key: {error}") from None
-    return [Secret(line.strip()) for line in text.splitlines() if line.strip()]
+        raise ConfigError(f"{_VARIABLE}: {error}") from None
 
 
 @contextmanager
-def opened(database: str, key_file: Path | None) -> Iterator[Ledger]:
+def opened(file: Path) -> Iterator[Ledger]:
     """The ledger with the tables of the service."""
     from ..ledger import Ledger
     from ..server.migrating import check_tables, migrate
 
-    ledger = Ledger(database, keys=sealing_keys(key_file))
+    ledger = Ledger.of(settings_of(file))
     try:
         if not ledger.store.is_postgresql:
             migrate(ledger.store.engine)
@@ -72,9 +72,7 @@ def opened(database: str, key_file: Path | None) -> Iterator[Ledger]:
 
 
 def serve(
-    config: Config = _CONFIG,
-    database: Database = _DATABASE,
-    key_file: KeyFile = None,
+    config: Config = CONFIG,
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="The port; 0 for a free one.", min=0, max=65535)] = 8700,
     tls_cert: Annotated[Path | None, typer.Option(help="The certificate, PEM.")] = None,
@@ -102,7 +100,7 @@ def serve(
         for noisy in ("httpx", "alembic"):
             logging.getLogger(noisy).setLevel(logging.WARNING)
         binding = Binding(host=host, port=port, certificate=tls_cert, private_key=tls_key, is_behind_proxy=behind_proxy)
-        with opened(database, key_file) as ledger:
+        with opened(config) as ledger:
             check_binding(binding, ledger)
             if not keys.are_there(ledger.store):
                 typer.echo(
@@ -114,20 +112,57 @@ def serve(
                 trusted=frozenset(trusted_proxy or ("127.0.0.1", "::1")),
             )
             gateway = AsyncGateway.load(config)
+            if hasattr(signal, "SIGHUP"):
+                gateway.reload_on(signal.SIGHUP)
             try:
                 run(create_app(gateway, ledger, console=options), binding)
             finally:
                 asyncio.run(gateway.close())
 
 
+def report(
+    by: Annotated[
+        list[str] | None, typer.Option(help="account, route, country or document; repeatable. Default: account.")
+    ] = None,
+    since: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Ordered from this day on, UTC.")] = None,
+    until: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Ordered before this day, UTC.")] = None,
+    config: Config = CONFIG,
+    csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
+    json: Json = False,
+) -> None:
+    """Report how the vendors do: counts, conversion, times, error and unknown rates."""
+    with reported(json):
+        with _extra():
+            from ..server import performance
+        parts = tuple(by or ("account",))
+        with opened(config) as ledger:
+            lines = performance.report(
+                ledger.store,
+                parts,
+                since.replace(tzinfo=UTC) if since else None,
+                until.replace(tzinfo=UTC) if until else None,
+            )
+    if csv:
+        typer.echo(performance.as_csv(lines, parts), nl=False)
+    elif json:
+        as_json({"lines": list(performance.rows(lines, parts))})
+    else:
+        found = list(performance.rows(lines, parts))
+        shown = table(*(found[0] if found else parts))
+        for row in found:
+            shown.add_row(*("" if value is None else str(value) for value in row.values()))
+        console().print(shown)
+
+
 @server.command()
-def migrate(database: Database = _DATABASE) -> None:
+def migrate(config: Config = CONFIG) -> None:
     """Make the tables of ledger and service, or bring them up to date."""
     with reported():
         with _extra():
             from ..ledger.store import connect
             from ..server.migrating import migrate
-        engine = connect(database)
+        settings = settings_of(config)
+        engine = connect(settings.url, settings.password)
         try:
             migrate(engine)
         finally:
@@ -139,15 +174,14 @@ def migrate(database: Database = _DATABASE) -> None:
 def add_key(
     name: Annotated[str, typer.Argument(help="Whose key it is.")],
     scope: Annotated[list[str], typer.Option(help="verify, read, personal or operate; repeatable.")],
-    database: Database = _DATABASE,
-    key_file: KeyFile = None,
+    config: Config = CONFIG,
     json: Json = False,
 ) -> None:
     """Make a key and print it, this once: only its hash is kept."""
     with reported(json):
         with _extra():
             from ..server import keys
-        with opened(database, key_file) as ledger:
+        with opened(config) as ledger:
             made = keys.add(ledger.store, name, scope).reveal()
     if json:
         as_json({"key": made})
@@ -156,12 +190,12 @@ def add_key(
 
 
 @key.command(name="list")
-def list_keys(database: Database = _DATABASE, key_file: KeyFile = None, json: Json = False) -> None:
+def list_keys(config: Config = CONFIG, json: Json = False) -> None:
     """List the keys. What opens is not shown, for it is not kept."""
     with reported(json):
         with _extra():
             from ..server import keys
-        with opened(database, key_file) as ledger:
+        with opened(config) as ledger:
             found = keys.listing(ledger.store)
     rows = [
         {
@@ -186,14 +220,13 @@ def list_keys(database: Database = _DATABASE, key_file: KeyFile = None, json: Js
 @key.command()
 def revoke(
     id: Annotated[str, typer.Argument(help="The id of the key, as `idv server key list` shows it.")],
-    database: Database = _DATABASE,
-    key_file: KeyFile = None,
+    config: Config = CONFIG,
 ) -> None:
     """Revoke a key. It opens nothing any more, at once."""
     with reported():
         with _extra():
             from ..server import keys
-        with opened(database, key_file) as ledger:
+        with opened(config) as ledger:
             keys.revoke(ledger.store, id)
         typer.echo(f"key {id} is revoked")
 
@@ -207,8 +240,7 @@ def add_user(
     no_password: Annotated[
         bool, typer.Option("--no-password", help="Your proxy says who it is (idv serve --user-header).")
     ] = False,
-    database: Database = _DATABASE,
-    key_file: KeyFile = None,
+    config: Config = CONFIG,
 ) -> None:
     """Make a user, or give one other roles and another password. The password is asked for, or read from standard input."""
     with reported():
@@ -221,18 +253,18 @@ def add_user(
             if is_terminal and getpass("Once more: ") != typed:
                 raise ConfigError("user: the two passwords differ")
             password = Secret(typed)
-        with opened(database, key_file) as ledger:
+        with opened(config) as ledger:
             users.add(ledger.store, name, role or (), password)
         typer.echo(f"{name} may use the console")
 
 
 @user.command(name="list")
-def list_users(database: Database = _DATABASE, key_file: KeyFile = None, json: Json = False) -> None:
+def list_users(config: Config = CONFIG, json: Json = False) -> None:
     """List the users and their roles."""
     with reported(json):
         with _extra():
             from ..server.console import users
-        with opened(database, key_file) as ledger:
+        with opened(config) as ledger:
             found = users.listing(ledger.store)
     if json:
         as_json({"users": [{"name": one.name, "roles": sorted(one.roles)} for one in found]})
@@ -244,14 +276,12 @@ def list_users(database: Database = _DATABASE, key_file: KeyFile = None, json: J
 
 
 @user.command(name="remove")
-def remove_user(
-    name: Annotated[str, typer.Argument(help="The name.")], database: Database = _DATABASE, key_file: KeyFile = None
-) -> None:
+def remove_user(name: Annotated[str, typer.Argument(help="The name.")], config: Config = CONFIG) -> None:
     """Remove a user. Their sessions end at once; their name stays in the history."""
     with reported():
         with _extra():
             from ..server.console import users
-        with opened(database, key_file) as ledger:
+        with opened(config) as ledger:
             users.remove(ledger.store, name)
         typer.echo(f"{name} may not use the console any more")
 

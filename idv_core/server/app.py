@@ -23,7 +23,7 @@ from ..gateway import AsyncGateway
 from ..ledger import Ledger
 from ..tracker import AsyncTracker
 from ..webhooks import WebhookApp
-from . import api, idempotency, metrics
+from . import api, idempotency, metrics, performance
 from .console.routes import routes as console_routes
 from .console.web import ConsoleOptions, Web
 from .migrating import check_tables, migrate
@@ -33,7 +33,8 @@ log = logging.getLogger("idv_core")
 
 LAGGING = timedelta(minutes=5)
 """From then on `/readyz` says no: nobody follows what is due."""
-_HOURLY = 3600.0
+_PAUSE = 10.0
+_HOURLY = 360
 
 
 def create_app(
@@ -91,13 +92,17 @@ def create_app(
 
 
 async def _keep(ledger: Ledger) -> None:
-    """What is done now and then."""
+    """What is done now and then: facts before their source can be erased, and old answers forgotten."""
+    rounds = 0
     while True:
         try:
-            await asyncio.to_thread(idempotency.prune, ledger.store)
+            await asyncio.to_thread(performance.refresh, ledger.store)
+            if rounds % _HOURLY == 0:
+                await asyncio.to_thread(idempotency.prune, ledger.store)
         except SQLAlchemyError as error:
             log.error("the ledger's database is away (%s)", type(error).__name__)
-        await asyncio.sleep(_HOURLY)
+        rounds += 1
+        await asyncio.sleep(_PAUSE)
 
 
 async def _alive(request: Request) -> Response:

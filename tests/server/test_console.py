@@ -247,6 +247,18 @@ class TestWhatStandsThere:
         assert "<b>1</b> wait for a person" in page
         assert running.client("read").get("/metrics").text.count("idv_review_waiting 1.0") == 1
 
+    def test_the_report_is_a_page_and_a_file(self, running: Running, doubtful: str) -> None:
+        client = log_in(running, "ana")
+        query = {"by": ["route", "document"], "since": "2020-01-01"}
+        page = client.get("/console/performance", params=query).text
+        assert '<th scope="row">all</th><td>passport</td>' in page
+        path = html.unescape(re.search(r'href="(/console/performance.csv[^"]+)"', page)[1])  # type: ignore[index]
+        file = client.get(path)
+        assert file.headers["content-type"].startswith("text/csv")
+        assert file.text.splitlines()[1].startswith("all,passport,1,1,1,1,0,0,1")
+        assert client.get("/console/performance", params={"since": "yesterday"}).status_code == 400
+        assert client.get("/console/performance.csv", params={"since": "yesterday"}).status_code == 400
+
     def test_credentials_are_checked(self, running: Running) -> None:
         client = log_in(running, "ana", "operate")
         assert "The credentials work" in press(client, "/console", "/console/accounts/a/check").text

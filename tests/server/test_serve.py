@@ -75,6 +75,7 @@ def slow() -> Iterator[SlowVendor]:
 def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("IDV_LEDGER_KEY", KEY)
+    (tmp_path / "idv.toml").write_text(FILE.format(url="https://kz.example"))
     monkeypatch.setenv("TEST_VERIGRAM_KEY", "an-invented-key-of-verigram")
     return tmp_path
 
@@ -134,12 +135,9 @@ def test_it_starts_with_accounts_alone_and_a_deploy_leaves_nothing_unknown(
     ledger.close()
 
 
+@pytest.mark.usefixtures("environment")
 class TestWhatIsRefused:
     """Each with the sentence that mends it."""
-
-    @pytest.fixture(autouse=True)
-    def _file(self, environment: Path) -> None:
-        (environment / "idv.toml").write_text(FILE.format(url="https://kz.example"))
 
     def test_no_sealing_key(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv("IDV_LEDGER_KEY")
@@ -147,9 +145,9 @@ class TestWhatIsRefused:
         assert refused.exit_code == 2
         assert "openssl rand -hex 32" in refused.stderr
 
-    def test_a_short_sealing_key(self, environment: Path) -> None:
-        (environment / "key").write_text("short")
-        refused = idv("serve", "--key-file", "key")
+    def test_a_short_sealing_key(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("IDV_LEDGER_KEY", "short")
+        refused = idv("serve")
         assert refused.exit_code == 2
         assert "32 characters" in refused.stderr
         assert "short" not in refused.stderr
@@ -194,3 +192,35 @@ class TestKeys:
         refused = idv("server", "key", "add", "loans", "--scope", "all")
         assert refused.exit_code == 2
         assert "verify, read, personal, operate" in refused.stderr
+
+
+class TestUsers:
+    def test_they_are_made_listed_and_removed(self, environment: Path) -> None:
+        made = CliRunner().invoke(app, ["server", "user", "add", "ana", "--role", "review"], input="a long password\n")
+        assert made.exit_code == 0
+        assert idv("server", "user", "add", "ben", "--no-password").exit_code == 0
+        found = json.loads(idv("server", "user", "list", "--json").stdout)["users"]
+        assert [(one["name"], one["roles"]) for one in found] == [("ana", ["look", "review"]), ("ben", ["look"])]
+        assert "ana" in idv("server", "user", "list").stdout
+        assert idv("server", "user", "remove", "ben").exit_code == 0
+        assert idv("server", "user", "remove", "ben").exit_code == 2
+
+    def test_a_short_password_and_a_role_that_there_is_not(self, environment: Path) -> None:
+        short = CliRunner().invoke(app, ["server", "user", "add", "ana"], input="short\n")
+        assert (short.exit_code, "12 characters" in short.stderr) == (2, True)
+        assert (
+            "look, review, operate, personal"
+            in idv("server", "user", "add", "a", "--no-password", "--role", "x").stderr
+        )
+
+
+class TestTheLedgerOfTheFile:
+    def test_its_section_is_used_where_there_is_one(self, environment: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.delenv("IDV_LEDGER_KEY")
+        monkeypatch.setenv("TEST_LEDGER_KEY", KEY)
+        with (environment / "idv.toml").open("a") as file:
+            file.write('\n[ledger]\nurl = "sqlite:///books.db"\nkey = { env = "TEST_LEDGER_KEY" }\n')
+        assert idv("server", "migrate").exit_code == 0
+        assert idv("server", "key", "add", "tests", "--scope", "read").exit_code == 0
+        assert (environment / "books.db").exists()
+        assert not (environment / "idv.db").exists()

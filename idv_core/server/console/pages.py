@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Mapping
+from datetime import UTC, date, datetime, time
 from importlib import resources
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from sqlalchemy import select
 from starlette.requests import Request
@@ -18,7 +19,7 @@ from ...ledger.store import Store
 from ...ledger.tables import deliveries
 from ...model import Decision, DocumentType, Result, to_json
 from ...model.document_types import IDENTITY_DOCUMENTS
-from .. import metrics, reviews, search
+from .. import metrics, performance, reviews, search
 from ..api import read_filter
 from ..problems import BadRequest, NotFound
 from ..wire import accounts_json
@@ -207,6 +208,48 @@ def _dead(store: Store, most: int = 200) -> list[Any]:
 async def accounts(visit: Visit, checked: str | None = None, said: str | None = None) -> Response:
     shown = accounts_json(visit.service.gateway)
     return visit.page("accounts.html", accounts=shown, checked=checked, said=said)
+
+
+async def report(visit: Visit) -> Response:
+    """The report as a page."""
+    params = visit.request.query_params
+    by = _by(visit)
+    wrong, lines = None, []
+    try:
+        lines = await asyncio.to_thread(performance.report, visit.service.ledger.store, by, *_period(visit))
+    except ValueError:
+        wrong = "Dates are written as 2026-11-30."
+    values = {"since": params.get("since", ""), "until": params.get("until", "")}
+    query = urlencode([*(("by", one) for one in by), *((name, text) for name, text in values.items() if text)])
+    status = 200 if wrong is None else 400
+    more = {"by": by, "all": performance.BY, "columns": performance.COLUMNS, "query": query, "wrong": wrong, **values}
+    return visit.page("performance.html", status, lines=lines, **more)
+
+
+async def report_csv(visit: Visit) -> Response:
+    """The same as a file."""
+    by = _by(visit)
+    try:
+        lines = await asyncio.to_thread(performance.report, visit.service.ledger.store, by, *_period(visit))
+    except ValueError:
+        raise BadRequest("dates are written as 2026-11-30") from None
+    headers = {**HEADERS, "content-disposition": 'attachment; filename="performance.csv"'}
+    return Response(performance.as_csv(lines, by), headers=headers, media_type="text/csv")
+
+
+def _by(visit: Visit) -> tuple[str, ...]:
+    wanted = visit.request.query_params.getlist("by")
+    return tuple(one for one in performance.BY if one in wanted) or ("account",)
+
+
+def _period(visit: Visit) -> tuple[datetime | None, datetime | None]:
+    params = visit.request.query_params
+    since, until = (params.get(name, "").strip() for name in ("since", "until"))
+    return (_midnight(since) if since else None, _midnight(until) if until else None)
+
+
+def _midnight(text: str) -> datetime:
+    return datetime.combine(date.fromisoformat(text), time(), UTC)
 
 
 async def static(request: Request) -> Response:

@@ -38,6 +38,8 @@ def routes() -> list[Route]:
         press("/console/redelivery", "operate", actions.redeliver),
         look("/console/accounts", pages.accounts),
         press("/console/accounts/{name}/check", "operate", actions.check),
+        look("/console/performance", pages.report),
+        look("/console/performance.csv", pages.report_csv),
         Route("/console/static/console.css", pages.static, methods=["GET"]),
         Route("/favicon.ico", _no_icon, methods=["GET"]),
         Route("/", _home, methods=["GET"]),

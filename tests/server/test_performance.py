@@ -1,0 +1,209 @@
+"""How the vendors do: facts out of events, the report as page, CSV and command, on both databases."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from acme import order
+from books import KEY, Town, account, later, make_gateway, make_ledger, postgresql_server
+from sqlalchemy import select
+from typer.testing import CliRunner
+
+from idv_core import Applicant
+from idv_core.cli.commands import app
+from idv_core.ledger import Ledger
+from idv_core.ledger.store import connect
+from idv_core.server import performance
+from idv_core.server.migrating import check_tables, migrate
+from idv_core.server.performance import Line, report
+from idv_core.server.tables import facts, metadata
+from idv_core.testing import FakeClock
+from idv_core.tracker import Tracker
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[Callable[[], str]]:
+    with postgresql_server() as make:
+        yield make
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/idv.db"
+    make: Callable[[], str] = request.getfixturevalue("postgresql")
+    return make()
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock(datetime.now(UTC))
+
+
+@pytest.fixture
+def ledger(url: str, clock: FakeClock) -> Iterator[Ledger]:
+    engine = connect(url)
+    migrate(engine)
+    migrate(engine)
+    check_tables(engine)
+    engine.dispose()
+    made = make_ledger(url, clock)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def town() -> Town:
+    return Town("a", "b")
+
+
+@pytest.fixture
+def tracker(ledger: Ledger, town: Town, clock: FakeClock) -> Iterator[Tracker]:
+    gateway = make_gateway(town, clock, account("a"), account("b"))
+    made = Tracker(gateway, ledger)
+    yield made
+    made.stop()
+    gateway.close()
+
+
+def ordered(ledger: Ledger, n: int, country: str = "IN", **more: Any) -> str:
+    person = Applicant(reference=f"CUST-{n}", name="Meera Iyer", country=country)
+    return ledger.take(order(application_id=f"APP-{n}", applicant=person, **more)).id
+
+
+def test_the_tables_are_those_of_the_migration(ledger: Ledger) -> None:
+    from alembic.autogenerate import compare_metadata
+    from alembic.migration import MigrationContext
+
+    with ledger.store.engine.connect() as con:
+        context = MigrationContext.configure(
+            con, opts={"include_name": lambda name, kind, _: kind != "table" or name in metadata.tables}
+        )
+        assert compare_metadata(context, metadata) == []
+
+
+def test_each_is_counted_where_it_is(ledger: Ledger, tracker: Tracker, town: Town) -> None:
+    for n in range(3):
+        ordered(ledger, n, documents=["passport"])
+    ordered(ledger, 3, country="KE")
+    tracker.step()
+    # the fifth is ordered and not opened
+    ordered(ledger, 4)
+    (line,) = report(ledger.store, [])
+    assert (line.ordered, line.opened, line.running, line.completed) == (5, 4, 4, 0)
+    assert (line.conversion, line.median) == (None, None)
+    town.shops["a"].status = "good"
+    later(ledger, 60)
+    for row in ledger.listed(ledger.get(ordered(ledger, 0, documents=["passport"])).state):
+        ledger.wake(row.id)
+    tracker.step()
+    lines = {line.group: line for line in report(ledger.store, ["account", "route", "country", "document"])}
+    done = lines["a", "all", "IN", "passport"]
+    assert (done.ordered, done.opened, done.started, done.completed, done.approved) == (3, 3, 3, 3, 3)
+    assert (done.declined, done.review, done.abandoned, done.running) == (0, 0, 0, 0)
+    assert done.conversion == 1.0
+    assert done.median is not None
+    # the clock of PostgreSQL cannot be moved
+    assert done.median >= (0 if ledger.store.is_postgresql else 59)
+    assert lines["a", "all", "KE", None].ordered == 1
+
+
+def test_who_does_not_come_is_abandoned_and_what_the_vendor_breaks_is_an_error(
+    ledger: Ledger, tracker: Tracker, town: Town
+) -> None:
+    id = ordered(ledger, 1)
+    tracker.step()
+    for _ in range(40):
+        later(ledger, 86_400)
+        tracker.step()
+    assert ledger.get(id).state == "expired"
+    (line,) = report(ledger.store)
+    assert (line.abandoned, line.completed, line.conversion, line.errors) == (1, 0, 0.0, 0)
+    for shop in town.shops.values():
+        shop.answers["POST /flows"] = lambda request: httpx.Response(503)
+    ordered(ledger, 2)
+    tracker.step()
+    errors = sum(one.errors for one in report(ledger.store))
+    assert errors == 1
+
+
+def test_facts_stay_when_the_person_is_erased_and_hold_nothing_of_them(
+    ledger: Ledger, tracker: Tracker, town: Town
+) -> None:
+    town.shops["a"].status = "good"
+    id = ordered(ledger, 1)
+    tracker.step()
+    later(ledger, 60)
+    tracker.step()
+    before = report(ledger.store, ["country", "route"])
+    ledger.erase(id, actor="user:ana")
+    tracker.step()
+    assert report(ledger.store, ["country", "route"]) == before
+    with ledger.store.engine.connect() as con:
+        stored = str(con.execute(select(facts)).mappings().all())
+    assert not any(word in stored for word in ("Meera", "CUST", "APP"))
+
+
+def test_refreshing_again_writes_nothing_and_a_large_backlog_is_read_whole(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(performance, "_BATCH", 3)
+    for n in range(10):
+        ordered(ledger, n)
+    assert performance.refresh(ledger.store) == 10
+    assert performance.refresh(ledger.store) == 0
+    ordered(ledger, 11)
+    assert performance.refresh(ledger.store) == 1
+
+
+def test_a_report_is_about_a_time(ledger: Ledger) -> None:
+    ordered(ledger, 1)
+    now = datetime.now(UTC)
+    assert report(ledger.store, since=now + timedelta(hours=1)) == []
+    assert report(ledger.store, until=now - timedelta(hours=1)) == []
+    assert len(report(ledger.store, since=now - timedelta(hours=1), until=now + timedelta(hours=1))) == 1
+    with pytest.raises(ValueError, match="account, route, country, document"):
+        report(ledger.store, ["name"])
+
+
+@pytest.mark.parametrize(
+    ("seconds", "median", "most"), [([], None, None), ([7.0], 7.0, 7.0), (list(range(1, 101)), 50, 95), ([1, 2], 1, 2)]
+)
+def test_quantiles_are_by_the_nearest_rank(seconds: list[float], median: float | None, most: float | None) -> None:
+    assert performance._quantile(seconds, 0.5) == median
+    assert performance._quantile(seconds, 0.95) == most
+
+
+def test_a_spreadsheet_computes_nothing_of_a_name() -> None:
+    counts = dict.fromkeys((*performance.COLUMNS,), 1)
+    line = Line(group=("=cmd()",), median=None, most=None, **counts)
+    (row,) = csv.DictReader(io.StringIO(performance.as_csv([line], ["account"])))
+    assert row["account"] == "'=cmd()"
+    assert row["conversion"] == ""
+
+
+def test_the_command_prints_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IDV_LEDGER_KEY", KEY.reveal())
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "idv.toml").write_text("")
+    ledger = Ledger(f"sqlite:///{tmp_path}/idv.db", keys=[KEY])
+    ordered(ledger, 1)
+    ledger.close()
+
+    def idv(*words: str) -> Any:
+        return CliRunner().invoke(app, ["report", *words])
+
+    (line,) = json.loads(idv("--json", "--by", "country").stdout)["lines"]
+    assert (line["country"], line["ordered"], line["conversion"]) == ("IN", 1, None)
+    assert idv("--csv", "--by", "country").stdout.splitlines()[1].startswith("IN,1,0")
+    assert "ordered" in idv().stdout
+    assert json.loads(idv("--json", "--until", "2020-01-01").stdout)["lines"] == []
+    assert idv("--by", "name").exit_code == 2
