@@ -57,7 +57,10 @@ class AcmeWhole(Acme):
 
     def authorize(self, request: Request, token: Secret | None, now: datetime) -> Request:
         signed = request.with_headers({"Authorization": token} if token else {})
-        return signed.with_headers({"Nonce": signed.nonce, "Digest": hashlib.sha256(signed.body_bytes()).hexdigest()})
+        digest = hashlib.sha256()
+        for piece in signed.body_chunks():
+            digest.update(piece)
+        return signed.with_headers({"Nonce": signed.nonce, "Digest": digest.hexdigest()})
 
     def upload(self, flow: Flow, documents: tuple[Document, ...]) -> Exchange[Flow]:
         for document in documents:

@@ -1,8 +1,10 @@
-"""Grades every plugin and writes docs/levels.md (`nox -s levels`)."""
+"""Grades every plugin and writes docs/levels.md and docs/coverage.md (`nox -s levels`)."""
 
 from __future__ import annotations
 
 from pathlib import Path
+
+import coverage_page
 
 from idv_core.registry import discover
 from idv_core.testing.levels import as_page, check_plugin
@@ -16,6 +18,7 @@ Atlas is graded in its family `verification`; the other families have the same s
 """
 
 if __name__ == "__main__":
+    coverage_page.PAGE.write_text(coverage_page.as_page(), encoding="utf-8")
     reports = [check_plugin(name) for name in sorted(discover().found)]
     PAGE.write_text(HEAD + as_page(reports) + "\n", encoding="utf-8")
     for report in reports:

@@ -28,7 +28,7 @@ KNOWN = {
 
 
 # Vendors at which the first call of an opening only looks whether there is a flow already.
-LOOKS_FIRST = {"onfido", "stripe"}
+LOOKS_FIRST = {"onfido", "persona", "plaid", "stripe"}
 
 
 def check(cells: list[Cell], least: int, vendor: str) -> None:
@@ -59,6 +59,7 @@ THOROUGH = os.environ.get("IDV_THOROUGH", "1") == "1"
         ("atlas-onboarding", 170),
         ("onfido", 110),
         ("onfido-checks", 140),
+        ("persona", 140),
         ("stripe", 140),
         ("verifik", 200),
         ("verigram", 80),
@@ -71,7 +72,7 @@ def test_every_call_of_every_operation(vendor: str, least: int) -> None:
 
 @pytest.mark.skipif(not THOROUGH, reason="the same faults with tasks, on the first Python of nox")
 @pytest.mark.parametrize("transport", [None, FastTransport], ids=["default", "fast"])
-@pytest.mark.parametrize("vendor", ["atlas", "onfido", "stripe", "verifik", "verigram"])
+@pytest.mark.parametrize("vendor", ["atlas", "onfido", "persona", "stripe", "verifik", "verigram"])
 def test_the_first_call_of_every_operation_with_tasks(vendor: str, transport: type[FastTransport] | None) -> None:
     wire = tuple(fault for fault in FAULTS if fault.wire != "drip")
     matrix = FaultMatrix(HARNESSES[vendor](RunningClock()), kind="async", transport=transport)

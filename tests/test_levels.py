@@ -149,7 +149,7 @@ def test_the_whole_table_is_printed_when_a_harness_breaks_half_way(monkeypatch: 
     done = CliRunner().invoke(app, ["plugin", "check", "verigram"])
     assert done.exit_code == 0, done.output
     *points, last = done.output.splitlines()
-    assert (len(points), last) == (18, "verigram: none")
+    assert (len(points), last) == (24, "verigram: none")
     assert [line for line in points if "it broke off: RuntimeError: the emulator is gone (at test_levels.py:" in line]
     assert "[x] gold    its page says what is covered and what is assumed: its README has the table" in points
 
@@ -163,4 +163,8 @@ def test_the_docs_say_what_the_checks_say(name: str) -> None:
     heads = next(line for line in PAGE.splitlines() if line.startswith("| level")).split(" | ")
     shown = next(line for line in PAGE.splitlines() if line.startswith("| | **level**")).split(" | ")
     level = shown[heads.index(name) if name in heads else -1].strip("*| ")
+    if "NOT JUDGED" in run.stdout:
+        # the vendor's document lies beside the project, and not everywhere
+        assert run.stdout.splitlines()[-1] == f"{name}: silver"
+        pytest.skip(f"{name}: NOT JUDGED, because the vendor's OpenAPI document is not here (IDV_OPENAPI)")
     assert run.stdout.splitlines()[-1] == f"{name}: {level}"

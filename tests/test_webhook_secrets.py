@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import idv_onfido.account
+import idv_persona.webhooks
 import idv_stripe.webhooks
 import pytest
 
@@ -29,12 +30,22 @@ def onfido_headers(secret: Secret, clock: FakeClock, body: bytes) -> Headers:
     return {"X-SHA2-Signature": idv_onfido.account.sign(secret, body)}
 
 
+def persona_headers(secret: Secret, clock: FakeClock, body: bytes) -> Headers:
+    return idv_persona.webhooks.signature_header((secret,), str(int(clock.now().timestamp())), body)
+
+
 VENDORS: dict[str, tuple[str, dict[str, Any], Callable[[Secret, FakeClock, bytes], Headers], bytes]] = {
     "stripe": (
         "webhook_secret",
         {"api_key": Secret("sk_test_1")},
         stripe_headers,
         b'{"data": {"object": {"id": "vs_1"}}}',
+    ),
+    "persona": (
+        "webhook_secrets",
+        {"api_key": Secret("persona_sandbox_1"), "template_id": "itmpl_1"},
+        persona_headers,
+        b'{"data": {"attributes": {"name": "inquiry.approved", "payload": {"data": {"type": "inquiry", "id": "inq_1"}}}}}',
     ),
     "onfido": (
         "webhook_token",

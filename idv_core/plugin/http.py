@@ -89,9 +89,10 @@ class Request:
     to `base_url`.
 
     The body is one of `json`; `form` (fields that are sent URL-encoded, or as multipart/form-data (RFC 7578) where a
-    `FilePart` is among them); or `content`, bytes or a `FileSource`, with a `content_type`. `accept` names statuses outside 2xx that the operation
-    wants to read itself instead of having them raised. `reads` says that the call changes nothing (true for GET and HEAD;
-    some vendors read by POST, too), `idempotent` that making it twice does no harm (true for what reads, PUT and DELETE).
+    `FilePart` is among them); or `content`, bytes or a `FileSource`, with a `content_type`. `accept` names statuses outside
+    2xx that the operation wants to read itself instead of having them raised. `reads` says that the call changes nothing
+    (true for GET and HEAD; some vendors read by POST, too), `idempotent` that making it twice does no harm (true for what
+    reads, PUT and DELETE).
     With `signed` false the account's own credentials are left off. `headers` may hold secrets. `template` is the path without
     the values in it, for those who count and trace. `streamed` is for `download` alone: a successful answer's body goes to the
     platform's file and is not in `Response.content`.

@@ -138,6 +138,16 @@ _BY_TESTS: tuple[tuple[Level, str, tuple[str, ...]], ...] = (
         "tries credentials, renews tokens",
         ("test_a_token_is_fetched_once_and_renewed", "test_credentials_can_be_tried"),
     ),
+    (Level.SILVER, "cancels", ("test_cancelling_twice_is_cancelling_once",)),
+    (Level.SILVER, "erases", ("test_erasing_twice_is_erasing_once",)),
+    (
+        Level.SILVER,
+        "gives out media",
+        ("test_media_arrive_whole", "test_media_of_somebody_else_are_not_given_out"),
+    ),
+    (Level.SILVER, "makes another attempt", ("test_another_attempt_has_its_own_reference",)),
+    (Level.SILVER, "simulates outcomes", ("test_simulations_end_as_they_say",)),
+    (Level.SILVER, "tells its coverage", ("test_coverage_is_no_less_than_what_results_hold",)),
     (Level.SILVER, "webhooks are proved", ("test_webhooks_are_proved_bounded_and_known_again",)),
     (Level.SILVER, "shows nothing secret", ("test_nothing_secret_shows",)),
     (

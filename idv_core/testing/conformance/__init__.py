@@ -23,6 +23,7 @@ from .errors import MapsErrors
 from .evidence import ApprovesOnlyEvidence
 from .inputs import SurvivesAnyInput
 from .life import LivesThroughAFlow
+from .lifecycle import LivesOnAfterwards
 from .secrecy import ShowsNothingSecret
 from .webhooks import ReadsWebhooks
 
@@ -30,6 +31,7 @@ from .webhooks import ReadsWebhooks
 class PluginConformance(
     KeepsTheContract,
     LivesThroughAFlow,
+    LivesOnAfterwards,
     MapsErrors,
     ApprovesOnlyEvidence,
     SurvivesAnyInput,

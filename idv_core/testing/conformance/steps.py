@@ -54,4 +54,5 @@ def is_understood(run: Callable[[], Any]) -> None:
 
 def secrets_of(flow: Flow) -> list[str]:
     link = [flow.link.url.reveal()] if flow.link else []
-    return [*link, *(secret.reveal() for secret in flow.secrets.values())]
+    sdk = [flow.sdk.token.reveal()] if flow.sdk else []
+    return [*link, *sdk, *(secret.reveal() for secret in flow.secrets.values())]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import attrs
+
 from idv_core.plugin import (
     Erasure,
     ErasureStatus,
@@ -45,7 +47,7 @@ def cancel(readings: Readings, flow: Flow) -> Exchange[Flow]:
     if readings.status(inquiry) is FlowStatus.AWAITING_APPLICANT:
         reply = yield Request.post(f"{INQUIRY}/expire", id_of(flow), idempotent=True)
         inquiry = inquiry_of(flow, reply)
-    return readings.flow(flow, inquiry)
+    return attrs.evolve(readings.flow(flow, inquiry), link=None, sdk=None)
 
 
 def review(readings: Readings, flow: Flow, review: Review) -> Exchange[Flow]:

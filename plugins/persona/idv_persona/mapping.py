@@ -174,7 +174,7 @@ def _current(attempts: tuple[Mapping[str, Any], ...]) -> tuple[list[Mapping[str,
             continue
         current += [one for one, moment in zip(done, moments, strict=True) if moment == last]
         if len(group) > 1:
-            notes.append(f"{shown(type_)}: attempt {len(group)} counts")
+            notes.append(f"{shown(type_)}: the last of {len(group)} attempts counts")
     return current, notes
 
 

@@ -17,6 +17,7 @@ from idv_core.plugin import (
     Flow,
     FlowNotFound,
     FlowOrder,
+    InvalidOrder,
     Media,
     Polling,
     RateLimited,
@@ -93,6 +94,9 @@ class Persona:
             kind = RateLimited
         elif response.status in (400, 409, 422) and "idempoten" in said:
             kind = DuplicateFlow
+        elif response.status == 409 and request.template != INQUIRIES:
+            # the inquiry is in no state for it
+            kind = InvalidOrder
         pointers = (as_text(as_object(one.get("source")).get("pointer")) for one in errors)
         return Refusal(
             kind=kind,

@@ -30,7 +30,6 @@ from idv_core.errors import (
     PermissionDenied,
     UnexpectedResponse,
     UnsupportedOperation,
-    VendorError,
 )
 from idv_core.model import VendorVerdict
 from idv_core.plugin import CHECK_NAMES, Erasure, ErasureStatus, Media, MediaKind, Review, ReviewOutcome
@@ -285,10 +284,12 @@ class TestErase:
         emulator.fault(f"DELETE {INQUIRIES}/", said)
         assert idv.erase(flow).status is ErasureStatus.REQUESTED
 
-    def test_another_conflict_is_an_error(self, idv: Gateway, emulator: PersonaEmulator) -> None:
+    def test_another_conflict_is_about_the_inquiry_and_no_duplicate(
+        self, idv: Gateway, emulator: PersonaEmulator
+    ) -> None:
         flow = idv.open(order())
         emulator.fault(f"DELETE {INQUIRIES}/", EmulatedResponse(409, {"errors": [{"title": "Conflict"}]}))
-        with pytest.raises(VendorError):
+        with pytest.raises(InvalidOrder):
             idv.erase(flow)
 
     def test_an_answer_about_another_inquiry_is_an_alarm(self) -> None:

@@ -221,7 +221,7 @@ class TestAttempts:
         for attempts in ((first, second), (second, first)):
             result = read(answer("approved", *attempts))
             assert result.decision is Decision.APPROVED
-            assert result.notes == ("government-id: attempt 2 counts",)
+            assert result.notes == ("government-id: the last of 2 attempts counts",)
         assert (
             read(answer("approved", self.at("ver_1", 9, "passed"), self.at("ver_2", 10, "failed"))).verdict is DOUBTFUL
         )

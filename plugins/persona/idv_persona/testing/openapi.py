@@ -10,6 +10,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -23,10 +24,11 @@ _METHODS = frozenset({"get", "post", "patch", "delete"})
 
 
 def find() -> Path | None:
-    """Where the document is, None where it is not."""
+    """Where the document is, None where it is not. Where the variable is set, nowhere else is looked."""
     given = os.environ.get(_WHERE)
-    places = [Path(given)] if given else [above / "shared" / "openapi" for above in Path(__file__).resolve().parents]
-    return next((place / FILE for place in (*places, Path("/work/shared/openapi")) if (place / FILE).is_file()), None)
+    beside = [above / "shared" / "openapi" for above in Path(__file__).resolve().parents]
+    places = [Path(given)] if given else [*beside, Path("/work/shared/openapi")]
+    return next((place / FILE for place in places if (place / FILE).is_file()), None)
 
 
 def missing() -> str:
@@ -46,17 +48,16 @@ class Judge:
     """Validates calls and webhooks by the document; each fault is a sentence."""
 
     def __init__(self, place: Path) -> None:
-        import yaml  # type: ignore[import-untyped]
-        from jsonschema import Draft202012Validator, FormatChecker  # type: ignore[import-untyped]
-        from referencing import Registry, Resource
-        from referencing.jsonschema import DRAFT202012
-
+        # these have stubs on some machines only
+        yaml, jsonschema, referencing, drafts = (
+            import_module(name) for name in ("yaml", "jsonschema", "referencing", "referencing.jsonschema")
+        )
         loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-        self.document: Any = yaml.load(place.read_text(encoding="utf-8"), loader)  # noqa: S506, a safe loader
-        resource: Any = Resource(self.document, DRAFT202012)  # type: ignore[call-arg]
-        self._registry: Any = Registry().with_resource("urn:persona", resource)
-        self._validator: Any = Draft202012Validator
-        self._formats = FormatChecker()
+        self.document: Any = yaml.load(place.read_text(encoding="utf-8"), loader)
+        resource = referencing.Resource(contents=self.document, specification=drafts.DRAFT202012)
+        self._registry: Any = referencing.Registry().with_resource("urn:persona", resource)
+        self._validator: Any = jsonschema.Draft202012Validator
+        self._formats: Any = jsonschema.FormatChecker()
         self.title = f"Persona's OpenAPI {self.document['info']['version']}"
 
     def call(self, request: httpx.Request, sent: bytes, response: httpx.Response, answered: bytes) -> Iterator[str]:
