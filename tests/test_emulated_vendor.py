@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from datetime import date
+from pathlib import Path
 
 import attrs
 import pytest
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
-from idv_core import Check, CheckKind, CheckOutcome, Decision, FlowStatus, OutcomeUnknown, WebhookApp
+from idv_core import Check, CheckKind, CheckOutcome, Decision, FlowStatus, Gateway, OutcomeUnknown, Secret, WebhookApp
+from idv_core.config import Webhooks
 from idv_core.errors import (
     DeadlineExceeded,
     FlowNotFound,
@@ -48,6 +50,15 @@ def test_every_vendor_decides_as_the_test_says(vendor: EmulatedVendor, outcome: 
         flow = vendor.decide(ref, outcome)
         assert flow.ref == ref
         assert idv.result(flow).decision is Decision(outcome)
+
+
+def test_the_account_may_have_another_name(vendor: EmulatedVendor) -> None:
+    account = attrs.evolve(vendor.account, name="main")
+    webhooks = Webhooks("https://platform.example/idv", Secret("key-of-the-platform-0123456789abcdef"))
+    with Gateway([account], webhooks=webhooks, **vendor.wiring) as idv:
+        flow = vendor.decide(idv.open(vendor.order()), "approved")
+        assert flow.account == "main"
+        assert idv.result(flow).decision is Decision.APPROVED
 
 
 def test_every_vendor_decides_for_asyncio_too(vendor: EmulatedVendor) -> None:
@@ -133,6 +144,17 @@ def test_what_an_emulator_cannot_do_says_so() -> None:
 
 
 class TestFakeVendor:
+    def test_a_platform_with_a_configuration_of_its_own(
+        self, fake: FakeVendor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("FAKE_KEY", "key-of-the-fake-vendor")
+        file = tmp_path / "idv.toml"
+        file.write_text('[accounts.only]\nplugin = "fake"\ntest = true\napi_key = { env = "FAKE_KEY" }\n')
+        with Gateway.load(file, **fake.wiring) as idv:
+            flow = idv.open(fake.order())
+            assert fake.decide(flow.ref, "approved").ref == flow.ref
+            assert idv.result(fake.decide(flow, "declined")).decision is Decision.DECLINED
+
     def test_review(self, fake: FakeVendor) -> None:
         with fake.gateway() as idv:
             flow = idv.open(fake.order())

@@ -42,3 +42,11 @@ def test_the_same_tests_run_over_every_emulator() -> None:
 
 def test_one_vendor_by_its_name() -> None:
     assert "the emulator of stripe has no applicant" in run_pytest("test_shop.py", "--idv-vendor", "stripe")
+
+
+def test_the_fastapi_app() -> None:
+    assert re.search(r"^3 passed", run_pytest("test_fastapi_app.py"), re.MULTILINE)
+
+
+def test_two_web_processes_and_two_workers() -> None:
+    assert re.search(r"^4 passed", run_pytest("test_workers.py"), re.MULTILINE)

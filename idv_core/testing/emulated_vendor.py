@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Literal, TypeAlias
 
+import attrs
 import httpx
 
 from ..config import Account, Webhooks
 from ..errors import IdvError, OutcomeUnknown, UnexpectedResponse, UnsupportedOperation, VendorError, VendorUnavailable
 from ..gateway.aio import AsyncGateway
 from ..gateway.sync import Gateway
-from ..model import Applicant, Document, Flow, FlowOrder, Secret
+from ..model import Applicant, Document, Flow, FlowOrder, FlowRef, Secret
 from ..registry import registry_of
 from ..telemetry.events import OperationEnded, OperationStarted
 from ..telemetry.observers import observes
@@ -141,12 +142,13 @@ class EmulatedVendor:
         finish = {"approved": self.harness.finish, "declined": self.harness.finish_badly}.get(outcome)
         if finish is None:
             raise NotOffered(f"the emulator of {self.name} has no applicant who ends in {outcome}")
-        opened = self._with_link(flow)
+        account = flow.account if isinstance(flow, Flow) else FlowRef.parse(flow).account
+        opened = attrs.evolve(self._with_link(flow), account=self.name)
         done = finish(self._own, opened)  # type: ignore[arg-type]
         for _ in range(_LOOKS):
-            flow = self._own.status(done)
-            if flow.status.is_settled:
-                return flow
+            now = self._own.status(done)
+            if now.status.is_settled:
+                return attrs.evolve(now, account=account)
             self.clock.advance(_PAUSE)
         raise AssertionError(f"{self.name} did not decide within {_LOOKS * _PAUSE:g} seconds")
 
@@ -204,10 +206,11 @@ class EmulatedVendor:
             return flow
         if flow in self._flows:
             return self._flows[flow]
+        ours = str(attrs.evolve(FlowRef.parse(flow), account=self.name))
         try:
-            return self._own.renew_link(flow)
+            return self._own.renew_link(ours)
         except UnsupportedOperation:
-            return self._own.status(flow)
+            return self._own.status(ours)
 
 
 _WEBHOOKS = Webhooks(f"{PLATFORM}/idv", Secret("key-of-the-platform-under-test-0123456789"))

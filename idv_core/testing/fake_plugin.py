@@ -122,7 +122,7 @@ class FakeAdapter:
 
     def cancel(self, flow: Flow) -> Exchange[Flow]:
         reply = yield Request.post(f"{PATH}/{{}}/cancellation", flow.id, json={})
-        return self._flow(flow, reply.structure(_Verification), reply)
+        return attrs.evolve(self._flow(flow, reply.structure(_Verification), reply), link=None)
 
     def erase(self, flow: Flow) -> Exchange[Erasure]:
         yield Request.post(f"{PATH}/{{}}/erasure", flow.id, json={})

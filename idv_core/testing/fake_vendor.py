@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
+import attrs
+
 from ..model import Check, Flow, FlowRef, FlowStatus
 from .clock import FakeClock
 from .emulated_vendor import EmulatedVendor, Outcome
@@ -56,7 +58,12 @@ class FakeVendor(EmulatedVendor):
         decide(self._fake, self._found(flow).id, outcome, checks=checks, claims=claims, after=pause)
         if not pause:
             self._fake.tick()
-        return self._own.status(flow)
+        if isinstance(flow, Flow):
+            account, ours = flow.account, attrs.evolve(flow, account=self.name)
+            return attrs.evolve(self._own.status(ours), account=account)
+        ref = FlowRef.parse(flow)
+        now = self._own.status(str(attrs.evolve(ref, account=self.name)))
+        return attrs.evolve(now, account=ref.account)
 
     def expire(self, flow: Flow | str) -> None:
         """The applicant did not come in time."""

@@ -13,12 +13,15 @@ from pathlib import Path
 
 import attrs
 import httpx
+import pytest
 from acme import order
 from books import Town, account, later, make_gateway
 
 from idv_core.ledger import Ledger, State
 from idv_core.testing import FakeClock
 from idv_core.tracker import Tracker
+
+pytestmark = pytest.mark.skipif(os.environ.get("IDV_THOROUGH", "1") != "1", reason="on the first Python of nox")
 
 COUNT = int(os.environ.get("IDV_WEBHOOKS", "600"))
 WORKER = Path(__file__).parents[1] / "webhook_worker.py"

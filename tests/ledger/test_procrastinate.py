@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+import pytest
 from acme import order
 from books import KEY, make_ledger
 from crash import apply_schema
@@ -14,6 +16,8 @@ from crash_town import Around
 
 from idv_core.ledger import Ledger, State
 from idv_core.testing import FakeClock
+
+pytestmark = pytest.mark.skipif(os.environ.get("IDV_THOROUGH", "1") != "1", reason="on the first Python of nox")
 
 
 def test_a_killed_worker_of_procrastinate_loses_nothing(postgresql: Callable[[], str]) -> None:
