@@ -27,7 +27,7 @@ def install(session: nox.Session, *groups: str) -> None:
     """The workspace, and what the session needs besides, in one resolution."""
     wanted = nox.project.dependency_groups(PROJECT, *groups) if groups else ()
     workspace = [part for name in PLUGINS for part in ("-e", f"plugins/{name}")]
-    session.install("-q", "-e", ".[cli,testing,fast,otel,ledger]", *workspace, *wanted)
+    session.install("-q", "-e", ".[cli,testing,fast,otel,ledger,server]", *workspace, *wanted)
 
 
 def ensure_chromium(session: nox.Session) -> None:

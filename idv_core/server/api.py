@@ -44,6 +44,7 @@ MAX_JSON = 1_000_000
 MAX_DOCUMENTS = 60_000_000
 _LONGEST_WAIT = 30
 _LOOK = 0.1
+_ID = re.compile(r"[0-9A-HJKMNP-TV-Z]{26}")
 _WAIT = re.compile(r"(?:^|[,;\s])wait=(\d{1,4})(?:$|[,;\s])")
 
 
@@ -124,10 +125,16 @@ def _applied(wait: int) -> dict[str, str]:
 
 
 async def _verification(service: Service, request: Request) -> Verification:
-    found = await asyncio.to_thread(service.ledger.find, request.path_params["id"])
+    id = request.path_params["id"]
+    found = await asyncio.to_thread(service.ledger.find, id) if is_id(id) else None
     if found is None:
         raise NotFound("there is no verification of that id")
     return found
+
+
+def is_id(text: str) -> bool:
+    """Whether it looks like the id of a verification: a ULID."""
+    return _ID.fullmatch(text) is not None
 
 
 async def _told(
@@ -195,7 +202,7 @@ def read_filter(query: dict[str, str]) -> search.Filter:
             raise BadRequest(f"{name}: is not one") from None
         if isinstance(value, datetime) and value.tzinfo is None:
             raise BadRequest(f"{name}: must have a time zone, such as 2026-11-30T10:00:00Z")
-        if isinstance(value, str) and "\0" in value:
+        if isinstance(value, str) and not value.isprintable():
             raise BadRequest(f"{name}: has a character that is not allowed")
         read[name] = value
     return search.Filter(**read)
