@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -326,6 +327,19 @@ class TestUnknown:
 
 
 class TestAround:
+    def test_slow_callers_keep_nobody_out(self, running: Running) -> None:
+        address = httpx.URL(running.url)
+        slow = [socket.create_connection((address.host, address.port or 80)) for _ in range(200)]
+        try:
+            for one in slow:
+                one.sendall(b"POST /v1/verifications HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{")
+            assert (
+                running.client("verify").post(V, json=ORDER, headers={"prefer": "wait=10"}).json()["flow"] is not None
+            )
+        finally:
+            for one in slow:
+                one.close()
+
     def test_it_says_that_it_lives_and_works(self, running: Running) -> None:
         client = running.client()
         assert client.get("/healthz").json() == {"status": "alive"}

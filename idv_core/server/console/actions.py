@@ -41,7 +41,8 @@ async def login(visit: Visit) -> Response:
     if guesses.are_too_many(*whose):
         raise TooManyAttempts("too many wrong passwords: wait a minute")
     store = visit.service.ledger.store
-    user = await asyncio.to_thread(users.with_password, store, name, fields.get("password", ""))
+    async with visit.web.logins:
+        user = await asyncio.to_thread(users.with_password, store, name, fields.get("password", ""))
     given = fields.get("next", "")
     goal = given if _NEXT.fullmatch(given) else "/console"
     if user is None:
