@@ -35,8 +35,9 @@ OTHER_KEY = Secret("an-invented-key-of-the-ledger-0002")
 
 
 @contextmanager
-def postgresql_server() -> Iterator[Callable[[], str]]:
-    """A server of its own; what it gives makes an empty database and tells its address."""
+def postgresql_server(*, is_durable: bool = False) -> Iterator[Callable[[], str]]:
+    """A server of its own; what it gives makes an empty database and tells its address. Nobody pulls its plug, so unless
+    `is_durable` it waits for no disk."""
     numbers = itertools.count(1)
     with (
         warnings.catch_warnings(),
@@ -53,6 +54,13 @@ def postgresql_server() -> Iterator[Callable[[], str]]:
 
         def address(name: str | None) -> str:
             return str(server.get_uri(name)).replace("postgresql://", "postgresql+psycopg://")
+
+        engine = create_engine(address(None), isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            for setting in () if is_durable else ("fsync", "synchronous_commit"):
+                connection.execute(text(f"ALTER SYSTEM SET {setting} = off"))
+            connection.execute(text("SELECT pg_reload_conf()"))
+        engine.dispose()
 
         def make() -> str:
             name = f"ledger_{next(numbers)}"

@@ -165,7 +165,7 @@ def runs(folder: str, make: Any, wanted: set[str]) -> Iterator[tuple[str, str, s
 
 def main(count: int = 2000, kills: int = 20, *wanted: str) -> int:
     good = True
-    with tempfile.TemporaryDirectory(prefix="idv-crash-") as folder, postgresql_server() as make:
+    with tempfile.TemporaryDirectory(prefix="idv-crash-") as folder, postgresql_server(is_durable=True) as make:
         for seed, (url, name, product, workers, driver) in enumerate(runs(folder, make, set(wanted)), 1):
             good &= crash(url, name, product, count, kills, workers, driver, seed)
     return 0 if good else 1

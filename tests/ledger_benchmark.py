@@ -90,7 +90,7 @@ def latency(ledger: Ledger, other: Ledger, count: int) -> tuple[float, float]:
 
 
 def main(count: int) -> None:
-    with postgresql_server() as make:
+    with postgresql_server(is_durable=True) as make:
         url = make()
         ledger = make_ledger(url, FakeClock(datetime.now(UTC)))
         other = Ledger(url, keys=[KEY])
