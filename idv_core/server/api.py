@@ -44,6 +44,8 @@ MAX_JSON = 1_000_000
 MAX_DOCUMENTS = 60_000_000
 _LONGEST_WAIT = 30
 _LOOK = 0.1
+_ID = re.compile(r"[0-9A-HJKMNP-TV-Z]{26}")
+_FLOW = re.compile(r"[!-~]{1,300}")
 _WAIT = re.compile(r"(?:^|[,;\s])wait=(\d{1,4})(?:$|[,;\s])")
 
 
@@ -124,10 +126,21 @@ def _applied(wait: int) -> dict[str, str]:
 
 
 async def _verification(service: Service, request: Request) -> Verification:
-    found = await asyncio.to_thread(service.ledger.find, request.path_params["id"])
+    id = request.path_params["id"]
+    found = await asyncio.to_thread(service.ledger.find, id) if is_id(id) else None
     if found is None:
         raise NotFound("there is no verification of that id")
     return found
+
+
+def is_id(text: str) -> bool:
+    """Whether it looks like the id of a verification: a ULID."""
+    return _ID.fullmatch(text) is not None
+
+
+def is_flow_id(text: str) -> bool:
+    """Whether it may be a vendor's id of a flow."""
+    return _FLOW.fullmatch(text) is not None
 
 
 async def _told(
@@ -195,8 +208,10 @@ def read_filter(query: dict[str, str]) -> search.Filter:
             raise BadRequest(f"{name}: is not one") from None
         if isinstance(value, datetime) and value.tzinfo is None:
             raise BadRequest(f"{name}: must have a time zone, such as 2026-11-30T10:00:00Z")
-        if isinstance(value, str) and "\0" in value:
+        if isinstance(value, str) and not value.isprintable():
             raise BadRequest(f"{name}: has a character that is not allowed")
+        if name == "before" and not is_id(value):
+            raise BadRequest("before: must be the next_before of the page before")
         read[name] = value
     return search.Filter(**read)
 
@@ -337,9 +352,7 @@ async def resolution(service: Service, key: Key, request: Request) -> Response:
     if not isinstance(said, dict) or len(said) != 1 or not said.keys() <= {"adopt", "reopen", "give_up"}:
         raise BadRequest('say exactly one of {"adopt": "flow id"}, {"reopen": true} and {"give_up": true}')
     ((what, value),) = said.items()
-    is_good = (
-        isinstance(value, str) and 0 < len(value) <= 300 and value.isprintable() if what == "adopt" else value is True
-    )
+    is_good = isinstance(value, str) and is_flow_id(value) if what == "adopt" else value is True
     if not is_good:
         raise BadRequest(f"{what}: must be {'the id of the flow at the vendor' if what == 'adopt' else 'true'}")
 

@@ -16,11 +16,12 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import BaseRoute, Mount, Route
+from starlette.routing import BaseRoute, Match, Mount, Route
 
 from ..errors import IdvError
 from ..gateway import AsyncGateway
 from ..ledger import Ledger
+from ..ledger.store import Store
 from ..tracker import AsyncTracker
 from ..webhooks import WebhookApp
 from . import api, idempotency, metrics, performance
@@ -123,8 +124,8 @@ async def _ready(request: Request) -> Response:
     return JSONResponse({"status": "ready"})
 
 
-def _ask(store: object) -> None:
-    with store.engine.connect() as con:  # type: ignore[attr-defined]
+def _ask(store: Store) -> None:
+    with store.engine.connect() as con:
         con.execute(text("SELECT 1"))
 
 
@@ -142,7 +143,10 @@ async def _refused(request: Request, error: HTTPException) -> Response:
     kind = {404: "NotFound", 405: "MethodNotAllowed"}.get(error.status_code, "BadRequest")
     detail = {404: "there is nothing at this address", 405: "this address does not take that method"}
     answer = plain_problem(error.status_code, detail.get(error.status_code, error.detail), kind=kind)
-    answer.headers.update(error.headers or {})
+    if error.status_code == 405:
+        found = [one for one in request.app.routes if one.matches(request.scope)[0] is not Match.NONE]
+        allowed = {method for one in found for method in getattr(one, "methods", None) or ()}
+        answer.headers["allow"] = ", ".join(sorted(allowed))
     return answer
 
 

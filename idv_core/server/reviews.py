@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import attrs
-from sqlalchemy import Connection, RowMapping, and_, func, insert, or_, select, update
+from sqlalchemy import Connection, RowMapping, and_, func, insert, select, update
 from sqlalchemy.sql import ColumnElement
 
 from ..errors import InvalidOrder
@@ -142,9 +142,8 @@ def claim(ledger: Ledger, id: str, user: str) -> None:
         if review is not None and review.claimed_by != user and review.is_held(store.now(con)):
             raise Conflict(f"{review.claimed_by} has it; it is free again in half an hour at most")
         values = {"claimed_by": user, "claimed_at": store.moment()}
-        free = or_(_R.outcome.is_(None), _R.outcome == "")
         same = {"verification_id": id, "round": row["round"]}
-        con.execute(store.upsert(reviews, {**same, **values}, list(same), values, free))
+        con.execute(store.upsert(reviews, {**same, **values}, list(same), values, _R.outcome.is_(None)))
         note(store, con, id, News("review_claimed", {}, f"user:{user}"))
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from books import KEY, REGISTRY, Town, account, configuration
+from books import KEY, REGISTRY, Town, account, configuration, postgresql_server
 from server.running import LOANS, Contract, Running, run_in_thread
 
 from idv_core import AsyncGateway
@@ -41,8 +41,19 @@ def registry() -> Any:
 
 
 @pytest.fixture
+def database(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path}/idv.db"
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[Callable[[], str]]:
+    with postgresql_server() as make:
+        yield make
+
+
+@pytest.fixture
 def running(
-    town: Town, accounts: list[Any], registry: Any, options: dict[str, Any], tmp_path: Path
+    town: Town, accounts: list[Any], registry: Any, options: dict[str, Any], database: str
 ) -> Iterator[Running]:
     messages: list[dict[str, Any]] = []
 
@@ -50,7 +61,7 @@ def running(
         messages.append(json.loads(request.content))
         return httpx.Response(200)
 
-    ledger = Ledger(f"sqlite:///{tmp_path}/idv.db", keys=[KEY], endpoints=[LOANS])
+    ledger = Ledger(database, keys=[KEY], endpoints=[LOANS])
     gateway = AsyncGateway(configuration(*accounts), transport=httpx.MockTransport(town), registry=registry)
     app = create_app(gateway, ledger, transport=httpx.MockTransport(platform), **options)
     url, stop = run_in_thread(app)

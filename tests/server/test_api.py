@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -197,7 +198,7 @@ class TestWhatIsRefused:
         assert answer.json()["safe_to_retry"] is False
 
     @pytest.mark.parametrize(
-        "query", ["state=open", "limit=0", "limit=999", "since=yesterday", "since=2026-01-01T00:00", "x=1"]
+        "query", ["state=open", "limit=0", "limit=999", "since=yesterday", "since=2026-01-01T00:00", "before=x", "x=1"]
     )
     def test_a_wrong_parameter_is_named(self, running: Running, query: str) -> None:
         answer = running.client("read").get(f"{V}?{query}")
@@ -206,7 +207,8 @@ class TestWhatIsRefused:
     def test_an_address_that_is_not_and_a_method_that_is_not(self, running: Running) -> None:
         client = running.client("read")
         assert client.get("/nowhere").json()["type"] == "NotFound"
-        assert client.put(V).json()["type"] == "MethodNotAllowed"
+        refused = client.put(V)
+        assert (refused.json()["type"], refused.headers["allow"]) == ("MethodNotAllowed", "GET, HEAD, POST")
         assert client.get(f"{V}/nobody").json()["type"] == "NotFound"
 
     def test_a_vendors_refusal_says_whether_to_repeat(self, running: Running) -> None:
@@ -326,6 +328,19 @@ class TestUnknown:
 
 
 class TestAround:
+    def test_slow_callers_keep_nobody_out(self, running: Running) -> None:
+        address = httpx.URL(running.url)
+        slow = [socket.create_connection((address.host, address.port or 80)) for _ in range(200)]
+        try:
+            for one in slow:
+                one.sendall(b"POST /v1/verifications HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{")
+            assert (
+                running.client("verify").post(V, json=ORDER, headers={"prefer": "wait=10"}).json()["flow"] is not None
+            )
+        finally:
+            for one in slow:
+                one.close()
+
     def test_it_says_that_it_lives_and_works(self, running: Running) -> None:
         client = running.client()
         assert client.get("/healthz").json() == {"status": "alive"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -21,6 +21,7 @@ from sqlalchemy import update
 
 from idv_core import Flow, Result, Secret
 from idv_core.ledger import State
+from idv_core.ledger.store import connect
 from idv_core.ledger.tables import deliveries
 from idv_core.model import Check, DocumentEvidence, ExtractedField, FlowStatus, Review
 from idv_core.plugin.http import Exchange, Request
@@ -29,6 +30,7 @@ from idv_core.registry import registry_of
 from idv_core.server.console import users
 from idv_core.server.console.routes import routes
 from idv_core.server.console.web import ConsoleOptions
+from idv_core.server.migrating import migrate
 
 PASSWORD = "an invented password"
 EVIL = "<script>alert('x')</script>"
@@ -357,6 +359,43 @@ class TestTheReviewDesk:
         running.ledger.erase(doubtful, actor="user:ben")
         running.until(doubtful, lambda now: now.erased_at)
         assert reviews.reason_of(running.ledger.store, doubtful, 1) is None
+
+
+class TestOnPostgreSQL(TestTheReviewDesk):
+    """The same desk, and what else writes."""
+
+    @pytest.fixture
+    def database(self, postgresql: Callable[[], str]) -> str:
+        address = postgresql()
+        engine = connect(address)
+        migrate(engine)
+        engine.dispose()
+        return address
+
+    def test_keys_answers_and_erasure(self, running: Running, doubtful: str) -> None:
+        client = running.client("verify", "read", "personal", "operate")
+        headers = {"idempotency-key": "k-1"}
+        first, again = (client.post("/v1/verifications", json=ORDER, headers=headers) for _ in range(2))
+        assert again.json() == first.json()
+        assert client.get("/v1/verifications", params={"text": "APP-1", "since": "2020-01-01T00:00:00Z"}).json()[
+            "items"
+        ]
+        assert client.get(f"/v1/verifications/{doubtful}/result").json()["is_masked"] is False
+        for odd in ("%00", "a%00", "%F0%9F%99%82", "x" * 26):
+            assert client.get(f"/v1/verifications/{odd}").status_code == 404
+        assert client.get("/v1/verifications", params={"text": "a\0b"}).status_code == 400
+        strange = client.post(
+            "/v1/verifications",
+            content=b'{"product": "\\ud800", "application_id": "a", "applicant": {"reference": "r"}}',
+        )
+        assert strange.status_code == 422
+        assert client.delete(f"/v1/verifications/{doubtful}/personal-data").status_code == 202
+        assert 'idv_verifications{account="a",state="decided"} 1.0' in client.get("/metrics").text
+
+    def test_names_with_odd_characters_are_refused(self, running: Running, doubtful: str) -> None:
+        client = log_in(running, "ana", *users.ROLES)
+        assert press(client, "/console", "/console/redelivery", message="a\0b").status_code == 400
+        assert client.get(f"{V}/%00").status_code == 404
 
 
 class TestTrouble:

@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 from acme import order
-from books import KEY, Town, account, later, make_gateway, make_ledger, postgresql_server
+from books import KEY, Town, account, later, make_gateway, make_ledger
 from sqlalchemy import select
 from typer.testing import CliRunner
 
@@ -27,12 +27,6 @@ from idv_core.server.performance import Line, report
 from idv_core.server.tables import facts, metadata
 from idv_core.testing import FakeClock
 from idv_core.tracker import Tracker
-
-
-@pytest.fixture(scope="session")
-def postgresql() -> Iterator[Callable[[], str]]:
-    with postgresql_server() as make:
-        yield make
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -41,7 +41,8 @@ async def login(visit: Visit) -> Response:
     if guesses.are_too_many(*whose):
         raise TooManyAttempts("too many wrong passwords: wait a minute")
     store = visit.service.ledger.store
-    user = await asyncio.to_thread(users.with_password, store, name, fields.get("password", ""))
+    async with visit.web.logins:
+        user = await asyncio.to_thread(users.with_password, store, name, fields.get("password", ""))
     given = fields.get("next", "")
     goal = given if _NEXT.fullmatch(given) else "/console"
     if user is None:
@@ -124,7 +125,7 @@ async def _tell_vendor(visit: Visit, verification: Verification, review: VendorR
 async def resolve(visit: Visit) -> Response:
     fields = await form_of(visit)
     what, flow = fields.get("what", ""), fields.get("flow", "").strip()
-    if what == "adopt" and not (0 < len(flow) <= 300 and flow.isprintable()):
+    if what == "adopt" and not api.is_flow_id(flow):
         raise BadRequest("to adopt a flow, give its id at the vendor")
     said = {"adopt": flow} if what == "adopt" else {what: True} if what in ("reopen", "give_up") else None
     if said is None:

@@ -18,12 +18,13 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from ...errors import IdvError
 from .. import api
-from ..problems import Forbidden, TooLarge, status_of, unexpected
+from ..problems import BadRequest, Forbidden, NotFound, TooLarge, status_of, unexpected
 from . import users
 from .users import Guesses, User
 
 _FOLDER = Path(__file__).parent
 _MOST = 64_000
+_SOME = "0" * 26
 HEADERS = {
     "content-security-policy": "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
     "base-uri 'none'; frame-ancestors 'none'",
@@ -55,6 +56,8 @@ class Web:
 
     options: ConsoleOptions
     guesses: Guesses = attrs.field(factory=Guesses)
+    # argon2 takes 64 MB and a thread for each; the API needs threads too
+    logins: asyncio.Semaphore = attrs.field(factory=lambda: asyncio.Semaphore(2))
     templates: Environment = attrs.field(
         factory=lambda: Environment(
             loader=FileSystemLoader(_FOLDER / "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
@@ -144,6 +147,8 @@ def page(role: str | None, handler: Page) -> Callable[[Request], Awaitable[Respo
             visit = await visit_of(request)
             if role is not None and visit.user is None:
                 return _stranger(visit)
+            if not api.is_id(request.path_params.get("id", _SOME)):
+                raise NotFound("there is no verification of that id")
             if role is not None and visit.user is not None and role not in visit.user.roles:
                 raise Forbidden(f"your roles do not allow this: the role {role!r} is needed")
             return await handler(visit)
@@ -177,6 +182,8 @@ async def form_of(visit: Visit) -> dict[str, str]:
         if len(body) > _MOST:
             raise TooLarge("the form is too large")
     fields = dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
+    if not all(text.isprintable() for text in fields.values()):
+        raise BadRequest("a field has a character that is not allowed, such as a line break")
     origin = request.headers.get("origin")
     is_ours = origin is None or urlsplit(origin).netloc == request.headers.get("host")
     is_ours = is_ours and request.headers.get("sec-fetch-site", "same-origin") in ("same-origin", "none")
