@@ -1,9 +1,10 @@
-"""What a million waiting verifications cost in PostgreSQL: `python tests/ledger_benchmark.py [1000000]`."""
+"""What a million waiting verifications cost in PostgreSQL, and ten thousand in SQLite: `python tests/ledger_benchmark.py [1000000]`."""
 
 from __future__ import annotations
 
 import statistics
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -13,9 +14,10 @@ import attrs
 import psutil
 from acme import order
 from books import KEY, Town, account, make_gateway, make_ledger, postgresql_server
-from sqlalchemy import text
+from sqlalchemy import insert, text
 
 from idv_core.ledger import Ledger
+from idv_core.ledger.tables import verifications
 from idv_core.plugin.protocols import Polling
 from idv_core.testing import FakeClock
 from idv_core.tracker import Tracker
@@ -89,7 +91,53 @@ def latency(ledger: Ledger, other: Ledger, count: int) -> tuple[float, float]:
     return result
 
 
+def on_sqlite(count: int) -> None:
+    """The same look on one file, and what an idle tracker takes."""
+    with tempfile.TemporaryDirectory() as folder:
+        clock = FakeClock(datetime.now(UTC))
+        ledger = make_ledger(f"sqlite:///{folder}/idv.db", clock)
+        medians = []
+        for first, last in ((1, 1000), (1001, count)):
+            rows = [
+                {
+                    "id": f"ROW{number:023}",
+                    "tenant": "",
+                    "application_id": f"ROW-{number}",
+                    "product": "wallet",
+                    "state": "awaiting",
+                    "round": 0,
+                    "due": clock.now() + timedelta(days=1),
+                    "turn": 1,
+                    "hints": 0,
+                    "seen": 0,
+                    "tries": 0,
+                    "attempts": 1,
+                    "created_at": clock.now(),
+                    "deadline": clock.now() + timedelta(days=30),
+                    "seq": 0,
+                    "head": b"",
+                }
+                for number in range(first, last + 1)
+            ]
+            with ledger.store.engine.begin() as con:
+                con.execute(insert(verifications), rows)
+            p50, p99 = measured(lambda: ledger.claim("w", LEASE, 8), 1000)
+            medians.append(p50)
+            print(f"SQLite, empty claim, {last} waiting: p50 {p50:.2f} ms, p99 {p99:.2f} ms")
+        print(f"SQLite, ratio {medians[1] / medians[0]:.2f}")
+        gateway = make_gateway(Town("a"), FakeClock(datetime.now(UTC)), account("a"))
+        with Tracker(gateway, ledger):
+            time.sleep(2)
+            begun, at = sum(psutil.Process().cpu_times()[:2]), time.monotonic()
+            time.sleep(20)
+            taken = sum(psutil.Process().cpu_times()[:2]) - begun
+            print(f"SQLite, idle tracker, {count} waiting: {100 * taken / (time.monotonic() - at):.2f} % of a core")
+        gateway.close()
+        ledger.close()
+
+
 def main(count: int) -> None:
+    on_sqlite(min(count, 10_000))
     with postgresql_server(is_durable=True) as make:
         url = make()
         ledger = make_ledger(url, FakeClock(datetime.now(UTC)))
