@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -39,8 +40,10 @@ key = {{ env = "LEDGER_KEY" }}
 
 
 @pytest.fixture
-def books(tmp_path: Path) -> Ledger:
-    return Ledger(f"sqlite:///{tmp_path}/idv.db", keys=[Secret(KEY)])
+def books(tmp_path: Path) -> Iterator[Ledger]:
+    ledger = Ledger(f"sqlite:///{tmp_path}/idv.db", keys=[Secret(KEY)])
+    yield ledger
+    ledger.close()
 
 
 def idv(file: Path, *arguments: str) -> Result:
