@@ -102,6 +102,12 @@ class AccountHealth:
         return self.circuit is not CircuitState.OPEN
 
 
+def server_of(url: str) -> tuple[str, str, int]:
+    """Scheme, host and port."""
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+
+
 @attrs.define(kw_only=True, eq=False)
 class AccountSession:
     """What is remembered of an account between calls. `clock_skew` is how far the vendor's clock is ahead of ours.
@@ -138,9 +144,8 @@ class AccountSession:
     def __attrs_post_init__(self) -> None:
         self.has_token = isinstance(self.adapter, TokenProtocol)
         self.base_url = self.adapter.base_url
-        parts = urlsplit(self.base_url)
-        self.host = parts.netloc.rpartition("@")[2]
-        self.server = (parts.scheme, parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))
+        self.host = urlsplit(self.base_url).netloc.rpartition("@")[2]
+        self.server = server_of(self.base_url)
         self.servers = dict(self.adapter.servers) if isinstance(self.adapter, ServersProtocol) else {}
         self.budget = RetryBudget(self.retry)
         self.breaker = Breaker(self.circuit)

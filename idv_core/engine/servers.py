@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from ..errors import PluginError, UnexpectedResponse
 from ..plugin.http import Request
 from ..plugin.protocols import AllowedHostsProtocol
-from .account import AccountSession
+from .account import AccountSession, server_of
 
 
 def address_of(session: AccountSession, request: Request) -> str:
@@ -32,11 +32,6 @@ def place_of(session: AccountSession, request: Request) -> tuple[str, str, int]:
         return session.server
     url = request.address.reveal() if request.address is not None else session.servers.get(request.server or "", "")
     return server_of(url)
-
-
-def server_of(url: str) -> tuple[str, str, int]:
-    parts = urlsplit(url)
-    return parts.scheme, parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
 
 
 def _checked(session: AccountSession, url: str) -> str:

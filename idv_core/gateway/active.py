@@ -146,6 +146,14 @@ class ActiveConfiguration:
             raise ConfigError(f"{text} (there are: {known})", account=account if is_shown(account) else None)
         return session
 
+    def with_urls(self, account: str, order: FlowOrder, policy: str | None) -> FlowOrder:
+        """The order with the addresses for its flow, which carry what a decision about the flow depends on: `policy` is the
+        mark of the policy that it keeps."""
+        if self.receiver is None or order.urls is not None:
+            return order
+        urls = self.receiver.urls(account, order.application_id, order.return_url, policy, order.is_shadow)
+        return attrs.evolve(order, urls=urls)
+
     def plan(self, order: FlowOrder, account: str | None, now: datetime) -> Plan:
         """By the routes; an `account` that the caller names goes before them, and the route's policy is kept."""
         facts = Facts(order, now)

@@ -108,7 +108,9 @@ def retry(state: GatewayState, flow: Flow | str, order: FlowOrder) -> Steps[Flow
     needs(session, RetryProtocol, "retry", "open another flow, under another application_id")
     check_order(order, state.clock.now())
     order = attrs.evolve(order, is_shadow=before.is_shadow)
-    asked = _with_urls(state, session, before, order)
+    # decided as the attempt before
+    mark = before.policy.mark if before.policy is not None else before.policy_mark
+    asked = state.active.with_urls(session.name, order, mark)
     key = ("retry", state.active.owner(before.account), before.id)
     limiter, slot = state.openings.line(key), Slot()
     try:
@@ -151,16 +153,6 @@ def retry(state: GatewayState, flow: Flow | str, order: FlowOrder) -> Steps[Flow
         return after
     finally:
         limiter.give_back(slot)
-
-
-def _with_urls(state: GatewayState, session: AccountSession, before: Flow, order: FlowOrder) -> FlowOrder:
-    """The order with the addresses for the new attempt, which is decided as the one before."""
-    receiver = state.active.receiver
-    if receiver is None or order.urls is not None:
-        return order
-    mark = before.policy.mark if before.policy is not None else before.policy_mark
-    urls = receiver.urls(session.name, order.application_id, order.return_url, mark, before.is_shadow)
-    return attrs.evolve(order, urls=urls)
 
 
 def review(state: GatewayState, flow: Flow | str, decision: Review) -> Steps[Flow]:

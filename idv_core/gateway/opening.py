@@ -159,7 +159,7 @@ def _open_at(
     key = identity(plan.order)
     if not session.cap.take(now):
         raise _capped(session, now)
-    order = _with_urls(active, session, plan)
+    order = active.with_urls(session.name, plan.order, plan.policy.mark)
     trail = Trail()
     try:
         personal = order.applicant.personal_texts()
@@ -295,7 +295,7 @@ def _recovered(
 ) -> Steps[Flow]:
     """The flow that the vendor made of the order. That it has none is certain only some time after the opening began."""
     key = identity(plan.order)
-    order = _with_urls(active, session, plan)
+    order = active.with_urls(session.name, plan.order, plan.policy.mark)
     personal = order.applicant.personal_texts()
     try:
         flow = yield from execute(
@@ -355,15 +355,6 @@ def _not_yet(session: AccountSession, since: datetime, left: timedelta, ask: str
         account=session.name,
         operation="recover",
     )
-
-
-def _with_urls(active: ActiveConfiguration, session: AccountSession, plan: Plan) -> FlowOrder:
-    """The order with the addresses for its flow, which carry what a decision about the flow depends on."""
-    order = plan.order
-    if active.receiver is None or order.urls is not None:
-        return order
-    urls = active.receiver.urls(session.name, order.application_id, order.return_url, plan.policy.mark, order.is_shadow)
-    return attrs.evolve(order, urls=urls)
 
 
 def _capped(session: AccountSession, now: datetime) -> RateLimited:

@@ -1,7 +1,6 @@
 """Plaid's own OpenAPI document as a judge of what is sent and what is answered.
 
-It lies beside the project and not in it. `IDV_OPENAPI` names the folder, else `../shared/openapi` beside the checkout, else
-`/work/shared/openapi`.
+It lies beside the project and not in it. `IDV_OPENAPI` names the folder, else it is `../shared/openapi` beside the checkout.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ _NAME = "plaid-idv.yaml"
 def _places() -> list[Path]:
     named = os.environ.get("IDV_OPENAPI")
     beside = Path(__file__).resolve().parents[3].parent / "shared" / "openapi"
-    return [*([Path(named)] if named else []), beside, Path("/work/shared/openapi")]
+    return [*([Path(named)] if named else []), beside]
 
 
 @cache

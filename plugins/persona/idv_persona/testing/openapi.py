@@ -27,7 +27,7 @@ def find() -> Path | None:
     """Where the document is, None where it is not. Where the variable is set, nowhere else is looked."""
     given = os.environ.get(_WHERE)
     beside = [above / "shared" / "openapi" for above in Path(__file__).resolve().parents]
-    places = [Path(given)] if given else [*beside, Path("/work/shared/openapi")]
+    places = [Path(given)] if given else beside
     return next((place / FILE for place in places if (place / FILE).is_file()), None)
 
 
