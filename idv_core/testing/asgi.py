@@ -7,7 +7,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Literal
 
 import httpx
 import uvicorn
@@ -65,9 +65,16 @@ def _unencoded(headers: httpx.Headers) -> dict[str, str]:
 
 
 class Served:
-    """An app that listens on a free loopback port until `stop()`."""
+    """An app that listens on a loopback port (0: a free one) until `stop()`. Raises OSError where the port is busy."""
 
-    def __init__(self, app: Any, tick: Callable[[], object] | None = None, port: int = 0) -> None:
+    def __init__(
+        self,
+        app: Any,
+        tick: Callable[[], object] | None = None,
+        port: int = 0,
+        *,
+        lifespan: Literal["on", "off"] = "off",
+    ) -> None:
         # with the protocol named, asyncio turns Nagle off on accepted connections
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -79,7 +86,7 @@ class Served:
                 app,
                 log_level="critical",
                 access_log=False,
-                lifespan="off",
+                lifespan=lifespan,
                 timeout_graceful_shutdown=1,
                 # an emulator's own clock dates its answers
                 date_header=False,
