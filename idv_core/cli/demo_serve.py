@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import signal
+import sys
 import tempfile
 import threading
 from collections.abc import Iterable, Iterator
@@ -55,8 +56,8 @@ _USERS = {
 _SPECIMENS = ("passport", "kz-id", "cedula", "selfie")
 
 
-class _Stopped(Exception):
-    """Somebody wants it to end."""
+class _Stopped(BaseException):
+    """Somebody wants it to end. No `except Exception` on the way may stop it."""
 
 
 class _Door:
@@ -92,29 +93,34 @@ def run_served_demo(vendors: Iterable[str], port: int, *, json_wanted: bool) -> 
         ConfigError: The port is busy.
         PluginError: A plugin has no emulator.
     """
-    with _signals(), suppress(_Stopped), ExitStack() as stack:
+    with _signals() as stopped, suppress(_Stopped), ExitStack() as stack:
         stage = _set_up(stack, vendors, port, quiet=json_wanted)
         if json_wanted:
             as_json(_told(stage))
         else:
             typer.echo(_banner(stage))
-        threading.Event().wait()
+        sys.stdout.flush()
+        stopped.wait()
     return OK
 
 
 @contextmanager
-def _signals() -> Iterator[None]:
-    """Inside, the first SIGINT or SIGTERM raises in the main thread, and no later one disturbs the cleaning up."""
-    numbers = (signal.SIGINT, signal.SIGTERM)
+def _signals() -> Iterator[threading.Event]:
+    """Inside, the first SIGINT or SIGTERM raises in the main thread, and no later one disturbs the cleaning up.
+
+    The event is for the case that it was raised where Python ignores it, as in a finaliser.
+    """
+    numbers, stopped = (signal.SIGINT, signal.SIGTERM), threading.Event()
 
     def stop(*_: object) -> None:
         for number in numbers:
             signal.signal(number, signal.SIG_IGN)
+        stopped.set()
         raise _Stopped
 
     before = {number: signal.signal(number, stop) for number in numbers}
     try:
-        yield
+        yield stopped
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
