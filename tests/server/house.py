@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -91,6 +92,7 @@ class House:
     """`ids` has the verifications by what is to be seen there."""
 
     url: str
+    app: Any
     text: str
     ledger: Ledger
     shop: Shop
@@ -162,8 +164,9 @@ def furnished(text: str, folder: Path) -> Iterator[House]:
     )
     gateway = AsyncGateway(configuration, transport=httpx.MockTransport(shop), registry=registry_of(vendor_of(text)))
     deaf = httpx.MockTransport(lambda request: httpx.Response(503))
-    url, stop = run_in_thread(create_app(gateway, ledger, transport=deaf))
-    house = House(url, text, ledger, shop, {})
+    app = create_app(gateway, ledger, transport=deaf)
+    url, stop = run_in_thread(app)
+    house = House(url, app, text, ledger, shop, {})
     try:
         _furnish(house, database)
         yield house
@@ -218,11 +221,14 @@ def _furnish(house: House, database: str) -> None:
 
 
 def _until(ledger: Ledger, id: str, holds: Callable[[Verification], Any]) -> Verification:
-    end = time.monotonic() + 20
-    while True:
+    """Let the tracker look now and then, until it holds."""
+    end = time.monotonic() + 30
+    for look in itertools.count():
         now = ledger.get(id)
         if holds(now):
             return now
-        assert time.monotonic() < end, f"it is still {now.state}"
-        ledger.wake(id)
+        assert time.monotonic() < end, f"{now.application_id} is still {now.state}: {ledger.events(id)}"
+        if look % 20 == 0:
+            ledger.wake(id)
         threading.Event().wait(0.02)
+    raise AssertionError
