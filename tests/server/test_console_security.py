@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from typing import Any
 
 import httpx
 import pytest
+import uvicorn
 from argon2 import PasswordHasher
 from server.browsing import chromium, in_the_long_run, needs_chromium
 from server.house import PASSWORD, House, V, furnished, pages
@@ -20,7 +22,7 @@ from sqlalchemy import func, select
 
 from idv_core import Secret
 from idv_core.ledger.tables import events
-from idv_core.server import tables
+from idv_core.server import serving, tables
 from idv_core.server.console import users
 from idv_core.server.console.routes import routes
 from idv_core.server.console.users import User
@@ -441,6 +443,22 @@ class TestAProxyThatSaysWhoItIs:
     def test_only_a_users_own_name_is_one(self, running: Running, name: str) -> None:
         users.add(running.ledger.store, "ana", ["look"], None)
         assert httpx.get(f"{running.url}/console", headers={"x-user": name}).status_code == 403
+
+
+def test_the_service_takes_nobodys_word_for_the_address_of_the_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[uvicorn.Config] = []
+    monkeypatch.setattr(uvicorn.Server, "run", lambda server: made.append(server.config))
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        seen.append(scope["client"])
+
+    seen: list[tuple[str, int]] = []
+    serving.run(app, serving.Binding())  # type: ignore[arg-type]
+    (config,) = made
+    config.load()
+    scope = {"type": "http", "client": ("127.0.0.1", 5), "headers": [(b"x-forwarded-for", b"192.0.2.1")]}
+    asyncio.run(config.loaded_app(scope, None, None))  # type: ignore[arg-type]
+    assert seen == [("127.0.0.1", 5)]
 
 
 class TestHeaders:
