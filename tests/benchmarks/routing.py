@@ -26,7 +26,7 @@ ORDER = FlowOrder(
     applicant=Applicant(
         reference="CUST-1", given_name="Ana", family_name="Ruiz", email="ana@example.org", country="CO", locale="es"
     ),
-    documents=("ID",),
+    documents=("idcard",),
     metadata={"channel": "web"},
 )
 
