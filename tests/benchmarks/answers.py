@@ -18,7 +18,7 @@ def verigram_answer(size: int) -> bytes:
         {"service_name": "verilive", "service_status": "pass"},
         {"service_name": "veridoc", "service_status": "pass"},
     ]
-    answer = {"flow_status": "pass", "end_cause": "completed", "services": services, "pad": ""}
+    answer = {"flow_id": f"s{size}", "flow_status": "pass", "end_cause": "completed", "services": services, "pad": ""}
     return json.dumps({**answer, "pad": "x" * max(0, size - len(json.dumps(answer)))}).encode()
 
 
