@@ -29,9 +29,9 @@ from .accounts import ResolvedAccount, Webhooks, resolve_account
 from .books import LedgerSettings
 from .configuration import Configuration
 from .permissions import writable
+from .places import Path
 from .problems import Problems, in_order
 from .settings import WRONG, SettingsReader
-from .toml_lines import Path
 
 DEFAULT = "default"
 # A random key of 32 hexadecimal digits has fewer different characters than this less than once in a thousand times.
@@ -39,7 +39,7 @@ _DIFFERENT = 10
 """The name of the policy for routes that name none."""
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class Checked:
     """A configuration that was looked through: what is ready for use, and what is wrong."""
 
@@ -174,7 +174,7 @@ def _useless(policy: Policy, given: Sequence[ResultCapabilities]) -> Iterable[tu
         yield ("documents", "max_age_days"), "has no effect: no account of its routes has documents"
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class _Routes:
     configuration: Configuration
     resolved: Mapping[str, ResolvedAccount]

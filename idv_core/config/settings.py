@@ -13,15 +13,15 @@ import attrs
 from ..model import Secret
 from ..model.words import listed, near, what_is
 from ..plugin.spec import SecretSource
+from .places import Path
 from .problems import Problems, said, without
 from .secrets import resolve
-from .toml_lines import Path
 
 WRONG = object()
 """Stands for a value that could not be read; the problem has been told."""
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class SettingsReader:
     """Reads tables. `sources` give secrets."""
 
