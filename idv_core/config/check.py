@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
@@ -21,7 +21,6 @@ from ..plugin.protocols import (
     UploadProtocol,
     capabilities,
 )
-from ..plugin.spec import SecretSource
 from ..registry import Registry
 from ..routing import Route, RoutingTable
 from ..routing.route import ALWAYS
@@ -32,6 +31,9 @@ from .permissions import writable
 from .places import Path
 from .problems import Problems, in_order
 from .settings import WRONG, SettingsReader
+
+if TYPE_CHECKING:
+    from ..plugin.spec import SecretSource
 
 DEFAULT = "default"
 # A random key of 32 hexadecimal digits has fewer different characters than this less than once in a thousand times.
