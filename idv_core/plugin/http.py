@@ -23,6 +23,7 @@ import cattrs
 from cattrs.gen import make_dict_structure_fn
 
 from ..errors import InvalidOrder, UnexpectedResponse
+from ..model.copies import with_changed
 from ..model.secret import Secret
 from ..model.strict import none_of_data, register_strict_scalars
 from ..model.validation import is_aware, plain_mapping, text_fault
@@ -191,7 +192,7 @@ class Request:
 
     def with_fresh_nonce(self) -> Request:
         """The same request for one more attempt."""
-        return attrs.evolve(self, drawn=[]) if self._drawn else self
+        return with_changed(self, _drawn=[]) if self._drawn else self
 
     @property
     def target(self) -> str:
@@ -203,7 +204,7 @@ class Request:
 
     def with_headers(self, headers: Mapping[str, str | Secret]) -> Request:
         """The same request with further headers."""
-        return attrs.evolve(self, headers={**self.headers, **headers})
+        return with_changed(self, headers={**self.headers, **headers})
 
     def with_query(self, query: Mapping[str, str]) -> Request:
         """The same request with further parameters in the query, such as a vendor's nonce and time."""
