@@ -33,14 +33,12 @@ _FRAMING = re.compile(rb"\r\n(content-length|transfer-encoding): ([^\r]*)", re.I
 class Connection:
     """Between `attach` and `close` there is a socket. Whoever forgets the connection closes it."""
 
-    __slots__ = ("__weakref__", "_broken", "_reader", "_ready", "_socket", "_tls", "expires")
-
-    def __init__(self) -> None:
-        self._socket: socket | None = None
-        self._tls: ssl.SSLSocket | None = None
-        self._broken = False
-        # moment after which it is not used again
-        self.expires = 0.0
+    # of the class, so that one whose making is interrupted can be closed
+    _socket: socket | None = None
+    _tls: ssl.SSLSocket | None = None
+    _broken = False
+    expires = 0.0
+    """Moment of `time.monotonic` after which it is not used again."""
 
     def attach(self, to: socket) -> None:
         self._socket = to

@@ -145,23 +145,32 @@ class Pool:
         """One that stands ready. Raises PoolTimeout, ConnectTimeout, ConnectError, ProxyError, ConfigError."""
         until = None
         while True:
-            try:
-                connection = server.idle.pop()
-            except IndexError:
-                until = until or _until(timeout.get("pool"))
-                new = self._place(server, until)
-                if new is None:
-                    continue
+            kept = self._kept(server)
+            if kept is not None:
+                return kept
+            until = until or _until(timeout.get("pool"))
+            new = self._place(server, until)
+            if new is not None:
                 break
-            if connection.expires > monotonic() and connection.is_empty():
-                return connection
-            self._drop(connection)
         try:
             _open(new, server, timeout.get("connect"))
         except BaseException:
             self._drop(new)
             raise
         return new
+
+    def _kept(self, server: Server) -> Connection | None:
+        """The one that came back last, if nothing lies in it."""
+        while server.idle:
+            try:
+                connection = server.idle.pop()
+            except IndexError:
+                # another thread was quicker
+                continue
+            if connection.expires > monotonic() and connection.is_empty():
+                return connection
+            self._drop(connection)
+        return None
 
     def _place(self, server: Server, until: float | None) -> Connection | None:
         """A new connection, not yet made; None where another has come free meanwhile. Raises PoolTimeout."""
