@@ -13,7 +13,7 @@ from django.views.decorators.csrf import csrf_exempt
 
 from idv_core import Document
 from idv_core.applicant_words import sentences
-from idv_core.errors import DeadlineExceeded, InvalidOrder, VendorError, WebhookRejected
+from idv_core.errors import IdvError, InvalidOrder, WebhookRejected
 from idv_core.webhooks import WebhookRequest, WebhookResponse
 
 from . import verification
@@ -95,7 +95,7 @@ def upload(request: HttpRequest, id: UUID) -> HttpResponse:
             return redirect("loan", id)
         except InvalidOrder:
             form.add_error(None, "The vendor does not take these files. Photograph the document again.")
-        except (VendorError, DeadlineExceeded):
+        except IdvError:
             form.add_error(None, "This does not work at the moment. Try again in a minute.")
     return render(request, "loans/loan.html", {"loan": loan, "is_open": True, "form": form}, status=400)
 
