@@ -11,7 +11,7 @@ from typing import Any
 
 from celery import Celery, Task
 
-from idv_core import FlowOrder, Gateway, Result, Secret
+from idv_core import FlowOrder, Gateway, Received, Result, Secret
 from idv_core.errors import VendorError
 from idv_core.ledger import Ledger, Verification
 from idv_core.tracker import Tracker
@@ -50,6 +50,14 @@ def start(order: FlowOrder) -> Verification:
     taken = ledger().take(order)
     turn.delay(taken.id)
     return taken
+
+
+def on_received(received: Received) -> None:
+    """For `WebhookApp(gateway(), on_received=on_received)` in a web process: store the call, and look at once."""
+    ledger().hint(received)
+    found = ledger().find(application_id=received.application_id) if received.application_id else None
+    if found is not None:
+        turn.delay(found.id)
 
 
 @app.task(bind=True, acks_late=True, max_retries=None)

@@ -10,8 +10,10 @@ import celery_app
 import pytest
 from celery import Task
 from celery.exceptions import Retry
+from starlette.applications import Starlette
+from starlette.routing import Mount
 
-from idv_core import OutcomeUnknown, Result, Secret
+from idv_core import OutcomeUnknown, Result, Secret, WebhookApp
 from idv_core.errors import AuthenticationFailed, RateLimited, VendorUnavailable
 from idv_core.ledger import Ledger, Verification
 from idv_core.testing import FakeVendor
@@ -56,6 +58,23 @@ def test_the_order_is_followed_to_its_decision(fake_vendor: FakeVendor, outcomes
     (id,) = fake_vendor.verifications
     fake_vendor.decide(f"fake/{id}", "approved")
     fake_vendor.clock.advance(pause)
+    once(celery_app.turn, taken.id)
+    assert outcomes == ["APP-1 approved"]
+
+
+def test_a_webhook_starts_a_turn(
+    fake_vendor: FakeVendor, outcomes: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake_vendor.deliver_to(
+        Starlette(routes=[Mount("/idv", WebhookApp(celery_app.gateway(), on_received=celery_app.on_received))])
+    )
+    taken = celery_app.start(fake_vendor.order("APP-1"))
+    once(celery_app.turn, taken.id)
+    sent: list[str] = []
+    monkeypatch.setattr(celery_app.turn, "delay", sent.append)
+    (id,) = fake_vendor.verifications
+    fake_vendor.decide(f"fake/{id}", "approved")
+    assert sent == [taken.id]
     once(celery_app.turn, taken.id)
     assert outcomes == ["APP-1 approved"]
 
