@@ -24,6 +24,7 @@ from canned import canned
 from idv_atlas.mapping import read_cross_checks, read_documents
 from idv_atlas.payloads import Extracts
 from large_files import measured
+from sentences import by_sentences
 
 from idv_core import Applicant, AsyncGateway, Flow, FlowOrder, Gateway, Secret, to_json
 from idv_core.config import Account, Webhooks
@@ -586,7 +587,7 @@ def main() -> None:
     ]
     text = "\n\n".join(parts) + "\n"
     if "--dry" not in sys.argv:
-        DOCS.write_text(text, encoding="utf-8")
+        DOCS.write_text(by_sentences(text), encoding="utf-8")
     print(text)
 
 

@@ -62,9 +62,7 @@ def test_the_order_is_followed_to_its_decision(fake_vendor: FakeVendor, outcomes
     assert outcomes == ["APP-1 approved"]
 
 
-def test_a_webhook_starts_a_turn(
-    fake_vendor: FakeVendor, outcomes: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_webhook_starts_a_turn(fake_vendor: FakeVendor, outcomes: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     fake_vendor.deliver_to(
         Starlette(routes=[Mount("/idv", WebhookApp(celery_app.gateway(), on_received=celery_app.on_received))])
     )
