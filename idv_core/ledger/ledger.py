@@ -17,7 +17,7 @@ from ..gateway.documents import check_order
 from ..model import FlowOrder, FlowRef, Secret, to_json
 from ..model.words import quoted
 from ..webhooks import Received
-from . import audit, incoming, leases, outbox
+from . import audit, incoming, leases, outbox, taking
 from .errors import LedgerError
 from .migrating import migrate
 from .outbox import Delivery, Endpoint
@@ -105,41 +105,11 @@ class Ledger:
 
         Raises InvalidOrder, and DuplicateFlow where the application has another order.
         """
-        store = self.store
-        check_order(order, store.clock.now())
-        id, key = new_id(store.clock.now()), new_key()
-        values = {
-            "id": id,
-            "format": FORMAT,
-            "tenant": order.tenant or "",
-            "application_id": order.application_id,
-            "product": order.product,
-            "state": State.ORDERED.value,
-            "round": 0,
-            "due": store.moment(),
-            "turn": 0,
-            "hints": 0,
-            "seen": 0,
-            "tries": 0,
-            "attempts": 0,
-            "created_at": store.moment(),
-            "deadline": store.moment(self.deadline),
-            "seq": 0,
-            "head": b"",
-            "data_key": store.wrapped(id, key),
-            **store.sealed(key, id, order=order),
-        }
-        same = (_V.tenant == (order.tenant or ""), _V.application_id == order.application_id)
-        with store.begin(connection) as con:
-            made = con.execute(store.insert_new(verifications, values).returning(_V.created_at)).scalar_one_or_none()
-            if made is not None:
-                store.append(con, id, 0, b"", made, [News("ordered", {"product": order.product}, "platform")])
-                store.notify(con)
-            row = store.row(con, *same)
-        assert row is not None
+        check_order(order, self.store.clock.now())
+        # whoever follows in this process is told directly
+        verification = taking.take(self.store, order, self.deadline, connection, is_told=not self.on_due)
         if connection is None:
             self._tell()
-        verification = store.read(row)
         # what was erased cannot be compared any more
         if verification.order is not None and not _is_same(verification.order, order):
             raise DuplicateFlow(
@@ -168,8 +138,10 @@ class Ledger:
         elif application_id is not None:
             which = [_V.tenant == (tenant or ""), _V.application_id == application_id]
         else:
-            which = [_V.id == (id or "")]
-        with self.store.engine.connect() as con:
+            with self.store.reading() as con:
+                row = self.store.by_id(con, id or "")
+            return None if row is None else self.store.read(row)
+        with self.store.reading() as con:
             row = self.store.row(con, *which)
         return None if row is None else self.store.read(row)
 
