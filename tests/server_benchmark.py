@@ -55,7 +55,8 @@ _V = verifications.c
 
 def service(url: str, *, tracks: bool) -> Starlette:
     if not tracks:
-        AsyncTracker.start = lambda self: None  # type: ignore[method-assign]
+        # it is there, and holds still
+        AsyncTracker.start = lambda self: self._ledger.on_due.append(lambda: None)  # type: ignore[method-assign]
     town = Town("a")
     ledger = Ledger(url, keys=[KEY])
     gateway = AsyncGateway(
@@ -226,7 +227,9 @@ async def _called(port: int, requests: list[bytes], status: bytes) -> tuple[floa
     for _ in range(CONNECTIONS):
         done.append(loop.create_future())
         _, caller = await loop.create_connection(
-            lambda: _Caller(left, done[-1], status), "127.0.0.1", port  # noqa: B023
+            lambda: _Caller(left, done[-1], status),
+            "127.0.0.1",
+            port,
         )
         callers.append(caller)
     await asyncio.gather(*done)

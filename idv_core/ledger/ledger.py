@@ -21,7 +21,7 @@ from . import audit, incoming, leases, outbox, taking
 from .errors import LedgerError
 from .migrating import migrate
 from .outbox import Delivery, Endpoint
-from .sealing import Keyring, new_key
+from .sealing import Keyring
 from .store import Store, as_event, connect, new_id, unknown_id
 from .tables import FORMAT, events, flows, verifications
 from .verification import Change, Claim, Event, FlowRow, News, Order, State, Verification
