@@ -7,12 +7,11 @@ from datetime import timedelta
 from typing import Self
 
 from sqlalchemy import Connection, Engine, select, update
-from sqlalchemy.exc import OperationalError, ProgrammingError
 from sqlalchemy.sql import ColumnElement
 
 from ..clock import Clock, SystemClock
 from ..config import LedgerSettings
-from ..errors import DuplicateFlow, IdvError
+from ..errors import DuplicateFlow
 from ..gateway.documents import check_order
 from ..model import FlowOrder, FlowRef, Secret, to_json
 from ..model.words import quoted
@@ -21,6 +20,7 @@ from . import audit, incoming, leases, outbox, taking
 from .errors import LedgerError
 from .migrating import migrate
 from .outbox import Delivery, Endpoint
+from .reaching import reached
 from .sealing import Keyring
 from .store import Store, as_event, connect, new_id, unknown_id
 from .tables import FORMAT, events, flows, verifications
@@ -67,19 +67,15 @@ class Ledger:
         self.endpoints = {endpoint.name: endpoint for endpoint in endpoints}
         self.deadline, self.retention = deadline, retention
         self.on_due: list[Callable[[], object]] = []
-        if isinstance(database, str) and not self.store.is_postgresql:
-            migrate(engine)
         try:
-            _ = self.store.chain_key
-        except BaseException as error:
+            with reached():
+                if isinstance(database, str) and not self.store.is_postgresql:
+                    migrate(engine)
+                _ = self.store.chain_key
+        except BaseException:
             if isinstance(database, str):
                 engine.dispose()
-            if not isinstance(error, (OperationalError, ProgrammingError)):
-                raise
-            failure = _no_tables(error)
-        else:
-            return
-        raise failure from None
+            raise
 
     @classmethod
     def of(cls, settings: LedgerSettings, *, clock: Clock | None = None) -> Self:
@@ -320,10 +316,3 @@ def erased(verification: Verification) -> Change:
 
 def _is_same(stored: FlowOrder, order: FlowOrder) -> bool:
     return bool(to_json(stored, secrets=True) == to_json(order, secrets=True))
-
-
-def _no_tables(error: Exception) -> IdvError:
-    text = str(getattr(error, "orig", error))
-    if "idv_secret" in text:
-        return LedgerError("the ledger's tables are missing: run 'idv ledger migrate'")
-    return LedgerError("the ledger's database cannot be reached: check its address, and whether the server runs")
