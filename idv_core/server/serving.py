@@ -27,6 +27,7 @@ from . import keys
 log = logging.getLogger("idv_core")
 
 _DRAIN = timedelta(minutes=2)
+_GRACE = 0.5
 _KEEP_ALIVE = 15
 # beyond it a request is answered 503
 _CONNECTIONS = 500
@@ -191,6 +192,13 @@ class Server(uvicorn.Server):
             sweeping.cancel()
             with suppress(asyncio.CancelledError):
                 await sweeping
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for one in (*self.servers, *(sockets or ())):
+            one.close()
+        # who was let in just now may still ask, and whose connection was kept open is told in the answer
+        await asyncio.sleep(_GRACE)
+        await super().shutdown(sockets)
 
     async def _sweep(self) -> None:
         loop = asyncio.get_running_loop()
