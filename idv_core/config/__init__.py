@@ -3,7 +3,7 @@
 from ..engine.account import Limits
 from ..engine.breaker import Circuit
 from ..engine.retry import Retry
-from .accounts import Account, UnknownRule, Webhooks
+from .accounts import Account, Price, UnknownRule, Webhooks
 from .books import EndpointSettings, LedgerSettings
 from .check import Checked, check
 from .configuration import Configuration
@@ -17,6 +17,7 @@ __all__ = [
     "EndpointSettings",
     "LedgerSettings",
     "Limits",
+    "Price",
     "Retry",
     "UnknownRule",
     "Webhooks",

@@ -96,6 +96,15 @@ class Desk:
         for account in openings.lost(key):
             openings.found(key, account)
 
+    def sent(self, verification: Verification) -> tuple[str | None, str | None]:
+        """The route of an order, and the account that it names first, whether that can be asked now or not."""
+        order, state = verification.order, self.gateway._state
+        if order is None or verification.only_account is not None:
+            return None, None
+        plan = state.active.plan(order, None, state.clock.now())
+        first = plan.choice.accounts[0][0] if plan.choice.accounts else None
+        return plan.match.route.name if plan.match is not None else None, first
+
     def terms(self, claim: Claim, action: object) -> Terms:
         verification = claim.verification
         account, active = verification.account, self.gateway._state.active
@@ -145,7 +154,9 @@ class _Held:
         if wait:
             self.desk.gateway._state.clock.wait(threading.Event(), wait.total_seconds())
         cap = session.daily_cap if session is not None else None
-        self.claim = self.desk.ledger.intend(self.claim, account, self.desk.lease, cap)
+        route, first = self.desk.sent(self.claim.verification)
+        ledger, lease = self.desk.ledger, self.desk.lease
+        self.claim = ledger.intend(self.claim, account, lease, cap, route=route, instead_of=first)
 
 
 def _place(desk: Desk, session: AccountSession | None) -> timedelta:

@@ -23,7 +23,7 @@ from idv_core.ledger import Ledger
 from idv_core.ledger.store import connect
 from idv_core.server import performance
 from idv_core.server.migrating import check_tables, migrate
-from idv_core.server.performance import Line, report
+from idv_core.server.performance import Line, refreshing, report
 from idv_core.server.tables import facts, metadata
 from idv_core.testing import FakeClock
 from idv_core.tracker import Tracker
@@ -149,7 +149,7 @@ def test_facts_stay_when_the_person_is_erased_and_hold_nothing_of_them(
 def test_refreshing_again_writes_nothing_and_a_large_backlog_is_read_whole(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(performance, "_BATCH", 3)
+    monkeypatch.setattr(refreshing, "_BATCH", 3)
     for n in range(10):
         ordered(ledger, n)
     assert performance.refresh(ledger.store) == 10
@@ -168,20 +168,14 @@ def test_a_report_is_about_a_time(ledger: Ledger) -> None:
         report(ledger.store, ["name"])
 
 
-@pytest.mark.parametrize(
-    ("seconds", "median", "most"), [([], None, None), ([7.0], 7.0, 7.0), (list(range(1, 101)), 50, 95), ([1, 2], 1, 2)]
-)
-def test_quantiles_are_by_the_nearest_rank(seconds: list[float], median: float | None, most: float | None) -> None:
-    assert performance._quantile(seconds, 0.5) == median
-    assert performance._quantile(seconds, 0.95) == most
-
-
 def test_a_spreadsheet_computes_nothing_of_a_name() -> None:
     counts = dict.fromkeys((*performance.COLUMNS,), 1)
     line = Line(group=("=cmd()",), median=None, most=None, **counts)
-    (row,) = csv.DictReader(io.StringIO(performance.as_csv([line], ["account"])))
+    (row,) = csv.DictReader(
+        io.StringIO(performance.csv_of(performance.rows([line], ["account"]), performance.columns(["account"])))
+    )
     assert row["account"] == "'=cmd()"
-    assert row["conversion"] == ""
+    assert row["median_seconds"] == ""
 
 
 def test_the_command_prints_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -197,7 +191,7 @@ def test_the_command_prints_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
     (line,) = json.loads(idv("--json", "--by", "country").stdout)["lines"]
     assert (line["country"], line["ordered"], line["conversion"]) == ("IN", 1, None)
-    assert idv("--csv", "--by", "country").stdout.splitlines()[1].startswith("IN,1,0")
+    assert idv("--csv", "--by", "country").stdout.splitlines()[1].startswith("IN,1,1,0")
     assert "ordered" in idv().stdout
     assert json.loads(idv("--json", "--until", "2020-01-01").stdout)["lines"] == []
     assert idv("--by", "name").exit_code == 2
