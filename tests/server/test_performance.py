@@ -7,23 +7,33 @@ import io
 import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from acme import order
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
 from books import KEY, Town, account, later, make_gateway, make_ledger
-from sqlalchemy import select
+from server.test_rollups import begin, happen
+from sqlalchemy import select, text
 from typer.testing import CliRunner
 
 from idv_core import Applicant
 from idv_core.cli.commands import app
+from idv_core.config import Price, read_configuration
 from idv_core.ledger import Ledger
+from idv_core.ledger import migrate as migrate_ledger
 from idv_core.ledger.store import connect
-from idv_core.server import performance
+from idv_core.server import migrating, performance
 from idv_core.server.migrating import check_tables, migrate
-from idv_core.server.performance import Line, refreshing, report
+from idv_core.server.performance import Line, refreshing, report, rollups
+from idv_core.server.performance.report import Cost, cost_of
+from idv_core.server.performance.rollups import sums
 from idv_core.server.tables import facts, metadata
 from idv_core.testing import FakeClock
 from idv_core.tracker import Tracker
@@ -74,9 +84,6 @@ def ordered(ledger: Ledger, n: int, country: str = "IN", **more: Any) -> str:
 
 
 def test_the_tables_are_those_of_the_migration(ledger: Ledger) -> None:
-    from alembic.autogenerate import compare_metadata
-    from alembic.migration import MigrationContext
-
     with ledger.store.engine.connect() as con:
         context = MigrationContext.configure(
             con, opts={"include_name": lambda name, kind, _: kind != "table" or name in metadata.tables}
@@ -195,3 +202,120 @@ def test_the_command_prints_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert "ordered" in idv().stdout
     assert json.loads(idv("--json", "--until", "2020-01-01").stdout)["lines"] == []
     assert idv("--by", "name").exit_code == 2
+
+
+def test_who_is_passed_over_bears_its_own_error(ledger: Ledger, tracker: Tracker, town: Town) -> None:
+    town.shops["a"].answers["POST /flows"] = lambda request: httpx.Response(429)
+    ordered(ledger, 1)
+    tracker.step()
+    lines = {line.group: line for line in report(ledger.store)}
+    a, b = lines[("a",)], lines[("b",)]
+    assert (a.ordered, a.asked, a.errors, a.error_rate) == (0, 1, 1, 1.0)
+    assert a.reasons == (("error", "passed_over", 1),)
+    assert (b.ordered, b.asked, b.opened, b.errors) == (1, 1, 1, 0)
+    (whole,) = report(ledger.store, [])
+    assert (whole.asked, whole.errors) == (1, 1)
+    with ledger.store.engine.connect() as con:
+        row = con.execute(select(facts)).mappings().one()
+    assert (row["assigned"], row["account"], row["route"], row["is_faulty"]) == ("a", "b", "all", True)
+
+
+def test_the_reasons_of_a_decision_are_counted(ledger: Ledger) -> None:
+    for codes in (["liveness.failed", "face_match.failed"], ["liveness.failed"], []):
+        id = begin(ledger)
+        happen(ledger, id, "opening", {"account": "a"}, account="a", state="opening")
+        happen(ledger, id, "opened", {"account": "a"}, state="awaiting")
+        data = {"decision": "declined", "reasons": codes}
+        happen(ledger, id, "decided", data, state="decided", decision="declined")
+    (line,) = report(ledger.store)
+    assert line.reasons == (("declined", "liveness.failed", 2), ("declined", "face_match.failed", 1))
+    assert (line.declined, line.success_rate, line.conversion, line.completion) == (3, 0.0, 1.0, 1.0)
+
+
+def parts(**counts: int) -> dict[str, int]:
+    return {"opened": 0, "completed": 0, "approved": 0, "declined": 0, **counts}
+
+
+EUR = Price(opened="0.40", completed="1.10", currency="EUR")
+
+
+class TestCost:
+    def test_money_is_exact_and_divided_by_what_was_completed_and_decided(self) -> None:
+        cost = cost_of([("a", parts(opened=3, completed=2, approved=1))], {"a": EUR})
+        assert cost is not None
+        assert (str(cost.total), str(cost.per_completed), str(cost.per_decided)) == ("3.40", "1.7000", "3.4000")
+        # ten times a tenth is one
+        tenth = Price(opened="0.10", currency="EUR")
+        assert cost_of([(name, parts(opened=1)) for name in "abcdefghij"], dict.fromkeys("abcdefghij", tenth)) == Cost(
+            total=Decimal("1.00"), currency="EUR", completed=0, decided=0
+        )
+
+    def test_nothing_is_said_without_a_price_or_with_two_currencies(self) -> None:
+        both = [("a", parts(opened=1)), ("b", parts(opened=1))]
+        assert cost_of(both, {"a": EUR, "b": None}) is None
+        assert cost_of(both, {"a": EUR}) is None
+        assert cost_of(both, {"a": EUR, "b": Price(opened="1", currency="USD")}) is None
+        assert cost_of(both, {"a": EUR, "b": EUR}) is not None
+
+    def test_nothing_completed_costs_nothing_each(self) -> None:
+        cost = cost_of([("a", parts(opened=1))], {"a": EUR})
+        assert cost is not None
+        assert (cost.per_completed, cost.per_decided) == (None, None)
+
+    @pytest.mark.parametrize(
+        ("price", "said"),
+        [
+            ('{ opened = 0.40, currency = "EUR" }', "in quotes"),
+            ('{ opened = "-1", currency = "EUR" }', "in quotes"),
+            ('{ opened = "NaN", currency = "EUR" }', "in quotes"),
+            ('{ opened = "1", currency = "Euro" }', "ISO 4217"),
+            ('{ opened = "1" }', "is missing"),
+        ],
+    )
+    def test_a_wrong_price_is_told(self, tmp_path: Path, price: str, said: str) -> None:
+        file = tmp_path / "idv.toml"
+        file.write_text(f'[accounts.a]\nplugin = "acme"\nprice = {price}\n')
+        found = read_configuration(file).problems
+        assert any("price" in str(problem) and said in str(problem) for problem in found), found
+
+    def test_the_report_takes_the_prices_of_the_file(
+        self, ledger: Ledger, tracker: Tracker, town: Town, tmp_path: Path
+    ) -> None:
+        file = tmp_path / "idv.toml"
+        file.write_text(
+            '[accounts.a]\nplugin = "acme"\nprice = { opened = "0.40", completed = "1.10", currency = "EUR" }\n'
+        )
+        prices = {one.name: one.price for one in read_configuration(file).accounts}
+        town.shops["a"].status = "good"
+        ordered(ledger, 1)
+        tracker.step()
+        later(ledger, 60)
+        tracker.step()
+        (row,) = performance.rows(report(ledger.store, prices=prices), ["account"])
+        assert (row["cost_per_completed"], row["currency"]) == ("1.5000", "EUR")
+
+
+def test_tables_of_an_older_release_are_filled(url: str, clock: FakeClock) -> None:
+    engine = connect(url)
+    migrate_ledger(engine)
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrating.__file__).parent / "migrations"))
+    with engine.begin() as con:
+        config.attributes["connection"] = con
+        command.upgrade(config, "0001")
+    ledger = make_ledger(url, clock)
+    ids = [ordered(ledger, n) for n in range(2)]
+    ledger.erase(ids[1], actor="user:ana")
+    columns = "seq, product, country, created_at, troubles, unknowns"
+    with engine.begin() as con:
+        for id in ids:
+            values = f"'{id}', 9, 'loan', 'KE', '2026-11-30 10:00:00', 0, 0"
+            con.execute(text(f"INSERT INTO idv_fact (verification_id, {columns}) VALUES ({values})"))
+        con.execute(text("INSERT INTO idv_mark (name, event) VALUES ('facts', '7')"))
+    migrate(engine)
+    engine.dispose()
+    lines = {line.group: line.ordered for line in report(ledger.store, ["country"])}
+    # what was erased meanwhile keeps what was known of it
+    assert lines == {("IN",): 1, ("KE",): 1}
+    assert sums(ledger.store, rollups.STATE, "word") == {("ordered",): 1, ("erased",): 1}
+    ledger.close()

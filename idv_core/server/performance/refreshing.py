@@ -86,6 +86,8 @@ def _late(store: Store) -> int:
         cast(cast(one, Text), BigInteger) for one in (func.pg_snapshot_xmin(snapshot), func.pg_snapshot_xmax(snapshot))
     )
     begun = _mark(store)
+    if begun.safe == begun.seen:
+        return 0
     with store.engine.connect() as con:
         running_from, running_to = con.execute(select(oldest, newest)).one()
     after = begun.safe
