@@ -45,7 +45,7 @@ class _Ledger(Collector):
             sums(store, rollups.FAULT, "account"),
         )
         yield _times(store)
-        unknown = sum(count for (state, *_), count in by_state.items() if state == State.UNKNOWN.value)
+        unknown = in_state(store, State.UNKNOWN)
         yield _one("idv_unknown", "Verifications of which nobody can tell whether a flow was opened", unknown)
         yield _one("idv_review_waiting", "Verifications that wait for a person", reviews.waiting(store))
         yield _one(
@@ -93,6 +93,12 @@ def due_lag(store: Store) -> timedelta:
     with store.engine.connect() as con:
         row = con.execute(found).one()
     return max(row[1] - row[0], timedelta(0)) if row[0] is not None else timedelta(0)
+
+
+def in_state(store: Store, state: State) -> int:
+    """How many are in a state now. For one that few are in: they are counted."""
+    with store.engine.connect() as con:
+        return int(con.execute(select(func.count()).where(_V.state == state.value)).scalar_one())
 
 
 def letters(store: Store) -> tuple[int, int]:

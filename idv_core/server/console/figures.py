@@ -58,28 +58,24 @@ def _read(store: Store, days: int) -> _Overview:
     refresh(store, most=PAGE)
     today = store.clock.now().astimezone(UTC).date()
     first = today - timedelta(days=days - 1)
-    states, by_account, by_product = Counter[str](), Counter[tuple[str, str]](), Counter[tuple[str, str]]()
+    by_day = sums(store, rollups.STATE, "day", "account", since=first)
     ordered, ended, completed = Counter[str](), Counter[str](), Counter[str]()
-    for (day, account, product, state), count in sums(
-        store, rollups.STATE, "day", "account", "product", "word", since=first
-    ).items():
-        states[state] += count
+    for (_, account), count in by_day.items():
         ordered[account] += count
-        by_account[day, account or NOBODY] += count
-        by_product[day, product] += count
     for (account, outcome), count in sums(store, rollups.OUTCOME, "account", "word", since=first).items():
         ended[account] += count
         completed[account] += count if outcome in COMPLETED else 0
+    named = {(day, account or NOBODY): count for (day, account), count in by_day.items()}
     return _Overview(
-        states=states,
+        states=_by_word(store, rollups.STATE, first),
         decisions=_by_word(store, rollups.DECISION, first),
         times=_by_word(store, rollups.TOOK, first),
-        by_account=stacked(by_account, first, today),
-        by_product=stacked(by_product, first, today),
+        by_account=stacked(named, first, today),
+        by_product=stacked(sums(store, rollups.STATE, "day", "product", since=first), first, today),
         ordered=ordered,
         ended=ended,
         completed=completed,
-        unknown=sums(store, rollups.STATE, "word", word=State.UNKNOWN.value)[State.UNKNOWN.value,],
+        unknown=metrics.in_state(store, State.UNKNOWN),
         waiting=reviews.waiting(store),
         dead=metrics.letters(store)[1],
         lag=metrics.due_lag(store),

@@ -9,7 +9,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from datetime import UTC, date, datetime
+from datetime import UTC, date
 from typing import Any, TypeAlias
 
 from sqlalchemy import Connection, RowMapping, delete, func, select
@@ -71,12 +71,10 @@ def change(store: Store, con: Connection, by: Mapping[Key, int]) -> None:
     con.execute(delete(counts).where(_C.kind.in_(touched[0]), _C.day.in_(touched[1]), _C.count == 0))
 
 
-def sums(
-    store: Store, kind: str, *by: str, since: date | datetime | None = None, **only: str
-) -> Counter[tuple[str, ...]]:
-    """How many, by the named columns, of the orders of that UTC day and later."""
+def sums(store: Store, kind: str, *by: str, since: date | None = None) -> Counter[Any]:
+    """How many, by tuples of the named columns, of the orders of that UTC day and later."""
     keys = [_C[name] for name in by]
-    where = [_C.kind == kind, *(_C[name] == value for name, value in only.items())]
+    where = [_C.kind == kind]
     if since is not None:
         where.append(_C.day >= f"{since:%Y-%m-%d}")
     found = select(*keys, func.sum(_C.count)).where(*where).group_by(*keys)
