@@ -4,11 +4,12 @@ An observer is an object with methods marked `@observes` and named like the hook
 Events hold no secrets and no personal data. If an observer raises, the error is logged and the operation continues.
 """
 
-from .events import CircuitChanged, OperationEnded, OperationStarted, RequestEnded, RequestStarted
+from .events import CircuitChanged, Decided, OperationEnded, OperationStarted, RequestEnded, RequestStarted
 from .observers import ObserverHooks, Observers, observes
 
 __all__ = [
     "CircuitChanged",
+    "Decided",
     "ObserverHooks",
     "Observers",
     "OperationEnded",

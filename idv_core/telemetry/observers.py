@@ -8,7 +8,7 @@ from typing import Any
 
 import pluggy
 
-from .events import CircuitChanged, OperationEnded, OperationStarted, RequestEnded, RequestStarted
+from .events import CircuitChanged, Decided, OperationEnded, OperationStarted, RequestEnded, RequestStarted
 
 _PROJECT = "idv_core.telemetry"
 _spec = pluggy.HookspecMarker(_PROJECT)
@@ -33,6 +33,9 @@ class ObserverHooks:
 
     @_spec
     def circuit_changed(self, event: CircuitChanged) -> None: ...
+
+    @_spec
+    def decided(self, event: Decided) -> None: ...
 
 
 class Observers:

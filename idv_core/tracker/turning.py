@@ -19,11 +19,12 @@ from ..errors import ConfigError, IdvError, InvalidOrder, RateLimited
 from ..gateway.execution import SHADOW_SECONDS
 from ..gateway.openings import identity
 from ..gateway.sync import GatewayBase
+from ..gateway.telling import decided
 from ..ledger import Delivery, Ledger, LedgerError, Stale, Verification
 from ..ledger.leases import Handler, reserve
 from ..ledger.outbox import settle
 from ..ledger.verification import Change, Claim, News
-from ..model import Flow
+from ..model import Decision, Flow
 from . import delivery as deliveries
 from .delivery import Letter, Reply
 from .turns import Adopt, Apply, Compare, Erase, Finding, Look, Open, Recover, Terms, conclude, follow, plan
@@ -74,6 +75,20 @@ class Desk:
     gateway: GatewayBase
     ledger: Ledger
     handlers: Sequence[Handler] = ()
+
+    def __attrs_post_init__(self) -> None:
+        self.gateway._state.decisions.are_left = True
+
+    def tell(self, verification: Verification, change: Change) -> None:
+        """Tell observers of a decision, now that it is stored."""
+        observers, result = self.gateway._state.observers, change.result
+        if not observers or result is None or result.decision is Decision.UNDECIDED:
+            return
+        opened_at, at, order = result.flow.created_at, verification.decided_at, verification.order
+        seconds = (at - opened_at).total_seconds() if opened_at is not None and at is not None else None
+        country = order.applicant.country if order is not None else None
+        event = decided(result, seconds, product=verification.product, country=country)
+        observers.tell("decided", event)
 
     @property
     def lease(self) -> timedelta:
@@ -187,7 +202,8 @@ def turn(desk: Desk, claim: Claim) -> Steps[None]:
     if isinstance(action, (Open, Recover)) and change.flow is not None:
         yield from _keep(desk, held.claim, change)
     else:
-        yield Work(partial(desk.ledger.commit, held.claim, change, desk.handlers))
+        after = yield Work(partial(desk.ledger.commit, held.claim, change, desk.handlers))
+        desk.tell(after, change)
 
 
 def _ask(action: Open | Recover | Look | Adopt | Compare | Erase, held: _Held) -> Ask:

@@ -18,12 +18,12 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
-from books import KEY, Town, account, later, make_gateway, make_ledger
+from books import KEY, REGISTRY, Town, account, configuration, later, make_gateway, make_ledger
 from server.test_rollups import begin, happen
 from sqlalchemy import select, text
 from typer.testing import CliRunner
 
-from idv_core import Applicant
+from idv_core import Applicant, Gateway
 from idv_core.cli.commands import app
 from idv_core.config import Price, read_configuration
 from idv_core.ledger import Ledger
@@ -35,6 +35,7 @@ from idv_core.server.performance import Line, refreshing, report, rollups
 from idv_core.server.performance.report import Cost, cost_of
 from idv_core.server.performance.rollups import sums
 from idv_core.server.tables import facts, metadata
+from idv_core.telemetry import Decided, observes
 from idv_core.testing import FakeClock
 from idv_core.tracker import Tracker
 
@@ -218,6 +219,30 @@ def test_who_is_passed_over_bears_its_own_error(ledger: Ledger, tracker: Tracker
     with ledger.store.engine.connect() as con:
         row = con.execute(select(facts)).mappings().one()
     assert (row["assigned"], row["account"], row["route"], row["is_faulty"]) == ("a", "b", "all", True)
+
+
+def test_observers_are_told_once_the_decision_is_stored(ledger: Ledger, town: Town, clock: FakeClock) -> None:
+    told: list[tuple[Decided, object]] = []
+
+    class Diary:
+        @observes
+        def decided(self, event: Decided) -> None:
+            told.append((event, ledger.get(id).decision))
+
+    book = configuration(account("a"))
+    gateway = Gateway(book, transport=httpx.MockTransport(town), clock=clock, registry=REGISTRY, observers=[Diary()])
+    tracker = Tracker(gateway, ledger)
+    town.shops["a"].status = "good"
+    id = ordered(ledger, 1, country="KE")
+    for _ in range(3):
+        tracker.step()
+        later(ledger, 60)
+    ((event, stored),) = told
+    assert (event.account, event.route, event.product, event.country) == ("a", "all", ledger.get(id).product, "KE")
+    assert event.decision == stored == "approved"
+    assert event.seconds is not None
+    tracker.stop()
+    gateway.close()
 
 
 def test_the_reasons_of_a_decision_are_counted(ledger: Ledger) -> None:
