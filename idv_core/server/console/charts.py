@@ -43,7 +43,7 @@ def stacked(counted: Mapping[tuple[str, str], int], first: date, last: date) -> 
     for (_, name), count in counted.items():
         totals[name] += count
     ranked = sorted(totals, key=lambda name: (-totals[name], name))
-    names = (*ranked[:MOST], *([OTHERS] if len(ranked) > MOST else []))
+    names = (*sorted(ranked[:MOST]), *([OTHERS] if len(ranked) > MOST else []))
     days = tuple(_days(first, last))
     rows = []
     for day in days:

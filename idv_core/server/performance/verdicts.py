@@ -82,7 +82,10 @@ class Comparison:
                 return f"Stop {self.stop}: it fails more often than {kept}, and that is no chance."
             case Word.TOO_EARLY:
                 has = min(self.arm.given, self.against.given)
-                return f"Too early: each needs {self.needed} verifications that are a day old, and one has {has}."
+                return (
+                    f"Too early to tell {account} from {other}: each needs {self.needed} verifications that are a day old, "
+                    f"and one has {has}."
+                )
             case Word.BETTER:
                 return f"{account} completes more than {other}."
             case Word.WORSE:
