@@ -20,13 +20,17 @@ class AsgiTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
     """Both kinds of transport, in process. `apps` maps `host` or `host:port` to an app; an unknown host cannot be reached."""
 
     def __init__(self, apps: Mapping[str, Any]) -> None:
-        self._apps: dict[str, httpx.ASGITransport] = {}
+        self._apps: dict[str, httpx.AsyncBaseTransport] = {}
         for host, app in apps.items():
             self.add(host, app)
 
     def add(self, host: str, app: Any) -> None:
         """One more host."""
         self._apps[host] = httpx.ASGITransport(app)
+
+    def add_wsgi(self, host: str, app: Any) -> None:
+        """One more host, with a WSGI app."""
+        self._apps[host] = _Wsgi(app)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         async def call() -> tuple[httpx.Response, bytes]:
@@ -45,6 +49,22 @@ class AsgiTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
     def client(self) -> httpx.Client:
         """A client through this transport, as an emulator needs it to call out."""
         return httpx.Client(transport=self, timeout=5)
+
+
+class _Wsgi(httpx.AsyncBaseTransport):
+    """A WSGI app as an async transport. It runs in a thread of its own: such apps may refuse to run where a loop does."""
+
+    def __init__(self, app: Any) -> None:
+        self._inner = httpx.WSGITransport(app)
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        return await asyncio.to_thread(self._answer, request)
+
+    def _answer(self, request: httpx.Request) -> httpx.Response:
+        response = self._inner.handle_request(request)
+        content = response.read()
+        response.close()
+        return httpx.Response(response.status_code, headers=_unencoded(response.headers), content=content)
 
 
 def _run(coroutine: Any) -> Any:
