@@ -15,7 +15,7 @@ import httpx
 import pytest
 import uvicorn
 from argon2 import PasswordHasher
-from server.browsing import chromium, in_the_long_run, needs_chromium
+from server.browsing import chromium, needs_chromium
 from server.house import PASSWORD, House, V, furnished, pages
 from server.running import Running
 from sqlalchemy import func, select
@@ -453,7 +453,7 @@ def test_the_service_takes_nobodys_word_for_the_address_of_the_proxy(monkeypatch
         seen.append(scope["client"])
 
     seen: list[tuple[str, int]] = []
-    serving.run(app, serving.Binding())  # type: ignore[arg-type]
+    serving.run(app, serving.Binding(), [])  # type: ignore[arg-type]
     (config,) = made
     config.load()
     scope = {"type": "http", "client": ("127.0.0.1", 5), "headers": [(b"x-forwarded-for", b"192.0.2.1")]}
@@ -529,7 +529,7 @@ PLANTED = """'"><img data-planted src=x onerror="planted=1">{{7*7}}"""
 
 
 @needs_chromium
-@in_the_long_run
+@pytest.mark.long
 def test_no_text_of_anybody_becomes_an_element_or_a_script(tmp_path: Path) -> None:
     seen: dict[str, int] = {}
     complaints: list[str] = []
