@@ -13,7 +13,6 @@ from typing import Any
 
 import httpx
 import pytest
-import uvicorn
 from argon2 import PasswordHasher
 from server.browsing import chromium, needs_chromium
 from server.house import PASSWORD, House, V, furnished, pages
@@ -445,16 +444,13 @@ class TestAProxyThatSaysWhoItIs:
         assert httpx.get(f"{running.url}/console", headers={"x-user": name}).status_code == 403
 
 
-def test_the_service_takes_nobodys_word_for_the_address_of_the_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    made: list[uvicorn.Config] = []
-    monkeypatch.setattr(uvicorn.Server, "run", lambda server: made.append(server.config))
+def test_the_service_takes_nobodys_word_for_the_address_of_the_proxy() -> None:
+    seen: list[tuple[str, int]] = []
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         seen.append(scope["client"])
 
-    seen: list[tuple[str, int]] = []
-    serving.run(app, serving.Binding(), [])  # type: ignore[arg-type]
-    (config,) = made
+    config = serving.make_server(app, serving.Binding()).config  # type: ignore[arg-type]
     config.load()
     scope = {"type": "http", "client": ("127.0.0.1", 5), "headers": [(b"x-forwarded-for", b"192.0.2.1")]}
     asyncio.run(config.loaded_app(scope, None, None))  # type: ignore[arg-type]
