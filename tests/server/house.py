@@ -24,7 +24,19 @@ from idv_core import Applicant, AsyncGateway, Flow, FlowOrder, Result, Secret
 from idv_core.config import Account, Configuration, Retry
 from idv_core.ledger import Endpoint, Ledger, State, Verification
 from idv_core.ledger.tables import deliveries
-from idv_core.model import Address, Check, DocumentEvidence, ExtractedField, FlowStatus, Link, Policy, Reason, Review
+from idv_core.model import (
+    Address,
+    Check,
+    Coverage,
+    DocumentEvidence,
+    ExtractedField,
+    FlowStatus,
+    Link,
+    Media,
+    Policy,
+    Reason,
+    Review,
+)
 from idv_core.plugin.http import Exchange, Request
 from idv_core.plugin.spec import Plugin
 from idv_core.registry import registry_of
@@ -33,7 +45,9 @@ from idv_core.server import reviews
 from idv_core.server.app import create_app
 from idv_core.server.console import users
 from idv_core.server.console.routes import routes
+from idv_core.testing import PEOPLE, make_specimen
 
+PICTURE = make_specimen("selfie", PEOPLE["meera"])
 PASSWORD = "an invented password"
 V = "/console/verifications"
 
@@ -79,6 +93,19 @@ def vendor_of(text: str) -> Plugin:
                 doubts=[Reason("vendor.doubt", text, text, text)],
                 raw={"said": text},
             )
+
+        def media(self, flow: Flow) -> Exchange[tuple[Media, ...]]:
+            yield from ()
+            picture = Media(id=text, kind="selfie", document=text)
+            return picture, Media(id="film", kind="video", content_type=text, document=text)
+
+        def download(self, flow: Flow, media: Media) -> Exchange[bytes | None]:
+            yield from ()
+            return PICTURE
+
+        def coverage(self) -> Exchange[Coverage]:
+            yield from ()
+            return Coverage(templates=(text,), checks={text}, countries={"IN"}, document_types={"passport"})
 
         def review(self, flow: Flow, review: Review) -> Exchange[Flow]:
             yield Request.post("/flows/{}/review", flow.id, json={"outcome": review.outcome.value})
