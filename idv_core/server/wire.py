@@ -30,7 +30,7 @@ def read_order(data: Any) -> FlowOrder:
     _refuse_null({name: value for name, value in data.items() if name != _VENDORS or value is None}, "")
     fields = dict(data)
     given = fields.get("applicant")
-    if isinstance(fields.get("documents", []), str):
+    if not isinstance(fields.get("documents", []), list):
         raise InvalidOrder("documents: must be a list of document types", fields=("documents",))
     if isinstance(given, Mapping):
         _check_applicant(given)
