@@ -25,6 +25,7 @@ from .options import CONFIG, Config, Json
 from .output import as_json, console, reported, table
 
 if TYPE_CHECKING:
+    from ..gateway import AsyncGateway
     from ..ledger import Ledger
 
 _URL = "sqlite:///idv.db"
@@ -43,8 +44,12 @@ def settings_of(file: Path) -> LedgerSettings:
 
     Raises ConfigError.
     """
-    if read_configuration(file).ledger is not None:
+    _check_file(file)
+    configuration = read_configuration(file)
+    if configuration.ledger is not None:
         return ledger_settings(file)
+    if "*" in configuration.unread:
+        raise ConfigError.of(configuration.problems)
     if _VARIABLE not in os.environ:
         raise ConfigError(
             "there is no sealing key, and without one personal data would be stored in clear. Make one: openssl rand -hex 32. "
@@ -60,13 +65,15 @@ def settings_of(file: Path) -> LedgerSettings:
 def opened(file: Path) -> Iterator[Ledger]:
     """The ledger with the tables of the service."""
     from ..ledger import Ledger
+    from ..ledger.reaching import reached
     from ..server.migrating import check_tables, migrate
 
     ledger = Ledger.of(settings_of(file))
     try:
-        if not ledger.store.is_postgresql:
-            migrate(ledger.store.engine)
-        check_tables(ledger.store.engine)
+        with reached():
+            if not ledger.store.is_postgresql:
+                migrate(ledger.store.engine)
+            check_tables(ledger.store.engine)
         yield ledger
     finally:
         ledger.close()
@@ -92,17 +99,17 @@ def serve(
     """Serve the REST API, webhooks, metrics and the console, and follow every verification to its end."""
     with reported():
         with _extra():
-            from ..gateway import AsyncGateway
             from ..server import keys
             from ..server.app import create_app
             from ..server.console.web import ConsoleOptions
-            from ..server.serving import Binding, check_binding, run
+            from ..server.serving import Binding, check_binding, check_keys, listen, run
         logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
         for noisy in ("httpx", "alembic"):
             logging.getLogger(noisy).setLevel(logging.WARNING)
         binding = Binding(host=host, port=port, certificate=tls_cert, private_key=tls_key, is_behind_proxy=behind_proxy)
-        with opened(config) as ledger:
-            check_binding(binding, ledger)
+        check_binding(binding)
+        with _gateway(config) as gateway, opened(config) as ledger:
+            check_keys(binding, ledger)
             if not keys.are_there(ledger.store):
                 typer.echo(
                     "idv: no key can use the API yet; make one: idv server key add NAME --scope verify", err=True
@@ -112,13 +119,28 @@ def serve(
                 user_header=user_header,
                 trusted=frozenset(trusted_proxy or ("127.0.0.1", "::1")),
             )
-            gateway = AsyncGateway.load(config)
             if hasattr(signal, "SIGHUP"):
                 gateway.reload_on(signal.SIGHUP)
-            try:
-                run(create_app(gateway, ledger, console=options), binding)
-            finally:
-                asyncio.run(gateway.close())
+            run(create_app(gateway, ledger, console=options), binding, listen(binding))
+
+
+@contextmanager
+def _gateway(file: Path) -> Iterator[AsyncGateway]:
+    from ..gateway import AsyncGateway
+
+    _check_file(file)
+    gateway = AsyncGateway.load(file)
+    try:
+        yield gateway
+    finally:
+        asyncio.run(gateway.close())
+
+
+def _check_file(file: Path) -> None:
+    if not file.exists():
+        raise ConfigError(
+            f"there is no {file}: write your accounts into it (docs: For operations), or name another by --config"
+        )
 
 
 def report(
@@ -182,12 +204,14 @@ def migrate(config: Config = CONFIG) -> None:
     """Make the tables of ledger and service, or bring them up to date."""
     with reported():
         with _extra():
+            from ..ledger.reaching import reached
             from ..ledger.store import connect
             from ..server.migrating import migrate
         settings = settings_of(config)
         engine = connect(settings.url, settings.password)
         try:
-            migrate(engine)
+            with reached():
+                migrate(engine)
         finally:
             engine.dispose()
         typer.echo("the tables are up to date")

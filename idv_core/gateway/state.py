@@ -25,7 +25,7 @@ from .openings import Openings
 from .telling import Decisions
 
 
-@attrs.define(kw_only=True, eq=False)
+@attrs.define(kw_only=True, eq=False, repr=False)
 class GatewayState:
     """What one gateway works with. `active` is the configuration in force, which is only ever exchanged as a whole."""
 

@@ -52,4 +52,4 @@ async def _home(request: Request) -> Response:
 
 async def _no_icon(request: Request) -> Response:
     # browsers ask for one
-    return Response(status_code=204, headers={"cache-control": "public, max-age=86400"})
+    return Response(status_code=204, headers={**HEADERS, "cache-control": "public, max-age=86400"})
