@@ -53,9 +53,9 @@ class AccountDefaults:
         polling: How often `wait` polls; the vendor's advice by default.
     """
 
-    limits: Limits = attrs.field(factory=Limits)
-    retry: Retry = attrs.field(factory=Retry)
-    circuit: Circuit = attrs.field(factory=Circuit)
+    limits: Limits = Limits()
+    retry: Retry = Retry()
+    circuit: Circuit = Circuit()
     polling: Polling | None = None
 
 

@@ -119,9 +119,9 @@ class AccountSession:
     name: str
     plugin: str
     adapter: Any
-    limits: Limits = attrs.field(factory=Limits)
-    retry: Retry = attrs.field(factory=Retry)
-    circuit: Circuit = attrs.field(factory=Circuit)
+    limits: Limits = Limits()
+    retry: Retry = Retry()
+    circuit: Circuit = Circuit()
     polling_override: Polling | None = None
     daily_cap: int | None = None
     is_test: bool = False

@@ -44,9 +44,8 @@ class SyncDriver:
     def prepare(self, sessions: Iterable[AccountSession]) -> None:
         """Raise ConfigError where the environment's proxy cannot be used."""
         if self.brought is None:
-            for session in sessions:
-                for url in (session.base_url, *session.servers.values()):
-                    environment_proxy(url)
+            for url in {url for session in sessions for url in (session.base_url, *session.servers.values())}:
+                environment_proxy(url)
 
     def run(self, steps: Steps[T]) -> T:
         """Carry the steps out. What is no fault of a transport and no error of ours (an interrupt, a time limit) ends them and
