@@ -76,18 +76,16 @@ class SettingsReader:
     def value(self, wanted: Any, given: Any, path: Path, refused: Callable[[], str | None] = lambda: None) -> Any:
         """`given` as a value of that type, or WRONG. One text or secret will do where several may stand. `refused` gives a
         better word than that for the type, if there is one."""
-        if get_origin(wanted) in (Union, types.UnionType):
-            if given is None:
-                return None
-            wanted = next(part for part in get_args(wanted) if part is not types.NoneType)
-        origin, inner = get_origin(wanted), get_args(wanted)
+        wanted, optional, origin, inner, is_class = _shape_of(wanted)
+        if optional and given is None:
+            return None
         if wanted is Secret:
             try:
                 return resolve(given, self.sources)
             except ValueError as error:
                 self.problems.add(path, str(error))
                 return WRONG
-        if attrs.has(wanted):
+        if is_class:
             return self.read(wanted, given, path)
         if isinstance(wanted, type) and issubclass(wanted, Enum):
             return self._member(wanted, given, path)
@@ -137,6 +135,15 @@ class SettingsReader:
         what = f"'{given}'" if hint else what_is(given) if not isinstance(given, str) else "the value given"
         self.problems.add(path, f"must be one of {listed(values)}, not {what}{hint}")
         return WRONG
+
+
+@cache
+def _shape_of(wanted: Any) -> tuple[Any, bool, Any, tuple[Any, ...], bool]:
+    """The type without None, whether None will do, its origin and arguments, and whether it is an attrs class."""
+    optional = get_origin(wanted) in (Union, types.UnionType)
+    if optional:
+        wanted = next(part for part in get_args(wanted) if part is not types.NoneType)
+    return wanted, optional, get_origin(wanted), get_args(wanted), attrs.has(wanted)
 
 
 @cache
