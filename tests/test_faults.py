@@ -76,7 +76,7 @@ def test_the_first_call_of_every_operation_with_the_quick_transport(vendor: str)
     check(list(matrix.run(first_calls=True)), 70, vendor)
 
 
-@pytest.mark.skipif(not THOROUGH, reason="the same faults with tasks, on the first Python of nox")
+@pytest.mark.long
 @pytest.mark.parametrize("transport", [None, FastTransport], ids=["default", "fast"])
 @pytest.mark.parametrize("vendor", ["atlas", "onfido", "persona", "stripe", "verifik", "verigram"])
 def test_the_first_call_of_every_operation_with_tasks(vendor: str, transport: type[FastTransport] | None) -> None:
