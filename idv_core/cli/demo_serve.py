@@ -19,7 +19,7 @@ import attrs
 import typer
 from starlette.applications import Starlette
 
-from ..config import Account, Configuration, Limits, Webhooks
+from ..config import Account, Configuration, Limits, Price, Webhooks
 from ..errors import ConfigError
 from ..gateway import AsyncGateway
 from ..gateway.sync import Gateway
@@ -53,6 +53,7 @@ _USERS = {
     "dan": ("operate",),
     "eva": users.ROLES,
 }
+_PRICE = Price(opened="0.10", completed="0.90", currency="EUR")
 _SPECIMENS = ("passport", "kz-id", "cedula", "selfie")
 
 
@@ -193,6 +194,7 @@ def _configuration(running: list[RunningEmulator], settings: dict[str, Any], web
             name,
             given,
             polling=vendor.emulation.polling,
+            price=_PRICE,
             # emulators and file server are on this machine
             limits=Limits(operation=10, allow_private_urls=True),
             test=True,

@@ -149,6 +149,7 @@ class House:
                 "/console/performance?by=account&by=route&by=country&by=document",
                 "/console/performance?since=2020-01-01&until=2020-01-02",
                 f"/console/performance?since={self.text}",
+                f"/console/performance?split={self.text}",
             ],
         }
 
@@ -185,7 +186,7 @@ def furnished(text: str, folder: Path) -> Iterator[House]:
     policies = {text: Policy(name=text, verdict="ignore")}
     configuration = Configuration(
         accounts=[account],
-        routes=[Route(name=text, to="telling-1", policy=text)],
+        routes=[Route(name=text, split={"telling-1": 100}, policy=text)],
         webhooks=WEBHOOKS,
         policies=policies,
     )
