@@ -26,7 +26,7 @@ from ..gateway.sync import Gateway
 from ..ledger import Ledger
 from ..model import CheckKind, Secret
 from ..plugin.protocols import ResultCapabilities, ResultCapabilitiesProtocol
-from ..policy import DocumentRules, Policy, Threshold
+from ..policy import DocumentRules, Policy, ReviewRules, Threshold
 from ..routing import Route, When
 from ..server import keys
 from ..server.app import create_app
@@ -43,8 +43,8 @@ _POLICIES = {
     "default": Policy(name="demo"),
     # for vendors that only give scores, with the thresholds that they recommend
     "scores": Policy(name="scores", thresholds={"cross_check": Threshold(approve_at=0.8, decline_below=0.6)}),
-    # no applicant has one, so that a person decides, or asks for it
-    LENDING: Policy(name=LENDING, documents=DocumentRules(required=("utility_statement",))),
+    # no applicant has one, so that two people decide, or ask for it
+    LENDING: Policy(name=LENDING, documents=DocumentRules(required=("utility_statement",)), review=ReviewRules(four_eyes=True)),
 }
 _USERS = {
     "ana": ("look",),

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -132,6 +133,7 @@ class House:
 
     def visits(self) -> dict[str, list[str]]:
         """What to look at, by the route that shows it. A page that is not here is one that nobody looks at."""
+        waiting, key = self.ids["waiting"], sha256(self.text.encode()).hexdigest()[:24]
         return {
             "/console": ["/console"],
             "/console/login": ["/console/login"],
@@ -142,7 +144,13 @@ class House:
                 f"{V}?product={self.text}&text={self.text}",
             ],
             f"{V}/{{id}}": [f"{V}/{id}" for id in self.ids.values()] + [f"{V}/nobody"],
+            f"{V}/{{id}}/pictures": [f"{V}/{waiting}/pictures", f"{V}/{waiting}/pictures?show={key}"],
             "/console/review": ["/console/review"],
+            "/console/routes": [
+                "/console/routes",
+                f"/console/routes?product={self.text}&country=in&tenant={self.text}",
+                f"/console/routes?product={self.text}&metadata={self.text}&locale={self.text}&age=x",
+            ],
             "/console/trouble": ["/console/trouble"],
             "/console/accounts": ["/console/accounts"],
             "/console/performance": [
@@ -154,7 +162,7 @@ class House:
         }
 
 
-NO_PAGES = frozenset({"/", "/favicon.ico", "/console/static/console.css", "/console/performance.csv"})
+NO_PAGES = frozenset({"/", "/favicon.ico", "/console/static/{name}", "/console/performance.csv", f"{V}/{{id}}/pictures/{{key}}"})
 
 
 def pages() -> set[str]:
@@ -183,7 +191,7 @@ def furnished(text: str, folder: Path) -> Iterator[House]:
     ledger = Ledger(database, keys=[KEY], endpoints=[endpoint])
     settings = {"key": Secret("key-of-acme-0001"), "base_url": "https://a.example"}
     account = Account("telling-1", "telling", settings, retry=Retry(attempts=1))
-    policies = {text: Policy(name=text, verdict="ignore")}
+    policies = {text: Policy(name=text, verdict="ignore", review=ReviewRules(four_eyes=True))}
     configuration = Configuration(
         accounts=[account],
         routes=[Route(name=text, split={"telling-1": 100}, policy=text)],
@@ -221,14 +229,20 @@ def _furnish(house: House, database: str) -> None:
         _until(ledger, ids[name], lambda now: now.state is State.DECIDED)
         return ids[name]
 
+    def proposed(name: str) -> str:
+        reviews.claim(ledger, doubtful(name), text)
+        reviews.decide(ledger, ids[name], text, "approved", text, policies=())
+        return ids[name]
+
     doubtful("waiting")
     reviews.claim(ledger, doubtful("claimed"), text)
-    for name, decide in (
-        ("reviewed", lambda id: reviews.decide(ledger, id, text, "approved", text)),
-        ("asked", lambda id: reviews.ask(ledger, id, text, "passport", text)),
-    ):
-        reviews.claim(ledger, doubtful(name), text)
-        decide(ids[name])
+    proposed("proposed")
+    reviews.claim(ledger, proposed("reviewed"), "another")
+    reviews.confirm(ledger, ids["reviewed"], "another", "approved")
+    reviews.claim(ledger, proposed("returned"), "another")
+    reviews.send_back(ledger, ids["returned"], "another", text)
+    reviews.claim(ledger, doubtful("asked"), text)
+    reviews.ask(ledger, ids["asked"], text, "passport", text)
     ledger.erase(doubtful("erased"), actor=f"user:{text}")
     _until(ledger, ids["erased"], lambda now: now.erased_at)
     taken("awaiting", lambda now: now.state is not State.OPENING and now.flow)
