@@ -22,7 +22,7 @@ from .fields import Address, ExtractedField, FieldName, Place
 from .flow import Flow, FlowOrder, FlowRef, FlowStatus, FlowUrls, Link, SdkSession, subject_of
 from .lifecycle import Erasure, ErasureStatus, Review, ReviewOutcome
 from .media import Downloaded, Media, MediaKind
-from .policy import Action, CheckRules, DocumentRules, Policy, Threshold, VerdictRule
+from .policy import Action, CheckRules, DocumentRules, Policy, ReviewRules, Threshold, VerdictRule
 from .result import Decision, Reason, Result
 from .secret import Secret
 from .template import ProvisionedTemplate, Template
@@ -72,6 +72,7 @@ __all__ = [
     "Result",
     "Review",
     "ReviewOutcome",
+    "ReviewRules",
     "RouteTried",
     "Score",
     "SdkSession",

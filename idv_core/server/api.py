@@ -30,6 +30,7 @@ from ..tracker import AsyncTracker
 from . import idempotency, keys, reviews, search
 from .keys import Key
 from .problems import BadRequest, Erased, Forbidden, NotFound, TooLarge, Unauthorized, problem, unexpected
+from .reviews import ReviewState
 from .wire import (
     accounts_json,
     event_json,
@@ -190,6 +191,7 @@ async def find(service: Service, key: Key, request: Request) -> Response:
 _FILTERS: dict[str, Callable[[str], Any]] = {
     "state": State,
     "decision": Decision,
+    "review_state": ReviewState,
     "since": datetime.fromisoformat,
     "until": datetime.fromisoformat,
 }
@@ -210,8 +212,8 @@ def read_filter(query: dict[str, str]) -> search.Filter:
             raise BadRequest(f"{name}: must have a time zone, such as 2026-11-30T10:00:00Z")
         if isinstance(value, str) and not value.isprintable():
             raise BadRequest(f"{name}: has a character that is not allowed")
-        if name == "before" and not is_id(value):
-            raise BadRequest("before: must be the next_before of the page before")
+        if name in ("before", "after") and not is_id(value):
+            raise BadRequest(f"{name}: must be an id, such as the next_before of the page before")
         read[name] = value
     return search.Filter(**read)
 
