@@ -18,6 +18,7 @@ from server.running import LOANS, Contract, Running, run_in_thread
 from idv_core import AsyncGateway
 from idv_core.ledger import Ledger
 from idv_core.policy import Policy
+from idv_core.routing import Route
 from idv_core.server.app import create_app
 
 
@@ -35,6 +36,12 @@ def accounts() -> list[Any]:
 def policy() -> Policy:
     """What decides."""
     return Policy(name="registered", verdict="ignore")
+
+
+@pytest.fixture
+def routes() -> list[Route] | None:
+    """Other routes than the one that leads to the first account."""
+    return None
 
 
 @pytest.fixture
@@ -61,7 +68,13 @@ def postgresql() -> Iterator[Callable[[], str]]:
 
 @pytest.fixture
 def running(
-    town: Town, accounts: list[Any], registry: Any, policy: Policy, options: dict[str, Any], database: str
+    town: Town,
+    accounts: list[Any],
+    registry: Any,
+    policy: Policy,
+    routes: list[Route] | None,
+    options: dict[str, Any],
+    database: str,
 ) -> Iterator[Running]:
     messages: list[dict[str, Any]] = []
 
@@ -71,10 +84,12 @@ def running(
 
     ledger = Ledger(database, keys=[KEY], endpoints=[LOANS])
     configured = attrs.evolve(configuration(*accounts), policies={policy.name: policy})
+    if routes is not None:
+        configured = attrs.evolve(configured, routes=routes)
     gateway = AsyncGateway(configured, transport=httpx.MockTransport(town), registry=registry)
     app = create_app(gateway, ledger, transport=httpx.MockTransport(platform), **options)
     url, stop = run_in_thread(app)
-    made = Running(url, ledger, town, Contract(), messages, stop)
+    made = Running(url, ledger, gateway, town, Contract(), messages, stop)
     try:
         yield made
     finally:

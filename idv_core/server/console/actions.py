@@ -8,11 +8,10 @@ from functools import partial
 
 from starlette.responses import Response
 
-from ...errors import IdvError
 from ...ledger.verification import News
 from .. import api
 from ..problems import BadRequest, Forbidden, NotFound, TooManyAttempts
-from . import accounts, users, verification
+from . import users, verification
 from .web import Visit, form_of
 
 _NEXT = re.compile(r"/console(?:/[\w.-]+)*/?", re.ASCII)
@@ -93,21 +92,6 @@ async def redeliver(visit: Visit) -> Response:
         raise NotFound("there is no such message")
     ledger._tell()
     return visit.to("/console/trouble")
-
-
-async def check(visit: Visit) -> Response:
-    """Test the credentials of an account. Opens nothing."""
-    await form_of(visit)
-    name = str(visit.request.path_params["name"])
-    if name not in visit.service.gateway.accounts:
-        raise NotFound("there is no account of that name")
-    try:
-        is_tested = await visit.service.gateway.check_credentials(account=name)
-    except IdvError as error:
-        said = f"{type(error).__name__}: {error.message}"
-    else:
-        said = "The credentials work." if is_tested else "This vendor offers no test of credentials."
-    return await accounts.page(visit, name, said)
 
 
 async def erase(visit: Visit) -> Response:

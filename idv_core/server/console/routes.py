@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from . import accounts, actions, desk, listing, pages, static, verification
+from . import accounts, actions, desk, listing, pages, pictures, routing, static, verification
 from .web import HEADERS, Page, page
 
 _ONE = "/console/verifications/{id}"
@@ -28,6 +28,8 @@ def routes() -> list[Route]:
         press("/console/logout", "look", actions.logout),
         look("/console/verifications", listing.page),
         look(_ONE, verification.page),
+        look(f"{_ONE}/pictures", pictures.page, "personal"),
+        look(f"{_ONE}/pictures/{{key}}", pictures.picture, "personal"),
         press(f"{_ONE}/unmasked", "personal", actions.unmask),
         press(f"{_ONE}/claim", "review", desk.claim),
         press(f"{_ONE}/review", "review", desk.decide),
@@ -38,7 +40,9 @@ def routes() -> list[Route]:
         look("/console/trouble", pages.trouble),
         press("/console/redelivery", "operate", actions.redeliver),
         look("/console/accounts", accounts.page),
-        press("/console/accounts/{name}/check", "operate", actions.check),
+        press("/console/accounts/{name}/check", "operate", accounts.check),
+        press("/console/accounts/{name}/coverage", "operate", accounts.coverage),
+        look("/console/routes", routing.page),
         look("/console/performance", pages.report),
         look("/console/performance.csv", pages.report_csv),
         Route("/console/static/{name}", static.page, methods=["GET"]),

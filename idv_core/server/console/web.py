@@ -62,6 +62,8 @@ class Web:
     guesses: Guesses = attrs.field(factory=Guesses)
     # argon2 takes 64 MB and a thread for each; the API needs threads too
     logins: asyncio.Semaphore = attrs.field(factory=lambda: asyncio.Semaphore(2))
+    # each is held in memory while it passes
+    pictures: asyncio.Semaphore = attrs.field(factory=lambda: asyncio.Semaphore(4))
     templates: Environment = attrs.field(
         factory=lambda: Environment(
             loader=FileSystemLoader(_FOLDER / "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
