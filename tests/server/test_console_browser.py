@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -14,6 +14,7 @@ from server.running import Running
 
 from idv_core import Secret
 from idv_core.registry import registry_of
+from idv_core.server import reviews
 from idv_core.server.console import users
 from idv_core.server.console.routes import routes
 
@@ -156,3 +157,93 @@ class TestInABrowser:
         page.goto(f"{running.url}/console/verifications/nobody")
         faults["error"] = page.evaluate(FAULTS)
         assert {name: found for name, found in faults.items() if found} == {}
+
+
+@pytest.fixture
+def desk(browser: Any, running: Running) -> Iterator[Callable[..., Page]]:
+    """Opens the console for somebody, with the script or without."""
+    contexts = []
+
+    def opened(name: str, *, script: bool = True) -> Page:
+        users.add(running.ledger.store, name, users.ROLES, Secret(PASSWORD))
+        context = browser.new_context(viewport=SCREENS["laptop"], java_script_enabled=script)
+        contexts.append(context)
+        page: Page = context.new_page()
+        page.goto(f"{running.url}/console/login")
+        page.fill("#name", name)
+        page.fill("#password", PASSWORD)
+        page.click("main button")
+        page.wait_for_url("**/console")
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="NOT TESTED: no chromium here; install it with: apt-get install chromium")
+class TestWithTheScriptAndWithout:
+    def test_parts_are_exchanged_and_the_page_stays(
+        self, running: Running, doubtful: str, desk: Callable[..., Page]
+    ) -> None:
+        page = desk("ana")
+        refused: list[str] = []
+        page.on("console", lambda message: refused.append(message.text))
+        page.goto(f"{running.url}{V}")
+        # what only this very page knows, until another one is loaded
+        page.evaluate("document.body.dataset.same = 'yes'")
+        page.fill("#text", "APP-9")
+        page.wait_for_selector("text=Nothing fits")
+        assert page.inner_text("#count") == "0 found."
+        page.fill("#text", "APP-")
+        page.wait_for_selector("#found >> text=APP-1")
+        assert "text=APP-" in page.url
+        assert page.evaluate("document.body.dataset.same") == "yes"
+
+        page.click("text=APP-1")
+        page.wait_for_selector("h2:text-is('Review')")
+        page.evaluate("document.body.dataset.same = 'yes'")
+        page.click("text=Claim it")
+        page.wait_for_selector("#reason")
+        assert page.evaluate("document.activeElement.id") == "review", "who hears the page is told where they are"
+        page.fill("#reason", "It is her")
+        page.click("button:text-is('Approve')")
+        page.wait_for_selector("text=Reason: It is her")
+        page.click("text=Show personal data")
+        page.wait_for_selector("text=Meera Iyer")
+        assert page.evaluate("document.body.dataset.same") == "yes"
+        assert page.url.endswith(doubtful), "loaded again it is masked again"
+        stored = page.evaluate("JSON.stringify([localStorage, sessionStorage])")
+        assert "Meera" not in stored, "no page is kept in the browser"
+        assert refused == []
+
+    def test_the_queue_shows_what_others_do(self, running: Running, doubtful: str, desk: Callable[..., Page]) -> None:
+        page = desk("ana")
+        page.goto(f"{running.url}/console/review")
+        assert "nobody" in page.inner_text("#queue")
+        page.focus("text=APP-1")
+        reviews.claim(running.ledger, doubtful, "ben")
+        page.wait_for_selector("#queue >> text=ben")
+        assert page.evaluate("document.activeElement.textContent") == "APP-1", "the focus stays where it was"
+        # a session that is over does not leave an empty page behind
+        users.remove(running.ledger.store, "ana")
+        page.wait_for_url("**/console/login?next=/console/review")
+
+    def test_all_of_it_works_without_the_script(
+        self, running: Running, doubtful: str, desk: Callable[..., Page]
+    ) -> None:
+        page = desk("ana", script=False)
+        page.goto(f"{running.url}{V}")
+        page.fill("#text", "APP-")
+        page.click("text=Find")
+        page.click("text=APP-1")
+        page.click("text=Claim it")
+        page.fill("#reason", "It is her")
+        page.click("button:text-is('Approve')")
+        page.wait_for_selector("text=Reason: It is her")
+        page.click("text=Show personal data")
+        page.wait_for_selector("text=Meera Iyer")
+        page.goto(f"{running.url}/console/routes")
+        page.fill("#product", "wallet")
+        page.click("button:text-is('Explain')")
+        page.wait_for_selector("text=Goes to")

@@ -114,7 +114,7 @@ def _outcomes(routes: tuple[Route, ...], explanation: Explanation | None) -> Ite
             yield route, "not reached"
         else:
             one = tried.get(route.name)
-            unmet = [f"{each.name} is {each.value}" for each in one.conditions if not each.holds] if one else []
+            unmet = [f"{each.name} = {each.value}, wanted {each.wanted}" for each in one.conditions if not each.holds] if one else []
             yield route, f"does not match: {', '.join(unmet) or 'its first condition'}"
 
 
