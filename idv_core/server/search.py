@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 import attrs
-from sqlalchemy import func, or_, select
+from sqlalchemy import and_, func, or_, select
 from sqlalchemy.sql import ColumnElement
 
 from ..ledger import State
@@ -75,8 +75,7 @@ def find(store: Store, wanted: Filter, most: int = 50) -> tuple[list[Line], str 
     if wanted.text is not None:
         text = wanted.text.strip()
         owner = select(flows.c.verification_id).where(or_(flows.c.flow_id == text, flows.c.ref == text))
-        begins = _V.application_id.startswith(text, autoescape=True)
-        where.append(or_(_V.id == text, begins, _V.id.in_(owner)))
+        where.append(or_(_V.id == text, _begins(store, text), _V.id.in_(owner)))
     if wanted.review_state is not None:
         where.append(is_in(wanted.review_state))
     # ids begin with the time, and are the primary key
@@ -98,6 +97,15 @@ def find(store: Store, wanted: Filter, most: int = 50) -> tuple[list[Line], str 
         lines.reverse()
         return lines, lines[-1].id if lines else None
     return lines, lines[-1].id if len(rows) > most else None
+
+
+def _begins(store: Store, text: str) -> ColumnElement[bool]:
+    """The condition that an application's id begins with the text."""
+    id = _V.application_id
+    if store.is_postgresql:
+        return id.startswith(text, autoescape=True)
+    # SQLite compares bytes, so that its index serves a range; for LIKE it would look at every row
+    return and_(id >= text, id < text + "\U0010ffff")
 
 
 def counts(store: Store) -> Mapping[tuple[str, str | None, str | None], int]:

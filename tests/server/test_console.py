@@ -20,9 +20,11 @@ from sqlalchemy import update
 from idv_core import Secret
 from idv_core.ledger import State
 from idv_core.ledger.tables import deliveries
+from idv_core.model import Applicant, FlowOrder
+from idv_core.policy import Policy, ReviewRules
 from idv_core.registry import registry_of
 from idv_core.server import reviews
-from idv_core.server.console import users
+from idv_core.server.console import listing, users
 from idv_core.server.console.routes import routes
 from idv_core.server.console.web import ConsoleOptions
 from idv_core.server.tables import sessions
@@ -178,6 +180,59 @@ class TestWhatStandsThere:
         assert doubtful not in client.get(V, params={"until": "2020-01-01"}).text
         wrong = client.get(V, params={"state": "nonsense"})
         assert (wrong.status_code, "state: is not one" in wrong.text) == (400, True)
+
+    def test_the_review_is_a_filter_too(self, running: Running, doubtful: str) -> None:
+        client, api = log_in(running, "ana"), running.client("read")
+
+        def found() -> list[str]:
+            states = ("waiting", "proposed", "decided")
+            on_pages = [state for state in states if doubtful in client.get(V, params={"review_state": state}).text]
+            told = [
+                state
+                for state in states
+                if api.get("/v1/verifications", params={"review_state": state}).json()["items"]
+            ]
+            assert on_pages == told
+            return told
+
+        assert found() == ["waiting"]
+        reviews.claim(running.ledger, doubtful, "ben")
+        strict = Policy(name="registered", review=ReviewRules(four_eyes=True))
+        reviews.decide(running.ledger, doubtful, "ben", "approved", "good", policies=[strict])
+        assert found() == ["proposed"]
+        reviews.claim(running.ledger, doubtful, "cy")
+        reviews.confirm(running.ledger, doubtful, "cy", "approved")
+        assert found() == ["decided"]
+        running.ledger.erase(doubtful, actor="user:ben")
+        running.until(doubtful, lambda now: now.erased_at)
+        assert found() == ["decided"], "what was decided stays so"
+
+    def test_pages_go_both_ways(self, running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(listing, "_MOST", 2)
+        applicant = Applicant(reference="CUST-1", name="Meera Iyer")
+        ids = sorted(
+            running.ledger.take(FlowOrder(product="wallet", application_id=f"APP_{n}", applicant=applicant)).id
+            for n in range(5)
+        )
+        client = log_in(running, "ana")
+
+        def look(address: str) -> tuple[list[int], dict[str, str]]:
+            text = client.get(address).text
+            seen = [ids.index(id) for id in re.findall(r'href="/console/verifications/(\w{26})"', text)]
+            return seen, {word: html.unescape(link) for link, word in re.findall(r'href="([^"]+)" rel="(\w+)"', text)}
+
+        first, to = look(f"{V}?product=wallet&text=APP_")
+        assert (first, set(to)) == ([4, 3], {"next"})
+        second, to = look(to["next"])
+        assert (second, set(to)) == ([2, 1], {"next", "prev"})
+        third, back = look(to["next"])
+        assert (third, set(back)) == ([0], {"prev"})
+        assert look(back["prev"])[0] == [2, 1]
+        assert look(to["prev"])[0] == [4, 3]
+        # an odd number of newer ones: the first page is whole all the same
+        assert look(f"{V}?after={ids[3]}&text=APP_") == ([4, 3], {"next": f"{V}?text=APP_&before={ids[3]}"})
+        # what begins an application's id is text and no pattern
+        assert look(f"{V}?text=APP%25")[0] == []
 
     def test_the_overview_counts(self, running: Running, doubtful: str) -> None:
         page = log_in(running, "ana").get("/console").text
