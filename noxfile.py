@@ -170,9 +170,9 @@ def levels(session: nox.Session) -> None:
 
 @nox.session(python=OLDEST)
 def bench(session: nox.Session) -> None:
-    """Benchmarks, as ratios against a peer in the same run. Writes docs/benchmarks.md."""
+    """Benchmarks, as ratios against a peer in the same run. Writes docs/benchmarks.md; `-- calls` only prints that chapter."""
     install(session, "bench")
-    session.run("python", "tests/benchmarks.py", *session.posargs)
+    session.run("python", "-m", "benchmarks", *session.posargs, env=TEST_PATHS)
 
 
 @nox.session(python=OLDEST)

@@ -299,6 +299,7 @@ class TestCancellation:
 
         asyncio.run(run())
 
+    @pytest.mark.long
     @pytest.mark.parametrize(
         ("kind", "calls", "places"),
         [("default", 5_000, 100), ("default", 5_000, 7), ("brought", 500, 100)],

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 
 from ..errors import Problem
 from .configuration import Configuration
+from .places import Path
 from .problems import Problems
-from .toml_lines import Path
 
 
 def writable(configuration: Configuration) -> Iterator[Problem]:

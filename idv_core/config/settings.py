@@ -6,22 +6,24 @@ import types
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from enum import Enum
-from typing import Any, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Union, get_args, get_origin
 
 import attrs
 
 from ..model import Secret
 from ..model.words import listed, near, what_is
-from ..plugin.spec import SecretSource
+from .places import Path
 from .problems import Problems, said, without
 from .secrets import resolve
-from .toml_lines import Path
+
+if TYPE_CHECKING:
+    from ..plugin.spec import SecretSource
 
 WRONG = object()
 """Stands for a value that could not be read; the problem has been told."""
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class SettingsReader:
     """Reads tables. `sources` give secrets."""
 

@@ -15,7 +15,8 @@ import attrs
 from ..errors import Problem
 from ..model.words import quoted
 from .accounts import OF_THE_CORE
-from .toml_lines import Path, Place, place_of, places_of
+from .places import Path, Place, place_of
+from .toml_lines import places_of
 
 
 @attrs.define

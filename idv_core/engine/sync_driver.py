@@ -27,7 +27,7 @@ from .waiters import Waiters
 T = TypeVar("T")
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class SyncDriver:
     """Blocking. One driver serves any number of threads."""
 

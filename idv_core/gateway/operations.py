@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 
+from .. import model
 from ..engine.account import AccountSession
 from ..engine.context import Trail
 from ..engine.effects import Blocking, Lock, Steps
 from ..engine.limiters import Slot
 from ..engine.redaction import redact_check, redact_result
 from ..errors import IdvError, InvalidOrder
-from ..model import Document, Flow, ProvisionedTemplate, Result, Secret, Template, Upload
+from ..model import Flow, Result, Secret
 from ..plugin.http import Exchange
 from ..plugin.protocols import (
     CredentialsProtocol,
@@ -31,6 +32,9 @@ from .decision import decide
 from .documents import check_documents, check_pictures, check_url, read_document
 from .execution import SHADOW_SECONDS, check_granted, execute, execute_on_flow, flow_at, needs, once, unnoticed
 from .state import GatewayState
+
+if TYPE_CHECKING:
+    from ..model import Document, ProvisionedTemplate, Template, Upload
 
 T = TypeVar("T")
 
@@ -169,7 +173,7 @@ def provision(state: GatewayState, template: Template, account: str | None) -> S
         urls = receiver.urls(session.name, None)
         template = attrs.evolve(template, webhook_url=urls.webhook("events"))
     made = yield from execute(
-        state, session, "provision", lambda adapter: adapter.provision(template), ProvisionedTemplate
+        state, session, "provision", lambda adapter: adapter.provision(template), model.ProvisionedTemplate
     )
     return made
 

@@ -24,7 +24,7 @@ from .documents import check_order
 from .openings import Openings
 
 
-@attrs.define(kw_only=True, eq=False)
+@attrs.define(kw_only=True, eq=False, repr=False)
 class GatewayState:
     """What one gateway works with. `active` is the configuration in force, which is only ever exchanged as a whole."""
 

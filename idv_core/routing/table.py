@@ -36,7 +36,7 @@ _EXPLAINED = 25
 _COMPARED = 100
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class Match:
     """The route that takes an order, and its place in the order of asking."""
 

@@ -114,7 +114,8 @@ def _outcomes(routes: tuple[Route, ...], explanation: Explanation | None) -> Ite
             yield route, "not reached"
         else:
             one = tried.get(route.name)
-            unmet = [f"{each.name} = {each.value}, wanted {each.wanted}" for each in one.conditions if not each.holds] if one else []
+            conditions = one.conditions if one is not None else ()
+            unmet = [f"{each.name} = {each.value}, wanted {each.wanted}" for each in conditions if not each.holds]
             yield route, f"does not match: {', '.join(unmet) or 'its first condition'}"
 
 
