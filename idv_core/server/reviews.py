@@ -279,9 +279,9 @@ def confirm(ledger: Ledger, id: str, user: str, outcome: str) -> tuple[Review, s
             raise Conflict("the proposal is another one now: load the page again")
         author = str(review.proposed_by)
         both = {"outcome": outcome, "proposed_by": author, "round": row["round"]}
-        decided = {"outcome": outcome, "decision": row["decision"], "round": row["round"]}
+        decided = {"outcome": outcome, "decision": row["decision"], "round": row["round"], "author": author}
         _step(store, con, row, News("review_confirmed", both, f"user:{user}"))
-        _step(store, con, row, News("reviewed", decided, f"user:{author}"))
+        _step(store, con, row, News("reviewed", decided, f"user:{user}"))
         values = {"outcome": outcome, "author": author, "confirmed_by": user, "decided_at": store.moment()}
         _change(con, row, values)
         _post_decided(ledger, con, row, outcome, author, user)

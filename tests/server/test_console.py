@@ -132,6 +132,8 @@ class TestAProxyThatSaysWhoItIs:
         assert "<h1>Overview</h1>" in visitor(running, **{"x-user": "ana"}).get("/console").text
         assert visitor(running, **{"x-user": "nobody"}).get("/console").status_code == 403
         assert visitor(running).get("/console").status_code == 403
+        twice = httpx.get(f"{running.url}/console", headers=[("x-user", "ana"), ("x-user", "ana")])
+        assert twice.status_code == 403, "the proxy added its word to that of the browser"
         assert visitor(running).get("/console/login").status_code == 404
 
     def test_a_user_without_a_password_has_no_login(self, running: Running) -> None:

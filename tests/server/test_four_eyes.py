@@ -5,21 +5,26 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from pathlib import Path
 from threading import Barrier
 from typing import Any
 
 import attrs
 import pytest
+from alembic import command
+from alembic.config import Config
 from books import CALLING, account
 from server.operators import DOUBTING, V, log_in, press, visitor
 from server.running import Running
+from sqlalchemy import select, text
 
 from idv_core.config import load_configuration
 from idv_core.errors import ConfigError
+from idv_core.ledger import migrate as migrate_ledger
 from idv_core.ledger.store import connect
 from idv_core.policy import Policy, ReviewRules, Threshold
 from idv_core.registry import registry_of
-from idv_core.server import reviews
+from idv_core.server import migrating, reviews, tables
 from idv_core.server.console import users
 from idv_core.server.console.web import ConsoleOptions
 from idv_core.server.migrating import migrate
@@ -90,7 +95,7 @@ class TestAtTheDesk:
             ("review_proposed", "user:ana"),
             ("review_claimed", "user:ben"),
             ("review_confirmed", "user:ben"),
-            ("reviewed", "user:ana"),
+            ("reviewed", "user:ben"),
         ]
         assert "mask" not in str([event.data for event in running.ledger.events(doubtful)])
         assert running.ledger.verify().problems == ()
@@ -103,7 +108,8 @@ class TestAtTheDesk:
         press(ben, page, f"{page}/claim")
         assert press(ben, page, f"{page}/confirmation", what="send_back", reason=" ").status_code == 422
         back = press(ben, page, f"{page}/confirmation", what="send_back", reason="look at the photo").text
-        assert "look at the photo" in back, "the reason stands in the timeline"
+        assert "ben sent the last proposal back: look at the photo" in back
+        assert "“look at the photo”" in back, "the reason stands in the timeline too"
         assert reviews.reason_of(running.ledger.store, doubtful, 1) is None
         assert press(ben, page, f"{page}/confirmation", what="confirm", outcome="approved").status_code == 409
         # now it is the other way round
@@ -269,6 +275,27 @@ class TestOnPostgreSQL(TestWhoWinsARace):
         migrate(engine)
         engine.dispose()
         return address
+
+
+class TestTablesOfTheFirstRelease:
+    def test_a_review_that_was_decided_then_is_decided_still(self, tmp_path: Path) -> None:
+        engine = connect(f"sqlite:///{tmp_path}/idv.db")
+        migrate_ledger(engine)
+        config = Config()
+        config.set_main_option("script_location", str(Path(str(migrating.__file__)).parent / "migrations"))
+        with engine.begin() as con:
+            config.attributes["connection"] = con
+            command.upgrade(config, "0001")
+            con.execute(
+                text(
+                    "INSERT INTO idv_review (verification_id, round, outcome, author) VALUES ('x', 1, 'approved', 'ana')"
+                )
+            )
+        migrate(engine)
+        with engine.connect() as con:
+            row = con.execute(select(tables.reviews)).mappings().one()
+        engine.dispose()
+        assert (row["outcome"], row["author"], row["confirmed_by"], row["proposed"]) == ("approved", "ana", None, None)
 
 
 class TestWhatThePolicySays:

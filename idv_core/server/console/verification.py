@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import attrs
@@ -81,6 +81,7 @@ async def shown(visit: Visit, *, is_unmasked: bool) -> Response:
         deliveries=deliveries,
         review=review,
         review_state=state,
+        returned=_returned(events, why, verification.round),
         reason=await asyncio.to_thread(reviews.reason_of, store, id, verification.round) if may_see_reason else None,
         is_for_review=is_for_review,
         is_mine=is_mine,
@@ -94,6 +95,12 @@ async def shown(visit: Visit, *, is_unmasked: bool) -> Response:
         applicant=_applicant(verification) if is_unmasked else [],
         documents=[kind.value for kind in sorted(IDENTITY_DOCUMENTS)] + [DocumentType.OTHER.value],
     )
+
+
+def _returned(events: Iterable[Event], why: Mapping[int, str], round: int) -> tuple[str, str | None] | None:
+    """Who sent the last proposal of this outcome back, and why."""
+    back = [event for event in events if event.kind == "review_returned" and event.data.get("round") == round]
+    return (back[-1].actor.removeprefix("user:"), why.get(back[-1].seq)) if back else None
 
 
 def _can(visit: Visit, account: str | None, capability: str) -> bool:

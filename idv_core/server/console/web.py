@@ -179,8 +179,9 @@ async def visit_of(request: Request) -> Visit:
     secret, is_new = (form, False) if len(form) >= 32 else (secrets.token_urlsafe(32), True)
     if options.user_header is not None:
         peer = request.client.host if request.client is not None else ""
-        name = request.headers.get(options.user_header, "") if peer in options.trusted else ""
-        user = await asyncio.to_thread(users.named, store, name) if name else None
+        # twice: the proxy added its word to that of the browser
+        names = request.headers.getlist(options.user_header) if peer in options.trusted else []
+        user = await asyncio.to_thread(users.named, store, names[0]) if len(names) == 1 else None
         return Visit(web, service, request, user, secret, is_new)
     token = request.cookies.get(web.cookie("session"), "")
     # a page that renews itself keeps no session alive
