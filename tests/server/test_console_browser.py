@@ -206,6 +206,7 @@ class TestWithTheScriptAndWithout:
         page.click("text=Claim it")
         page.wait_for_selector("#reason")
         assert page.evaluate("document.activeElement.id") == "review", "who hears the page is told where they are"
+        assert "Policy: ? review" in page.inner_text("#state"), "no part takes what belongs to another"
         page.fill("#reason", "It is her")
         page.click("button:text-is('Approve')")
         page.wait_for_selector("text=Reason: It is her")
