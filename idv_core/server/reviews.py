@@ -232,9 +232,7 @@ def claim(ledger: Ledger, id: str, user: str) -> None:
         note(store, con, id, News("review_claimed", {}, f"user:{user}"))
 
 
-def decide(
-    ledger: Ledger, id: str, user: str, outcome: str, reason: str, *, policies: Iterable[Policy] = ()
-) -> ReviewState:
+def decide(ledger: Ledger, id: str, user: str, outcome: str, reason: str, *, policies: Iterable[Policy]) -> ReviewState:
     """Approve or decline, with a reason. Where the policy asks for four eyes (see `needs_two`), it is a proposal until another
     person confirms it; else it is decided: a message `verification.reviewed` goes to the platform.
 

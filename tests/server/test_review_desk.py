@@ -133,6 +133,8 @@ class TestOnPostgreSQL(TestTheReviewDesk):
             "items"
         ]
         assert client.get(f"/v1/verifications/{doubtful}/result").json()["is_masked"] is False
+        waiting = {"review_state": "waiting", "text": "APP"}
+        assert [one["id"] for one in client.get("/v1/verifications", params=waiting).json()["items"]] == [doubtful]
         for odd in ("%00", "a%00", "%F0%9F%99%82", "x" * 26):
             assert client.get(f"/v1/verifications/{odd}").status_code == 404
         assert client.get("/v1/verifications", params={"text": "a\0b"}).status_code == 400
