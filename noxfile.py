@@ -41,9 +41,10 @@ def ensure_chromium(session: nox.Session) -> None:
 
 @nox.session(python=OLDEST)
 def demo(session: nox.Session) -> None:
-    """One order at every vendor's emulator, one table."""
+    """One order at every vendor's emulator, one table; or `nox -s demo -- --serve`: API and console over them."""
     install(session)
-    session.run("idv", "demo", *(session.posargs or ["--all"]))
+    # Ctrl-C goes to the demo too, which needs a moment to clear up
+    session.run("idv", "demo", *(session.posargs or ["--all"]), interrupt_timeout=15, terminate_timeout=15)
 
 
 tested: list[str] = []

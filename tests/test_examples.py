@@ -48,10 +48,6 @@ def test_one_vendor_by_its_name() -> None:
 
 
 @pytest.mark.long
-def test_the_fastapi_app() -> None:
-    assert re.search(r"^3 passed", run_pytest("test_fastapi_app.py"), re.MULTILINE)
-
-
-@pytest.mark.long
-def test_two_web_processes_and_two_workers() -> None:
-    assert re.search(r"^4 passed", run_pytest("test_workers.py"), re.MULTILINE)
+def test_the_programs_of_the_tutorials_and_the_workers() -> None:
+    files = ("test_fastapi_app.py", "test_flask_app.py", "test_loans.py", "test_celery_app.py", "test_workers.py")
+    assert re.search(r"^31 passed", run_pytest(*files), re.MULTILINE)

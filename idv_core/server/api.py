@@ -89,7 +89,8 @@ async def identified(request: Request, scopes: tuple[str, ...]) -> Key:
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     key = None
     if scheme.lower() == "bearer" and token:
-        key = await asyncio.to_thread(keys.find, service_of(request).ledger.store, token.strip())
+        store = service_of(request).ledger.store
+        key = keys.recall(store, token.strip()) or await asyncio.to_thread(keys.find, store, token.strip())
     if key is None:
         raise Unauthorized("send a key of this service as: Authorization: Bearer idv_...")
     if not key.scopes & set(scopes):
@@ -147,7 +148,9 @@ def is_flow_id(text: str) -> bool:
 async def _told(
     service: Service, key: Key, verification: Verification, status: int = 200, **headers: str
 ) -> JSONResponse:
-    review = await asyncio.to_thread(reviews.of, service.ledger.store, verification.id, verification.round)
+    review = None
+    if verification.decision is Decision.REVIEW:
+        review = await asyncio.to_thread(reviews.of, service.ledger.store, verification.id, verification.round)
     body = verification_json(verification, review, with_link="verify" in key.scopes)
     return JSONResponse(body, status, {"cache-control": "no-store", **headers})
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 import attrs
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import and_, or_, select
 from sqlalchemy.sql import ColumnElement
 
 from ..ledger import State
@@ -106,14 +105,6 @@ def _begins(store: Store, text: str) -> ColumnElement[bool]:
         return id.startswith(text, autoescape=True)
     # SQLite compares bytes, so that its index serves a range; for LIKE it would look at every row
     return and_(id >= text, id < text + "\U0010ffff")
-
-
-def counts(store: Store) -> Mapping[tuple[str, str | None, str | None], int]:
-    """How many there are of each state, account and decision."""
-    keys = (_V.state, _V.account, _V.decision)
-    with store.engine.connect() as con:
-        rows = con.execute(select(*keys, func.count()).group_by(*keys)).all()
-    return {(row[0], row[1], row[2]): row[3] for row in rows}
 
 
 def _least(moment: datetime) -> str:

@@ -19,11 +19,12 @@ from ..errors import ConfigError, IdvError, InvalidOrder, RateLimited
 from ..gateway.execution import SHADOW_SECONDS
 from ..gateway.openings import identity
 from ..gateway.sync import GatewayBase
+from ..gateway.telling import decided
 from ..ledger import Delivery, Ledger, LedgerError, Stale, Verification
 from ..ledger.leases import Handler, reserve
 from ..ledger.outbox import settle
 from ..ledger.verification import Change, Claim, News
-from ..model import Flow
+from ..model import Decision, Flow
 from . import delivery as deliveries
 from .delivery import Letter, Reply
 from .turns import Adopt, Apply, Compare, Erase, Finding, Look, Open, Recover, Terms, conclude, follow, plan
@@ -75,6 +76,20 @@ class Context:
     ledger: Ledger
     handlers: Sequence[Handler] = ()
 
+    def __attrs_post_init__(self) -> None:
+        self.gateway._state.decisions.are_left = True
+
+    def tell(self, verification: Verification, change: Change) -> None:
+        """Tell observers of a decision, now that it is stored."""
+        observers, result = self.gateway._state.observers, change.result
+        if not observers or result is None or result.decision is Decision.UNDECIDED:
+            return
+        opened_at, at, order = result.flow.created_at, verification.decided_at, verification.order
+        seconds = (at - opened_at).total_seconds() if opened_at is not None and at is not None else None
+        country = order.applicant.country if order is not None else None
+        event = decided(result, seconds, product=verification.product, country=country)
+        observers.tell("decided", event)
+
     @property
     def lease(self) -> timedelta:
         """Longer than anything that is done under it: the longest operation of any account, its shadow, and a margin."""
@@ -95,6 +110,15 @@ class Context:
         openings, key = self.gateway._state.openings, identity(verification.order)
         for account in openings.lost(key):
             openings.found(key, account)
+
+    def sent(self, verification: Verification) -> tuple[str | None, str | None]:
+        """The route of an order, and the account that it names first, whether that can be asked now or not."""
+        order, state = verification.order, self.gateway._state
+        if order is None or verification.only_account is not None:
+            return None, None
+        plan = state.active.plan(order, None, state.clock.now())
+        first = plan.choice.accounts[0][0] if plan.choice.accounts else None
+        return plan.match.route.name if plan.match is not None else None, first
 
     def terms(self, claim: Claim, action: object) -> Terms:
         verification = claim.verification
@@ -145,7 +169,9 @@ class _Held:
         if wait:
             self.context.gateway._state.clock.wait(threading.Event(), wait.total_seconds())
         cap = session.daily_cap if session is not None else None
-        self.claim = self.context.ledger.intend(self.claim, account, self.context.lease, cap)
+        route, first = self.context.sent(self.claim.verification)
+        ledger, lease = self.context.ledger, self.context.lease
+        self.claim = ledger.intend(self.claim, account, lease, cap, route=route, instead_of=first)
 
 
 def _place(context: Context, session: AccountSession | None) -> timedelta:
@@ -176,7 +202,8 @@ def turn(context: Context, claim: Claim) -> Steps[None]:
     if isinstance(action, (Open, Recover)) and change.flow is not None:
         yield from _keep(context, held.claim, change)
     else:
-        yield Work(partial(context.ledger.commit, held.claim, change, context.handlers))
+        after = yield Work(partial(context.ledger.commit, held.claim, change, context.handlers))
+        context.tell(after, change)
 
 
 def _ask(action: Open | Recover | Look | Adopt | Compare | Erase, held: _Held) -> Ask:

@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from . import accounts, actions, desk, listing, pages, pictures, routing, static, verification
+from . import accounts, actions, desk, figures, listing, pictures, routing, static, trouble, verification
 from .web import HEADERS, Page, page
 
 _ONE = "/console/verifications/{id}"
@@ -22,7 +22,7 @@ def routes() -> list[Route]:
         return Route(path, page(role, handler), methods=["POST"])
 
     return [
-        look("/console", pages.overview),
+        look("/console", figures.overview),
         look("/console/login", actions.login_page, None),
         press("/console/login", None, actions.login),
         press("/console/logout", "look", actions.logout),
@@ -37,14 +37,14 @@ def routes() -> list[Route]:
         press(f"{_ONE}/resolution", "operate", actions.resolve),
         press(f"{_ONE}/erasure", "operate", actions.erase),
         look("/console/review", desk.queue),
-        look("/console/trouble", pages.trouble),
+        look("/console/trouble", trouble.page),
         press("/console/redelivery", "operate", actions.redeliver),
         look("/console/accounts", accounts.page),
         press("/console/accounts/{name}/check", "operate", accounts.check),
         press("/console/accounts/{name}/coverage", "operate", accounts.coverage),
         look("/console/routes", routing.page),
-        look("/console/performance", pages.report),
-        look("/console/performance.csv", pages.report_csv),
+        look("/console/performance", figures.report),
+        look("/console/performance.csv", figures.report_csv),
         Route("/console/static/{name}", static.page, methods=["GET"]),
         Route("/favicon.ico", _no_icon, methods=["GET"]),
         Route("/", _home, methods=["GET"]),
@@ -57,4 +57,4 @@ async def _home(request: Request) -> Response:
 
 async def _no_icon(request: Request) -> Response:
     # browsers ask for one
-    return Response(status_code=204, headers={"cache-control": "public, max-age=86400"})
+    return Response(status_code=204, headers={**HEADERS, "cache-control": "public, max-age=86400"})
