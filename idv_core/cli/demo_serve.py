@@ -44,7 +44,9 @@ _POLICIES = {
     # for vendors that only give scores, with the thresholds that they recommend
     "scores": Policy(name="scores", thresholds={"cross_check": Threshold(approve_at=0.8, decline_below=0.6)}),
     # no applicant has one, so that two people decide, or ask for it
-    LENDING: Policy(name=LENDING, documents=DocumentRules(required=("utility_statement",)), review=ReviewRules(four_eyes=True)),
+    LENDING: Policy(
+        name=LENDING, documents=DocumentRules(required=("utility_statement",)), review=ReviewRules(four_eyes=True)
+    ),
 }
 _USERS = {
     "ana": ("look",),

@@ -37,6 +37,7 @@ from idv_core.model import (
     Policy,
     Reason,
     Review,
+    ReviewRules,
 )
 from idv_core.plugin.http import Exchange, Request
 from idv_core.plugin.spec import Plugin
@@ -144,11 +145,15 @@ class House:
                 f"{V}?product={self.text}&text={self.text}",
             ],
             f"{V}/{{id}}": [f"{V}/{id}" for id in self.ids.values()] + [f"{V}/nobody"],
-            f"{V}/{{id}}/pictures": [f"{V}/{waiting}/pictures", f"{V}/{waiting}/pictures?show={key}"],
+            f"{V}/{{id}}/pictures": [
+                f"{V}/{waiting}/pictures",
+                f"{V}/{waiting}/pictures?show={key}",
+                f"{V}/{self.ids['erased']}/pictures",
+            ],
             "/console/review": ["/console/review"],
             "/console/routes": [
                 "/console/routes",
-                f"/console/routes?product={self.text}&country=in&tenant={self.text}",
+                f"/console/routes?product={self.text}&country=in&tenant={self.text}&metadata={self.text}=1",
                 f"/console/routes?product={self.text}&metadata={self.text}&locale={self.text}&age=x",
             ],
             "/console/trouble": ["/console/trouble"],
@@ -162,7 +167,9 @@ class House:
         }
 
 
-NO_PAGES = frozenset({"/", "/favicon.ico", "/console/static/{name}", "/console/performance.csv", f"{V}/{{id}}/pictures/{{key}}"})
+NO_PAGES = frozenset(
+    {"/", "/favicon.ico", "/console/static/{name}", "/console/performance.csv", f"{V}/{{id}}/pictures/{{key}}"}
+)
 
 
 def pages() -> set[str]:

@@ -17,7 +17,7 @@ import uvicorn
 from books import Town
 from jsonschema import Draft202012Validator, FormatChecker
 
-from idv_core import Secret
+from idv_core import AsyncGateway, Secret
 from idv_core.ledger import Endpoint, Ledger, Verification
 from idv_core.server import keys
 
@@ -84,6 +84,7 @@ class Running:
 
     url: str
     ledger: Ledger
+    gateway: AsyncGateway
     town: Town
     contract: Contract
     messages: list[dict[str, Any]]

@@ -550,7 +550,9 @@ def test_no_text_of_anybody_becomes_an_element_or_a_script(tmp_path: Path) -> No
         context.add_cookies([{"name": "idv_session", "value": session, "url": house.url, "httpOnly": True}])
 
         def look(where: str) -> None:
-            assert page.evaluate("document.querySelectorAll('[data-planted], img:not([src^=\"/console/\"])').length") == 0, where
+            assert (
+                page.evaluate("document.querySelectorAll('[data-planted], img:not([src^=\"/console/\"])').length") == 0
+            ), where
             assert page.evaluate("typeof planted") == "undefined", where
             assert "49" not in page.inner_text("main") or "{{7*7}}" in page.content(), where
             seen[where] = page.inner_text("body").count(PLANTED)

@@ -96,7 +96,7 @@ def walk_unknown(page: Page) -> None:
     page.get_by_role("button", name="Give up").click()
     expect(page.locator("main")).to_contain_text("resolution by user:ana")
     # the tracker carries it out
-    while page.locator("dl.facts").first.get_by_text("failed").count() == 0:
+    while page.locator("#state").get_by_text("failed").count() == 0:
         page.reload()
     assert "resolution by user:ana" in history(page)
 
