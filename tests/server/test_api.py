@@ -60,7 +60,7 @@ class TestTheWayThrough:
         handed = client.post(f"{V}/{id}/documents", files={"file": ("a.png", picture), "back": picture}, data=form)
         assert [one["document_id"] for one in handed.json()["flow"]["uploads"]] == ["front"]
         by_address = {"documents": [{"id": "back", "url": "https://files.example/a?sig=1"}]}
-        handed = client.post(f"{V}/{id}/documents", json=by_address)
+        handed = client.post(f"{V}/{id}/documents-by-address", json=by_address)
         assert [one["document_id"] for one in handed.json()["flow"]["uploads"]] == ["front", "back"]
         assert client.post(f"{V}/{id}/submission").status_code == 200
         assert client.post(f"{V}/{id}/link").json()["flow"]["link"]["url"] == "https://acme.example/again"
