@@ -26,7 +26,7 @@ from ..model.validation import text_fault
 from ..tracker import AsyncTracker
 from . import idempotency, keys, reviews, search
 from .keys import Key
-from .problems import BadRequest, Conflict, Erased, Forbidden, NotFound, Unauthorized, problem, unexpected
+from .problems import Ambiguous, BadRequest, Conflict, Erased, Forbidden, NotFound, Unauthorized, problem, unexpected
 from .reading import FORM, JSON, bearer, media_type, preferred_wait, query_of, read_body, read_data, read_form
 from .wire import (
     accounts_json,
@@ -82,7 +82,9 @@ def _guarded(
 
 
 async def identified(request: Request, scopes: tuple[str, ...]) -> Key:
-    """Who calls. Raises Unauthorized, Forbidden."""
+    """Who calls. Raises Unauthorized, Forbidden, and Ambiguous for a request whose end could be read in two ways."""
+    if "content-length" in request.headers and "transfer-encoding" in request.headers:
+        raise Ambiguous("send Content-Length or Transfer-Encoding, not both")
     token = bearer(request)
     key = await asyncio.to_thread(keys.find, service_of(request).ledger.store, token) if token else None
     if key is None:

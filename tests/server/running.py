@@ -20,6 +20,7 @@ from jsonschema import Draft202012Validator, FormatChecker
 from idv_core import Secret
 from idv_core.ledger import Endpoint, Ledger, Verification
 from idv_core.server import keys
+from idv_core.server.serving import Binding, uvicorn_config
 
 DOCUMENT = json.loads(files("idv_core.server").joinpath("openapi.json").read_text())
 LOANS = Endpoint("loans", "https://loans.example/hooks", Secret("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"))
@@ -88,6 +89,7 @@ class Running:
     contract: Contract
     messages: list[dict[str, Any]]
     stop: Callable[[], None]
+    app: Any = None
     clients: list[httpx.Client] = attrs.field(factory=list)
 
     def client(self, *scopes: str, **headers: str) -> httpx.Client:
@@ -119,8 +121,9 @@ class Running:
 
 
 def run_in_thread(app: Any) -> tuple[str, Callable[[], None]]:
-    """Serve on a free port; its address, and what ends it."""
-    config = uvicorn.Config(app, port=0, lifespan="on", log_config=None, access_log=False, timeout_graceful_shutdown=20)
+    """Serve on a free port, as `idv serve` does; its address, and what ends it."""
+    config = uvicorn_config(app, Binding(port=0))
+    config.timeout_graceful_shutdown = 20
     server = uvicorn.Server(config)
     thread = threading.Thread(target=lambda: asyncio.run(server.serve()), daemon=True)
     thread.start()
