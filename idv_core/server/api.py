@@ -85,8 +85,8 @@ async def identified(request: Request, scopes: tuple[str, ...]) -> Key:
     """Who calls. Raises Unauthorized, Forbidden, and Ambiguous for a request whose end could be read in two ways."""
     if "content-length" in request.headers and "transfer-encoding" in request.headers:
         raise Ambiguous("send Content-Length or Transfer-Encoding, not both")
-    token = bearer(request)
-    key = await asyncio.to_thread(keys.find, service_of(request).ledger.store, token) if token else None
+    token, store = bearer(request), service_of(request).ledger.store
+    key = keys.recall(store, token) or await asyncio.to_thread(keys.find, store, token) if token else None
     if key is None:
         raise Unauthorized("send a key of this service as: Authorization: Bearer idv_...", is_wrong=token is not None)
     if not key.scopes & set(scopes):
@@ -139,7 +139,9 @@ def is_flow_id(text: str) -> bool:
 async def _told(
     service: Service, key: Key, verification: Verification, status: int = 200, **headers: str
 ) -> JSONResponse:
-    review = await asyncio.to_thread(reviews.of, service.ledger.store, verification.id, verification.round)
+    review = None
+    if verification.decision is Decision.REVIEW:
+        review = await asyncio.to_thread(reviews.of, service.ledger.store, verification.id, verification.round)
     body = verification_json(verification, review, with_link="verify" in key.scopes)
     return JSONResponse(body, status, {"cache-control": "no-store", **headers})
 

@@ -69,7 +69,8 @@ def _begin(store: Store, key_id: str, given: str, fingerprint: bytes) -> Respons
     row = {"key_id": key_id, "idempotency_key": given, "fingerprint": fingerprint, "begun_at": store.moment()}
     with store.begin() as con:
         con.execute(delete(requests).where(same, old))
-        if con.execute(store.insert_new(requests, row)).rowcount:
+        # PostgreSQL's driver tells no rowcount of an INSERT
+        if con.execute(store.insert_new(requests, row).returning(_R.key_id)).first():
             return None
         found = con.execute(select(requests).where(same)).mappings().one()
     if found["fingerprint"] != fingerprint:

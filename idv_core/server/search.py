@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 import attrs
-from sqlalchemy import func, or_, select
+from sqlalchemy import or_, select
 from sqlalchemy.sql import ColumnElement
 
 from ..ledger import State
@@ -84,14 +83,6 @@ def find(store: Store, wanted: Filter, most: int = 50) -> tuple[list[Line], str 
         rows = con.execute(found).mappings().all()
     lines = [Line(**{**row, "tenant": row["tenant"] or None}) for row in rows[:most]]
     return lines, lines[-1].id if len(rows) > most else None
-
-
-def counts(store: Store) -> Mapping[tuple[str, str | None, str | None], int]:
-    """How many there are of each state, account and decision."""
-    keys = (_V.state, _V.account, _V.decision)
-    with store.engine.connect() as con:
-        rows = con.execute(select(*keys, func.count()).group_by(*keys)).all()
-    return {(row[0], row[1], row[2]): row[3] for row in rows}
 
 
 def _least(moment: datetime) -> str:

@@ -19,7 +19,7 @@ from starlette.routing import BaseRoute, Mount, Route
 
 from idv_core.ledger import State
 from idv_core.server import keys
-from idv_core.server.serving import Binding, uvicorn_config
+from idv_core.server.serving import Binding, make_server
 
 V = "/v1/verifications"
 SOME = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
@@ -236,7 +236,8 @@ class TestWhoFetches:
         made = client.post(V, json=given, headers={"prefer": "wait=10"}).json()
         assert made["state"] == "awaiting"
         sent = client.post(
-            f"{V}/{made['id']}/documents-by-address", json={"documents": [{"id": "a", "url": f"{inside}?sig=1"}]}
+            f"{V}/{made['id']}/documents-by-address",
+            json={"documents": [{"document_id": "a", "url": f"{inside}?sig=1"}]},
         )
         assert sent.status_code == 200
         client.post(f"{V}/{made['id']}/submission")
@@ -247,7 +248,7 @@ class TestWhoFetches:
     def test_a_vendor_is_not_sent_into_a_private_network(self, running: Running, url: str) -> None:
         client = running.client("verify")
         id = client.post(V, json=ORDER, headers={"prefer": "wait=10"}).json()["id"]
-        answer = client.post(f"{V}/{id}/documents-by-address", json={"documents": [{"id": "a", "url": url}]})
+        answer = client.post(f"{V}/{id}/documents-by-address", json={"documents": [{"document_id": "a", "url": url}]})
         assert (answer.status_code, answer.json()["type"]) == (422, "InvalidOrder")
         assert not [one for one in running.town.shops["a"].requests if one.url.path.endswith("/files")]
 
@@ -308,8 +309,8 @@ class TestWhatIsTold:
         one = f"{V}/{made['id']}"
         client.post("/v1/explanations", json=order("A-1"))
         picture = {"file": ("Planted-file.png", b"an invented picture")}
-        assert client.post(f"{one}/documents", files=picture, data={"id": "front"}).status_code == 200
-        by_address = {"documents": [{"id": "back", "url": "https://files.example/a?sig=Planted-Signature"}]}
+        assert client.post(f"{one}/documents", files=picture, data={"document_id": "front"}).status_code == 200
+        by_address = {"documents": [{"document_id": "back", "url": "https://files.example/a?sig=Planted-Signature"}]}
         assert client.post(f"{one}/documents-by-address", json=by_address).status_code == 200
         client.post(f"{one}/submission")
         client.post(f"{one}/link")
@@ -338,7 +339,9 @@ class TestWhatIsTold:
         client.get("/Planted-nowhere")
         client.request("PUT", "/v1/accounts?Planted")
         client.post(f"{one}/documents", files=picture, data={"Planted-field": "Planted"})
-        client.post(f"{one}/documents-by-address", json={"documents": [{"id": "x", "url": "https://10.0.0.1/Planted"}]})
+        client.post(
+            f"{one}/documents-by-address", json={"documents": [{"document_id": "x", "url": "https://10.0.0.1/Planted"}]}
+        )
         # and with a vendor and a database that fail
         shop = running.town.shops["a"]
         shop.answers["POST /flows/f-1/link"] = lambda request: httpx.Response(
@@ -367,7 +370,7 @@ class TestWhatIsTold:
             assert not [word for word in words if word in line], line
 
     def test_uvicorn_keeps_no_access_log(self, running: Running) -> None:
-        assert uvicorn_config(running.app, Binding()).access_log is False
+        assert make_server(running.app, Binding()).config.access_log is False
         access = logging.getLogger("uvicorn.access")
         assert access.propagate is False
         assert {type(one).__module__ for one in access.handlers} <= {"_pytest.logging"}
@@ -394,11 +397,13 @@ class TestWhatBreaksOut:
         ]
         assert [answer.status_code for answer in answers] == [422, 422, 422, 422, 404, 400]
         id = client.post(V, json=ORDER, headers={"prefer": "wait=10"}).json()["id"]
-        for name in (INJECTED, 'a"; name="id', "../../etc/passwd", "ä\u202e.png"):
-            sent = client.post(f"{V}/{id}/documents", files={"file": (name, b"x")}, data={"id": f"d-{len(answers)}"})
+        for name in (INJECTED, 'a"; name="document_id', "../../etc/passwd", "ä\u202e.png"):
+            sent = client.post(
+                f"{V}/{id}/documents", files={"file": (name, b"x")}, data={"document_id": f"d-{len(answers)}"}
+            )
             assert sent.status_code == 200
             answers.append(sent)
-        answers.append(client.post(f"{V}/{id}/documents", files={"file": b"x"}, data={"id": INJECTED}))
+        answers.append(client.post(f"{V}/{id}/documents", files={"file": b"x"}, data={"document_id": INJECTED}))
         assert answers[-1].status_code == 422
         assert not any("x-injected" in answer.headers for answer in answers)
         for request in running.town.shops["a"].requests:
@@ -437,14 +442,16 @@ class TestWhatBreaksOut:
         client = running.client("verify")
         id = client.post(V, json=ORDER, headers={"prefer": "wait=10"}).json()["id"]
         address = f"{V}/{id}/documents"
-        many = client.post(address, files=[("file", b"x")] * 3000, data={"id": "a"})
+        many = client.post(address, files=[("file", b"x")] * 3000, data={"document_id": "a"})
         assert (many.status_code, many.json()["type"]) == (400, "BadRequest")
-        texts = client.post(address, files={"file": b"x"}, data={"id": ["a"] * 3000})
+        texts = client.post(address, files={"file": b"x"}, data={"document_id": ["a"] * 3000})
         assert texts.status_code == 400
-        long = client.post(address, files={"file": b"x"}, data={"id": "a" * 2_000_000})
+        long = client.post(address, files={"file": b"x"}, data={"document_id": "a" * 2_000_000})
         assert long.status_code == 400
         header = (
-            b'--b\r\nContent-Disposition: form-data; name="id"\r\nX: ' + b"x" * 2_000_000 + b"\r\n\r\na\r\n--b--\r\n"
+            b'--b\r\nContent-Disposition: form-data; name="document_id"\r\nX: '
+            + b"x" * 2_000_000
+            + b"\r\n\r\na\r\n--b--\r\n"
         )
         odd = client.post(address, content=header, headers={"content-type": "multipart/form-data; boundary=b"})
         assert odd.status_code in (400, 422)
@@ -452,7 +459,7 @@ class TestWhatBreaksOut:
             wrong = client.post(address, content=b"--x--", headers={"content-type": f"multipart/form-data{boundary}"})
             assert wrong.status_code in (400, 422)
         monkeypatch.setattr("idv_core.server.reading.MAX_FORM", 10_000)
-        assert client.post(address, files={"file": b"x" * 20_000}, data={"id": "a"}).status_code == 413
+        assert client.post(address, files={"file": b"x" * 20_000}, data={"document_id": "a"}).status_code == 413
         assert [one for one in running.town.shops["a"].requests if one.url.path.endswith("/files")] == []
 
     def test_a_body_of_no_said_length_is_read_no_further_than_allowed(self, running: Running) -> None:

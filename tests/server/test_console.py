@@ -257,7 +257,7 @@ class TestWhatStandsThere:
         path = html.unescape(re.search(r'href="(/console/performance.csv[^"]+)"', page)[1])  # type: ignore[index]
         file = client.get(path)
         assert file.headers["content-type"].startswith("text/csv")
-        assert file.text.splitlines()[1].startswith("all,passport,1,1,1,1,0,0,1")
+        assert file.text.splitlines()[1].startswith("all,passport,1,1,1,1,1,0,0,1")
         assert client.get("/console/performance", params={"since": "yesterday"}).status_code == 400
         assert client.get("/console/performance.csv", params={"since": "yesterday"}).status_code == 400
 
