@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from getpass import getpass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 _URL = "sqlite:///idv.db"
 _VARIABLE = "IDV_LEDGER_KEY"
+_GROUPS = 4
 
 server = typer.Typer(name="server", help="Keys and tables of the service.", no_args_is_help=True)
 key = typer.Typer(name="key", help="Keys of the REST API.", no_args_is_help=True)
@@ -149,32 +150,54 @@ def report(
     ] = None,
     since: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Ordered from this day on, UTC.")] = None,
     until: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Ordered before this day, UTC.")] = None,
+    split: Annotated[
+        str | None,
+        typer.Option(metavar="ROUTE", help="The verdict on the split and the shadows of this route instead."),
+    ] = None,
     config: Config = CONFIG,
     csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
     json: Json = False,
 ) -> None:
-    """Report how the vendors do: counts, conversion, times, error and unknown rates."""
+    """Report how the vendors do: counts, conversion, times, costs, error and unknown rates, reasons."""
     with reported(json):
         with _extra():
             from ..server import performance
+        first, last = (day.replace(tzinfo=UTC) if day else None for day in (since, until))
         parts = tuple(by or ("account",))
         with opened(config) as ledger:
-            lines = performance.report(
-                ledger.store,
-                parts,
-                since.replace(tzinfo=UTC) if since else None,
-                until.replace(tzinfo=UTC) if until else None,
-            )
+            names: tuple[str, ...]
+            if split is not None:
+                found = list(performance.verdict_rows(performance.verdict(ledger.store, split, first, last)))
+                names = performance.VERDICT_COLUMNS
+            else:
+                prices = {one.name: one.price for one in read_configuration(config).accounts}
+                lines = performance.report(ledger.store, parts, first, last, prices)
+                found, names = list(performance.rows(lines, parts)), performance.columns(parts)
     if csv:
-        typer.echo(performance.as_csv(lines, parts), nl=False)
+        typer.echo(performance.csv_of(found, names), nl=False)
     elif json:
-        as_json({"lines": list(performance.rows(lines, parts))})
-    else:
-        found = list(performance.rows(lines, parts))
-        shown = table(*(found[0] if found else parts))
+        as_json({"lines": found})
+    elif split is not None:
         for row in found:
-            shown.add_row(*("" if value is None else str(value) for value in row.values()))
+            typer.echo(f"{row['account']} against {row['against']}: {row['text']}")
+        if not found:
+            typer.echo(
+                f"there is nothing to compare on route {split}: one account has had all of it, as far as a day ago"
+            )
+    else:
+        _print_upright(found, parts, names)
+
+
+def _print_upright(found: list[dict[str, Any]], by: tuple[str, ...], names: tuple[str, ...]) -> None:
+    """Groups side by side, figures below each other: a screen has room for a few groups, and not for all figures."""
+    for start in range(0, len(found), _GROUPS):
+        some = found[start : start + _GROUPS]
+        shown = table(" / ".join(by), *(" / ".join(row[name] or "not known" for name in by) for row in some))
+        for name in names[len(by) :]:
+            shown.add_row(name, *("" if row[name] is None else str(row[name]) for row in some))
         console().print(shown)
+    if not found:
+        typer.echo("nothing was ordered then")
 
 
 @server.command()

@@ -252,9 +252,18 @@ class Ledger:
             raise unknown_id(id)
         return None if row.due is None else max(row.due - row.now, timedelta(0))
 
-    def intend(self, claim: Claim, account: str, lease: timedelta, cap: int | None = None) -> Claim:
+    def intend(
+        self,
+        claim: Claim,
+        account: str,
+        lease: timedelta,
+        cap: int | None = None,
+        *,
+        route: str | None = None,
+        instead_of: str | None = None,
+    ) -> Claim:
         """Commit that the account is about to be asked. Raises Stale, RateLimited (see `leases.intend`)."""
-        return leases.intend(self.store, claim, account, lease, cap)
+        return leases.intend(self.store, claim, account, lease, cap, route=route, instead_of=instead_of)
 
     def commit(
         self, claim: Claim, change: Change, handlers: Sequence[leases.Handler] = (), *, is_late: bool = False
