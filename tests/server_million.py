@@ -79,6 +79,7 @@ def made(rows: int) -> Iterator[tuple[dict[str, Any], dict[str, Any] | None]]:
             "outcome": decision or {"expired": "abandoned", "failed": "failed"}.get(word),
             "took": took if end else None,
         }
+        fact |= {"is_waiting": word == "review" and not (n + 1) % 1000}
         fact |= {"is_prompt": end is not None, "is_faulty": word == "failed", "shadow": None, "shadow_status": None}
         yield row, fact if n < rows - FRESH else None
 

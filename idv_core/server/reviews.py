@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import attrs
-from sqlalchemy import Connection, RowMapping, and_, func, insert, select, update
+from sqlalchemy import Connection, RowMapping, and_, insert, select, update
 from sqlalchemy.sql import ColumnElement
 
 from ..errors import InvalidOrder
@@ -95,14 +95,6 @@ def queue(store: Store, most: int = 200) -> list[Waiting]:
         )
         for row in rows
     ]
-
-
-def waiting(store: Store) -> int:
-    """How many wait."""
-    same = and_(_R.verification_id == _V.id, _R.round == _V.round)
-    counted = select(func.count()).select_from(verifications.outerjoin(reviews, same))
-    with store.engine.connect() as con:
-        return int(con.execute(counted.where(_for_review(), _R.outcome.is_(None))).scalar_one())
 
 
 def of(store: Store, id: str, round: int) -> Review | None:
