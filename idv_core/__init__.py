@@ -12,8 +12,9 @@ Errors are in `idv_core.errors`, accounts and limits in `idv_core.config`, route
 `idv_core.policy`. Authors of plugins import `idv_core.plugin`.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from .lazy import lazily
 
 if TYPE_CHECKING:
     from .errors import ConfigError, IdvError, OutcomeUnknown, VendorError
@@ -41,9 +42,6 @@ if TYPE_CHECKING:
         to_json,
     )
     from .webhooks import Received, WebhookApp
-
-# Looked through in this order when a name is first asked for, so that a program pays only for what it uses.
-_PLACES = ("errors", "model", "gateway", "webhooks")
 
 __version__ = "0.1.0"
 
@@ -78,14 +76,8 @@ __all__ = [
     "to_json",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name in __all__:
-        for place in _PLACES:
-            module = import_module(f"{__name__}.{place}")
-            if hasattr(module, name):
-                return globals().setdefault(name, getattr(module, name))
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+if not TYPE_CHECKING:
+    __getattr__ = lazily(__name__, __all__, (".errors", ".model", ".gateway", ".webhooks"))
 
 
 def __dir__() -> list[str]:

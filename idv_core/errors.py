@@ -32,7 +32,9 @@ _TEXT_LIMIT = 200
 
 def bounded(text: str, limit: int = _TEXT_LIMIT) -> str:
     """`text` on one line, without control characters, truncated to `limit` characters."""
-    line = " ".join("".join(char if char.isprintable() else " " for char in text).split())
+    if not text.isprintable():
+        text = "".join(char if char.isprintable() else " " for char in text)
+    line = " ".join(text.split())
     return line if len(line) <= limit else line[: limit - 1] + "…"
 
 

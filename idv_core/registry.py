@@ -7,15 +7,14 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 import attrs
-import pluggy
 
 from .errors import PluginError
-from .plugin import spec
 from .plugin.protocols import CONTRACT_VERSION
-from .plugin.spec import ENTRY_POINT_GROUP, PROJECT, SECRETS_GROUP, Plugin, SecretSource
 
 if TYPE_CHECKING:
     from importlib import metadata
+
+    from .plugin.spec import Plugin, SecretSource
 
 
 @attrs.frozen(kw_only=True)
@@ -77,9 +76,13 @@ def discover(entry_points: Iterable[metadata.EntryPoint] | None = None) -> Regis
     Raises:
         PluginError: Two plugins have one name.
     """
-    from importlib import metadata  # a program that brings its own registry never loads it
+    from importlib import metadata  # a program that brings its own registry never loads these two
 
-    points = metadata.entry_points(group=ENTRY_POINT_GROUP) if entry_points is None else entry_points
+    from .plugin.spec import ENTRY_POINT_GROUP, SECRETS_GROUP
+
+    # one look through all that is installed
+    installed = metadata.entry_points() if entry_points is None else metadata.EntryPoints()
+    points = installed.select(group=ENTRY_POINT_GROUP) if entry_points is None else entry_points
     found: dict[str, Found] = {}
     broken: list[Broken] = []
     for point in _once(points):
@@ -96,7 +99,7 @@ def discover(entry_points: Iterable[metadata.EntryPoint] | None = None) -> Regis
             )
         found[plugin.name] = Found(plugin=plugin, distribution=distribution, version=version)
     sources: dict[str, SecretSource] = {}
-    for point in _once(metadata.entry_points(group=SECRETS_GROUP)) if entry_points is None else ():
+    for point in _once(installed.select(group=SECRETS_GROUP)):
         try:
             sources[point.name] = point.load()
         except Exception as error:
@@ -114,13 +117,17 @@ UPGRADE = "upgrade the plugin; for its author: 'Contract 2' in the changelog say
 
 
 def _load(point: metadata.EntryPoint) -> Plugin:
-    manager = pluggy.PluginManager(PROJECT)
+    import pluggy
+
+    from .plugin import spec
+
+    manager = pluggy.PluginManager(spec.PROJECT)
     manager.add_hookspecs(spec)
     manager.register(point.load(), name=point.name)
     given = manager.hook.idv_plugin()
-    if len(given) != 1 or not isinstance(given[0], Plugin):
+    if len(given) != 1 or not isinstance(given[0], spec.Plugin):
         raise TypeError("its hook idv_plugin() must return one Plugin")
-    plugin = given[0]
+    plugin: Plugin = given[0]
     if plugin.contract != CONTRACT_VERSION:
         raise TypeError(
             f"it is written for contract version {plugin.contract}, this idv-core has {CONTRACT_VERSION}: "

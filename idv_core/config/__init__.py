@@ -1,13 +1,18 @@
 """Configuration from `idv.toml` or from Python. Errors name the line."""
 
-from ..engine.account import Limits
-from ..engine.breaker import Circuit
-from ..engine.retry import Retry
-from .accounts import Account, UnknownRule, Webhooks
-from .books import EndpointSettings, LedgerSettings
+from typing import TYPE_CHECKING
+
+from ..lazy import lazily
 from .check import Checked, check
-from .configuration import Configuration
-from .toml import load_configuration, read_configuration
+
+if TYPE_CHECKING:
+    from ..engine.account import Limits
+    from ..engine.breaker import Circuit
+    from ..engine.retry import Retry
+    from .accounts import Account, Price, UnknownRule, Webhooks
+    from .books import EndpointSettings, LedgerSettings
+    from .configuration import Configuration
+    from .toml import load_configuration, read_configuration
 
 __all__ = [
     "Account",
@@ -17,6 +22,7 @@ __all__ = [
     "EndpointSettings",
     "LedgerSettings",
     "Limits",
+    "Price",
     "Retry",
     "UnknownRule",
     "Webhooks",
@@ -24,3 +30,10 @@ __all__ = [
     "load_configuration",
     "read_configuration",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__ = lazily(
+        __name__,
+        __all__,
+        (".accounts", ".configuration", ".books", "..engine.account", "..engine.breaker", "..engine.retry", ".toml"),
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
@@ -21,7 +21,6 @@ from ..plugin.protocols import (
     UploadProtocol,
     capabilities,
 )
-from ..plugin.spec import SecretSource
 from ..registry import Registry
 from ..routing import Route, RoutingTable
 from ..routing.route import ALWAYS
@@ -29,9 +28,12 @@ from .accounts import ResolvedAccount, Webhooks, resolve_account
 from .books import LedgerSettings
 from .configuration import Configuration
 from .permissions import writable
+from .places import Path
 from .problems import Problems, in_order
 from .settings import WRONG, SettingsReader
-from .toml_lines import Path
+
+if TYPE_CHECKING:
+    from ..plugin.spec import SecretSource
 
 DEFAULT = "default"
 # A random key of 32 hexadecimal digits has fewer different characters than this less than once in a thousand times.
@@ -39,7 +41,7 @@ _DIFFERENT = 10
 """The name of the policy for routes that name none."""
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class Checked:
     """A configuration that was looked through: what is ready for use, and what is wrong."""
 
@@ -174,7 +176,7 @@ def _useless(policy: Policy, given: Sequence[ResultCapabilities]) -> Iterable[tu
         yield ("documents", "max_age_days"), "has no effect: no account of its routes has documents"
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class _Routes:
     configuration: Configuration
     resolved: Mapping[str, ResolvedAccount]

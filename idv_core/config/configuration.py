@@ -13,7 +13,7 @@ from ..model.validation import as_tuple, plain_mapping
 from ..routing import Route
 from .accounts import Account, Webhooks
 from .books import LedgerSettings
-from .toml_lines import Places
+from .places import Places
 
 
 @attrs.frozen(kw_only=True)

@@ -10,7 +10,7 @@ import attrs
 from ..errors import Problem
 from ..model import Secret
 from ..model.words import HIDDEN, is_identifier, is_shown, shown
-from .toml_lines import Path, Places, place_of
+from .places import Path, Places, place_of
 
 
 @attrs.define

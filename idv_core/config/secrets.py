@@ -10,12 +10,14 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..model import Secret
 from ..model.words import is_shown, listed, near
-from ..plugin.spec import SecretSource
 from ..runtime.interrupts import interrupt_in
+
+if TYPE_CHECKING:
+    from ..plugin.spec import SecretSource
 
 _VARIABLE = re.compile(
     r"[A-Z][A-Z0-9]{0,11}"

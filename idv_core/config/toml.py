@@ -15,10 +15,10 @@ from ..model.words import listed, near
 from ..routing import Route
 from .accounts import OF_THE_CORE, Account, AccountDefaults
 from .configuration import Configuration
+from .places import Path
 from .problems import Problems, said, without
 from .settings import WRONG, SettingsReader
 from .source import read_source
-from .toml_lines import Path
 
 SECTIONS = ("include", "defaults", "accounts", "webhooks", "ledger", "routes", "policies")
 

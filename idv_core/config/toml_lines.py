@@ -4,26 +4,10 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
-from typing import TypeAlias
 
 import attrs
 
-Path: TypeAlias = tuple[str | int, ...]
-
-
-@attrs.frozen
-class Place:
-    """A line of a file: 1 for the first, 0 for the whole file."""
-
-    file: str
-    line: int
-
-    def __str__(self) -> str:
-        return f"{self.file}:{self.line}" if self.line else self.file
-
-
-Places: TypeAlias = Mapping[Path, Place]
+from .places import Path, Place
 
 _TOKEN = re.compile(
     r'"""(?:[^\\]|\\.)*?"{3,5}'
@@ -157,11 +141,3 @@ def _key_text(token: str) -> str:
         return token
     (key,) = tomllib.loads(f"{token} = 0")
     return key
-
-
-def place_of(places: Places, path: Path) -> Place | None:
-    """The place of a path, or else of the nearest table around it."""
-    for end in range(len(path), -1, -1):
-        if path[:end] in places:
-            return places[path[:end]]
-    return None

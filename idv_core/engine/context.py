@@ -12,7 +12,7 @@ from ..transports.sinks import Sink
 from .account import AccountSession
 
 
-@attrs.define
+@attrs.define(eq=False, repr=False)
 class Trail:
     """What is left of an operation that ended without a word, because it was cancelled or interrupted."""
 
@@ -24,7 +24,7 @@ class Trail:
         return self.run is not None and self.run.unsure is not None
 
 
-@attrs.define
+@attrs.define(eq=False, repr=False)
 class Run:
     """One operation under way: whose, until when (monotonic), and which personal words no error may repeat.
 

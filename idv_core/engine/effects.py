@@ -21,7 +21,7 @@ T = TypeVar("T")
 SLICE = 0.2
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class Send:
     """Send `request` to `address` within `seconds`; the answer is a `Response`, a fault an httpx error.
 
@@ -35,7 +35,7 @@ class Send:
     sink: Sink | None = None
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class Pause:
     """Let `seconds` pass, or less if `waiting` is woken, or was already since its count was `seen`."""
 
@@ -44,7 +44,7 @@ class Pause:
     seen: int = 0
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class Queue:
     """Get in line with `slot` and wait `seconds` at most; afterwards it is granted or not. Give it back either way."""
 
@@ -53,7 +53,7 @@ class Queue:
     seconds: float
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class Lock:
     """The same for what one caller at a time may do.
 
@@ -65,7 +65,7 @@ class Lock:
     seconds: float
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class Blocking:
     """Run something that blocks (reading a file); the answer is what it returns.
 
@@ -77,7 +77,7 @@ class Blocking:
     seconds: float | None = None
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class Await:
     """Wait for what an asynchronous caller's function gave."""
 

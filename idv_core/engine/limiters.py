@@ -13,7 +13,7 @@ def _nobody() -> None:
     pass
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Slot:
     """One caller's place. `wake` is called, from any thread, when the slot comes."""
 

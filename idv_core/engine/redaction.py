@@ -10,10 +10,9 @@ import unicodedata
 from collections.abc import Callable, Collection, Iterator
 from typing import Any, TypeVar
 
-import attrs
-
 from ..errors import bounded
 from ..model import Check, DocumentEvidence, FieldPair, Reason, Result
+from ..model.copies import with_changed
 from ..model.public import without_links
 from ..plugin.http import Request
 
@@ -246,8 +245,7 @@ def _changed(value: T, changed: dict[str, Any]) -> T:
     """The value itself where nothing changed: most answers hold codes only."""
     if all(getattr(value, name) == new for name, new in changed.items()):
         return value
-    made: T = attrs.evolve(value, **changed)  # type: ignore[misc]
-    return made
+    return with_changed(value, **changed)
 
 
 def _sentence(text: str, own: Collection[str] = ()) -> str:

@@ -17,7 +17,7 @@ EVERY = 10.0
 """The shortest time in seconds between two reloads of an account's secrets, however many calls are refused."""
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Reloads:
     """One reload after the other. A reload that a signal's handler asks for in the midst of one of the same thread is done at
     the end of that one, for it could not wait for it."""
@@ -57,14 +57,14 @@ class Reloads:
             raise failed
 
 
-@attrs.define
+@attrs.define(eq=False, repr=False)
 class _Reader:
     lock: threading.Lock = attrs.field(factory=threading.Lock)
     begun: float | None = None
     done: float | None = None
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Rereads:
     """Who finds the credentials refused has the secrets read again, or waits for whoever is just doing that."""
 

@@ -1,7 +1,8 @@
 """`Gateway` and `AsyncGateway`, the platform's API, and the operations that both run."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from ..lazy import lazily
 
 if TYPE_CHECKING:
     from .aio import AsyncGateway
@@ -9,11 +10,6 @@ if TYPE_CHECKING:
 
 __all__ = ["AsyncGateway", "Gateway"]
 
-_PLACES = {"AsyncGateway": "aio", "Gateway": "sync"}
-
-
-def __getattr__(name: str) -> Any:
-    # asyncio is loaded only by those who use it
-    if name in _PLACES:
-        return globals().setdefault(name, getattr(import_module(f"{__name__}.{_PLACES[name]}"), name))
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+# asyncio is loaded only by those who use it
+if not TYPE_CHECKING:
+    __getattr__ = lazily(__name__, __all__, (".sync", ".aio"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import attrs
 
@@ -19,11 +20,12 @@ from ..model.words import is_shown, quoted
 from ..routing import Match, RoutingTable
 from ..routing.choosing import Choice, choose, percent
 from ..routing.conditions import Facts
-from ..webhooks.addresses import Addresses
-from ..webhooks.receiver import WebhookReceiver
+
+if TYPE_CHECKING:
+    from ..webhooks.receiver import WebhookReceiver
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class Plan:
     """Where one order goes: the route that takes it, the accounts to ask one after the other, the policy that it keeps."""
 
@@ -36,7 +38,7 @@ class Plan:
     is_named: bool = False
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class ActiveConfiguration:
     """Accounts at run time, routes and policies. For the flows that are under way there are also `former`, the accounts by
     the names that they had before, and `retired`, those that are no longer configured. `policies` are all that were
@@ -231,6 +233,9 @@ def _receiver(checked: Checked, clock: Clock, before: ActiveConfiguration | None
     webhooks = checked.webhooks
     if webhooks is None:
         return None
+    from ..webhooks.addresses import Addresses  # for those who receive any
+    from ..webhooks.receiver import WebhookReceiver
+
     addresses = Addresses(webhooks.url, webhooks.key)
     if before is not None and before.receiver is not None:
         return attrs.evolve(before.receiver, addresses=addresses)

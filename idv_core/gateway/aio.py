@@ -11,8 +11,9 @@ from typing import Any, BinaryIO, Self, TypeVar, Unpack, overload
 
 import httpx
 
+from .. import config
 from ..clock import Clock, SystemClock
-from ..config import Account, Configuration, Webhooks, read_configuration
+from ..config import Account, Configuration, Webhooks
 from ..engine.async_driver import AsyncDriver
 from ..model import (
     Coverage,
@@ -47,7 +48,7 @@ class AsyncGateway(GatewayBase):
     The same methods and arguments as `Gateway`, with `await`. Cancelling a task cancels its operation.
 
     Args:
-        transport: An `httpx.AsyncBaseTransport` of your own. You close it.
+        transport: An `httpx.AsyncBaseTransport` of your own, such as `FastTransport` (extra `fast`). You close it.
 
     The other arguments are those of `Gateway`. Raises ConfigError with every problem of the configuration.
     """
@@ -92,7 +93,7 @@ class AsyncGateway(GatewayBase):
         The other arguments are those of the class. Raises ConfigError with every problem, each with its line.
         """
         gateway = cls(
-            read_configuration(path),
+            config.read_configuration(path),
             webhooks=webhooks,
             policy=policy,
             transport=transport,

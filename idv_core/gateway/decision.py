@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from urllib.parse import unquote
 
-import attrs
-
 from ..engine.account import AccountSession
 from ..model import Decision, Flow, Reason, Result
+from ..model.copies import with_changed
 from ..policy import evaluate, strictest
 from .execution import continued
 from .state import GatewayState
@@ -20,7 +19,7 @@ def decide(state: GatewayState, session: AccountSession, flow: Flow, result: Res
     doubts = [*result.doubts, *_doubts(session, flow, result)]
     known = continued(flow, result.flow)
     if doubts:
-        result = attrs.evolve(result, doubts=doubts)
+        result = with_changed(result, doubts=tuple(doubts))
     policies = (flow.policy,) if flow.policy else tuple(active.policies.values())
     decided = (
         evaluate(policies[0], result, now, flow=known, received_at=now)
@@ -35,7 +34,7 @@ def decide(state: GatewayState, session: AccountSession, flow: Flow, result: Res
     if not flow.is_shadow:
         text = f"this account serves as a shadow, so pass flow.ref as it was stored; it would be {decided.decision}"
     reason = Reason(f"shadow.{decided.decision}", text)
-    return attrs.evolve(decided, decision=Decision.UNDECIDED, reasons=(reason, *decided.reasons))
+    return with_changed(decided, decision=Decision.UNDECIDED, reasons=(reason, *decided.reasons))
 
 
 def _doubts(session: AccountSession, flow: Flow, result: Result) -> Iterator[Reason]:

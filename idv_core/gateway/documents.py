@@ -14,9 +14,7 @@ import attrs
 
 from ..errors import InvalidOrder
 from ..model import Document, FlowOrder
-from ..plugin.pictures import PDF, picture_names, picture_type
 from ..plugin.protocols import PictureProtocol
-from ..plugin.urls import is_private, parse_url
 
 _HEAD = 64
 
@@ -26,6 +24,8 @@ def check_url(id: str, url: str) -> str:
 
     Names are not resolved, because DNS may answer differently later; the vendor protects its own network.
     """
+    from ..plugin.urls import is_private, parse_url  # few vendors fetch documents themselves
+
     if not url[:8].lower() == "https://":
         raise InvalidOrder(f"document {id!r}: its URL must begin with https://", fields=(id,))
     try:
@@ -43,6 +43,8 @@ def check_url(id: str, url: str) -> str:
 
 def _leads_inside(url: str) -> bool:
     """Whether an address that we do not take means a private host to others."""
+    from ..plugin.urls import is_private
+
     try:
         parts = urlsplit(url)
         return "@" not in parts.netloc and bool(parts.hostname) and is_private(parts.hostname or "")
@@ -83,6 +85,8 @@ def read_document(document: Document, limit: int, keeps_files: bool = False) -> 
 
 def check_pictures(documents: Iterable[Document], adapter: Any) -> None:
     """Raise InvalidOrder for a format that the vendor does not accept, if the adapter declares its formats."""
+    from ..plugin.pictures import PDF, picture_names, picture_type  # for those who upload
+
     accepts = adapter.accepts if isinstance(adapter, PictureProtocol) else {}
     for document in documents:
         wanted = accepts.get(document.kind)

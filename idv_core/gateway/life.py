@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 from functools import partial
-from typing import BinaryIO, TypeVar
+from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
 import attrs
 
+from .. import model
 from ..engine.account import AccountSession
 from ..engine.effects import Lock, Steps
 from ..engine.limiters import Slot
 from ..errors import FlowNotFound, IdvError, InvalidOrder, PluginError, UnsupportedOperation
-from ..model import Coverage, Downloaded, Erasure, ErasureStatus, Flow, FlowOrder, Media, Review
+from ..model import Flow, FlowOrder
 from ..plugin.protocols import (
     CancelProtocol,
     CoverageProtocol,
@@ -29,6 +30,9 @@ from .openings import identity
 from .operations import also
 from .state import GatewayState
 
+if TYPE_CHECKING:
+    from ..model import Coverage, Downloaded, Erasure, Media, Review
+
 T = TypeVar("T")
 
 To = str | os.PathLike[str] | BinaryIO
@@ -42,13 +46,15 @@ def cancel(state: GatewayState, flow: Flow | str) -> Steps[Flow]:
 
 
 def _cancel(state: GatewayState, session: AccountSession, flow: Flow, seconds: float | None = None) -> Steps[Flow]:
-    return (yield from execute_on_flow(state, session, "cancel", flow, lambda adapter: adapter.cancel(flow), seconds))
+    after = yield from execute_on_flow(state, session, "cancel", flow, lambda adapter: adapter.cancel(flow), seconds)
+    # whatever the vendor still gives out leads nowhere any more
+    return attrs.evolve(after, link=None, sdk=None)
 
 
 def erase(state: GatewayState, flow: Flow | str) -> Steps[Erasure]:
     session, flow = flow_at(state, flow)
     needs(session, EraseProtocol, "erase", "its API erases nothing. Ask its support in writing, and note the answer")
-    erasure = yield from execute(state, session, "erase", lambda adapter: adapter.erase(flow), Erasure)
+    erasure = yield from execute(state, session, "erase", lambda adapter: adapter.erase(flow), model.Erasure)
     if flow.shadow is None:
         return erasure
     return attrs.evolve(erasure, shadow=(yield from _erase_shadow(state, flow.shadow)))
@@ -61,18 +67,20 @@ def _erase_shadow(state: GatewayState, shadow: Flow) -> Steps[Erasure]:
         needs(session, EraseProtocol, "erase", "its API erases nothing. Ask its support in writing")
         return (
             yield from execute(
-                state, session, "erase", lambda adapter: adapter.erase(shadow), Erasure, seconds=SHADOW_SECONDS
+                state, session, "erase", lambda adapter: adapter.erase(shadow), model.Erasure, seconds=SHADOW_SECONDS
             )
         )
     except IdvError as error:
-        return Erasure(status=ErasureStatus.REFUSED, reason=f"{shadow.account}: {error.message}; erase {shadow.ref}")
+        return model.Erasure(
+            status=model.ErasureStatus.REFUSED, reason=f"{shadow.account}: {error.message}; erase {shadow.ref}"
+        )
 
 
 def media(state: GatewayState, flow: Flow | str) -> Steps[tuple[Media, ...]]:
     session, flow = flow_at(state, flow)
     needs(session, MediaProtocol, "media", "its API gives out no pictures; look at the vendor's dashboard")
     found = yield from execute(state, session, "media", lambda adapter: adapter.media(flow), tuple)
-    if not all(isinstance(one, Media) for one in found):
+    if not all(isinstance(one, model.Media) for one in found):
         what = f"bug in plugin {session.plugin!r}: media returned something besides Media"
         raise PluginError(what, account=session.name)
     return found
@@ -82,7 +90,7 @@ def download(state: GatewayState, flow: Flow | str, item: Media, to: To) -> Step
     """The file goes to `to` piece by piece; a path has it whole at the end, or not at all."""
     session, flow = flow_at(state, flow)
     needs(session, MediaProtocol, "download", "its API gives out no pictures; look at the vendor's dashboard")
-    if not isinstance(item, Media):
+    if not isinstance(item, model.Media):
         raise InvalidOrder("media: give one of those that media(flow) returned", fields=("media",))
     sink = FileSink(to)
     try:
@@ -97,7 +105,7 @@ def download(state: GatewayState, flow: Flow | str, item: Media, to: To) -> Step
         sink.commit()
     finally:
         sink.abandon()
-    return Downloaded(
+    return model.Downloaded(
         media=item, content_type=sink.content_type or item.content_type, size=sink.size, sha256=sink.sha256
     )
 
@@ -158,7 +166,7 @@ def retry(state: GatewayState, flow: Flow | str, order: FlowOrder) -> Steps[Flow
 def review(state: GatewayState, flow: Flow | str, decision: Review) -> Steps[Flow]:
     session, flow = flow_at(state, flow)
     needs(session, ReviewProtocol, "review", "it takes no decision by API; decide in its dashboard, or on your side")
-    if not isinstance(decision, Review):
+    if not isinstance(decision, model.Review):
         raise InvalidOrder("review: give a Review(outcome, author, reason)", fields=("review",))
     return (yield from execute_on_flow(state, session, "review", flow, lambda adapter: adapter.review(flow, decision)))
 
@@ -183,4 +191,4 @@ def simulate(state: GatewayState, flow: Flow | str, outcome: str) -> Steps[Flow]
 def coverage(state: GatewayState, account: str | None) -> Steps[Coverage]:
     session = state.active.session(account)
     needs(session, CoverageProtocol, "coverage", "its pages say what it can do, not its API")
-    return (yield from execute(state, session, "coverage", lambda adapter: adapter.coverage(), Coverage))
+    return (yield from execute(state, session, "coverage", lambda adapter: adapter.coverage(), model.Coverage))

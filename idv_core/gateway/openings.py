@@ -34,7 +34,7 @@ def identity(order: FlowOrder) -> tuple[Hashable, ...]:
     return (order.tenant, order.product, order.template, order.application_id, person, order.is_shadow)
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class OpenedFlow:
     """A flow that this process opened, and its order."""
 
@@ -43,7 +43,7 @@ class OpenedFlow:
     at: datetime
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class Lost:
     """A create call that got no response: when it began, and the policy of its flow."""
 
@@ -51,7 +51,7 @@ class Lost:
     policy: Policy | None = attrs.field(default=None, repr=False)
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Openings:
     """Safe for threads."""
 

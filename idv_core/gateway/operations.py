@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 
+from .. import model
 from ..engine.account import AccountSession
 from ..engine.context import Trail
 from ..engine.effects import Blocking, Lock, Steps
 from ..engine.limiters import Slot
 from ..engine.redaction import redact_check, redact_result
 from ..errors import IdvError, InvalidOrder
-from ..model import Document, Flow, ProvisionedTemplate, Result, Secret, Template, Upload
+from ..model import Flow, Result, Secret
 from ..plugin.http import Exchange
 from ..plugin.protocols import (
     CredentialsProtocol,
@@ -31,6 +32,9 @@ from .decision import decide
 from .documents import check_documents, check_pictures, check_url, read_document
 from .execution import SHADOW_SECONDS, check_granted, execute, execute_on_flow, flow_at, needs, once, unnoticed
 from .state import GatewayState
+
+if TYPE_CHECKING:
+    from ..model import Document, ProvisionedTemplate, Template, Upload
 
 T = TypeVar("T")
 
@@ -158,7 +162,11 @@ def renew_link(state: GatewayState, flow: Flow | str) -> Steps[Flow]:
 def result(state: GatewayState, flow: Flow | str, seconds: float | None = None) -> Steps[Result]:
     session, flow = flow_at(state, flow)
     result = yield from execute(state, session, "result", lambda adapter: adapter.result(flow), Result, seconds=seconds)
-    return decide(state, session, flow, redact_result(result))
+    decided = decide(state, session, flow, redact_result(result))
+    opened_at = decided.flow.created_at
+    seconds = (state.clock.now() - opened_at).total_seconds() if opened_at is not None else None
+    state.decisions.tell(state.observers, decided, seconds)
+    return decided
 
 
 def provision(state: GatewayState, template: Template, account: str | None) -> Steps[ProvisionedTemplate]:
@@ -169,7 +177,7 @@ def provision(state: GatewayState, template: Template, account: str | None) -> S
         urls = receiver.urls(session.name, None)
         template = attrs.evolve(template, webhook_url=urls.webhook("events"))
     made = yield from execute(
-        state, session, "provision", lambda adapter: adapter.provision(template), ProvisionedTemplate
+        state, session, "provision", lambda adapter: adapter.provision(template), model.ProvisionedTemplate
     )
     return made
 

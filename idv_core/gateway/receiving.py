@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from ..engine.account import AccountSession
 from ..engine.effects import Steps
 from ..errors import ConfigError, FlowNotFound, IdvError, PluginError, WebhookRejected
 from ..model import Secret
 from ..plugin.protocols import WebhookKey, WebhookProtocol, WebhookPurposesProtocol
-from ..webhooks.receiver import Received, WebhookReceiver, WebhookRequest
 from .execution import execute, needs, reread_soon
 from .state import GatewayState
+
+if TYPE_CHECKING:
+    from ..webhooks.receiver import Received, WebhookReceiver, WebhookRequest
 
 _KEY_SECONDS = 10.0
 _KEY_PAUSE = timedelta(seconds=30)

@@ -13,32 +13,17 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Self, TypeVar, Unpack, overload
 import attrs
 import httpx
 
+from .. import config
 from ..clock import Clock, SystemClock
-from ..config import Account, Configuration, Webhooks, read_configuration
+from ..config import Account, Configuration, Webhooks
 from ..engine.account import AccountHealth
 from ..engine.rotation import reload_on
 from ..engine.sync_driver import SyncDriver
 from ..errors import ConfigError
-from ..model import (
-    Coverage,
-    Document,
-    Downloaded,
-    Erasure,
-    Explanation,
-    Flow,
-    FlowOrder,
-    Media,
-    ProvisionedTemplate,
-    Result,
-    Review,
-    Secret,
-    Template,
-)
 from ..plugin.http import Exchange
 from ..policy import DEFAULT_POLICY, Policy
 from ..registry import Registry, discover
 from ..runtime.side_thread import closed
-from ..webhooks.receiver import Received, WebhookRequest
 from . import life, opening, operations, receiving, waiting
 from .opening import Attempt
 from .order_fields import OrderFields, as_order
@@ -47,6 +32,22 @@ from .waiting import Progress
 
 if TYPE_CHECKING:
     from ..engine.async_driver import AsyncDriver
+    from ..model import (
+        Coverage,
+        Document,
+        Downloaded,
+        Erasure,
+        Explanation,
+        Flow,
+        FlowOrder,
+        Media,
+        ProvisionedTemplate,
+        Result,
+        Review,
+        Secret,
+        Template,
+    )
+    from ..webhooks.receiver import Received, WebhookRequest
 
 T = TypeVar("T")
 
@@ -98,7 +99,7 @@ class GatewayBase:
         if configuration is not None:
             self._state.reload(lambda: configuration, self._driver.prepare)
         elif file is not None:
-            self._state.reload(lambda: read_configuration(file), self._driver.prepare)
+            self._state.reload(lambda: config.read_configuration(file), self._driver.prepare)
         else:
             raise ConfigError("the gateway was not loaded from a file; pass a Configuration to reload()")
         self._driver.keep(self._state.active.sessions.values())
@@ -173,7 +174,7 @@ class Gateway(GatewayBase):
         accounts: The accounts at the vendors, or a `Configuration` with routes and policies.
         webhooks: The public URL of your webhook endpoint, and its key.
         policy: The policy for routes that name none; the strict default if it is left out.
-        transport: An `httpx.BaseTransport` of your own. You close it.
+        transport: An `httpx.BaseTransport` of your own, such as `FastTransport` (extra `fast`). You close it.
         clock: The source of time, for tests.
         registry: The plugins; all installed plugins by default.
         observers: Objects that are told of every operation and call; see `idv_core.telemetry`.
@@ -221,7 +222,7 @@ class Gateway(GatewayBase):
         The other arguments are those of the class. Raises ConfigError with every problem, each with its line.
         """
         gateway = cls(
-            read_configuration(path),
+            config.read_configuration(path),
             webhooks=webhooks,
             policy=policy,
             transport=transport,

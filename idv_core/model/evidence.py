@@ -6,16 +6,19 @@ import math
 from collections.abc import Mapping
 from datetime import date
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 import attrs
 
 from .check_names import OVERALL, CheckKind, check_name_fault
-from .claims import Claims
 from .document_types import DocumentType
 from .fields import ExtractedField
 from .redacted import not_pickled
 from .secret import Secret
 from .validation import are, is_country, is_date, is_unit, optional, plain_mapping, several
+
+if TYPE_CHECKING:
+    from .claims import Claims
 
 
 class CheckOutcome(StrEnum):
@@ -158,4 +161,6 @@ class DocumentEvidence:
     @property
     def claims(self) -> Claims:
         """The fields of this document as claims."""
+        from .claims import Claims
+
         return Claims((self,))

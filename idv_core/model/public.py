@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection, Mapping
+from functools import lru_cache
 from typing import Any
 
 _DEEPEST = 64
@@ -38,6 +39,7 @@ _PICTURE = re.compile(r"\s*(?:/9j/|iVBORw0KGgo|JVBERi0|R0lGOD|UklGR)")
 _FIRST_BYTES = ((255, 216, 255), (137, 80, 78, 71), (37, 80, 68, 70), (71, 73, 70, 56), (82, 73, 70, 70))
 _MANY_BYTES = 32
 _WORD = re.compile(r"[A-Z]?[a-z0-9]+|[A-Z]+(?![a-z])")
+_BETWEEN = re.compile(r"[\s_.-]")
 _SECRET_WORDS = frozenset({"auth", "oauth", "otp", "totp", "sig", "pw"})
 _SECRET = re.compile(
     "token|secret(?!ar)|passw|passcode|passphrase|pwd|contrase|credential|cookie|jwt|bearer|base64|b64|signature|hmac|csrf|xsrf"
@@ -71,7 +73,7 @@ def _kept(value: Any, dropped: frozenset[str], depth: int) -> Any:
     if value is None or isinstance(value, (bool, int, float)):
         return value
     if isinstance(value, str):
-        return _text(value, dropped, depth)
+        return value if _is_word(value) else _text(value, dropped, depth)
     if depth > _DEEPEST:
         return _OUT
     if isinstance(value, Mapping):
@@ -91,6 +93,11 @@ def _kept(value: Any, dropped: frozenset[str], depth: int) -> Any:
             return _OUT
         return [item for item in (_kept(item, dropped, depth + 1) for item in value) if item is not _OUT]
     return _OUT
+
+
+def _is_word(text: str) -> bool:
+    """Whether it is a short word of small letters or of capitals: no key and no picture is, and most values are."""
+    return len(text) < 20 and text.isalpha() and text.isascii() and (text.islower() or text.isupper())
 
 
 def _text(text: str, dropped: frozenset[str], depth: int) -> Any:
@@ -149,9 +156,20 @@ def _is_packed(items: Any) -> bool:
 
 
 def _is_secret(name: str, value: Any, dropped: frozenset[str]) -> bool:
-    if _plain(name) in dropped or _text(name, dropped, _DEEPEST) != name:
+    is_shown, speaks = _seen(name) if len(name) <= _LONGEST_NAME else _look_at(name)
+    if not is_shown or (dropped and _plain(name) in dropped):
         return True
-    return value is not None and not isinstance(value, bool) and speaks_of_secret(name)
+    return speaks and value is not None and not isinstance(value, bool)
+
+
+def _look_at(name: str) -> tuple[bool, bool]:
+    """Whether a name may be shown itself, and whether it speaks of a secret."""
+    return _text(name, frozenset(), _DEEPEST) == name, speaks_of_secret(name)
+
+
+# the names of a vendor's fields come again with each answer
+_LONGEST_NAME = 64
+_seen = lru_cache(maxsize=4096)(_look_at)
 
 
 def speaks_of_secret(name: str) -> bool:
@@ -162,4 +180,4 @@ def speaks_of_secret(name: str) -> bool:
 
 def _plain(name: str) -> str:
     """A name without what spellings differ in: capitals, underscores, hyphens, dots, blanks."""
-    return re.sub(r"[\s_.-]", "", name).lower()
+    return _BETWEEN.sub("", name).lower()

@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from .check_names import CheckKind
-from .claims import Claims
 from .evidence import Check, CheckOutcome, DocumentEvidence, VendorVerdict
 from .evidence_steps import EvidenceStep, evidence_steps
 from .fields import ExtractedField
 from .flow import Flow, FlowStatus
 from .redacted import RedactedMapping, not_pickled
 from .validation import are, is_aware, optional, several
+
+if TYPE_CHECKING:
+    from .claims import Claims
 
 
 class Decision(StrEnum):
@@ -102,6 +104,8 @@ class Result:
     @property
     def claims(self) -> Claims:
         """What is known about the person, with the same names at every vendor: `result.claims.birthdate.value`."""
+        from .claims import Claims
+
         return Claims(self.documents, self.fields)
 
     @property

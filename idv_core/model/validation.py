@@ -180,6 +180,8 @@ def several(value: Any) -> Any:
     """One text, or several, as a tuple; anything else as it is, for the validator to refuse."""
     if isinstance(value, str):
         return (str(value),)
+    if type(value) is tuple and not any(issubclass(kind, str) and kind is not str for kind in {*map(type, value)}):
+        return value
     try:
         return tuple(str(item) if isinstance(item, str) else item for item in value)
     except TypeError:
@@ -190,7 +192,7 @@ def are(kind: type) -> Callable[[object, attrs.Attribute[Any], Any], None]:
     """A validator: a tuple of values of that class."""
 
     def check(_: object, attribute: attrs.Attribute[Any], values: Any) -> None:
-        if not isinstance(values, tuple) or not all(isinstance(value, kind) for value in values):
+        if not isinstance(values, tuple) or not all(issubclass(found, kind) for found in {*map(type, values)}):
             raise ValueError(f"{attribute.name}: must hold {kind.__name__} values only")
 
     return check
@@ -198,7 +200,13 @@ def are(kind: type) -> Callable[[object, attrs.Attribute[Any], Any], None]:
 
 def optional(kind: type) -> Any:
     """A validator: a value of that class, or None."""
-    return attrs.validators.optional(attrs.validators.instance_of(kind))
+    is_kind: Validator = attrs.validators.instance_of(kind)
+
+    def check(instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
+        if value is not None and not isinstance(value, kind):
+            is_kind(instance, attribute, value)
+
+    return check
 
 
 def is_date(_: object, attribute: attrs.Attribute[Any], value: object) -> None:

@@ -6,7 +6,6 @@ a name: words of letters, and numbers of few digits, with dots, dashes, blanks a
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime, time, timedelta
@@ -86,6 +85,8 @@ def near(name: object, names: Iterable[object], synonyms: Mapping[str, object] |
     fit = [other for other in map(str, names) if abs(len(other) - len(text)) <= max(3, len(text) // 2)]
     if len(fit) > _MOST_COMPARED:
         return ""
+    import difflib  # only mistakes need it
+
     close = {other.casefold(): other for other in reversed(fit)}
     found = difflib.get_close_matches(text, fit, n=1) or difflib.get_close_matches(text.casefold(), close, n=1)
     return f"; did you mean '{close.get(found[0].casefold(), found[0])}'?" if found else ""

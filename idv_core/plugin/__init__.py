@@ -4,8 +4,9 @@ A plugin's code imports of idv-core this module only; its test code, in its subp
 the platform's names of `idv_core`. What may change within a contract version is in docs/authors.md.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from ..lazy import lazily
 
 if TYPE_CHECKING:
     from ..errors import (
@@ -118,7 +119,6 @@ if TYPE_CHECKING:
         Request,
         Response,
         json_object,
-        structure,
     )
     from .links import (
         trusted_link,
@@ -171,27 +171,9 @@ if TYPE_CHECKING:
         Plugin,
         hookimpl,
     )
-
-# Looked through in this order when a name is first asked for, so that a gateway does not load what only plugins use.
-_PLACES = (
-    "..errors",
-    "..model",
-    "..model.fields",
-    "..model.check_names",
-    "..model.countries",
-    "..model.national_numbers",
-    "..model.public",
-    "..model.validation",
-    ".protocols",
-    ".http",
-    ".body",
-    ".spec",
-    ".fields",
-    ".dates",
-    ".failures",
-    ".links",
-    ".pictures",
-)
+    from .structuring import (
+        structure,
+    )
 
 __all__ = [
     "ADDRESSES",
@@ -325,14 +307,31 @@ __all__ = [
     "without_slash",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name in __all__:
-        for place in _PLACES:
-            module = import_module(place, __name__)
-            if hasattr(module, name):
-                return globals().setdefault(name, getattr(module, name))
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+if not TYPE_CHECKING:
+    __getattr__ = lazily(
+        __name__,
+        __all__,
+        (
+            "..errors",
+            "..model",
+            "..model.validation",
+            "..model.fields",
+            "..model.check_names",
+            "..model.countries",
+            "..model.national_numbers",
+            "..model.public",
+            ".protocols",
+            ".http",
+            ".body",
+            ".spec",
+            ".fields",
+            ".dates",
+            ".failures",
+            ".links",
+            ".pictures",
+            ".structuring",
+        ),
+    )
 
 
 def __dir__() -> list[str]:

@@ -62,6 +62,7 @@ _NOUNS = frozenset({"expedicion", "expedition", "emision", "emissao", "issuance"
 _ENDS = frozenset({"from", "start", "begin", "since", "desde", "inicio", "to", "until", "end", "hasta"})
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _LONGEST_KEY = 200
+_PLAIN = {code: chr(code).lower() if chr(code).isalnum() else None for code in range(128)}
 _NAMED = ("name", "key", "field", "fieldName", "label", "type")
 _SAID = ("raw", "text", "content", "value", "date", "normalized")
 _PARTS = frozenset({"year", "month", "day"})
@@ -152,7 +153,10 @@ def dates_under(data: Any, means: Meaning) -> tuple[Any, ...]:
 
 def plain_name(key: str) -> str:
     """A key without case, accents, blanks and punctuation."""
-    letters = unicodedata.normalize("NFKD", key[:_LONGEST_KEY]).casefold()
+    key = key[:_LONGEST_KEY]
+    if key.isascii():
+        return key.translate(_PLAIN)
+    letters = unicodedata.normalize("NFKD", key).casefold()
     return "".join(char for char in letters if char.isalnum())
 
 
@@ -164,7 +168,7 @@ def _under(data: Any, means: Meaning, above: str = "") -> Iterator[Any]:
     if isinstance(data, (list, tuple)):
         for item in data:
             yield from _under(item, means, above)
-    if not isinstance(data, Mapping):
+    if isinstance(data, str) or not isinstance(data, Mapping):
         return
     said = next((data[key] for key in _SAID if key in data), None)
     if said is not None and any(isinstance(data.get(key), str) and means(data[key], said) for key in _NAMED):
@@ -172,11 +176,11 @@ def _under(data: Any, means: Meaning, above: str = "") -> Iterator[Any]:
         return
     for key, value in data.items():
         # `{"validity": {"to": ...}}` is the same as `validityTo`
-        name = f"{above}{key}" if plain_name(key) in _ENDS else key
+        name = f"{above}{key}" if above and plain_name(key) in _ENDS else key
         if means(name, value) and not _is_span(value):
             if not _says_no(key, value):
                 yield from _said(value)
-        else:
+        elif not isinstance(value, str):
             yield from _under(value, means, key)
 
 

@@ -86,7 +86,7 @@ def _look(name: str, value: Any, known: frozenset[str], also: frozenset[str]) ->
     if isinstance(value, (list, tuple)):
         for item in value:
             yield from _look(name, item, known, also)
-    elif isinstance(value, Mapping):
+    elif not isinstance(value, str) and isinstance(value, Mapping):
         for key, inner in value.items():
             if key in known:
                 continue

@@ -12,23 +12,20 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from datetime import datetime
 from functools import cached_property
 from typing import Any, TypeAlias, TypeVar
 from urllib.parse import quote, urlencode, urlsplit
 
 import attrs
-import cattrs
-from cattrs.gen import make_dict_structure_fn
 
 from ..errors import InvalidOrder, UnexpectedResponse
+from ..model.copies import with_changed
 from ..model.secret import Secret
-from ..model.strict import none_of_data, register_strict_scalars
 from ..model.validation import is_aware, plain_mapping, text_fault
 from .body import Body, FilePart, FileSource, body_of
 from .decoding import decode
-from .urls import parse_url
 
 T = TypeVar("T")
 
@@ -174,6 +171,8 @@ class Request:
         servers, by HTTPS. Without the account's credentials, unless `signed`. Raises UnexpectedResponse where it is no plain
         web address.
         """
+        from .urls import parse_url  # few vendors have such addresses
+
         text = address.reveal() if isinstance(address, Secret) else address
         try:
             parse_url(text)
@@ -191,7 +190,7 @@ class Request:
 
     def with_fresh_nonce(self) -> Request:
         """The same request for one more attempt."""
-        return attrs.evolve(self, drawn=[]) if self._drawn else self
+        return with_changed(self, _drawn=[]) if self._drawn else self
 
     @property
     def target(self) -> str:
@@ -203,7 +202,7 @@ class Request:
 
     def with_headers(self, headers: Mapping[str, str | Secret]) -> Request:
         """The same request with further headers."""
-        return attrs.evolve(self, headers={**self.headers, **headers})
+        return with_changed(self, headers={**self.headers, **headers})
 
     def with_query(self, query: Mapping[str, str]) -> Request:
         """The same request with further parameters in the query, such as a vendor's nonce and time."""
@@ -265,6 +264,8 @@ class Response:
 
     def structure(self, cls: type[T]) -> T:
         """The body as an attrs class of the plugin. Unknown keys are ignored; UnexpectedResponse names what does not fit."""
+        from .structuring import structure  # cattrs is loaded only by those who use it
+
         return structure(self.json(), cls, status=self.status)
 
     @cached_property
@@ -305,33 +306,6 @@ class NotAccepted(Exception):
         self.response = response
 
 
-def structure(data: Any, cls: type[T], *, status: int | None = None) -> T:
-    """JSON data as an attrs class: no coercion, unknown keys ignored. Raises UnexpectedResponse, which shows no value."""
-    try:
-        return _converter.structure(data, cls)
-    except Exception as error:
-        other = none_of_data(error)
-        if other is not None:
-            raise other from None
-        places = "; ".join(map(_dark_path, cattrs.transform_error(error, format_exception=_describe)))
-        raise UnexpectedResponse(f"the response does not match {cls.__name__}: {places}", status=status) from None
-
-
-_QUOTED_KEY = re.compile(r"\[['\"].*['\"]\]")
-_FIELD_KEY = re.compile(r"\['[a-z][A-Za-z_]{0,60}'\]")
-
-
-def _dark_path(place: str) -> str:
-    """The place without keys of the vendor's that are no names of fields: one may be a person's name."""
-    return _QUOTED_KEY.sub(lambda key: key.group() if _FIELD_KEY.fullmatch(key.group()) else "[*]", place)
-
-
-def _describe(error: BaseException, kind: type | None) -> str:
-    if isinstance(error, KeyError):
-        return f"required field {error.args[0]!r} missing"
-    return f"{getattr(kind, '__name__', kind)} expected"
-
-
 _ALL_BUT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
 
@@ -359,20 +333,3 @@ def _deeper_than(data: Any, depth: int) -> bool:
         if not layer:
             return False
     return True
-
-
-def _object_only(cls: type[Any]) -> Callable[[Any, Any], Any]:
-    """cattrs looks for keys in whatever it is given, so that an array would pass for an object without them."""
-    read = make_dict_structure_fn(cls, _converter)
-
-    def structure_object(data: Any, kind: Any) -> Any:
-        if not isinstance(data, dict):
-            raise TypeError(f"{cls.__name__} expected")
-        return read(data, kind)
-
-    return structure_object
-
-
-_converter = cattrs.Converter()
-register_strict_scalars(_converter)
-_converter.register_structure_hook_factory(attrs.has, _object_only)

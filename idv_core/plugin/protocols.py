@@ -9,28 +9,29 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import attrs
 
 from ..errors import Refusal, WebhookRejected
-from ..model import (
-    CheckKind,
-    Coverage,
-    Document,
-    Erasure,
-    Flow,
-    FlowOrder,
-    Media,
-    ProvisionedTemplate,
-    Result,
-    Review,
-    Secret,
-    Template,
-    UploadKind,
-)
+from ..model import CheckKind, Secret
 from ..model.validation import as_timedelta, is_aware, is_some_time, plain_mapping
 from .http import Exchange, Request, Response, json_object
+
+if TYPE_CHECKING:
+    from ..model import (
+        Coverage,
+        Document,
+        Erasure,
+        Flow,
+        FlowOrder,
+        Media,
+        ProvisionedTemplate,
+        Result,
+        Review,
+        Template,
+        UploadKind,
+    )
 
 CONTRACT_VERSION = 2
 """Raised when a plugin written for an earlier one would no longer work."""

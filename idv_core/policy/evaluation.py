@@ -12,8 +12,6 @@ from collections.abc import Iterable, Iterator
 from datetime import date, datetime
 from typing import TypeAlias
 
-import attrs
-
 from ..model import (
     Check,
     CheckKind,
@@ -27,6 +25,7 @@ from ..model import (
     VendorVerdict,
 )
 from ..model.check_names import OTHER
+from ..model.copies import with_changed
 from ..model.policy import Action, DocumentRules, Policy, VerdictRule, split_name
 
 DEFAULT_POLICY = Policy()
@@ -56,12 +55,14 @@ def evaluate(
 
     Source for the identity checks: NIST SP 800-63A (validate the evidence, verify the person).
     """
+    if received_at is not None and received_at.tzinfo is None:
+        raise ValueError("received_at: must be a datetime with a time zone")
     checks = result.checks
     if policy.thresholds or any(check.by_policy for check in checks):
         checks = tuple(_judged(policy, check) for check in checks)
     decision, reasons = _decide(policy, result, checks, at)
     notes = tuple(_without_effect(policy, checks, result.documents)) if result.status is FlowStatus.FINISHED else ()
-    return attrs.evolve(
+    return with_changed(
         result,
         flow=flow or result.flow,
         received_at=received_at or result.received_at,
@@ -89,11 +90,11 @@ def _judged(policy: Policy, check: Check) -> Check:
     said = check.vendor_outcome if check.by_policy else check.outcome
     threshold = policy.threshold(check)
     if threshold is None:
-        return attrs.evolve(check, outcome=said, vendor_outcome=None, by_policy=False) if check.by_policy else check
+        return with_changed(check, outcome=said, vendor_outcome=None, by_policy=False) if check.by_policy else check
     # a bound on a score that is not there cannot be met
     by_score = threshold.outcome(check.score.value) if check.score else CheckOutcome.INCONCLUSIVE
     outcome = by_score if said is None else min(said, by_score, key=_RANK.__getitem__)
-    return attrs.evolve(check, outcome=outcome, vendor_outcome=said, by_policy=True)
+    return with_changed(check, outcome=outcome, vendor_outcome=said, by_policy=True)
 
 
 def _decide(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from decimal import Decimal
 
 BUCKETS = 10_000
 
@@ -17,6 +16,8 @@ def bucket_of(application_id: str, salt: str = "") -> int:
 
 def hundredths(percent: float) -> int:
     """A percentage with at most two decimals, as a number of buckets. Raises ValueError."""
+    from decimal import Decimal  # few routes divide
+
     if 0 <= percent <= 100 and (count := Decimal(str(percent)) * 100) == int(count):
         return int(count)
     raise ValueError(f"{percent:g} must be a percentage from 0 to 100 with at most two decimals")

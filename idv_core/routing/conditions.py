@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from datetime import date, datetime
 from typing import Any, TypeAlias
-from zoneinfo import ZoneInfo
 
 import attrs
 
 from ..model import Condition, FlowOrder
 from .patterns import covers, matcher
-from .route import CONTACTS, When, read_hours
+from .route import CONTACTS, When, read_hours, zone_of
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class Facts:
     """An order at one moment: what routes may ask about."""
 
@@ -59,7 +58,7 @@ def metadata_of(key: str) -> Getter:
     return lambda facts: facts.order.metadata.get(key)
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class Question:
     """One condition: what it is called, what it wants, whether it holds, and what may be shown of the order's value."""
 
@@ -123,7 +122,7 @@ def questions_of(when: When) -> tuple[Question, ...]:
         )
     if when.hours is not None:
         begin, end = read_hours(when.hours)
-        zone = ZoneInfo(when.zone)
+        zone = zone_of(when.zone)
 
         def open_now(facts: Facts) -> bool:
             clock = facts.now.astimezone(zone).time()

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime, time
+from datetime import UTC, datetime, time, tzinfo
 from typing import TypeAlias
-from zoneinfo import ZoneInfo
 
 import attrs
 
@@ -21,9 +20,18 @@ def _texts_by_name(value: Mapping[str, str | tuple[str, ...]]) -> dict[str, tupl
     return {name: texts(wanted) for name, wanted in value.items()}
 
 
+def zone_of(name: str) -> tzinfo:
+    """The time zone of that name. Raises ValueError, OSError or KeyError."""
+    if name == "UTC":
+        return UTC
+    from zoneinfo import ZoneInfo  # few routes name one
+
+    return ZoneInfo(name)
+
+
 def _zone(_: object, attribute: attrs.Attribute[str], value: str) -> None:
     try:
-        ZoneInfo(value)
+        zone_of(value)
     except (ValueError, OSError, KeyError):  # ZoneInfoNotFoundError is a KeyError
         raise ValueError(f"there is no time zone {quoted(value)}") from None
 

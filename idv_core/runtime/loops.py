@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from .forks import abandon, renew_after_fork
+
+if TYPE_CHECKING:
+    import asyncio
 
 T = TypeVar("T")
 
@@ -35,6 +37,12 @@ async def _closing(close: Callable[[], Awaitable[None]]) -> AsyncGenerator[None,
         await close()
 
 
+def _running_loop() -> asyncio.AbstractEventLoop:
+    from asyncio import get_running_loop  # whoever asks has loaded it
+
+    return get_running_loop()
+
+
 class PerLoop(Generic[T]):
     """One value for each event loop; those of loops that are closed, and of the process that we are forked from, are
     forgotten."""
@@ -46,7 +54,7 @@ class PerLoop(Generic[T]):
 
     def here(self) -> T:
         """The value of the running loop, made now if it has none."""
-        loop = asyncio.get_running_loop()
+        loop = _running_loop()
         held = self._held.get(loop)
         if held is None:
             for other in list(self._held):
@@ -57,7 +65,7 @@ class PerLoop(Generic[T]):
 
     def take_here(self) -> T | None:
         """The value of the running loop, if it has one. All are held no longer."""
-        return self.take_all().pop(asyncio.get_running_loop(), None)
+        return self.take_all().pop(_running_loop(), None)
 
     def take_all(self) -> dict[asyncio.AbstractEventLoop, T]:
         """All values, which are held no longer."""

@@ -4,11 +4,18 @@ An observer is an object with methods marked `@observes` and named like the hook
 Events hold no secrets and no personal data. If an observer raises, the error is logged and the operation continues.
 """
 
-from .events import CircuitChanged, OperationEnded, OperationStarted, RequestEnded, RequestStarted
-from .observers import ObserverHooks, Observers, observes
+from typing import TYPE_CHECKING
+
+from ..lazy import lazily
+
+if TYPE_CHECKING:
+    from .events import CircuitChanged, Decided, OperationEnded, OperationStarted, RequestEnded, RequestStarted
+    from .observers import ObserverHooks, observes
+    from .telling import Observers
 
 __all__ = [
     "CircuitChanged",
+    "Decided",
     "ObserverHooks",
     "Observers",
     "OperationEnded",
@@ -17,3 +24,6 @@ __all__ = [
     "RequestStarted",
     "observes",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__ = lazily(__name__, __all__, (".events", ".telling", ".observers"))

@@ -7,7 +7,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Literal
 
 import httpx
 import uvicorn
@@ -85,13 +85,24 @@ def _unencoded(headers: httpx.Headers) -> dict[str, str]:
 
 
 class Served:
-    """An app that listens on a free loopback port until `stop()`."""
+    """An app that listens on a loopback port (0: a free one) until `stop()`. Raises OSError where the port is busy."""
 
-    def __init__(self, app: Any, tick: Callable[[], object] | None = None, port: int = 0) -> None:
+    def __init__(
+        self,
+        app: Any,
+        tick: Callable[[], object] | None = None,
+        port: int = 0,
+        *,
+        lifespan: Literal["on", "off"] = "off",
+    ) -> None:
         # with the protocol named, asyncio turns Nagle off on accepted connections
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self._socket.bind(("127.0.0.1", port))
+        try:
+            self._socket.bind(("127.0.0.1", port))
+        except OSError:
+            self._socket.close()
+            raise
         self.port: int = self._socket.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
         self._server = uvicorn.Server(
@@ -99,7 +110,7 @@ class Served:
                 app,
                 log_level="critical",
                 access_log=False,
-                lifespan="off",
+                lifespan=lifespan,
                 timeout_graceful_shutdown=1,
                 # an emulator's own clock dates its answers
                 date_header=False,

@@ -6,7 +6,6 @@ works. What `httpx.Client` would add (redirects, cookies, URL merging) is not wa
 
 from __future__ import annotations
 
-import asyncio
 import ssl
 from collections.abc import AsyncIterator, Iterable, Iterator
 from functools import cache, lru_cache
@@ -28,6 +27,8 @@ from .proxies import environment_proxy
 from .response_body import ACCEPTED
 
 if TYPE_CHECKING:
+    import asyncio
+
     from ..engine.account import AccountSession, Limits
 
 _DEFAULT_HEADERS = {
@@ -156,7 +157,9 @@ class AsyncTransports:
 
     def _only_here(self) -> None:
         """httpx's own transport keeps its list of connections without a lock: two loops at a time would mix it up."""
-        loop = asyncio.get_running_loop()
+        from asyncio import get_running_loop  # whoever asks has loaded it
+
+        loop = get_running_loop()
         if self._loop is not loop:
             if self._loop is not None and not self._loop.is_closed():
                 raise ConfigError(

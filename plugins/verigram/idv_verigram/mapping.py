@@ -14,6 +14,7 @@ from idv_core.plugin import (
     Check,
     CheckKind,
     CheckOutcome,
+    Deferred,
     Flow,
     FlowStatus,
     Reason,
@@ -73,13 +74,13 @@ def read_answer(flow: Flow, answer: Mapping[str, Any], today: date) -> Result:
     if dates["expires_on"] is not None and dates["expires_on"] < today:
         doubts.append(Reason("document.expired", "a service tells that a document has ended"))
     return Result(
-        flow=attrs.evolve(flow, status=status),
+        flow=flow if flow.status is status else attrs.evolve(flow, status=status),
         verdict=verdict,
         vendor_word=word and word[:40],
         checks=checks,
         notes=(*notes, *earlier),
         doubts=tuple(doubts),
-        raw=without_secrets(raw),
+        raw=Deferred(lambda: without_secrets(raw)),
     )
 
 

@@ -250,7 +250,8 @@ class Verigram:
             which = "person_id" if named in (None, flow.id) else "flow_id"
             raise UnexpectedResponse(f"the result is of another flow: its {which} is not ours", status=reply.status)
         result = read_answer(flow, answer, reply.received_at.date())
-        return attrs.evolve(result, doubts=(*result.doubts, *self._unnamed(flow, named, person)))
+        unnamed = tuple(self._unnamed(flow, named, person))
+        return attrs.evolve(result, doubts=(*result.doubts, *unnamed)) if unnamed else result
 
     def _unnamed(self, flow: Flow, named: object, person: object) -> Iterator[Reason]:
         """An answer that does not say whose it is may be another's: of a proxy that caches, say."""
