@@ -43,6 +43,8 @@ if TYPE_CHECKING:
     )
     from .webhooks import Received, WebhookApp
 
+__version__ = "0.1.0"
+
 __all__ = [
     "Applicant",
     "AsyncGateway",

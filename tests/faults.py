@@ -18,6 +18,7 @@ KINDS: dict[str, tuple[str, Callable[[], Any] | None]] = {
     "sync": ("sync", None),
     "async": ("async", None),
     "fast": ("async", FastTransport),
+    "fast sync": ("sync", FastTransport),
 }
 
 

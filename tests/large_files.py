@@ -19,8 +19,10 @@ from idv_core.engine.account import Limits
 from idv_core.model import Document, Media
 from idv_core.registry import registry_of
 from idv_core.testing import EmulatedRequest, EmulatedResponse, Emulator, serve
+from idv_core.transports.fast import FastTransport
 
 SIZE = 50_000_000
+KINDS = ("Gateway", "Gateway fast", "AsyncGateway")
 _SMALL = 100_000
 
 
@@ -55,7 +57,7 @@ def measured() -> dict[str, int]:
     storage = Storage()
     with serve(storage.app) as running:
         found: dict[str, int] = {}
-        for kind in ("Gateway", "AsyncGateway"):
+        for kind in KINDS:
             command = [sys.executable, __file__, running.url, kind]
             out = subprocess.run(command, check=True, capture_output=True, text=True).stdout
             found |= json.loads(out)
@@ -81,8 +83,9 @@ async def _run(url: str, kind: str) -> dict[str, int]:
         {**ACCOUNT.settings, "base_url": url, "key": Secret("k")},
         limits=Limits(max_upload=2 * SIZE),
     )
-    make: Any = Gateway if kind == "Gateway" else AsyncGateway
-    idv = make([account], registry=registry_of(WHOLE))
+    make: Any = AsyncGateway if kind == "AsyncGateway" else Gateway
+    transport = FastTransport() if "fast" in kind else None
+    idv = make([account], registry=registry_of(WHOLE), transport=transport)
     flow = Flow(id="f-1", account="whole-1", status="open")
     grown: dict[str, int] = {}
     with tempfile.TemporaryDirectory() as folder:

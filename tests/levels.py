@@ -12,7 +12,8 @@ from idv_core.testing.levels import as_page, check_plugin
 PAGE = Path(__file__).parent.parent / "docs" / "levels.md"
 HEAD = """# Levels
 
-Written by `nox -s levels`, which runs `idv plugin check` for every plugin. A level is reached when all its points are met, and all those below.
+Written by `nox -s levels`, which runs `idv plugin check` for every plugin.
+A level is reached when all its points are met, and all those below.
 Atlas is graded in its family `verification`; the other families have the same suite in its tests.
 
 """

@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 EXAMPLES = Path(__file__).parent.parent / "docs" / "examples"
 
 
@@ -31,6 +33,7 @@ def test_the_shops_tests_run_over_the_vendor_that_obeys() -> None:
     assert re.search(r"^6 passed", said, re.MULTILINE), said
 
 
+@pytest.mark.long
 def test_the_same_tests_run_over_every_emulator() -> None:
     said = run_pytest("test_shop.py", "--idv-vendor", "all")
     # nobody's emulator has an applicant who ends in review; that is skipped and said
@@ -44,9 +47,7 @@ def test_one_vendor_by_its_name() -> None:
     assert "the emulator of stripe has no applicant" in run_pytest("test_shop.py", "--idv-vendor", "stripe")
 
 
-def test_the_fastapi_app() -> None:
-    assert re.search(r"^3 passed", run_pytest("test_fastapi_app.py"), re.MULTILINE)
-
-
-def test_two_web_processes_and_two_workers() -> None:
-    assert re.search(r"^4 passed", run_pytest("test_workers.py"), re.MULTILINE)
+@pytest.mark.long
+def test_the_programs_of_the_tutorials_and_the_workers() -> None:
+    files = ("test_fastapi_app.py", "test_flask_app.py", "test_loans.py", "test_celery_app.py", "test_workers.py")
+    assert re.search(r"^31 passed", run_pytest(*files), re.MULTILINE)

@@ -70,7 +70,13 @@ def test_every_call_of_every_operation(vendor: str, least: int) -> None:
     check(cells, 540 if vendor == "verifik" and THOROUGH else least, vendor)
 
 
-@pytest.mark.skipif(not THOROUGH, reason="the same faults with tasks, on the first Python of nox")
+@pytest.mark.parametrize("vendor", ["atlas", "verigram"])
+def test_the_first_call_of_every_operation_with_the_quick_transport(vendor: str) -> None:
+    matrix = FaultMatrix(HARNESSES[vendor](RunningClock()), transport=FastTransport)
+    check(list(matrix.run(first_calls=True)), 70, vendor)
+
+
+@pytest.mark.long
 @pytest.mark.parametrize("transport", [None, FastTransport], ids=["default", "fast"])
 @pytest.mark.parametrize("vendor", ["atlas", "onfido", "persona", "stripe", "verifik", "verigram"])
 def test_the_first_call_of_every_operation_with_tasks(vendor: str, transport: type[FastTransport] | None) -> None:

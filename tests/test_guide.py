@@ -5,7 +5,6 @@ A plugin is begun, its files are written, what the commands print is compared, a
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
@@ -15,10 +14,8 @@ import pytest
 from played import DOCS, Command, environment, steps
 from scaffolded import installed
 
-THOROUGH = os.environ.get("IDV_THOROUGH", "1") == "1"
 
-
-@pytest.mark.skipif(not THOROUGH, reason="on the first Python of nox")
+@pytest.mark.long
 @pytest.mark.parametrize(("page", "name", "commands"), [("guide.md", "harbor", 6), ("exercise.md", "marlin", 2)])
 def test_a_plugin_in_an_afternoon(tmp_path: Path, page: str, name: str, commands: int) -> None:
     made, env, ran = tmp_path / f"idv-{name}", environment(), 0

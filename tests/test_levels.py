@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -18,7 +17,6 @@ from idv_core.registry import Found, discover
 from idv_core.testing import EmulatedResponse, FakeClock, Harness, RunningClock, levels
 from idv_core.testing.levels import Grade, Level, Report, as_page
 
-THOROUGH = os.environ.get("IDV_THOROUGH", "1") == "1"
 PAGE = (Path(__file__).parent.parent / "docs" / "levels.md").read_text()
 
 
@@ -154,7 +152,7 @@ def test_the_whole_table_is_printed_when_a_harness_breaks_half_way(monkeypatch: 
     assert "[x] gold    its page says what is covered and what is assumed: its README has the table" in points
 
 
-@pytest.mark.skipif(not THOROUGH, reason="takes half a minute for each plugin; the first Python of nox does it")
+@pytest.mark.long
 @pytest.mark.parametrize("name", sorted(discover().found))
 def test_the_docs_say_what_the_checks_say(name: str) -> None:
     code = "from idv_core.cli import main; main()"

@@ -132,9 +132,9 @@ def word_of(idv: Any, name: str) -> str:
 
 @needs_fork
 class TestFork:
-    @pytest.mark.parametrize("kind", ["default", "brought"])
+    @pytest.mark.parametrize("kind", KINDS)
     def test_forked_workers_never_get_each_others_answers(self, server: str, kind: str) -> None:
-        transport = httpx.HTTPTransport() if kind == "brought" else None
+        transport = {"default": None, "fast": FastTransport(), "brought": httpx.HTTPTransport()}[kind]
         idv = made(server, transport=transport)
         assert word_of(idv, "before-the-fork") == "before-the-fork"
 
@@ -299,6 +299,7 @@ class TestCancellation:
 
         asyncio.run(run())
 
+    @pytest.mark.long
     @pytest.mark.parametrize(
         ("kind", "calls", "places"),
         [("default", 5_000, 100), ("default", 5_000, 7), ("brought", 500, 100)],
@@ -568,6 +569,13 @@ class TestClosing:
             with pytest.raises(ConfigError, match="the gateway is closed: make a new one"):
                 call()
         assert not idv._driver.transports.made
+
+    def test_so_does_a_closed_transport(self, server: str) -> None:
+        with FastTransport() as transport:
+            idv = made(server, transport=transport)
+            idv.status("acme-1/x")
+        with pytest.raises(ConfigError, match="the transport is closed: make a new one"):
+            idv.status("acme-1/x")
 
     @pytest.mark.parametrize("kind", ["default", "fast"])
     async def test_a_closed_asynchronous_one_too(self, server: str, kind: str) -> None:

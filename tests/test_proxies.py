@@ -30,7 +30,7 @@ from idv_core.transports.causes import cause_of
 from idv_core.transports.fast import FastTransport
 from idv_core.transports.proxies import environment_proxy
 
-KINDS = ["sync", "async", "fast"]
+KINDS = ["sync", "async", "fast", "fast sync"]
 PROXY = "http://proxy.example:3128"
 
 
@@ -98,9 +98,12 @@ def opened(kind: str, url: str, account: Any = None) -> IdvError:
     account = attrs.evolve(
         account or ACCOUNT, plugin="bare", retry=Retry(attempts=1), settings={**ACCOUNT.settings, "base_url": url}
     )
-    if kind == "sync":
-        with gateway(Vendor(), account=account, transport=None) as idv, pytest.raises(IdvError) as caught:
+    if kind in ("sync", "fast sync"):
+        transport = FastTransport() if kind == "fast sync" else None
+        with gateway(Vendor(), account=account, transport=transport) as idv, pytest.raises(IdvError) as caught:
             idv.open(order())
+        if transport:
+            transport.close()
         return caught.value
 
     async def run() -> IdvError:
@@ -205,10 +208,8 @@ class TestDecision:
         monkeypatch.setenv("NO_PROXY", "acme.example")
         known = attrs.evolve(ACCOUNT, settings={**ACCOUNT.settings, "base_url": "https://acme.example"})
         new = attrs.evolve(known, name="new", settings={**known.settings, "base_url": "https://other.example"})
-        if kind == "sync":
-            idv: Any = gateway(Vendor(), account=known, transport=None)
-        else:
-            idv = async_gateway(Vendor(), account=known, transport=FastTransport() if kind == "fast" else None)
+        make: Any = gateway if "sync" in kind.split() else async_gateway
+        idv = make(Vendor(), account=known, transport=FastTransport() if "fast" in kind else None)
         with pytest.raises(ConfigError, match=r"HTTPS_PROXY .*must begin with one of"):
             idv.reload(Configuration(accounts=[known, new]))
         assert set(idv.health()) == {"acme-1"}
@@ -226,8 +227,9 @@ class TestDecision:
         monkeypatch.setattr(proxies, "find_spec", lambda _: True)
         monkeypatch.setenv("ALL_PROXY", value)
         made("sync")
-        with pytest.raises(ConfigError, match="ALL_PROXY names a proxy that FastTransport does not support"):
-            made("fast")
+        for kind in ("fast", "fast sync"):
+            with pytest.raises(ConfigError, match="ALL_PROXY names a proxy that FastTransport does not support"):
+                made(kind)
         with pytest.raises(ConfigError, match="proxy names a proxy that FastTransport"):
             FastTransport(proxy=value)
 
@@ -248,9 +250,8 @@ class TestDecision:
 
 
 def made(kind: str) -> Any:
-    if kind == "sync":
-        return gateway(Vendor(), transport=None)
-    return async_gateway(Vendor(), transport=FastTransport() if kind == "fast" else None)
+    make: Any = gateway if "sync" in kind.split() else async_gateway
+    return make(Vendor(), transport=FastTransport() if "fast" in kind else None)
 
 
 @pytest.mark.parametrize("kind", KINDS)

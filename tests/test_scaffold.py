@@ -16,6 +16,7 @@ from idv_core.cli.commands import app
 from idv_core.testing.scaffolding import new_plugin
 
 
+@pytest.mark.long
 def test_its_own_tests_pass(tmp_path: Path) -> None:
     """That it is bronze, and told what remains, is in docs/guide.md, which test_guide.py plays."""
     done = CliRunner().invoke(app, ["new-plugin", "zeta-id", "--into", str(tmp_path)])

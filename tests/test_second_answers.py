@@ -21,7 +21,7 @@ from idv_core.clock import SystemClock
 from idv_core.transports import fast, pools
 from idv_core.transports.calls import ssl_context
 
-KINDS = ["sync", "async", "fast", "brought", "brought async"]
+KINDS = ["sync", "async", "fast", "fast sync", "brought", "brought async"]
 WAYS = ["plain", "TLS", "plain, proxy", "TLS, proxy", "TLS, TLS proxy"]
 PEOPLE = ["ana", "bob", "eve"]
 
@@ -201,8 +201,8 @@ async def answers(kind: str, server: Server, meanwhile: Callable[[], object] = i
     url = ("https://" if server.way.startswith("TLS") else "http://") + server.host
     account = attrs.evolve(ACCOUNT, plugin="bare", settings={**ACCOUNT.settings, "base_url": url})
     got: list[str] = []
-    if kind in ("sync", "brought"):
-        transport = httpx.HTTPTransport() if kind == "brought" else None
+    if kind in ("sync", "fast sync", "brought"):
+        transport = {"sync": None, "fast sync": fast.FastTransport(), "brought": httpx.HTTPTransport()}[kind]
         with gateway(Vendor(), SystemClock(), account, transport=transport) as idv:
             for who in PEOPLE:
                 got.append(str(idv.result(f"acme-1/{who}").vendor_word))
@@ -224,7 +224,7 @@ async def answers(kind: str, server: Server, meanwhile: Callable[[], object] = i
 
 
 def skip_what_is_not_spoken(kind: str, way: str) -> None:
-    if kind == "fast" and "TLS proxy" in way:
+    if kind.startswith("fast") and "TLS proxy" in way:
         pytest.skip("FastTransport refuses proxies over TLS")
     if kind.startswith("brought") and "proxy" in way:
         pytest.skip("a brought transport has its own proxies")
@@ -278,7 +278,7 @@ def send_once(line: Plain | Tls, answer: bytes) -> bytes:
     return b""
 
 
-@pytest.mark.parametrize("kind", ["sync", "async", "fast"])
+@pytest.mark.parametrize("kind", ["sync", "async", "fast", "fast sync"])
 @pytest.mark.parametrize("way", WAYS)
 async def test_a_connection_in_order_is_kept(serving: Serving, kind: str, way: str) -> None:
     skip_what_is_not_spoken(kind, way)

@@ -6,6 +6,7 @@ import json
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
 from played import Command, environment, steps
 
 from idv_core import Check, CheckOutcome, Flow, Result, to_json
@@ -29,6 +30,7 @@ def record(place: Path, id: str, similarity: int) -> None:
     (place / f"{id}.json").write_text(json.dumps({"ref": judged.flow.ref, **to_json(judged)}))
 
 
+@pytest.mark.long
 def test_the_session(tmp_path: Path) -> None:
     (tmp_path / "cases").mkdir()
     record(tmp_path / "cases", "APP-10001", 84)

@@ -12,6 +12,7 @@ import os
 import random
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlsplit
 
 import attrs
 import httpx
@@ -32,7 +33,10 @@ from idv_core.routing import Route
 from idv_core.routing.route import Shadow
 from idv_core.testing import PEOPLE, FakeClock, make_specimen
 from idv_core.testing.direct import DirectTransport
+from idv_core.testing.emulator import Emulator
+from idv_core.testing.fault_server import Answer, Fault, FaultServer
 from idv_core.testing.harness import ACCOUNT, WEBHOOKS, Driver, Harness, another_person
+from idv_core.transports.fast import FastTransport
 from idv_core.webhooks import WebhookRequest
 from idv_core.webhooks.receiver import Received
 
@@ -89,6 +93,68 @@ class Faulty(DirectTransport):
         return outcome(response)
 
 
+class Secure(Emulator):
+    """An emulator that believes itself behind TLS, for what it links to."""
+
+    def __init__(self, emulator: Any) -> None:
+        self.emulator = emulator
+
+    def respond(self, method: str, target: str, headers: Any, body: bytes, base_url: str) -> Answer:
+        url = base_url.replace("http://", "https://")
+        return self.emulator.respond(method, target, headers, body, url)  # type: ignore[no-any-return]
+
+
+class OverTheWire(Faulty):
+    """The same over real connections and the blocking quick transport: what breaks, breaks on the wire."""
+
+    def __init__(self, hosts: dict[str, Any]) -> None:
+        super().__init__(hosts)
+        self.servers = {host: FaultServer(Secure(emulator)) for host, emulator in hosts.items()}
+        self.quick = FastTransport()
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        fault = self.plan.pop(0) if self.plan else None
+        server = self.servers[request.url.host]
+        extensions = dict(request.extensions)
+        if fault is not None:
+            server.arm(_on_the_wire(fault), 0)
+            if server.will_hang:
+                extensions["timeout"] = {**extensions["timeout"], "read": 0.05}
+        url = request.url.copy_with(scheme="http", host="127.0.0.1", port=server.port)
+        sent = httpx.Request(request.method, url, headers=request.headers, stream=request.stream, extensions=extensions)
+        try:
+            answer = self.quick.handle_request(sent)
+            answer.read()
+            return httpx.Response(answer.status_code, headers=answer.headers, stream=httpx.ByteStream(answer.content))
+        except httpx.ReadTimeout:
+            server.wait_until_reached()
+            raise
+        finally:
+            server.disarm()
+
+    def close(self) -> None:
+        self.quick.close()
+        for server in self.servers.values():
+            server.stop()
+
+
+_WIRES = {"refused": "refuse", "reset before": "reset", "reset after": "reset", "time-out after": "hang"}
+
+
+def _on_the_wire(name: str) -> Fault:
+    """The fault of that name as a server makes it."""
+    acts, outcome = FAULTS[name]
+    if isinstance(outcome, Exception):
+        return Fault(name, acts=acts, wire=_WIRES[name])
+
+    def changed(answer: Answer) -> Answer:
+        status, headers, content = answer
+        response = outcome(httpx.Response(status or 200, headers=headers, stream=httpx.ByteStream(content)))
+        return response.status_code, dict(response.headers), response.read()
+
+    return Fault(name, acts=acts, answer=changed)
+
+
 class InstantClock(FakeClock):
     """Never suspends."""
 
@@ -143,13 +209,14 @@ class Door(httpx.BaseTransport):
 class World:
     """One gateway, a second process beside it, and one emulator. Two worlds live through the same."""
 
-    def __init__(self, vendor: str, kind: str) -> None:
+    def __init__(self, vendor: str, kind: str, way: type[Faulty] = Faulty) -> None:
         self.clock = InstantClock()
         self.harness: Harness = HARNESSES[vendor](self.clock)
         self.aside = idv_verigram.testing.harness.harness(self.clock)
         self.clock.on_advance.clear()
-        host = self.harness.settings["base_url"].partition("://")[2]  # type: ignore[union-attr]
-        self.transport = Faulty({host: self.harness.emulator, "aside.example": self.aside.emulator})
+        # a base URL may have a path
+        host = urlsplit(str(self.harness.settings["base_url"])).netloc
+        self.transport = way({host: self.harness.emulator, "aside.example": self.aside.emulator})
         self.transport.plan = []
         able = Driver(self.harness, kind).adapter.result_capabilities
         # whoever begins under this policy is never approved, for no check has that name
@@ -228,7 +295,7 @@ class Verification(RuleBasedStateMachine):
     @initialize(vendor=st.sampled_from(sorted(HARNESSES)))
     def begin(self, vendor: str) -> None:
         self.vendor = vendor
-        self.worlds = [World(vendor, "sync"), World(vendor, "async")]
+        self.worlds = self.worlds_of(vendor)
         self.orders: dict[str, FlowOrder] = {}
         self.papers: dict[str, bool] = {}
         self.unknown: set[str] = set()
@@ -240,6 +307,10 @@ class Verification(RuleBasedStateMachine):
         for world in getattr(self, "worlds", []):
             world.idv.close()
             world.second.close()
+            world.transport.close()
+
+    def worlds_of(self, vendor: str) -> list[World]:
+        return [World(vendor, "sync"), World(vendor, "async")]
 
     def both(self, run: Callable[[World], Any], plan: list[str | None]) -> list[Any]:
         self.step += 1
@@ -453,10 +524,24 @@ def _told(outcome: Any) -> tuple[Any, ...]:
     return (type(outcome).__name__, str(outcome))
 
 
+class VerificationOverTheWire(Verification):
+    """The same over real connections: the blocking quick transport behaves as no transport at all does."""
+
+    def worlds_of(self, vendor: str) -> list[World]:
+        return [World(vendor, "sync"), World(vendor, "sync", OverTheWire)]
+
+
+def _tried(examples: int) -> settings:
+    return settings(
+        max_examples=examples,
+        stateful_step_count=15,
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
+    )
+
+
 TestVerification = Verification.TestCase
-TestVerification.settings = settings(
-    max_examples=EXAMPLES,
-    stateful_step_count=15,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
-)
+TestVerification.settings = _tried(EXAMPLES)
+
+TestVerificationOverTheWire = VerificationOverTheWire.TestCase
+TestVerificationOverTheWire.settings = _tried(max(EXAMPLES // 40, 10))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import sys
@@ -14,7 +13,7 @@ from played import Command, environment, steps
 
 IDV = [sys.executable, "-c", "from idv_core.cli import main; main()"]
 
-pytestmark = pytest.mark.skipif(os.environ.get("IDV_THOROUGH", "1") != "1", reason="on the first Python of nox")
+pytestmark = pytest.mark.long
 
 
 @pytest.fixture

@@ -15,10 +15,10 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import StatusCode
 
-from idv_core import OutcomeUnknown
+from idv_core import Decision, OutcomeUnknown
 from idv_core.engine.breaker import Circuit
 from idv_core.errors import FlowNotFound, VendorUnavailable
-from idv_core.telemetry import CircuitChanged, OperationEnded, RequestEnded, RequestStarted, observes
+from idv_core.telemetry import CircuitChanged, Decided, OperationEnded, RequestEnded, RequestStarted, observes
 from idv_core.telemetry.otel import OpenTelemetry
 from idv_core.testing import FakeClock
 
@@ -105,6 +105,59 @@ class TestObservers:
     def test_one_that_observes_nothing_is_a_mistake(self, vendor: Vendor) -> None:
         with pytest.raises(TypeError, match="Vendor observes nothing"):
             gateway(vendor, observers=[vendor])
+
+
+class Diary:
+    """Keeps decisions."""
+
+    def __init__(self) -> None:
+        self.events: list[Decided] = []
+
+    @observes
+    def decided(self, event: Decided) -> None:
+        self.events.append(event)
+
+
+class TestDecisions:
+    async def test_a_decision_is_told_once_with_codes_alone(self, vendor: Vendor, clock: FakeClock) -> None:
+        for kind in ("sync", "async"):
+            diary = Diary()
+            vendor.status = "busy"
+            if kind == "sync":
+                idv = gateway(vendor, clock, observers=[diary])
+                flow = idv.open(order())
+                results = [idv.result(flow)]
+                vendor.status = "good"
+                clock.advance(90)
+                results += [idv.result(flow), idv.result(flow.ref)]
+            else:
+                aio = async_gateway(vendor, clock, observers=[diary])
+                flow = await aio.open(order())
+                results = [await aio.result(flow)]
+                vendor.status = "good"
+                clock.advance(90)
+                results += [await aio.result(flow), await aio.result(flow.ref)]
+            assert results[0].decision is Decision.UNDECIDED
+            (event,) = diary.events
+            assert (event.account, event.decision, event.seconds) == ("acme-1", results[1].decision.value, 90.0)
+            assert event.reasons == tuple(reason.code for reason in results[1].reasons)
+            assert (event.product, event.country) == (None, None)
+
+    def test_opentelemetry_counts_them_with_bounded_attributes(self, clock: FakeClock) -> None:
+        metrics = InMemoryMetricReader()
+        observer = OpenTelemetry(TracerProvider(), MeterProvider([metrics]))
+        common = {"account": "a", "product": "any text", "country": "IN", "reasons": ("x",)}
+        for route, seconds in (("wallet", 30.0), (None, None)):
+            observer.decided(Decided(decision="approved", route=route, seconds=seconds, **common))
+        points = {
+            metric.name: [(dict(point.attributes), getattr(point, "value", None)) for point in metric.data.data_points]
+            for resource in metrics.get_metrics_data().resource_metrics
+            for scope in resource.scope_metrics
+            for metric in scope.metrics
+        }
+        plain = {"idv.account": "a", "idv.decision": "approved"}
+        assert points["idv.decisions"] == [({**plain, "idv.route": "wallet"}, 1), (plain, 1)]
+        assert [attributes for attributes, _ in points["idv.decision.duration"]] == [{**plain, "idv.route": "wallet"}]
 
 
 class TestOpenTelemetry:

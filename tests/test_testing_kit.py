@@ -294,6 +294,7 @@ class TestBroken(PluginConformance):
 '''
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("broken", "fails"),
     [

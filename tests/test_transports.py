@@ -39,14 +39,15 @@ def server(clock: FakeClock) -> Iterator[FaultServer]:
 
 
 class Calling:
-    """One of the three transports behind one way of calling."""
+    """One of the transports behind one way of calling."""
 
     def __init__(self, kind: str) -> None:
-        self.blocking = kind == "sync"
+        self.blocking = kind in ("sync", "fast sync")
         self.transport: Any = {
             "sync": lambda: make_sync_transport(None, 10),
             "async": lambda: make_async_transport(None, 10),
             "fast": FastTransport,
+            "fast sync": FastTransport,
         }[kind]()
 
     async def call(
@@ -71,7 +72,7 @@ class Calling:
         self.transport.close() if self.blocking else await self.transport.aclose()
 
 
-@pytest.fixture(params=["sync", "async", "fast"])
+@pytest.fixture(params=["sync", "async", "fast", "fast sync"])
 async def calling(request: pytest.FixtureRequest) -> AsyncIterator[Calling]:
     calling = Calling(request.param)
     yield calling
@@ -247,12 +248,13 @@ async def test_the_address_is_sent_as_it_was_encoded(calling: Calling, clock: Fa
 
 
 async def test_proxies_are_spoken_to(server: FaultServer) -> None:
-    for kind in ("sync", "async", "fast"):
+    for kind in ("sync", "async", "fast", "fast sync"):
         calling = Calling(kind)
         calling.transport = {
             "sync": lambda: make_sync_transport(server.url, 10),
             "async": lambda: make_async_transport(server.url, 10),
             "fast": lambda: FastTransport(proxy=server.url),
+            "fast sync": lambda: FastTransport(proxy=server.url),
         }[kind]()
         server.disarm()
         await calling.call("GET", "http://vendor.example/flow/x")

@@ -44,13 +44,17 @@ def make_app(idv: AsyncGateway | None = None) -> FastAPI:
 
     @app.post("/applications")
     async def apply(application: Application) -> RedirectResponse:
-        person = Applicant(
-            reference=f"CUST-{application.application_id}",
-            given_name=application.given_name,
-            family_name=application.family_name,
-            email=application.email,
-            country=application.country,
-        )
+        try:
+            person = Applicant(
+                reference=f"CUST-{application.application_id}",
+                given_name=application.given_name,
+                family_name=application.family_name,
+                email=application.email,
+                country=application.country,
+            )
+        except ValueError as error:
+            # it names the field, and never repeats what was typed
+            raise HTTPException(422, str(error)) from None
         try:
             flow = await gateway.open(product="wallet", application_id=application.application_id, applicant=person)
         except OutcomeUnknown:

@@ -57,5 +57,12 @@ def test_a_vendor_that_has_had_enough(browser: TestClient, fake_vendor: FakeVend
     assert browser.post("/applications", json=ANA).status_code == 303
 
 
+def test_what_was_typed_wrong_is_named_and_not_repeated(browser: TestClient) -> None:
+    answer = browser.post("/applications", json=ANA | {"country": "Colombia"})
+    assert answer.status_code == 422
+    assert "country" in answer.text
+    assert "Colombia" not in answer.text
+
+
 def test_an_application_that_nobody_made(browser: TestClient) -> None:
     assert browser.get("/applications/APP-9").status_code == 404

@@ -97,6 +97,10 @@ def demo(
     with_ledger: Annotated[
         bool, typer.Option("--ledger", help="Follow the orders through a ledger, and kill the tracker half-way.")
     ] = False,
+    served: Annotated[
+        bool, typer.Option("--serve", help="Serve API and console over the emulators, with applicants, until Ctrl-C.")
+    ] = False,
+    port: Annotated[int, typer.Option(help="The port for --serve; 0 for a free one.", min=0, max=65535)] = 8700,
     json: Json = False,
 ) -> None:
     """Send one order to every vendor's emulator, complete each verification, and show the results side by side."""
@@ -106,9 +110,13 @@ def demo(
         if every and vendors:
             raise ValueError("give vendor names or --all, not both")
         wanted = sorted(discover().found) if every else vendors or ()
+        if (with_ledger and served) or ((with_ledger or served) and (two_people or stop)):
+            raise ValueError("give one of --ledger, --serve, and the plain demo with --two-people or --stop")
+        if served:
+            from .demo_serve import run_served_demo
+
+            raise typer.Exit(run_served_demo(wanted, port, json_wanted=json))
         if with_ledger:
-            if two_people or stop:
-                raise ValueError("--ledger has no --two-people and no --stop")
             from .demo_ledger import run_ledger_demo
 
             raise typer.Exit(run_ledger_demo(wanted, json_wanted=json))

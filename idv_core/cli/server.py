@@ -7,12 +7,13 @@ import logging
 import os
 import signal
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from getpass import getpass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -25,10 +26,12 @@ from .options import CONFIG, Config, Json
 from .output import as_json, console, reported, table
 
 if TYPE_CHECKING:
+    from ..gateway import AsyncGateway
     from ..ledger import Ledger
 
 _URL = "sqlite:///idv.db"
 _VARIABLE = "IDV_LEDGER_KEY"
+_GROUPS = 4
 
 server = typer.Typer(name="server", help="Keys and tables of the service.", no_args_is_help=True)
 key = typer.Typer(name="key", help="Keys of the REST API.", no_args_is_help=True)
@@ -42,8 +45,12 @@ def settings_of(file: Path) -> LedgerSettings:
 
     Raises ConfigError.
     """
-    if read_configuration(file).ledger is not None:
+    _check_file(file)
+    configuration = read_configuration(file)
+    if configuration.ledger is not None:
         return ledger_settings(file)
+    if "*" in configuration.unread:
+        raise ConfigError.of(configuration.problems)
     if _VARIABLE not in os.environ:
         raise ConfigError(
             "there is no sealing key, and without one personal data would be stored in clear. Make one: openssl rand -hex 32. "
@@ -59,13 +66,15 @@ def settings_of(file: Path) -> LedgerSettings:
 def opened(file: Path) -> Iterator[Ledger]:
     """The ledger with the tables of the service."""
     from ..ledger import Ledger
+    from ..ledger.reaching import reached
     from ..server.migrating import check_tables, migrate
 
     ledger = Ledger.of(settings_of(file))
     try:
-        if not ledger.store.is_postgresql:
-            migrate(ledger.store.engine)
-        check_tables(ledger.store.engine)
+        with reached():
+            if not ledger.store.is_postgresql:
+                migrate(ledger.store.engine)
+            check_tables(ledger.store.engine)
         yield ledger
     finally:
         ledger.close()
@@ -91,17 +100,17 @@ def serve(
     """Serve the REST API, webhooks, metrics and the console, and follow every verification to its end."""
     with reported():
         with _extra():
-            from ..gateway import AsyncGateway
             from ..server import keys
             from ..server.app import create_app
             from ..server.console.web import ConsoleOptions
-            from ..server.serving import Binding, check_binding, run
+            from ..server.serving import Binding, check_binding, check_keys, listen, run
         logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
         for noisy in ("httpx", "alembic"):
             logging.getLogger(noisy).setLevel(logging.WARNING)
         binding = Binding(host=host, port=port, certificate=tls_cert, private_key=tls_key, is_behind_proxy=behind_proxy)
-        with opened(config) as ledger:
-            check_binding(binding, ledger)
+        check_binding(binding)
+        with _gateway(config) as gateway, opened(config) as ledger:
+            check_keys(binding, ledger)
             if not keys.are_there(ledger.store):
                 typer.echo(
                     "idv: no key can use the API yet; make one: idv server key add NAME --scope verify", err=True
@@ -111,13 +120,28 @@ def serve(
                 user_header=user_header,
                 trusted=frozenset(trusted_proxy or ("127.0.0.1", "::1")),
             )
-            gateway = AsyncGateway.load(config)
             if hasattr(signal, "SIGHUP"):
                 gateway.reload_on(signal.SIGHUP)
-            try:
-                run(create_app(gateway, ledger, console=options), binding)
-            finally:
-                asyncio.run(gateway.close())
+            run(create_app(gateway, ledger, console=options), binding, listen(binding))
+
+
+@contextmanager
+def _gateway(file: Path) -> Iterator[AsyncGateway]:
+    from ..gateway import AsyncGateway
+
+    _check_file(file)
+    gateway = AsyncGateway.load(file)
+    try:
+        yield gateway
+    finally:
+        asyncio.run(gateway.close())
+
+
+def _check_file(file: Path) -> None:
+    if not file.exists():
+        raise ConfigError(
+            f"there is no {file}: write your accounts into it (docs: For operations), or name another by --config"
+        )
 
 
 def report(
@@ -126,32 +150,54 @@ def report(
     ] = None,
     since: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Ordered from this day on, UTC.")] = None,
     until: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Ordered before this day, UTC.")] = None,
+    split: Annotated[
+        str | None,
+        typer.Option(metavar="ROUTE", help="The verdict on the split and the shadows of this route instead."),
+    ] = None,
     config: Config = CONFIG,
     csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
     json: Json = False,
 ) -> None:
-    """Report how the vendors do: counts, conversion, times, error and unknown rates."""
+    """Report how the vendors do: counts, conversion, times, costs, error and unknown rates, reasons."""
     with reported(json):
         with _extra():
             from ..server import performance
+        first, last = (day.replace(tzinfo=UTC) if day else None for day in (since, until))
         parts = tuple(by or ("account",))
         with opened(config) as ledger:
-            lines = performance.report(
-                ledger.store,
-                parts,
-                since.replace(tzinfo=UTC) if since else None,
-                until.replace(tzinfo=UTC) if until else None,
-            )
+            names: tuple[str, ...]
+            if split is not None:
+                found = list(performance.verdict_rows(performance.verdict(ledger.store, split, first, last)))
+                names = performance.VERDICT_COLUMNS
+            else:
+                prices = {one.name: one.price for one in read_configuration(config).accounts}
+                lines = performance.report(ledger.store, parts, first, last, prices)
+                found, names = list(performance.rows(lines, parts)), performance.columns(parts)
     if csv:
-        typer.echo(performance.as_csv(lines, parts), nl=False)
+        typer.echo(performance.csv_of(found, names), nl=False)
     elif json:
-        as_json({"lines": list(performance.rows(lines, parts))})
-    else:
-        found = list(performance.rows(lines, parts))
-        shown = table(*(found[0] if found else parts))
+        as_json({"lines": found})
+    elif split is not None:
         for row in found:
-            shown.add_row(*("" if value is None else str(value) for value in row.values()))
+            typer.echo(f"{row['account']} against {row['against']}: {row['text']}")
+        if not found:
+            typer.echo(
+                f"there is nothing to compare on route {split}: one account has had all of it, as far as a day ago"
+            )
+    else:
+        _print_upright(found, parts, names)
+
+
+def _print_upright(found: list[dict[str, Any]], by: tuple[str, ...], names: tuple[str, ...]) -> None:
+    """Groups side by side, figures below each other: a screen has room for a few groups, and not for all figures."""
+    for start in range(0, len(found), _GROUPS):
+        some = found[start : start + _GROUPS]
+        shown = table(" / ".join(by), *(" / ".join(row[name] or "not known" for name in by) for row in some))
+        for name in names[len(by) :]:
+            shown.add_row(name, *("" if row[name] is None else str(row[name]) for row in some))
         console().print(shown)
+    if not found:
+        typer.echo("nothing was ordered then")
 
 
 @server.command()
@@ -159,12 +205,14 @@ def migrate(config: Config = CONFIG) -> None:
     """Make the tables of ledger and service, or bring them up to date."""
     with reported():
         with _extra():
+            from ..ledger.reaching import reached
             from ..ledger.store import connect
             from ..server.migrating import migrate
         settings = settings_of(config)
         engine = connect(settings.url, settings.password)
         try:
-            migrate(engine)
+            with reached():
+                migrate(engine)
         finally:
             engine.dispose()
         typer.echo("the tables are up to date")
@@ -222,12 +270,14 @@ def revoke(
     id: Annotated[str, typer.Argument(help="The id of the key, as `idv server key list` shows it.")],
     config: Config = CONFIG,
 ) -> None:
-    """Revoke a key. It opens nothing any more, at once."""
+    """Revoke a key. When this command ends, it opens nothing any more."""
     with reported():
         with _extra():
             from ..server import keys
         with opened(config) as ledger:
             keys.revoke(ledger.store, id)
+        # processes that serve know a key for so long without asking
+        time.sleep(keys.FORGOTTEN)
         typer.echo(f"key {id} is revoked")
 
 

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from ..engine.account import Limits
     from ..engine.breaker import Circuit
     from ..engine.retry import Retry
-    from .accounts import Account, UnknownRule, Webhooks
+    from .accounts import Account, Price, UnknownRule, Webhooks
     from .books import EndpointSettings, LedgerSettings
     from .configuration import Configuration
     from .toml import load_configuration, read_configuration
@@ -22,6 +22,7 @@ __all__ = [
     "EndpointSettings",
     "LedgerSettings",
     "Limits",
+    "Price",
     "Retry",
     "UnknownRule",
     "Webhooks",

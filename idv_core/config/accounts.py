@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from typing import Any
 
@@ -31,7 +32,19 @@ class UnknownRule(StrEnum):
     NEXT = "next"
 
 
-OF_THE_CORE = ("plugin", "limits", "polling", "retry", "circuit", "cost", "daily_cap", "test", "formerly", "unknown")
+OF_THE_CORE = (
+    "plugin",
+    "limits",
+    "polling",
+    "retry",
+    "circuit",
+    "cost",
+    "price",
+    "daily_cap",
+    "test",
+    "formerly",
+    "unknown",
+)
 """What an account's table holds besides the settings of its plugin."""
 
 
@@ -40,6 +53,42 @@ def are_account_names(_: object, attribute: attrs.Attribute[Any], names: tuple[s
         raise ValueError(
             "an account's name must have letters, digits, '.', '_' and '-' only, because it is part of URLs"
         )
+
+
+def _amount(value: Any) -> Any:
+    try:
+        return Decimal(value) if isinstance(value, str) else value
+    except InvalidOperation:
+        return value
+
+
+def _is_amount(_: object, attribute: attrs.Attribute[Decimal], value: Any) -> None:
+    if not isinstance(value, Decimal) or not value.is_finite() or not 0 <= value < 1_000_000:
+        raise ValueError(
+            f'{attribute.name}: must be an amount in quotes, such as "0.40", because a float would lose cents'
+        )
+
+
+def _is_currency(_: object, attribute: attrs.Attribute[str], value: str) -> None:
+    if re.fullmatch(r"[A-Z]{3}", value) is None:
+        raise ValueError(f"{attribute.name}: must be a currency of ISO 4217, such as EUR")
+
+
+@attrs.frozen(kw_only=True)
+class Price:
+    """What the vendor charges, for the report.
+
+    Args:
+        opened: For each flow that is opened, such as `"0.40"`.
+        completed: For each that is completed, besides.
+        currency: The currency, ISO 4217.
+
+    Raises ValueError.
+    """
+
+    opened: Decimal = attrs.field(default=Decimal(0), converter=_amount, validator=_is_amount)
+    completed: Decimal = attrs.field(default=Decimal(0), converter=_amount, validator=_is_amount)
+    currency: str = attrs.field(validator=_is_currency)
 
 
 # frozen, so one serves all accounts that say nothing
@@ -72,6 +121,7 @@ class Account(AccountDefaults):
         plugin: The name of the vendor's plugin.
         settings: A mapping, or the plugin's settings class. A secret is a `Secret` or a reference such as `{"env": "NAME"}`.
         cost: The cost of one flow, in any currency, for routes with `cheapest`.
+        price: What the vendor charges, for the report. Routes do not look at it.
         daily_cap: The most flows that one process opens in a UTC day; with a ledger, all processes together.
         unknown: With a ledger, what happens if nobody can tell whether this account opened a flow: `review` (a person decides),
             `reopen` (open it again here, once), `next` (the route's next account).
@@ -85,6 +135,7 @@ class Account(AccountDefaults):
     plugin: str = attrs.field(validator=is_text)
     settings: Any = attrs.field(factory=dict, repr=False, hash=False)
     cost: float | None = attrs.field(default=None, validator=attrs.validators.optional(is_not_negative), kw_only=True)
+    price: Price | None = attrs.field(default=None, kw_only=True)
     daily_cap: int | None = attrs.field(
         default=None, validator=attrs.validators.optional(is_count_or_none), kw_only=True
     )

@@ -9,6 +9,7 @@ import inspect
 import types
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from decimal import Decimal
 from enum import Enum
 from typing import Any, Union, get_args, get_origin
 
@@ -27,6 +28,7 @@ _SCALARS: dict[Any, dict[str, Any]] = {
     bool: {"type": "boolean"},
     int: {"type": "integer"},
     float: {"type": "number"},
+    Decimal: {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?$", "description": "An amount, in quotes."},
     timedelta: {"type": "number", "description": "Seconds."},
     # TOML's own type; editors show it to the schema as a text
     datetime: {"type": "string", "format": "date-time"},

@@ -46,7 +46,9 @@ def cancel(state: GatewayState, flow: Flow | str) -> Steps[Flow]:
 
 
 def _cancel(state: GatewayState, session: AccountSession, flow: Flow, seconds: float | None = None) -> Steps[Flow]:
-    return (yield from execute_on_flow(state, session, "cancel", flow, lambda adapter: adapter.cancel(flow), seconds))
+    after = yield from execute_on_flow(state, session, "cancel", flow, lambda adapter: adapter.cancel(flow), seconds)
+    # whatever the vendor still gives out leads nowhere any more
+    return attrs.evolve(after, link=None, sdk=None)
 
 
 def erase(state: GatewayState, flow: Flow | str) -> Steps[Erasure]:

@@ -162,7 +162,11 @@ def renew_link(state: GatewayState, flow: Flow | str) -> Steps[Flow]:
 def result(state: GatewayState, flow: Flow | str, seconds: float | None = None) -> Steps[Result]:
     session, flow = flow_at(state, flow)
     result = yield from execute(state, session, "result", lambda adapter: adapter.result(flow), Result, seconds=seconds)
-    return decide(state, session, flow, redact_result(result))
+    decided = decide(state, session, flow, redact_result(result))
+    opened_at = decided.flow.created_at
+    seconds = (state.clock.now() - opened_at).total_seconds() if opened_at is not None else None
+    state.decisions.tell(state.observers, decided, seconds)
+    return decided
 
 
 def provision(state: GatewayState, template: Template, account: str | None) -> Steps[ProvisionedTemplate]:

@@ -22,6 +22,7 @@ from ..telemetry import Observers
 from .active import ActiveConfiguration
 from .documents import check_order
 from .openings import Openings
+from .telling import Decisions
 
 
 @attrs.define(kw_only=True, eq=False, repr=False)
@@ -34,6 +35,7 @@ class GatewayState:
     registry: Registry
     waiters: Waiters
     observers: Observers
+    decisions: Decisions = attrs.field(factory=Decisions, repr=False)
     openings: Openings = attrs.field(factory=Openings)
     rereads: Rereads = attrs.field(factory=Rereads, repr=False)
     _reloads: Reloads = attrs.field(factory=Reloads, repr=False)

@@ -118,8 +118,19 @@ def _write(
     return row
 
 
-def intend(store: Store, claim: Claim, account: str, lease: timedelta, cap: int | None = None) -> Claim:
+def intend(
+    store: Store,
+    claim: Claim,
+    account: str,
+    lease: timedelta,
+    cap: int | None = None,
+    *,
+    route: str | None = None,
+    instead_of: str | None = None,
+) -> Claim:
     """Commit that this account is about to be asked to open the flow, and count it. The lease begins anew.
+
+    The event says by which route, and which account of it was the first, where that is another one.
 
     Whoever finds the verification in this state later knows where to look for the flow. Raises Stale where somebody else has
     the verification, RateLimited where the account's `cap` of openings in one UTC day is reached in all processes together.
@@ -154,7 +165,9 @@ def intend(store: Store, claim: Claim, account: str, lease: timedelta, cap: int 
                 nothing_done=True,
                 retry_after=until_tomorrow(now),
             )
-        store.append(con, claim.id, row["seq"], row["head"], now, [News("opening", {"account": account})])
+        said = {"account": account, "route": route, "instead_of": instead_of if instead_of != account else None}
+        news = News("opening", {name: value for name, value in said.items() if value is not None})
+        store.append(con, claim.id, row["seq"], row["head"], now, [news])
     asked = attrs.evolve(before, state=State.OPENING, account=account, asked_at=now, attempts=row["attempts"])
     return attrs.evolve(claim, verification=asked, now=now)
 

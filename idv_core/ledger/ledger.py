@@ -7,21 +7,21 @@ from datetime import timedelta
 from typing import Self
 
 from sqlalchemy import Connection, Engine, select, update
-from sqlalchemy.exc import OperationalError, ProgrammingError
 from sqlalchemy.sql import ColumnElement
 
 from ..clock import Clock, SystemClock
 from ..config import LedgerSettings
-from ..errors import DuplicateFlow, IdvError
+from ..errors import DuplicateFlow
 from ..gateway.documents import check_order
 from ..model import FlowOrder, FlowRef, Secret, to_json
 from ..model.words import quoted
 from ..webhooks import Received
-from . import audit, incoming, leases, outbox
+from . import audit, incoming, leases, outbox, taking
 from .errors import LedgerError
 from .migrating import migrate
 from .outbox import Delivery, Endpoint
-from .sealing import Keyring, new_key
+from .reaching import reached
+from .sealing import Keyring
 from .store import Store, as_event, connect, new_id, unknown_id
 from .tables import FORMAT, events, flows, verifications
 from .verification import Change, Claim, Event, FlowRow, News, Order, State, Verification
@@ -67,19 +67,15 @@ class Ledger:
         self.endpoints = {endpoint.name: endpoint for endpoint in endpoints}
         self.deadline, self.retention = deadline, retention
         self.on_due: list[Callable[[], object]] = []
-        if isinstance(database, str) and not self.store.is_postgresql:
-            migrate(engine)
         try:
-            _ = self.store.chain_key
-        except BaseException as error:
+            with reached():
+                if isinstance(database, str) and not self.store.is_postgresql:
+                    migrate(engine)
+                _ = self.store.chain_key
+        except BaseException:
             if isinstance(database, str):
                 engine.dispose()
-            if not isinstance(error, (OperationalError, ProgrammingError)):
-                raise
-            failure = _no_tables(error)
-        else:
-            return
-        raise failure from None
+            raise
 
     @classmethod
     def of(cls, settings: LedgerSettings, *, clock: Clock | None = None) -> Self:
@@ -105,41 +101,11 @@ class Ledger:
 
         Raises InvalidOrder, and DuplicateFlow where the application has another order.
         """
-        store = self.store
-        check_order(order, store.clock.now())
-        id, key = new_id(store.clock.now()), new_key()
-        values = {
-            "id": id,
-            "format": FORMAT,
-            "tenant": order.tenant or "",
-            "application_id": order.application_id,
-            "product": order.product,
-            "state": State.ORDERED.value,
-            "round": 0,
-            "due": store.moment(),
-            "turn": 0,
-            "hints": 0,
-            "seen": 0,
-            "tries": 0,
-            "attempts": 0,
-            "created_at": store.moment(),
-            "deadline": store.moment(self.deadline),
-            "seq": 0,
-            "head": b"",
-            "data_key": store.wrapped(id, key),
-            **store.sealed(key, id, order=order),
-        }
-        same = (_V.tenant == (order.tenant or ""), _V.application_id == order.application_id)
-        with store.begin(connection) as con:
-            made = con.execute(store.insert_new(verifications, values).returning(_V.created_at)).scalar_one_or_none()
-            if made is not None:
-                store.append(con, id, 0, b"", made, [News("ordered", {"product": order.product}, "platform")])
-                store.notify(con)
-            row = store.row(con, *same)
-        assert row is not None
+        check_order(order, self.store.clock.now())
+        # whoever follows in this process is told directly
+        verification = taking.take(self.store, order, self.deadline, connection, is_told=not self.on_due)
         if connection is None:
             self._tell()
-        verification = store.read(row)
         # what was erased cannot be compared any more
         if verification.order is not None and not _is_same(verification.order, order):
             raise DuplicateFlow(
@@ -168,8 +134,10 @@ class Ledger:
         elif application_id is not None:
             which = [_V.tenant == (tenant or ""), _V.application_id == application_id]
         else:
-            which = [_V.id == (id or "")]
-        with self.store.engine.connect() as con:
+            with self.store.reading() as con:
+                row = self.store.by_id(con, id or "")
+            return None if row is None else self.store.read(row)
+        with self.store.reading() as con:
             row = self.store.row(con, *which)
         return None if row is None else self.store.read(row)
 
@@ -284,9 +252,18 @@ class Ledger:
             raise unknown_id(id)
         return None if row.due is None else max(row.due - row.now, timedelta(0))
 
-    def intend(self, claim: Claim, account: str, lease: timedelta, cap: int | None = None) -> Claim:
+    def intend(
+        self,
+        claim: Claim,
+        account: str,
+        lease: timedelta,
+        cap: int | None = None,
+        *,
+        route: str | None = None,
+        instead_of: str | None = None,
+    ) -> Claim:
         """Commit that the account is about to be asked. Raises Stale, RateLimited (see `leases.intend`)."""
-        return leases.intend(self.store, claim, account, lease, cap)
+        return leases.intend(self.store, claim, account, lease, cap, route=route, instead_of=instead_of)
 
     def commit(
         self, claim: Claim, change: Change, handlers: Sequence[leases.Handler] = (), *, is_late: bool = False
@@ -348,10 +325,3 @@ def erased(verification: Verification) -> Change:
 
 def _is_same(stored: FlowOrder, order: FlowOrder) -> bool:
     return bool(to_json(stored, secrets=True) == to_json(order, secrets=True))
-
-
-def _no_tables(error: Exception) -> IdvError:
-    text = str(getattr(error, "orig", error))
-    if "idv_secret" in text:
-        return LedgerError("the ledger's tables are missing: run 'idv ledger migrate'")
-    return LedgerError("the ledger's database cannot be reached: check its address, and whether the server runs")

@@ -16,6 +16,7 @@ from sqlalchemy import (
     Interval,
     RowMapping,
     Table,
+    bindparam,
     cast,
     create_engine,
     event,
@@ -43,7 +44,14 @@ from .verification import Event, News, Verification
 T = TypeVar("T")
 
 CHANNEL = "idv_due"
+# connections that are kept; a thread more than these opens one of its own for each use
+_POOL = 20
 _V = verifications.c
+# statements of every turn and call, made once: to put one together costs more than to run it
+_BY_ID = select(verifications).where(_V.id == bindparam("of"))
+_EVENTS = insert(events).inline()
+_HEAD = update(verifications).where(_V.id == bindparam("of")).values(seq=bindparam("last"), head=bindparam("digest"))
+_NOTIFY = select(func.pg_notify(CHANNEL, ""))
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _BUSY = 10.0
 _SEALED: Mapping[str, type] = {"order": FlowOrder, "flow": Flow, "result": Result}
@@ -67,10 +75,10 @@ def connect(url: str, password: Secret | None = None) -> Engine:
             parsed = parsed.set(drivername="postgresql+psycopg")
         if password is not None:
             parsed = parsed.set(password=password.reveal())
-        return create_engine(parsed, pool_pre_ping=True, hide_parameters=True)
+        return create_engine(parsed, pool_size=_POOL, pool_pre_ping=True, hide_parameters=True)
     if kind != "sqlite":
         raise ConfigError(f"ledger url: {quoted(kind)} is not supported; use sqlite or postgresql")
-    engine = create_engine(parsed, connect_args={"timeout": _BUSY}, hide_parameters=True)
+    engine = create_engine(parsed, pool_size=_POOL, connect_args={"timeout": _BUSY}, hide_parameters=True)
 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _: object) -> None:
@@ -95,6 +103,11 @@ class Store:
     keyring: Keyring = attrs.field(repr=False)
     clock: Clock
     _chain_key: bytes | None = attrs.field(default=None, init=False, repr=False)
+    _reader: Engine = attrs.field(init=False, repr=False)
+
+    @_reader.default
+    def _default_reader(self) -> Engine:
+        return self.engine.execution_options(isolation_level="AUTOCOMMIT") if self.is_postgresql else self.engine
 
     @property
     def is_postgresql(self) -> bool:
@@ -109,6 +122,12 @@ class Store:
             with self.engine.begin() as own:
                 yield own
 
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A connection for single SELECTs. A server is spared the messages that begin and end a transaction."""
+        with self._reader.connect() as con:
+            yield con
+
     def moment(self, delay: timedelta = timedelta(0)) -> ColumnElement[datetime]:
         """Now, and `delay` later, for use in a statement: the time of the database where it is a server, for the clocks of
         workers differ; of this machine for SQLite."""
@@ -119,6 +138,8 @@ class Store:
 
     def now(self, con: Connection) -> datetime:
         """The database's time."""
+        if not self.is_postgresql:
+            return self.clock.now()
         return con.execute(select(self.moment())).scalar_one()
 
     def insert_new(self, table: Table, values: Mapping[str, Any]) -> Any:
@@ -136,7 +157,7 @@ class Store:
     def notify(self, con: Connection) -> None:
         """Tell workers of other processes, once this transaction is committed, that something is due."""
         if self.is_postgresql:
-            con.execute(select(func.pg_notify(CHANNEL, "")))
+            con.execute(_NOTIFY)
 
     # the chain
 
@@ -157,22 +178,11 @@ class Store:
         locks it; `seq` and `head` are what it says."""
         rows = []
         for one in news:
-            seq, data = seq + 1, chain.as_text(one.data)
-            head = chain.digest(self.chain_key, head, id, seq, now, one.actor, one.kind, data)
-            rows.append(
-                {
-                    "verification_id": id,
-                    "seq": seq,
-                    "at": now,
-                    "actor": one.actor,
-                    "kind": one.kind,
-                    "data": data,
-                    "digest": head,
-                }
-            )
+            rows.append(self.event(id, seq + 1, head, now, one))
+            seq, head = rows[-1]["seq"], rows[-1]["digest"]
         if rows:
-            con.execute(insert(events), rows)
-            con.execute(update(verifications).where(_V.id == id).values(seq=seq, head=head))
+            con.execute(_EVENTS, rows)
+            con.execute(_HEAD, {"of": id, "last": seq, "digest": head})
 
     # sealed columns
 
@@ -215,6 +225,16 @@ class Store:
             return Verification(**known | {"tenant": row["tenant"] or None})
         except ValueError:
             raise _newer(row["id"]) from None
+
+    def event(self, id: str, seq: int, head: bytes, now: datetime, news: News) -> dict[str, Any]:
+        """The row of an event behind the one of the digest `head`."""
+        data = chain.as_text(news.data)
+        digest = chain.digest(self.chain_key, head, id, seq, now, news.actor, news.kind, data)
+        row = {"verification_id": id, "seq": seq, "at": now, "actor": news.actor, "kind": news.kind}
+        return {**row, "data": data, "digest": digest}
+
+    def by_id(self, con: Connection, id: str) -> RowMapping | None:
+        return con.execute(_BY_ID, {"of": id}).mappings().one_or_none()
 
     def row(self, con: Connection, *where: ColumnElement[bool]) -> RowMapping | None:
         return con.execute(select(verifications).where(*where)).mappings().one_or_none()

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 import attrs
-from sqlalchemy import func, or_, select
+from sqlalchemy import or_, select
 from sqlalchemy.sql import ColumnElement
 
 from ..ledger import State
@@ -86,15 +85,7 @@ def find(store: Store, wanted: Filter, most: int = 50) -> tuple[list[Line], str 
     return lines, lines[-1].id if len(rows) > most else None
 
 
-def counts(store: Store) -> Mapping[tuple[str, str | None, str | None], int]:
-    """How many there are of each state, account and decision."""
-    keys = (_V.state, _V.account, _V.decision)
-    with store.engine.connect() as con:
-        rows = con.execute(select(*keys, func.count()).group_by(*keys)).all()
-    return {(row[0], row[1], row[2]): row[3] for row in rows}
-
-
 def _least(moment: datetime) -> str:
-    """The smallest id of that millisecond."""
-    number = int(moment.timestamp() * 1000) << 80
+    """The smallest id of that millisecond; ids begin with 1970."""
+    number = max(0, int(moment.timestamp() * 1000)) << 80
     return "".join(_ALPHABET[(number >> shift) & 31] for shift in range(125, -1, -5))

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 from ..lazy import lazily
 
 if TYPE_CHECKING:
-    from .events import CircuitChanged, OperationEnded, OperationStarted, RequestEnded, RequestStarted
+    from .events import CircuitChanged, Decided, OperationEnded, OperationStarted, RequestEnded, RequestStarted
     from .observers import ObserverHooks, observes
     from .telling import Observers
 
 __all__ = [
     "CircuitChanged",
+    "Decided",
     "ObserverHooks",
     "Observers",
     "OperationEnded",

@@ -66,6 +66,32 @@ class RequestEnded:
 
 
 @attrs.frozen(kw_only=True, eq=False)
+class Decided:
+    """A verification was decided.
+
+    With a tracker it comes once the decision is stored, again if a vendor reopened it and it was decided anew, and not at all
+    if the process dies in between. Without one it comes with the first `result` or `wait` of a process that sees the decision.
+
+    Args:
+        account: The account that verified.
+        route: The route; None if the flow came as a reference alone.
+        product: The order's product; None without a tracker.
+        country: The applicant's country, ISO 3166-1 alpha-2; None without a tracker.
+        decision: `approved`, `declined` or `review`.
+        seconds: How long after the flow was opened; None if that is not known.
+        reasons: The codes of the reasons.
+    """
+
+    account: str
+    route: str | None
+    product: str | None
+    country: str | None
+    decision: str
+    seconds: float | None
+    reasons: tuple[str, ...]
+
+
+@attrs.frozen(kw_only=True, eq=False)
 class CircuitChanged:
     """The circuit breaker of an account opened or closed; `state` is `open` or `closed`."""
 

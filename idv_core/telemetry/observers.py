@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import pluggy
 
-from .events import CircuitChanged, OperationEnded, OperationStarted, RequestEnded, RequestStarted
+from .events import CircuitChanged, Decided, OperationEnded, OperationStarted, RequestEnded, RequestStarted
 
 _PROJECT = "idv_core.telemetry"
 _spec = pluggy.HookspecMarker(_PROJECT)
@@ -30,6 +30,9 @@ class ObserverHooks:
 
     @_spec
     def circuit_changed(self, event: CircuitChanged) -> None: ...
+
+    @_spec
+    def decided(self, event: Decided) -> None: ...
 
 
 def manager_of(observers: Iterable[object]) -> pluggy.PluginManager:

@@ -12,19 +12,23 @@ from opentelemetry import metrics, trace
 from opentelemetry.context import Context
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 
-from . import CircuitChanged, OperationEnded, OperationStarted, RequestEnded, RequestStarted, observes
+from . import CircuitChanged, Decided, OperationEnded, OperationStarted, RequestEnded, RequestStarted, observes
 
 _SCOPE = "idv_core"
 # The bucket boundaries that the conventions advise for http.client.request.duration.
 _BOUNDARIES = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10)
+# People take minutes, and come back the next day.
+_WAITS = (30, 60, 120, 300, 600, 1800, 3600, 14_400, 86_400, 259_200)
 
 Attributes = dict[str, str | int]
 
 
 class OpenTelemetry:
-    """A span for each operation, one below it for each call, and three instruments.
+    """A span for each operation, one below it for each call, and five instruments.
 
-    `http.client.request.duration` and `idv.operation.duration` (histograms, seconds), `idv.circuit.changes` (counter).
+    `http.client.request.duration`, `idv.operation.duration` and `idv.decision.duration` (histograms, seconds),
+    `idv.circuit.changes` and `idv.decisions` (counters). Their attributes have no more values than there are accounts, routes
+    and decisions.
     Providers default to the global ones.
     """
 
@@ -43,6 +47,13 @@ class OpenTelemetry:
             "idv.operation.duration", unit="s", description="Duration of whole operations, with retries and pauses."
         )
         self._circuits = meter.create_counter("idv.circuit.changes", description="Openings and closings of circuits.")
+        self._decisions = meter.create_counter("idv.decisions", description="Decisions of the policies.")
+        self._times = meter.create_histogram(
+            "idv.decision.duration",
+            unit="s",
+            description="From opened to decided.",
+            explicit_bucket_boundaries_advisory=_WAITS,
+        )
         self._spans: WeakKeyDictionary[object, Span] = WeakKeyDictionary()
 
     @observes
@@ -80,6 +91,15 @@ class OpenTelemetry:
     @observes
     def circuit_changed(self, event: CircuitChanged) -> None:
         self._circuits.add(1, {"idv.account": event.account, "idv.circuit.state": event.state})
+
+    @observes
+    def decided(self, event: Decided) -> None:
+        attributes: Attributes = {"idv.account": event.account, "idv.decision": event.decision}
+        if event.route is not None:
+            attributes["idv.route"] = event.route
+        self._decisions.add(1, attributes)
+        if event.seconds is not None:
+            self._times.record(event.seconds, attributes)
 
     def _end(self, started: object, failed: str | None, attributes: Attributes) -> None:
         span = self._spans.pop(started, None)

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
         WebhookRequest,
     )
     from .applicant import (
+        NUMBER,
+        STREET,
         Form,
+        make_applicant,
         submit_forms,
     )
     from .asgi import (
@@ -133,7 +136,9 @@ _PLACES = (
 
 __all__ = [
     "FILES_HOST",
+    "NUMBER",
     "PEOPLE",
+    "STREET",
     "USUAL",
     "AsgiTransport",
     "Clock",
@@ -176,6 +181,7 @@ __all__ = [
     "is_picture",
     "json_like",
     "json_values",
+    "make_applicant",
     "make_specimen",
     "page",
     "paragraph",

@@ -7,7 +7,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Literal
 
 import httpx
 import uvicorn
@@ -20,13 +20,17 @@ class AsgiTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
     """Both kinds of transport, in process. `apps` maps `host` or `host:port` to an app; an unknown host cannot be reached."""
 
     def __init__(self, apps: Mapping[str, Any]) -> None:
-        self._apps: dict[str, httpx.ASGITransport] = {}
+        self._apps: dict[str, httpx.AsyncBaseTransport] = {}
         for host, app in apps.items():
             self.add(host, app)
 
     def add(self, host: str, app: Any) -> None:
         """One more host."""
         self._apps[host] = httpx.ASGITransport(app)
+
+    def add_wsgi(self, host: str, app: Any) -> None:
+        """One more host, with a WSGI app."""
+        self._apps[host] = _Wsgi(app)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         async def call() -> tuple[httpx.Response, bytes]:
@@ -47,6 +51,22 @@ class AsgiTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
         return httpx.Client(transport=self, timeout=5)
 
 
+class _Wsgi(httpx.AsyncBaseTransport):
+    """A WSGI app as an async transport. It runs in a thread of its own: such apps may refuse to run where a loop does."""
+
+    def __init__(self, app: Any) -> None:
+        self._inner = httpx.WSGITransport(app)
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        return await asyncio.to_thread(self._answer, request)
+
+    def _answer(self, request: httpx.Request) -> httpx.Response:
+        response = self._inner.handle_request(request)
+        content = response.read()
+        response.close()
+        return httpx.Response(response.status_code, headers=_unencoded(response.headers), content=content)
+
+
 def _run(coroutine: Any) -> Any:
     """Run on a loop of its own, also where another loop runs in this thread."""
     try:
@@ -65,13 +85,24 @@ def _unencoded(headers: httpx.Headers) -> dict[str, str]:
 
 
 class Served:
-    """An app that listens on a free loopback port until `stop()`."""
+    """An app that listens on a loopback port (0: a free one) until `stop()`. Raises OSError where the port is busy."""
 
-    def __init__(self, app: Any, tick: Callable[[], object] | None = None, port: int = 0) -> None:
+    def __init__(
+        self,
+        app: Any,
+        tick: Callable[[], object] | None = None,
+        port: int = 0,
+        *,
+        lifespan: Literal["on", "off"] = "off",
+    ) -> None:
         # with the protocol named, asyncio turns Nagle off on accepted connections
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self._socket.bind(("127.0.0.1", port))
+        try:
+            self._socket.bind(("127.0.0.1", port))
+        except OSError:
+            self._socket.close()
+            raise
         self.port: int = self._socket.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
         self._server = uvicorn.Server(
@@ -79,7 +110,7 @@ class Served:
                 app,
                 log_level="critical",
                 access_log=False,
-                lifespan="off",
+                lifespan=lifespan,
                 timeout_graceful_shutdown=1,
                 # an emulator's own clock dates its answers
                 date_header=False,

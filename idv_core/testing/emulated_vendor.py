@@ -119,12 +119,17 @@ class EmulatedVendor:
         gateway.open = remembering  # type: ignore[method-assign]
         return gateway
 
-    def deliver_to(self, app: Any) -> None:
-        """Send webhooks to this ASGI app, in which `WebhookApp` is mounted under `/idv`. They come as time passes."""
+    def deliver_to(self, app: Any, *, wsgi: bool = False) -> None:
+        """Send webhooks to this app, which receives them under `/idv`. They come as time passes.
+
+        Args:
+            app: An ASGI app such as FastAPI with `WebhookApp` mounted, or a WSGI app such as Flask or Django.
+            wsgi: Whether it is a WSGI app.
+        """
         network = self.harness.transport
         if not isinstance(network, Network):
             raise NotOffered(f"the emulator of {self.name} is not on a Network")
-        network.add(PLATFORM.removeprefix("https://"), app)
+        (network.add_wsgi if wsgi else network.add)(PLATFORM.removeprefix("https://"), app)
         register_webhooks(self._own, self.name, self.emulator)
 
     def decide(self, flow: Flow | str, outcome: Outcome) -> Flow:

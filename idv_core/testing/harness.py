@@ -199,6 +199,8 @@ class Driver:
                 self._runner.run(transport.aclose())
         else:
             self.gateway.close()
+            if transport is not None:
+                transport.close()
         self._runner.close()
 
     @property

@@ -27,7 +27,7 @@ from ..model.validation import seconds
 from .delivery import LEASE, SECONDS, Letter, Reply, check_endpoint
 from .listening import Listener
 from .tracker import _AWAY, _BEFORE_OPENED, _LOOK, _PRUNE, _WITHIN, poll_of, worker_name
-from .turning import Ask, Desk, Effect, Rest, Steps, Work, deliver, failed, hand_in, log, turn
+from .turning import Ask, Context, Effect, Rest, Steps, Work, deliver, failed, hand_in, log, turn
 
 T = TypeVar("T")
 
@@ -51,7 +51,7 @@ class AsyncTracker:
         for endpoint in ledger.endpoints.values():
             check_endpoint(endpoint)
         self.worker = worker_name()
-        self._desk = Desk(gateway, ledger, [on_decided] if on_decided is not None else [])
+        self._context = Context(gateway, ledger, [on_decided] if on_decided is not None else [])
         self._gateway, self._ledger = gateway, ledger
         self._client = httpx.AsyncClient(transport=transport, timeout=SECONDS, follow_redirects=False)
         self._concurrency, self._poll = concurrency, poll_of(ledger) if poll is None else poll
@@ -104,7 +104,7 @@ class AsyncTracker:
         if free <= 0:
             return False
         try:
-            claims = await asyncio.to_thread(self._ledger.claim, self.worker, self._desk.lease, free)
+            claims = await asyncio.to_thread(self._ledger.claim, self.worker, self._context.lease, free)
             letters = await self._letters(free - len(claims))
             if time.monotonic() - self._pruned > _PRUNE:
                 self._pruned = time.monotonic()
@@ -136,7 +136,7 @@ class AsyncTracker:
 
     async def step(self, most: int = 100) -> int:
         """Do what is due now, one after the other; how many turns and deliveries that were."""
-        claims = await asyncio.to_thread(self._ledger.claim, self.worker, self._desk.lease, most)
+        claims = await asyncio.to_thread(self._ledger.claim, self.worker, self._context.lease, most)
         for claim in claims:
             await self._turn(claim)
         letters = await self._letters(most)
@@ -146,14 +146,16 @@ class AsyncTracker:
 
     async def turn(self, id: str) -> timedelta | None:
         """Take one turn with a verification if it is due and nobody else has it (see `Tracker.turn`)."""
-        claims = await asyncio.to_thread(partial(self._ledger.claim, self.worker, self._desk.lease, id=id, is_due=True))
+        claims = await asyncio.to_thread(
+            partial(self._ledger.claim, self.worker, self._context.lease, id=id, is_due=True)
+        )
         for claim in claims:
             await self._turn(claim)
         return await asyncio.to_thread(self._ledger.due_in, id)
 
     async def _turn(self, claim: Claim) -> None:
         try:
-            await self._carry_through(turn(self._desk, claim))
+            await self._carry_through(turn(self._context, claim))
         except Stale:
             log.info("verification %s was taken over by another worker", claim.id)
         except Exception as error:
@@ -164,7 +166,7 @@ class AsyncTracker:
 
     async def _deliver(self, delivery: Delivery) -> None:
         try:
-            await self._carry_through(deliver(self._desk, delivery))
+            await self._carry_through(deliver(self._context, delivery))
         except (Stale, SQLAlchemyError) as error:
             log.info("message %s is sent again when its lease is over (%s)", delivery.id, type(error).__name__)
 
@@ -237,9 +239,9 @@ class AsyncTracker:
     async def _hand_in(self, id: str, operation: str, args: tuple[Any, ...], news: News) -> Verification:
         end = time.monotonic() + _WITHIN.total_seconds()
         while True:
-            claims = await asyncio.to_thread(partial(self._ledger.claim, self.worker, self._desk.lease, id=id))
+            claims = await asyncio.to_thread(partial(self._ledger.claim, self.worker, self._context.lease, id=id))
             for claim in claims:
-                return await self._carry_through(hand_in(self._desk, claim, operation, args, news))
+                return await self._carry_through(hand_in(self._context, claim, operation, args, news))
             await asyncio.to_thread(self._ledger.get, id)
             if time.monotonic() >= end:
                 raise DeadlineExceeded(f"verification {id} is being worked on; try again", operation=operation)

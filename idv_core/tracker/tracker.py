@@ -29,7 +29,7 @@ from ..model import Document
 from ..model.validation import seconds
 from .delivery import LEASE, SECONDS, Letter, Reply, check_endpoint
 from .listening import Listener
-from .turning import Ask, Desk, Effect, Rest, Steps, Work, deliver, failed, hand_in, log, turn
+from .turning import Ask, Context, Effect, Rest, Steps, Work, deliver, failed, hand_in, log, turn
 
 T = TypeVar("T")
 
@@ -86,7 +86,7 @@ class Tracker:
         for endpoint in ledger.endpoints.values():
             check_endpoint(endpoint)
         self.worker = worker_name()
-        self._desk = Desk(gateway, ledger, [on_decided] if on_decided is not None else [])
+        self._context = Context(gateway, ledger, [on_decided] if on_decided is not None else [])
         self._gateway, self._ledger = gateway, ledger
         self._client = httpx.Client(transport=transport, timeout=SECONDS, follow_redirects=False)
         self._concurrency, self._poll = concurrency, poll_of(ledger) if poll is None else poll
@@ -134,7 +134,7 @@ class Tracker:
         if free <= 0:
             return False
         try:
-            claims = self._ledger.claim(self.worker, self._desk.lease, free)
+            claims = self._ledger.claim(self.worker, self._context.lease, free)
             letters = self._letters(free - len(claims))
             self._prune()
         except SQLAlchemyError as error:
@@ -171,7 +171,7 @@ class Tracker:
     def step(self, most: int = 100) -> int:
         """Do what is due now in this thread, one after the other; how many turns and deliveries that were. For tests, scripts
         and schedulers; `start` is not needed."""
-        claims = self._ledger.claim(self.worker, self._desk.lease, most)
+        claims = self._ledger.claim(self.worker, self._context.lease, most)
         for claim in claims:
             self._turn(claim)
         return len(claims) + self.deliver(most)
@@ -186,13 +186,13 @@ class Tracker:
     def turn(self, id: str) -> timedelta | None:
         """Take one turn with a verification if it is due and nobody else has it; how long from now on it is due again, None if
         nothing is waited for. For job queues: idempotent, and safe to call at any time in any process."""
-        for claim in self._ledger.claim(self.worker, self._desk.lease, id=id, is_due=True):
+        for claim in self._ledger.claim(self.worker, self._context.lease, id=id, is_due=True):
             self._turn(claim)
         return self._ledger.due_in(id)
 
     def _turn(self, claim: Claim) -> None:
         try:
-            self._carry_through(turn(self._desk, claim))
+            self._carry_through(turn(self._context, claim))
         except Stale:
             log.info("verification %s was taken over by another worker", claim.id)
         except Exception as error:
@@ -208,7 +208,7 @@ class Tracker:
 
     def _deliver(self, delivery: Delivery) -> None:
         try:
-            self._carry_through(deliver(self._desk, delivery))
+            self._carry_through(deliver(self._context, delivery))
         except (Stale, SQLAlchemyError) as error:
             log.info("message %s is sent again when its lease is over (%s)", delivery.id, type(error).__name__)
 
@@ -279,8 +279,8 @@ class Tracker:
     def _hand_in(self, id: str, operation: str, args: tuple[Any, ...], news: News) -> Verification:
         end = time.monotonic() + _WITHIN.total_seconds()
         while True:
-            for claim in self._ledger.claim(self.worker, self._desk.lease, id=id):
-                return self._carry_through(hand_in(self._desk, claim, operation, args, news))
+            for claim in self._ledger.claim(self.worker, self._context.lease, id=id):
+                return self._carry_through(hand_in(self._context, claim, operation, args, news))
             self._ledger.get(id)
             if time.monotonic() >= end:
                 raise DeadlineExceeded(f"verification {id} is being worked on; try again", operation=operation)

@@ -19,11 +19,12 @@ from ..errors import ConfigError, IdvError, InvalidOrder, RateLimited
 from ..gateway.execution import SHADOW_SECONDS
 from ..gateway.openings import identity
 from ..gateway.sync import GatewayBase
+from ..gateway.telling import decided
 from ..ledger import Delivery, Ledger, LedgerError, Stale, Verification
 from ..ledger.leases import Handler, reserve
 from ..ledger.outbox import settle
 from ..ledger.verification import Change, Claim, News
-from ..model import Flow
+from ..model import Decision, Flow
 from . import delivery as deliveries
 from .delivery import Letter, Reply
 from .turns import Adopt, Apply, Compare, Erase, Finding, Look, Open, Recover, Terms, conclude, follow, plan
@@ -68,12 +69,26 @@ Steps: TypeAlias = Generator[Effect, Any, T]
 
 
 @attrs.frozen
-class Desk:
+class Context:
     """What turns need: the gateway, the ledger, and who is told in the deciding transaction."""
 
     gateway: GatewayBase
     ledger: Ledger
     handlers: Sequence[Handler] = ()
+
+    def __attrs_post_init__(self) -> None:
+        self.gateway._state.decisions.are_left = True
+
+    def tell(self, verification: Verification, change: Change) -> None:
+        """Tell observers of a decision, now that it is stored."""
+        observers, result = self.gateway._state.observers, change.result
+        if not observers or result is None or result.decision is Decision.UNDECIDED:
+            return
+        opened_at, at, order = result.flow.created_at, verification.decided_at, verification.order
+        seconds = (at - opened_at).total_seconds() if opened_at is not None and at is not None else None
+        country = order.applicant.country if order is not None else None
+        event = decided(result, seconds, product=verification.product, country=country)
+        observers.tell("decided", event)
 
     @property
     def lease(self) -> timedelta:
@@ -95,6 +110,15 @@ class Desk:
         openings, key = self.gateway._state.openings, identity(verification.order)
         for account in openings.lost(key):
             openings.found(key, account)
+
+    def sent(self, verification: Verification) -> tuple[str | None, str | None]:
+        """The route of an order, and the account that it names first, whether that can be asked now or not."""
+        order, state = verification.order, self.gateway._state
+        if order is None or verification.only_account is not None:
+            return None, None
+        plan = state.active.plan(order, None, state.clock.now())
+        first = plan.choice.accounts[0][0] if plan.choice.accounts else None
+        return plan.match.route.name if plan.match is not None else None, first
 
     def terms(self, claim: Claim, action: object) -> Terms:
         verification = claim.verification
@@ -126,13 +150,13 @@ class Desk:
 class _Held:
     """The claim, with what was committed about it while the gateway was at work."""
 
-    desk: Desk
+    context: Context
     claim: Claim
 
     def attempt(self, account: str) -> None:
         """Commit the intent before the account is asked; keep its pace, which all processes share."""
-        session = self.desk.session(account)
-        wait = _place(self.desk, session)
+        session = self.context.session(account)
+        wait = _place(self.context, session)
         if wait > _PATIENCE:
             raise RateLimited(
                 "the account's rate is used up by other processes",
@@ -143,47 +167,50 @@ class _Held:
                 retry_after=wait,
             )
         if wait:
-            self.desk.gateway._state.clock.wait(threading.Event(), wait.total_seconds())
+            self.context.gateway._state.clock.wait(threading.Event(), wait.total_seconds())
         cap = session.daily_cap if session is not None else None
-        self.claim = self.desk.ledger.intend(self.claim, account, self.desk.lease, cap)
+        route, first = self.context.sent(self.claim.verification)
+        ledger, lease = self.context.ledger, self.context.lease
+        self.claim = ledger.intend(self.claim, account, lease, cap, route=route, instead_of=first)
 
 
-def _place(desk: Desk, session: AccountSession | None) -> timedelta:
+def _place(context: Context, session: AccountSession | None) -> timedelta:
     """How long to wait for this account, where its rate is limited."""
     if session is None or session.limits.rate is None:
         return timedelta(0)
-    return reserve(desk.ledger.store, session.name, timedelta(seconds=1 / session.limits.rate))
+    return reserve(context.ledger.store, session.name, timedelta(seconds=1 / session.limits.rate))
 
 
-def turn(desk: Desk, claim: Claim) -> Steps[None]:
+def turn(context: Context, claim: Claim) -> Steps[None]:
     """One turn: at most one operation of the gateway, then one fenced commit. Raises Stale, and what a handler raises."""
     action = plan(claim)
     if isinstance(action, Apply):
-        yield Work(partial(desk.ledger.commit, claim, action.change, desk.handlers))
+        yield Work(partial(context.ledger.commit, claim, action.change, context.handlers))
         return
-    held = _Held(desk, claim)
+    held = _Held(context, claim)
     if not isinstance(action, Open):
-        wait = yield Work(partial(_place, desk, desk.session(claim.verification.account)))
+        wait = yield Work(partial(_place, context, context.session(claim.verification.account)))
         if wait > _PATIENCE:
-            yield Work(partial(desk.ledger.release, claim, wait))
+            yield Work(partial(context.ledger.release, claim, wait))
             return
         if wait:
             yield Rest(wait.total_seconds())
     finding: Finding = yield _ask(action, held)
     if isinstance(finding, LedgerError):
         raise finding
-    change = conclude(held.claim, action, finding, desk.terms(held.claim, action))
+    change = conclude(held.claim, action, finding, context.terms(held.claim, action))
     if isinstance(action, (Open, Recover)) and change.flow is not None:
-        yield from _keep(desk, held.claim, change)
+        yield from _keep(context, held.claim, change)
     else:
-        yield Work(partial(desk.ledger.commit, held.claim, change, desk.handlers))
+        after = yield Work(partial(context.ledger.commit, held.claim, change, context.handlers))
+        context.tell(after, change)
 
 
 def _ask(action: Open | Recover | Look | Adopt | Compare | Erase, held: _Held) -> Ask:
     verification = held.claim.verification
     match action:
         case Open(account):
-            held.desk.clear_up(verification)
+            held.context.clear_up(verification)
             return Ask("open", (verification.order,), {"account": account, "attempt": held.attempt})
         case Recover(account):
             return Ask("recover", (verification.order,), {"account": account, "since": verification.asked_at})
@@ -195,13 +222,13 @@ def _ask(action: Open | Recover | Look | Adopt | Compare | Erase, held: _Held) -
             return Ask("erase", (row.ref,))
 
 
-def _keep(desk: Desk, claim: Claim, change: Change) -> Steps[None]:
+def _keep(context: Context, claim: Claim, change: Change) -> Steps[None]:
     """Commit a flow that was opened. Nobody else may know of it, so it is tried for as long as the lease lasts: where the
     database is away, and where somebody else took over what he believed to be lost."""
     is_late = False
     for pause in (*_COMMITS, None):
         try:
-            yield Work(partial(desk.ledger.commit, claim, change, desk.handlers, is_late=is_late))
+            yield Work(partial(context.ledger.commit, claim, change, context.handlers, is_late=is_late))
             return
         except Stale:
             if is_late:
@@ -213,34 +240,34 @@ def _keep(desk: Desk, claim: Claim, change: Change) -> Steps[None]:
             yield Rest(pause)
 
 
-def hand_in(desk: Desk, claim: Claim, operation: str, args: tuple[Any, ...], news: News) -> Steps[Verification]:
+def hand_in(context: Context, claim: Claim, operation: str, args: tuple[Any, ...], news: News) -> Steps[Verification]:
     """Something that the platform does with the flow (upload, submit, renew its link), as a turn of its own."""
     verification = claim.verification
     if verification.flow is None:
-        yield Work(partial(desk.ledger.release, claim, timedelta(0)))
+        yield Work(partial(context.ledger.release, claim, timedelta(0)))
         raise InvalidOrder(
             f"verification {verification.id} is {verification.state}: it has no flow to {operation} to",
             operation=operation,
         )
-    terms = desk.terms(claim, None)
+    terms = context.terms(claim, None)
     finding = yield Ask(operation, (verification.flow, *args))
     if isinstance(finding, Flow):
         change = follow(claim, finding, news, terms)
-        return (yield Work(partial(desk.ledger.commit, claim, change, desk.handlers)))  # type: ignore[no-any-return]
-    yield Work(partial(desk.ledger.release, claim, terms.first))
+        return (yield Work(partial(context.ledger.commit, claim, change, context.handlers)))  # type: ignore[no-any-return]
+    yield Work(partial(context.ledger.release, claim, terms.first))
     raise finding
 
 
-def deliver(desk: Desk, delivery: Delivery) -> Steps[None]:
+def deliver(context: Context, delivery: Delivery) -> Steps[None]:
     """Send one message, and write what came of it."""
-    clock = desk.ledger.store.clock
-    endpoint = desk.ledger.endpoints[delivery.endpoint]
+    clock = context.ledger.store.clock
+    endpoint = context.ledger.endpoints[delivery.endpoint]
     reply: Reply = yield deliveries.letter(delivery, endpoint, clock.now())
     is_done = deliveries.is_taken(reply)
     again = None if is_done else deliveries.again_after(delivery, reply, clock.now())
     if not is_done and again is None:
         log.error("message %s to endpoint %s is a dead letter (%s)", delivery.id, delivery.endpoint, reply.status)
-    yield Work(partial(settle, desk.ledger.store, delivery, reply.status, again=again, is_done=is_done))
+    yield Work(partial(settle, context.ledger.store, delivery, reply.status, again=again, is_done=is_done))
 
 
 def failed(claim: Claim, error: BaseException) -> timedelta:

@@ -1,34 +1,32 @@
-"""A quicker transport for `AsyncGateway` (extra `fast`), on aiohttp: `AsyncGateway(accounts, transport=FastTransport())`.
+"""A quicker transport for both gateways (extra `fast`): `Gateway(accounts, transport=FastTransport())`, and the same with
+`AsyncGateway`.
 
-For processes with many calls at the same time. Existing bridges from httpx to aiohttp or reqwest report a connection
-that was reset after sending, or a time-out, as a failure to connect; then a create would be repeated. This one calls
-only that a failure to connect which is one (`nox -s faults` tells them apart).
+Blocking calls go over plain sockets, read by h11; calls with asyncio over aiohttp. Existing bridges from httpx to aiohttp or
+reqwest report a connection that was reset after sending, or a time-out, as a failure to connect; then a create would be
+repeated. This one calls only that a failure to connect which is one (`nox -s faults` tells them apart).
 """
 
 from __future__ import annotations
 
-import base64
-import select
-from collections.abc import AsyncIterator
-from types import TracebackType
-from typing import Any, Self
-from urllib.parse import unquote, urlsplit
+from functools import partial
+from typing import TYPE_CHECKING
 
-import aiohttp
 import httpx
-from yarl import URL
 
 from ..errors import ConfigError
-from ..runtime.loops import OfLoop, PerLoop
-from .calls import ssl_context
+from .fast_sync import Pool
 from .proxies import checked_proxy, environment_proxy, variable_of, without_tls_or_socks
 
+if TYPE_CHECKING:
+    from .fast_async import Sessions
 
-class FastTransport(httpx.AsyncBaseTransport):
-    """A fast transport for `AsyncGateway`, on aiohttp (extra `fast`). You close it.
+
+class FastTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
+    """A fast transport for `Gateway` and `AsyncGateway` (extra `fast`). You close it: `close()` after blocking calls,
+    `await aclose()` with asyncio.
 
     Args:
-        connections: The most connections at a time in each event loop.
+        connections: The most connections at a time: of blocking calls in all, and of each event loop.
         proxy: The URL of an HTTP proxy; by default from the environment. A netrc file is never read.
 
     Raises ConfigError for a proxy that it does not support.
@@ -37,169 +35,45 @@ class FastTransport(httpx.AsyncBaseTransport):
     def __init__(self, *, connections: int = 1000, proxy: str | None = None) -> None:
         self._connections = connections
         self._proxy = without_tls_or_socks(proxy and checked_proxy(proxy, "proxy"), "proxy")
-        self._sessions: PerLoop[OfLoop[aiohttp.ClientSession]] = PerLoop(self._make)
-        self._through: dict[str, tuple[str | None, dict[str, str] | None]] = {}
+        self._pool = Pool(connections, partial(_proxy_for, self._proxy))
+        self._sessions: Sessions | None = None
         self._is_closed = False
 
     def check_proxy(self, base_url: str) -> str | None:
         """The proxy for this URL. Raises ConfigError if the proxy is not supported."""
-        return self._proxy or without_tls_or_socks(environment_proxy(base_url), variable_of(base_url))
+        return _proxy_for(self._proxy, base_url)
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        if self._is_closed:
+            raise _closed()
+        return self._pool.handle_request(request)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         if self._is_closed:
-            raise ConfigError("the transport is closed: make a new one")
-        proxy, proxy_headers = self._proxy_for(request.url)
-        timeout = request.extensions.get("timeout", {})
-        try:
-            answer = await self._sessions.here().value.request(
-                request.method,
-                # as it was encoded and perhaps signed
-                URL(str(request.url), encoded=True),
-                headers=request.headers.multi_items(),
-                data=await _body_of(request),
-                allow_redirects=False,
-                proxy=proxy,
-                proxy_headers=proxy_headers,
-                timeout=aiohttp.ClientTimeout(
-                    total=None,
-                    connect=timeout.get("pool"),
-                    sock_connect=timeout.get("connect"),
-                    sock_read=timeout.get("read"),
-                ),
-            )
-        except (aiohttp.ClientError, OSError) as error:
-            raise _of_httpx(error) from error
-        return httpx.Response(answer.status, headers=list(answer.raw_headers), stream=_Body(answer))
+            raise _closed()
+        sessions = self._sessions
+        if sessions is None:
+            from .fast_async import Sessions  # aiohttp is loaded only where there is asyncio
 
-    def _proxy_for(self, url: httpx.URL) -> tuple[str | None, dict[str, str] | None]:
-        """Decided once for each server, as the default transports do."""
-        server = f"{url.scheme}://{url.netloc.decode('ascii')}"
-        through = self._through.get(server)
-        if through is None:
-            through = self._through[server] = _for_aiohttp(self.check_proxy(server))
-        return through
+            # where two loops come at once, the one that is lost closes its connections with its loop
+            sessions = self._sessions = Sessions(self._connections, partial(_proxy_for, self._proxy))
+        return await sessions.handle_async_request(request)
 
-    def _make(self) -> OfLoop[aiohttp.ClientSession]:
-        session = aiohttp.ClientSession(
-            connector=_Connector(limit=self._connections, ssl=ssl_context(), keepalive_timeout=5),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            skip_auto_headers=("user-agent", "accept", "accept-encoding", "content-type"),
-            auto_decompress=False,
-            # it would read a netrc file too, and send what stands there to vendors
-            trust_env=False,
-        )
-        # aiohttp repeats by itself what HTTP calls idempotent, also what the plugin says must not be repeated
-        session._retry_connection = False
-        return OfLoop(session, session.close)
-
-    async def aclose(self) -> None:
-        """Close the connections of the running loop. Other loops close theirs."""
+    def close(self) -> None:
+        """Close the connections of blocking calls."""
         self._is_closed = True
-        here = self._sessions.take_here()
-        if here is not None:
-            await here.aclose()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None = None,
-        error: BaseException | None = None,
-        trace: TracebackType | None = None,
-    ) -> None:
-        await self.aclose()
-
-
-async def _body_of(request: httpx.Request) -> Any:
-    """Bytes, or for a body with files in it what gives them in pieces."""
-    if isinstance(request.stream, httpx.ByteStream):
-        return await request.aread() or None
-    return request.stream
-
-
-class _Connector(aiohttp.TCPConnector):
-    """What fails before there is a connection is called so, whatever it is: nothing of the request was sent.
-
-    A kept connection on which something has come in (its end, a second answer to the last call) is not used again, whether the
-    event loop has read it or had no time to.
-    """
-
-    async def _get(self, *args: Any) -> Any:
-        connection = await super()._get(*args)
-        while connection is not None and not _is_empty(connection.protocol):
-            connection.close()
-            connection = await super()._get(*args)
-        return connection
-
-    def _release(self, key: Any, protocol: Any, *, should_close: bool = False) -> None:
-        transport = protocol.transport
-        # where reading was held up, what came after the answer may lie in the event loop's TLS, which shows nothing
-        is_held_up = transport is not None and not transport.is_reading()
-        super()._release(key, protocol, should_close=should_close or is_held_up)
-        # what comes in from now on answers no call: without a parser it stays as it is, and `should_close` says so
-        protocol._parser = None
-
-    async def connect(self, *args: Any, **more: Any) -> Any:
-        try:
-            return await super().connect(*args, **more)
-        except (aiohttp.ClientHttpProxyError, aiohttp.ClientProxyConnectionError) as error:
-            raise httpx.ProxyError(type(error).__name__) from error
-        except TimeoutError as error:
-            raise httpx.ConnectTimeout("no connection in time") from error
-        except (aiohttp.ClientError, OSError) as error:
-            raise httpx.ConnectError(type(error).__name__) from error
-
-
-def _is_empty(protocol: Any) -> bool:
-    """Whether nothing lies in a kept connection: nothing in aiohttp's buffers, nothing in the kernel."""
-    return not protocol.should_close and protocol.transport is not None and not _is_readable(protocol.transport)
-
-
-def _is_readable(transport: Any) -> bool:
-    socket = transport.get_extra_info("socket")
-    number = socket.fileno() if socket else -1
-    if number < 0:
-        return True
-    if not hasattr(select, "poll"):
-        return bool(select.select([number], [], [], 0)[0])
-    poll = select.poll()
-    poll.register(number, select.POLLIN)
-    return bool(poll.poll(0))
-
-
-def _for_aiohttp(proxy: str | None) -> tuple[str | None, dict[str, str] | None]:
-    """Address and headers apart: aiohttp would encode a password in Latin-1."""
-    if proxy is None:
-        return None, None
-    parts = urlsplit(proxy)
-    if parts.username is None:
-        return proxy, None
-    said = f"{unquote(parts.username)}:{unquote(parts.password or '')}".encode()
-    headers = {"Proxy-Authorization": "Basic " + base64.b64encode(said).decode()}
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl(), headers
-
-
-class _Body(httpx.AsyncByteStream):
-    def __init__(self, answer: aiohttp.ClientResponse) -> None:
-        self._answer = answer
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        try:
-            async for part in self._answer.content.iter_any():
-                yield part
-        except (aiohttp.ClientError, OSError) as error:
-            raise _of_httpx(error) from error
+        self._pool.close()
 
     async def aclose(self) -> None:
-        self._answer.close() if not self._answer.content.at_eof() else self._answer.release()
+        """Close the connections of the running loop, and those of blocking calls. Other loops close theirs."""
+        self.close()
+        if self._sessions is not None:
+            await self._sessions.aclose()
 
 
-def _of_httpx(error: Exception) -> Exception:
-    """Faults of a connection that there was, and of what never came to one."""
-    match error:
-        case aiohttp.InvalidURL():
-            return httpx.UnsupportedProtocol("no address")
-        case TimeoutError():
-            return httpx.ReadTimeout("no response in time")
-    return httpx.ReadError(type(error).__name__)
+def _proxy_for(given: str | None, base_url: str) -> str | None:
+    return given or without_tls_or_socks(environment_proxy(base_url), variable_of(base_url))
+
+
+def _closed() -> ConfigError:
+    return ConfigError("the transport is closed: make a new one")

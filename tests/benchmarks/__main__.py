@@ -10,6 +10,7 @@ from importlib import import_module
 from pathlib import Path
 
 import httpx
+from sentences import by_sentences
 
 # Memory first, while this process is small.
 CHAPTERS = ("memory", "own", "calls", "at_once", "sdks", "decoding", "routing", "configuration", "imports")
@@ -39,9 +40,8 @@ def main(names: list[str]) -> None:
         f"Last run: Python {platform.python_version()}, httpx {httpx.__version__}, {platform.machine()}, {os.cpu_count()} "
         f"processors whose load was {load:.1f} before; it took {minutes:.0f} minutes.",
     )
-    PAGE.write_text(
-        "\n\n".join([*about, *map(str, tables), NOTES.read_text(encoding="utf-8").strip()]) + "\n", encoding="utf-8"
-    )
+    text = "\n\n".join([*about, *map(str, tables), NOTES.read_text(encoding="utf-8").strip()]) + "\n"
+    PAGE.write_text(by_sentences(text), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -163,6 +163,7 @@ def test_a_tracker_ends_well_at_sigterm(file: Path, books: Ledger) -> None:
     process.stdout.close()
 
 
+@pytest.mark.long
 def test_the_demo_comes_to_its_end_although_its_tracker_is_killed() -> None:
     said = CliRunner().invoke(app, ["demo", "stripe", "--ledger", "--json"])
     assert said.exit_code == 0, said.output

@@ -3,7 +3,6 @@ cannot."""
 
 from __future__ import annotations
 
-import os
 import signal
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -18,7 +17,7 @@ from crash_worker import PLUGINS, POINTS
 from idv_core.ledger import Ledger, State
 from idv_core.testing import FakeClock
 
-pytestmark = pytest.mark.skipif(os.environ.get("IDV_THOROUGH", "1") != "1", reason="on the first Python of nox")
+pytestmark = pytest.mark.long
 
 # Between the vendor's work and our record nobody can tell what a vendor has that cannot be asked.
 HOLE = {"intend.after", "vendor.before", "vendor.after", "commit.opened.before"}

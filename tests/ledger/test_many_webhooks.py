@@ -21,7 +21,7 @@ from idv_core.ledger import Ledger, State
 from idv_core.testing import FakeClock
 from idv_core.tracker import Tracker
 
-pytestmark = pytest.mark.skipif(os.environ.get("IDV_THOROUGH", "1") != "1", reason="on the first Python of nox")
+pytestmark = pytest.mark.long
 
 COUNT = int(os.environ.get("IDV_WEBHOOKS", "600"))
 WORKER = Path(__file__).parents[1] / "webhook_worker.py"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import time
 from collections.abc import Callable
@@ -17,7 +16,7 @@ from crash_town import Around
 from idv_core.ledger import Ledger, State
 from idv_core.testing import FakeClock
 
-pytestmark = pytest.mark.skipif(os.environ.get("IDV_THOROUGH", "1") != "1", reason="on the first Python of nox")
+pytestmark = pytest.mark.long
 
 
 def test_a_killed_worker_of_procrastinate_loses_nothing(postgresql: Callable[[], str]) -> None:

@@ -24,7 +24,7 @@ from idv_core.ledger import Endpoint, Ledger, Stale, State, Verification
 from idv_core.ledger.tables import deliveries
 from idv_core.testing import FakeClock
 from idv_core.tracker import AsyncTracker, Tracker
-from idv_core.tracker.turning import Desk
+from idv_core.tracker.turning import Context
 from idv_core.webhooks import WebhookRequest
 
 SECRET = Secret("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
@@ -356,7 +356,7 @@ class TestTwoWorkers:
 
     def test_the_lease_is_longer_than_anything_that_is_done_under_it(self, ledger: Ledger, gateways: Any) -> None:
         slow = account("a", limits=Limits(operation=300))
-        assert Desk(gateways(slow, account("b")), ledger).lease > timedelta(seconds=310)
+        assert Context(gateways(slow, account("b")), ledger).lease > timedelta(seconds=310)
 
 
 class TestUnknown:

@@ -11,12 +11,19 @@ from typing import Any
 
 import httpx
 import pytest
+from argon2 import PasswordHasher
 from books import KEY, REGISTRY, Town, account, configuration, postgresql_server
 from server.running import LOANS, Contract, Running, run_in_thread
 
 from idv_core import AsyncGateway
 from idv_core.ledger import Ledger
 from idv_core.server.app import create_app
+from idv_core.server.console import users
+
+
+@pytest.fixture(autouse=True)
+def _passwords_cost_little(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(users, "_HASHER", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
 
 
 @pytest.fixture

@@ -257,7 +257,7 @@ class TestWhatStandsThere:
         path = html.unescape(re.search(r'href="(/console/performance.csv[^"]+)"', page)[1])  # type: ignore[index]
         file = client.get(path)
         assert file.headers["content-type"].startswith("text/csv")
-        assert file.text.splitlines()[1].startswith("all,passport,1,1,1,1,0,0,1")
+        assert file.text.splitlines()[1].startswith("all,passport,1,1,1,1,1,0,0,1")
         assert client.get("/console/performance", params={"since": "yesterday"}).status_code == 400
         assert client.get("/console/performance.csv", params={"since": "yesterday"}).status_code == 400
 
@@ -387,6 +387,7 @@ class TestOnPostgreSQL(TestTheReviewDesk):
         strange = client.post(
             "/v1/verifications",
             content=b'{"product": "\\ud800", "application_id": "a", "applicant": {"reference": "r"}}',
+            headers={"content-type": "application/json"},
         )
         assert strange.status_code == 422
         assert client.delete(f"/v1/verifications/{doubtful}/personal-data").status_code == 202

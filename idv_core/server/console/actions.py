@@ -34,23 +34,29 @@ async def login(visit: Visit) -> Response:
     if visit.web.options.user_header is not None:
         raise NotFound("there is no login here: a proxy says who you are")
     fields = await form_of(visit)
-    name, guesses = fields.get("name", ""), visit.web.guesses
+    name, store, guesses = fields.get("name", ""), visit.service.ledger.store, visit.web.guesses
+    # a browser in which they have logged in before waits for its own guesses alone, so that nobody can lock them out of it
+    is_known = users.is_known(store, name, visit.request.cookies.get(visit.web.cookie("known"), ""))
     address = visit.request.client.host if visit.request.client is not None else ""
     # behind a proxy all come from one address
-    whose = (f"name {name}",) if visit.web.options.is_secure else (f"name {name}", f"address {address}")
-    if guesses.are_too_many(*whose):
-        raise TooManyAttempts("too many wrong passwords: wait a minute")
-    store = visit.service.ledger.store
+    has_address = not (is_known or visit.web.options.is_secure)
+    whose = (f"{'known' if is_known else 'name'} {name}", *([f"address {address}"] if has_address else []))
     async with visit.web.logins:
+        # in here, for those who wait at the door have not been counted yet
+        if guesses.are_too_many(*whose):
+            raise TooManyAttempts("too many wrong passwords: wait a minute")
         user = await asyncio.to_thread(users.with_password, store, name, fields.get("password", ""))
+        if user is None:
+            guesses.note(*whose)
     given = fields.get("next", "")
     goal = given if _NEXT.fullmatch(given) else "/console"
     if user is None:
-        guesses.note(*whose)
         return visit.page("login.html", 401, next=goal, wrong="The name or the password is wrong.")
     # a new secret for the session, whatever cookie there was
     answer = visit.to(goal)
+    await asyncio.to_thread(users.end, store, visit.secret)
     visit.keep(answer, "session", await asyncio.to_thread(users.begin, store, user))
+    visit.keep(answer, "known", users.known(store, user.name), users.KNOWN)
     visit.drop(answer, "form")
     return answer
 

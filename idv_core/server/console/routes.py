@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from . import actions, pages
+from . import actions, figures, pages
 from .web import HEADERS, Page, page
 
 _ONE = "/console/verifications/{id}"
@@ -22,7 +22,7 @@ def routes() -> list[Route]:
         return Route(path, page(role, handler), methods=["POST"])
 
     return [
-        look("/console", pages.overview),
+        look("/console", figures.overview),
         look("/console/login", actions.login_page, None),
         press("/console/login", None, actions.login),
         press("/console/logout", "look", actions.logout),
@@ -38,8 +38,8 @@ def routes() -> list[Route]:
         press("/console/redelivery", "operate", actions.redeliver),
         look("/console/accounts", pages.accounts),
         press("/console/accounts/{name}/check", "operate", actions.check),
-        look("/console/performance", pages.report),
-        look("/console/performance.csv", pages.report_csv),
+        look("/console/performance", figures.report),
+        look("/console/performance.csv", figures.report_csv),
         Route("/console/static/console.css", pages.static, methods=["GET"]),
         Route("/favicon.ico", _no_icon, methods=["GET"]),
         Route("/", _home, methods=["GET"]),
@@ -52,4 +52,4 @@ async def _home(request: Request) -> Response:
 
 async def _no_icon(request: Request) -> Response:
     # browsers ask for one
-    return Response(status_code=204, headers={"cache-control": "public, max-age=86400"})
+    return Response(status_code=204, headers={**HEADERS, "cache-control": "public, max-age=86400"})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import secrets
 import time
 from collections import OrderedDict
@@ -27,6 +28,7 @@ redeliver, check credentials. `personal`: unmask."""
 _U, _S = users.c, sessions.c
 LONGEST = timedelta(hours=12)
 IDLE = timedelta(minutes=45)
+KNOWN = timedelta(days=90)
 _LEAST = 12
 _HASHER = PasswordHasher()
 _NOBODY = _HASHER.hash(secrets.token_hex(16))
@@ -132,12 +134,22 @@ def end(store: Store, token: str) -> None:
         con.execute(delete(sessions).where(_S.digest == _digest(token)))
 
 
+def known(store: Store, name: str) -> str:
+    """What a browser keeps in which that user has logged in (OWASP calls it a device cookie). It opens nothing."""
+    return hmac.new(store.chain_key, b"known browser\0" + name.encode("utf-8", "surrogatepass"), sha256).hexdigest()
+
+
+def is_known(store: Store, name: str, kept: str) -> bool:
+    """Whether a browser keeps that of this user."""
+    return hmac.compare_digest(known(store, name).encode(), kept.encode("utf-8", "surrogatepass"))
+
+
 def _digest(token: str) -> bytes:
     return sha256(token.encode("utf-8", "surrogatepass")).digest()
 
 
 class Guesses:
-    """Who failed to log in lately, by name and by address. After five times within a minute they wait."""
+    """Who failed to log in lately, by name or known browser, and by address. After five times within a minute they wait."""
 
     MOST, SECONDS = 5, 60.0
 

@@ -6,10 +6,11 @@ import asyncio
 import hmac
 import secrets
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, quote, urlsplit
+from urllib.parse import parse_qsl, quote
 
 import attrs
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -99,10 +100,14 @@ class Visit:
             self.keep(answer, "form", self.secret)
         return answer
 
-    def keep(self, answer: Response, name: str, value: str) -> None:
-        """Give the browser a cookie. It ends with the browser, is shown to no script, and sent by our own pages alone."""
+    def keep(self, answer: Response, name: str, value: str, age: timedelta | None = None) -> None:
+        """Give the browser a cookie. It ends with the browser, or at that age; is shown to no script, and sent by our own pages
+        alone."""
+        seconds = round(age.total_seconds()) if age is not None else None
         is_secure = self.web.options.is_secure
-        answer.set_cookie(self.web.cookie(name), value, path="/", httponly=True, samesite="strict", secure=is_secure)
+        answer.set_cookie(
+            self.web.cookie(name), value, seconds, path="/", httponly=True, samesite="strict", secure=is_secure
+        )
 
     def drop(self, answer: Response, name: str) -> None:
         is_secure = self.web.options.is_secure
@@ -128,8 +133,9 @@ async def visit_of(request: Request) -> Visit:
     secret, is_new = (form, False) if len(form) >= 32 else (secrets.token_urlsafe(32), True)
     if options.user_header is not None:
         peer = request.client.host if request.client is not None else ""
-        name = request.headers.get(options.user_header, "") if peer in options.trusted else ""
-        user = await asyncio.to_thread(users.named, store, name) if name else None
+        names = request.headers.getlist(options.user_header) if peer in options.trusted else []
+        # of two, one may be the browser's own
+        user = await asyncio.to_thread(users.named, store, names[0]) if len(names) == 1 else None
         return Visit(web, service, request, user, secret, is_new)
     token = request.cookies.get(web.cookie("session"), "")
     user = await asyncio.to_thread(users.of_session, store, token) if token else None
@@ -185,7 +191,7 @@ async def form_of(visit: Visit) -> dict[str, str]:
     if not all(text.isprintable() for text in fields.values()):
         raise BadRequest("a field has a character that is not allowed, such as a line break")
     origin = request.headers.get("origin")
-    is_ours = origin is None or urlsplit(origin).netloc == request.headers.get("host")
+    is_ours = origin is None or origin.partition("://")[2] == request.headers.get("host")
     is_ours = is_ours and request.headers.get("sec-fetch-site", "same-origin") in ("same-origin", "none")
     if not is_ours or visit.is_new or not hmac.compare_digest(fields.pop("csrf", "").encode(), visit.csrf.encode()):
         raise Forbidden("this form is too old, or does not come from this console: load the page again and repeat it")

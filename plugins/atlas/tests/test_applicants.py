@@ -18,7 +18,7 @@ def test_onboarding_is_told_the_name_and_the_reference() -> None:
         "product_type": "PFL_CDL",
         "application_id": "APP-10001",
         "external_reference_id": order().applicant.reference,
-        "username": order().applicant.name,
+        "username": order().applicant.full_name,
     }
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import attrs
-
 from idv_core.plugin import (
     Erasure,
     ErasureStatus,
@@ -47,7 +45,7 @@ def cancel(readings: Readings, flow: Flow) -> Exchange[Flow]:
     if readings.status(inquiry) is FlowStatus.AWAITING_APPLICANT:
         reply = yield Request.post(f"{INQUIRY}/expire", id_of(flow), idempotent=True)
         inquiry = inquiry_of(flow, reply)
-    return attrs.evolve(readings.flow(flow, inquiry), link=None, sdk=None)
+    return readings.flow(flow, inquiry)
 
 
 def review(readings: Readings, flow: Flow, review: Review) -> Exchange[Flow]:

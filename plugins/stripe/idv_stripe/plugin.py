@@ -198,9 +198,9 @@ class StripeIdentity:
         reply = yield request
         if not reply.is_success:
             refused, reply = reply, (yield Request.get(f"{_SESSIONS}/{{}}", flow.id))
-            if not self._over(flow, reply).status.is_settled:
+            if not self._read_flow(flow, reply).status.is_settled:
                 raise NotAccepted(request, refused)
-        return self._over(flow, reply)
+        return self._read_flow(flow, reply)
 
     def erase(self, flow: Flow) -> Exchange[Erasure]:
         """Redact the session with its reports, files and events, once. Cannot be undone."""
@@ -372,9 +372,8 @@ class StripeIdentity:
             subject=subject_of(reference) if reference else None,
         )
 
-    def _over(self, flow: Flow, reply: Response) -> Flow:
-        """The flow as the answer tells it, with no way in any more."""
-        return attrs.evolve(read_session(flow, self._check_of(flow, reply)).flow, link=None, sdk=None)
+    def _read_flow(self, flow: Flow, reply: Response) -> Flow:
+        return read_session(flow, self._check_of(flow, reply)).flow
 
     def _check_answers(self, order: FlowOrder, reply: Response) -> None:
         """A session that says that it is of another order is somebody else's."""

@@ -5,23 +5,22 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from idv_core import Applicant, Document, FlowOrder, OutcomeUnknown, Secret
+from idv_core import Document, FlowOrder, OutcomeUnknown, Secret
 from idv_core.plugin import (
-    Address,
     AuthenticationFailed,
     DuplicateFlow,
     FlowNotFound,
-    IdentificationNumber,
     InvalidOrder,
     PermissionDenied,
-    Place,
     RateLimited,
     VendorUnavailable,
 )
 from idv_core.policy import Policy, Threshold
 from idv_core.testing import (
     FILES_HOST,
+    NUMBER,
     PEOPLE,
+    STREET,
     DocumentedError,
     EmulatedResponse,
     FakeClock,
@@ -31,6 +30,7 @@ from idv_core.testing import (
     UnknownWord,
     WebhookRequest,
     answers,
+    make_applicant,
 )
 
 from .. import idv_plugin
@@ -41,25 +41,11 @@ V3 = "/v3/verification"
 HOST = "atlas.example"
 PLATFORM = "platform.example"
 MEERA, ROHAN = PEOPLE["meera"], PEOPLE["rohan"]
-NUMBER = "ZZ-4711-QQ"
 KINDS = ("pan", "aadhaar", "invoice", "delivery-order")
 
 
 def order(**changes: Any) -> FlowOrder:
-    person = Applicant(
-        reference="CUST-9283",
-        name=MEERA.name,
-        email="meera@example.org",
-        country="IN",
-        birthdate=MEERA.birthdate,
-        address=Address(
-            street_address="14 Lantern Row", locality="Kochi", region="Kerala", postal_code="682001", country="IN"
-        ),
-        nationalities=["IN"],
-        gender="female",
-        place_of_birth=Place(locality="Kochi", country="IN"),
-        identification_numbers=[IdentificationNumber("voter_card", NUMBER, country="IN")],
-    )
+    person = make_applicant(MEERA, "IN")
     return FlowOrder(**{"product": "msme-loan", "application_id": "APP-10001", "applicant": person, **changes})
 
 
@@ -128,7 +114,7 @@ def make_harness(clock: FakeClock, network: Network, emulator: AtlasEmulator, se
             UnknownWord(f"GET {extracts}", answers({"ocr_data": [], "cross_checks": []})),
             UnknownWord(f"GET {extracts}", answers({"flow_uuid": "another", "ocr_data": []})),
         ),
-        personal=(MEERA.name, "meera@example.org", "0000 1111 2223", "ZZZPI0000M", NUMBER, "14 Lantern Row"),
+        personal=(MEERA.name, "meera@example.org", "0000 1111 2223", "ZZZPI0000M", NUMBER, STREET),
         no_recovery="a second init makes a second flow, and there is no search (family verification)",
         opened=lambda order: sum(
             case.request.get("application_id") == order.application_id for case in emulator.cases.values()

@@ -8,21 +8,20 @@ from typing import Any
 
 import attrs
 
-from idv_core import Applicant, Flow, FlowOrder, OutcomeUnknown, Secret
+from idv_core import Flow, FlowOrder, OutcomeUnknown, Secret
 from idv_core.plugin import (
-    Address,
     AuthenticationFailed,
     DuplicateFlow,
     FlowNotFound,
-    IdentificationNumber,
     InvalidOrder,
     PermissionDenied,
-    Place,
     RateLimited,
     VendorUnavailable,
 )
 from idv_core.testing import (
+    NUMBER,
     PEOPLE,
+    STREET,
     DocumentedError,
     EmulatedResponse,
     FakeClock,
@@ -33,6 +32,7 @@ from idv_core.testing import (
     UnknownWord,
     WebhookRequest,
     completes_hosted_page,
+    make_applicant,
     make_specimen,
 )
 
@@ -43,27 +43,12 @@ from .judged import judged_by_openapi
 
 HOST = "persona.example"
 MEERA, ROHAN = PEOPLE["meera"], PEOPLE["rohan"]
-NUMBER = "ZZ-4711-QQ"
 TEMPLATE = "itmpl_Ygs16MKTkA6obnF8C3Rb17dm"
 INQUIRIES = "/api/v1/inquiries"
 
 
 def order(**changes: Any) -> FlowOrder:
-    person = Applicant(
-        reference="CUST-9283",
-        given_name=MEERA.given_name,
-        family_name=MEERA.family_name,
-        birthdate=MEERA.birthdate,
-        email="meera@example.org",
-        country="IN",
-        address=Address(
-            street_address="14 Lantern Row", locality="Kochi", region="Kerala", postal_code="682001", country="IN"
-        ),
-        nationalities=["IN"],
-        gender="female",
-        place_of_birth=Place(locality="Kochi", country="IN"),
-        identification_numbers=[IdentificationNumber("voter_card", NUMBER, country="IN")],
-    )
+    person = make_applicant(MEERA, "IN")
     return FlowOrder(**{"product": "wallet", "application_id": "APP-1", "applicant": person, **changes})
 
 
@@ -175,7 +160,7 @@ def make_harness(clock: FakeClock, network: Network, emulator: PersonaEmulator, 
             UnknownWord(f"GET {INQUIRIES}/", another),
             *(UnknownWord(f"GET {INQUIRIES}/", word) for word in words),
         ),
-        personal=(MEERA.name, "meera@example.org", NUMBER, "14 Lantern Row"),
+        personal=(MEERA.name, "meera@example.org", NUMBER, STREET),
         opened=lambda order: opened_for(emulator, order),
         webhook=event,
         sdk_check=judged_by_openapi,

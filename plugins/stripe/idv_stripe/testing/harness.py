@@ -6,21 +6,20 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from idv_core import Applicant, Flow, FlowOrder, OutcomeUnknown, Secret
+from idv_core import Flow, FlowOrder, OutcomeUnknown, Secret
 from idv_core.plugin import (
-    Address,
     AuthenticationFailed,
     DuplicateFlow,
     FlowNotFound,
-    IdentificationNumber,
     InvalidOrder,
     PermissionDenied,
-    Place,
     RateLimited,
     VendorUnavailable,
 )
 from idv_core.testing import (
+    NUMBER,
     PEOPLE,
+    STREET,
     DocumentedError,
     EmulatedResponse,
     FakeClock,
@@ -32,6 +31,7 @@ from idv_core.testing import (
     WebhookRequest,
     answers,
     completes_hosted_page,
+    make_applicant,
     make_specimen,
 )
 
@@ -42,24 +42,10 @@ from .sdk_check import checked_by_sdk
 
 HOST = "stripe.example"
 MEERA, ROHAN = PEOPLE["meera"], PEOPLE["rohan"]
-NUMBER = "ZZ-4711-QQ"
 
 
 def order(**changes: Any) -> FlowOrder:
-    person = Applicant(
-        reference="CUST-9283",
-        name=MEERA.name,
-        email="meera@example.org",
-        country="IN",
-        birthdate=MEERA.birthdate,
-        address=Address(
-            street_address="14 Lantern Row", locality="Kochi", region="Kerala", postal_code="682001", country="IN"
-        ),
-        nationalities=["IN"],
-        gender="female",
-        place_of_birth=Place(locality="Kochi", country="IN"),
-        identification_numbers=[IdentificationNumber("voter_card", NUMBER, country="IN")],
-    )
+    person = make_applicant(MEERA, "IN")
     return FlowOrder(**{"product": "wallet", "application_id": "APP-1", "applicant": person, **changes})
 
 
@@ -151,7 +137,7 @@ def make_harness(clock: FakeClock, network: Network, emulator: StripeEmulator, s
             UnknownWord(f"GET {sessions}/", answers({"id": "vs_another", "status": "verified", **base})),
             *(UnknownWord(f"GET {sessions}/", saying({**base, **word})) for word in words),
         ),
-        personal=(MEERA.name, "meera@example.org", NUMBER, "14 Lantern Row"),
+        personal=(MEERA.name, "meera@example.org", NUMBER, STREET),
         opened=lambda order: sum(
             session.metadata.get("application_id") == order.application_id for session in emulator.sessions.values()
         ),

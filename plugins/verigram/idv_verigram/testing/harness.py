@@ -6,19 +6,18 @@ from typing import Any
 
 import httpx
 
-from idv_core import Applicant, Flow, FlowOrder, OutcomeUnknown, Secret
+from idv_core import Flow, FlowOrder, OutcomeUnknown, Secret
 from idv_core.plugin import (
-    Address,
     AuthenticationFailed,
-    IdentificationNumber,
     InvalidOrder,
     PermissionDenied,
-    Place,
     RateLimited,
     VendorUnavailable,
 )
 from idv_core.testing import (
+    NUMBER,
     PEOPLE,
+    STREET,
     EmulatedResponse,
     FakeClock,
     Form,
@@ -29,6 +28,7 @@ from idv_core.testing import (
     answers,
     completes_hosted_page,
     documented,
+    make_applicant,
     make_specimen,
     submit_forms,
 )
@@ -38,7 +38,6 @@ from .emulator import VerigramEmulator
 
 HOST = "verigram.example"
 AIGERIM, DANIYAR = PEOPLE["aigerim"], PEOPLE["daniyar"]
-NUMBER = "ZZ-4711-QQ"
 
 
 def forms(document: bytes, selfie: bytes) -> tuple[Form, ...]:
@@ -58,21 +57,7 @@ def papers(face: Person) -> tuple[Form, ...]:
 
 
 def order(**changes: Any) -> FlowOrder:
-    person = Applicant(
-        reference="CUST-9283",
-        name=AIGERIM.name,
-        email="aigerim@example.org",
-        country="KZ",
-        locale="en",
-        birthdate=AIGERIM.birthdate,
-        address=Address(
-            street_address="14 Lantern Row", locality="Almaty", region="Almaty", postal_code="050000", country="KZ"
-        ),
-        nationalities=["KZ"],
-        gender="female",
-        place_of_birth=Place(locality="Almaty", country="KZ"),
-        identification_numbers=[IdentificationNumber("idcard", NUMBER, country="KZ")],
-    )
+    person = make_applicant(AIGERIM, "KZ")
     return FlowOrder(**{"product": "wallet", "application_id": "APP-1", "applicant": person, **changes})
 
 
@@ -132,7 +117,7 @@ def make_harness(
             *documented("status", "GET /flow/", refused, {500: VendorUnavailable}),
         ),
         unknown_words=tuple(UnknownWord("GET /flow/", answers(result)) for result in results),
-        personal=(AIGERIM.name, "aigerim@example.org", NUMBER, "14 Lantern Row"),
+        personal=(AIGERIM.name, "aigerim@example.org", NUMBER, STREET),
         no_recovery="Verigram has neither a key for repeats nor a search",
         opened=lambda order: sum(flow.person_id == order.applicant.reference for flow in emulator.flows.values()),
     )
