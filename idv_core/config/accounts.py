@@ -55,10 +55,6 @@ def are_account_names(_: object, attribute: attrs.Attribute[Any], names: tuple[s
         )
 
 
-# frozen, so one serves all accounts that say nothing
-_LIMITS, _RETRY, _CIRCUIT = Limits(), Retry(), Circuit()
-
-
 def _amount(value: Any) -> Any:
     try:
         return Decimal(value) if isinstance(value, str) else value
@@ -93,6 +89,10 @@ class Price:
     opened: Decimal = attrs.field(default=Decimal(0), converter=_amount, validator=_is_amount)
     completed: Decimal = attrs.field(default=Decimal(0), converter=_amount, validator=_is_amount)
     currency: str = attrs.field(validator=_is_currency)
+
+
+# frozen, so one serves all accounts that say nothing
+_LIMITS, _RETRY, _CIRCUIT = Limits(), Retry(), Circuit()
 
 
 @attrs.frozen(kw_only=True)

@@ -86,6 +86,6 @@ def find(store: Store, wanted: Filter, most: int = 50) -> tuple[list[Line], str 
 
 
 def _least(moment: datetime) -> str:
-    """The smallest id of that millisecond."""
-    number = int(moment.timestamp() * 1000) << 80
+    """The smallest id of that millisecond; ids begin with 1970."""
+    number = max(0, int(moment.timestamp() * 1000)) << 80
     return "".join(_ALPHABET[(number >> shift) & 31] for shift in range(125, -1, -5))
