@@ -138,6 +138,14 @@ def docs(session: nox.Session) -> None:
 
 
 @nox.session(python=OLDEST)
+def pictures(session: nox.Session) -> None:
+    """The docs' pictures of the console, taken of `idv demo --serve` in Chromium. Writes docs/images."""
+    ensure_chromium(session)
+    install(session, "test")
+    session.run("python", "tests/server/screenshots.py", *session.posargs, env=TEST_PATHS)
+
+
+@nox.session(python=OLDEST)
 def faults(session: nox.Session) -> None:
     """The fault matrix on real sockets, as a table: blocking, with tasks, and with the quick transport."""
     install(session, "test")
@@ -188,3 +196,10 @@ def crash(session: nox.Session) -> None:
     """Workers of the ledger are killed on each database: nothing lost, nothing opened twice. `-- 200 8 sqlite` is short."""
     install(session, "test")
     session.run("python", "tests/crash.py", *session.posargs, env=TEST_PATHS)
+
+
+@nox.session(python=OLDEST)
+def schemathesis(session: nox.Session) -> None:
+    """Schemathesis against the REST API on each database: `nox -s schemathesis -- 600 sqlite`. Without seconds, 300 each."""
+    install(session, "test")
+    session.run("python", "tests/server/schemathesis_run.py", *session.posargs)

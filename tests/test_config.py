@@ -374,15 +374,29 @@ class TestIncludes:
         for number in range(12):
             (tmp_path / f"{number}.toml").write_text(f'include = ["{number + 1}.toml", "{number + 1}.toml"]\n')
         (tmp_path / "12.toml").write_text("")
-        reads: list[Path] = []
-        read_text = Path.read_text
-        monkeypatch.setattr(Path, "read_text", lambda path, **more: reads.append(path) or read_text(path, **more))
+        reads: list[str] = []
+        loads = source.tomllib.loads
+        monkeypatch.setattr(source.tomllib, "loads", lambda text: reads.append(text) or loads(text))
         problems = source.read_source(tmp_path / "0.toml").problems
-        assert len(reads) == 20
+        # once, and once more for the places of what is wrong
+        assert len(reads) == 20 + 20
         assert "more than 20 files are included" in problems[0].text
         reads.clear()
         assert source.read_source(tmp_path / "9.toml").problems == []
         assert len(reads) == 15
+
+    def test_lines_are_looked_for_when_something_is_wrong_and_are_those_of_what_was_read(
+        self, write, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        looked: list[str] = []
+        monkeypatch.setattr(source, "places_of", lambda text, file: looked.append(file) or places_of(text, file))
+        path = write(GOOD)
+        configuration = load_configuration(path)
+        assert not looked
+        path.write_text("# written anew\n" * 100 + GOOD)
+        name = configuration.accounts[0].name
+        assert configuration.places["accounts", name].line == places_of(GOOD, "")["accounts", name].line
+        assert looked == [str(path)]
 
     def test_a_file_is_laid_over_what_it_includes(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("KEY", "0123456789abcdef" * 2)

@@ -185,12 +185,9 @@ def run_demo(vendors: Iterable[str] = (), *, two_people: bool, stop: str | None,
 
 
 def _print_table(endings: list[Ending]) -> None:
-    shown = table("", *(ending.name for ending in endings), title="One order, one policy, one vocabulary")
-    columns = [
-        dict(result_rows(ending.result)) if ending.result else {"status": "UNAVAILABLE", "why": ending.error}
-        for ending in endings
-    ]
-    shown.add_row("ended by", *(ending.ended_by for ending in endings))
-    for name in ("status", "checks", "documents", "vendor verdict", "decision", "why"):
-        shown.add_row(name, *(column.get(name, "") for column in columns))
+    facts = ("status", "checks", "documents", "vendor verdict", "decision", "why")
+    shown = table("vendor", "ended by", *facts, title="One order, one policy, one vocabulary")
+    for ending in endings:
+        told = dict(result_rows(ending.result)) if ending.result else {"status": "UNAVAILABLE", "why": ending.error}
+        shown.add_row(ending.name, ending.ended_by, *(told.get(fact, "") for fact in facts))
     console().print(shown)

@@ -56,7 +56,7 @@ _PARTS = (
     _part("CO", "ana"),
     _part("KZ", "aigerim"),
     _part("GB", "rohan", "daniyar"),
-    _part("US", "meera", "rohan"),
+    _part("IN", "luis", "rohan"),
     _part("KZ", "daniyar", "luis"),
     _part("GB", "luis", product=LENDING),
     _part("MX", "daniyar", product=LENDING),

@@ -232,7 +232,7 @@ def redeliver(
 
 @ledger.command()
 def rotate(config: Config = CONFIG) -> None:
-    """After a new first key in [ledger]: wrap everything by it. Then the old key can be removed."""
+    """After a new first key of the ledger: wrap everything by it. Then the old key can be removed from the file."""
     with _opened(config) as books:
         changed = books.rewrap()
     typer.echo(f"{changed} keys are wrapped by the first key now; the others can be removed")

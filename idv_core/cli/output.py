@@ -7,13 +7,15 @@ import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from textwrap import wrap
 from typing import Any
 
 import attrs
 import typer
 from rich import box
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
+from rich.text import Text
 from typer.core import TyperGroup
 
 from ..engine.scrubbing import keeps_tracebacks
@@ -37,13 +39,54 @@ EXIT_CODES = """Exit codes: 0 done; 1 the vendor refused; 2 wrong usage or confi
 
 
 def console() -> Console:
-    """Colours on a terminal; plain and wide elsewhere."""
-    return Console() if sys.stdout.isatty() else Console(width=180, no_color=True, highlight=False)
+    """Colours on a terminal; plain and wide elsewhere. What stands in brackets or between colons is text."""
+    if sys.stdout.isatty():
+        return Console(markup=False, emoji=False, soft_wrap=True)
+    return Console(width=180, no_color=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
+
+
+class FittingTable(Table):
+    """A table; where a word would be cut to make it fit, lines of `column  value` instead."""
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        least = self.__rich_measure__(console, options.update(max_width=_NO_BOUND)).minimum
+        if least <= options.max_width:
+            yield from super().__rich_console__(console, options)
+            return
+        for line in self._lines(options.max_width):
+            # a word that is longer than the screen goes on in the next line, and can still be copied as one
+            yield Text(line, no_wrap=True, overflow="ignore")
+
+    def _lines(self, width: int) -> Iterator[str]:
+        if self.title:
+            yield str(self.title)
+        heads = [str(column.header) for column in self.columns]
+        rows = list(zip(*(map(str, column.cells) for column in self.columns), strict=True))
+        if len(heads) == _LABEL_AND_VALUE:
+            blocks = [[(heads[0], heads[1]), *rows]]
+        else:
+            blocks = [list(zip(heads, row, strict=True)) for row in rows]
+        for block in blocks:
+            yield ""
+            indent = 2 + max(len(label) for label, _ in block)
+            for label, value in block:
+                wrapped = [part for line in value.split("\n") for part in _wrapped(line, width - indent)]
+                for number, part in enumerate(wrapped):
+                    yield f"{'' if number else label:<{indent}}{part}".rstrip()
+
+
+_NO_BOUND = 100_000
+_LABEL_AND_VALUE = 2
+_NARROWEST = 20
+
+
+def _wrapped(line: str, width: int) -> list[str]:
+    return wrap(line, max(width, _NARROWEST), break_long_words=False, break_on_hyphens=False) or [""]
 
 
 def table(*columns: str, title: str | None = None) -> Table:
     style = box.ROUNDED if sys.stdout.isatty() else box.ASCII
-    made = Table(title=title, box=style, show_lines=True)
+    made = FittingTable(title=title, box=style, show_lines=True)
     for column in columns:
         made.add_column(column, overflow="fold")
     return made

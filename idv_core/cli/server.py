@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -269,12 +270,14 @@ def revoke(
     id: Annotated[str, typer.Argument(help="The id of the key, as `idv server key list` shows it.")],
     config: Config = CONFIG,
 ) -> None:
-    """Revoke a key. It opens nothing any more, at once."""
+    """Revoke a key. When this command ends, it opens nothing any more."""
     with reported():
         with _extra():
             from ..server import keys
         with opened(config) as ledger:
             keys.revoke(ledger.store, id)
+        # processes that serve know a key for so long without asking
+        time.sleep(keys.FORGOTTEN)
         typer.echo(f"key {id} is revoked")
 
 

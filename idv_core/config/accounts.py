@@ -91,6 +91,10 @@ class Price:
     currency: str = attrs.field(validator=_is_currency)
 
 
+# frozen, so one serves all accounts that say nothing
+_LIMITS, _RETRY, _CIRCUIT = Limits(), Retry(), Circuit()
+
+
 @attrs.frozen(kw_only=True)
 class AccountDefaults:
     """What `[defaults]` may set for all accounts, and each account for itself.
@@ -102,9 +106,9 @@ class AccountDefaults:
         polling: How often `wait` polls; the vendor's advice by default.
     """
 
-    limits: Limits = attrs.field(factory=Limits)
-    retry: Retry = attrs.field(factory=Retry)
-    circuit: Circuit = attrs.field(factory=Circuit)
+    limits: Limits = _LIMITS
+    retry: Retry = _RETRY
+    circuit: Circuit = _CIRCUIT
     polling: Polling | None = None
 
 

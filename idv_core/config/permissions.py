@@ -8,13 +8,13 @@ from collections.abc import Iterator, Mapping
 
 from ..errors import Problem
 from .configuration import Configuration
-from .places import Path
+from .places import Path, files_of
 from .problems import Problems
 
 
 def writable(configuration: Configuration) -> Iterator[Problem]:
     """A warning for each configuration file and each secret file that group or others can write."""
-    for file in dict.fromkeys(place.file for place in configuration.places.values()):
+    for file in files_of(configuration.places):
         if mode := _open_to_others(file):
             yield Problem("", f"group or others can write this file (mode {mode:o}); run: chmod go-w", file, True)
     problems = Problems(configuration.places)

@@ -6,6 +6,7 @@ import types
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from enum import Enum
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Union, get_args, get_origin
 
 import attrs
@@ -37,7 +38,8 @@ class SettingsReader:
         if not isinstance(given, Mapping):
             self.problems.add(path, "must be a table")
             return WRONG
-        fields = {field.name: field for field in attrs.fields(attrs.resolve_types(cls)) if field.init}
+        known: Any = cls
+        fields = _fields_of(known)
         before = len(self.problems.found)
         for name in given:
             if name not in fields and name not in ignore:
@@ -46,44 +48,44 @@ class SettingsReader:
         values: dict[str, Any] = {}
         for name, field in fields.items():
             if name in given:
-                value = self._field(field, given[name], (*path, name))
+                wanted, one = field.type, given[name]
+                value = self.value(wanted, one, (*path, name), partial(_of_another_kind, field, one))
                 if value is not WRONG:
                     values[name] = value
             elif field.default is attrs.NOTHING:
                 self.problems.add((*path, name), "is missing")
-        if len(self.problems.found) > before:
+        failed: Exception | None = None
+        if len(self.problems.found) == before:
+            try:
+                return cls(**values)
+            except Exception as error:
+                failed = error
+        # each value is asked alone, so that all that is wrong is told at its own line
+        said_already = len(self.problems.found)
+        for name, value in values.items():
+            refused = _refused(fields[name], value)
+            if refused is not None:
+                self.problems.add((*path, name), without(without(refused, given[name]), value))
+        if failed is None or len(self.problems.found) > said_already:
             return WRONG
-        try:
-            return cls(**values)
-        except (ValueError, TypeError) as error:
-            self.problems.add(path, without(without(said(error), given), list(values.values())))
-            return WRONG
-
-    def _field(self, field: attrs.Attribute[Any], given: Any, path: Path) -> Any:
-        value = self.value(field.type, given, path, lambda: _of_another_kind(field, given))
-        if value is WRONG:
-            return WRONG
-        refused = _refused(field, value)
-        if refused is not None:
-            self.problems.add(path, without(without(refused, given), value))
-            return WRONG
-        return value
+        if not isinstance(failed, (ValueError, TypeError)):
+            raise failed
+        self.problems.add(path, without(without(said(failed), given), list(values.values())))
+        return WRONG
 
     def value(self, wanted: Any, given: Any, path: Path, refused: Callable[[], str | None] = lambda: None) -> Any:
         """`given` as a value of that type, or WRONG. One text or secret will do where several may stand. `refused` gives a
         better word than that for the type, if there is one."""
-        if get_origin(wanted) in (Union, types.UnionType):
-            if given is None:
-                return None
-            wanted = next(part for part in get_args(wanted) if part is not types.NoneType)
-        origin, inner = get_origin(wanted), get_args(wanted)
+        wanted, optional, origin, inner, is_class = _shape_of(wanted)
+        if optional and given is None:
+            return None
         if wanted is Secret:
             try:
                 return resolve(given, self.sources)
             except ValueError as error:
                 self.problems.add(path, str(error))
                 return WRONG
-        if attrs.has(wanted):
+        if is_class:
             return self.read(wanted, given, path)
         if isinstance(wanted, type) and issubclass(wanted, Enum):
             return self._member(wanted, given, path)
@@ -133,6 +135,20 @@ class SettingsReader:
         what = f"'{given}'" if hint else what_is(given) if not isinstance(given, str) else "the value given"
         self.problems.add(path, f"must be one of {listed(values)}, not {what}{hint}")
         return WRONG
+
+
+@cache
+def _shape_of(wanted: Any) -> tuple[Any, bool, Any, tuple[Any, ...], bool]:
+    """The type without None, whether None will do, its origin and arguments, and whether it is an attrs class."""
+    optional = get_origin(wanted) in (Union, types.UnionType)
+    if optional:
+        wanted = next(part for part in get_args(wanted) if part is not types.NoneType)
+    return wanted, optional, get_origin(wanted), get_args(wanted), attrs.has(wanted)
+
+
+@cache
+def _fields_of(cls: Any) -> dict[str, attrs.Attribute[Any]]:
+    return {field.name: field for field in attrs.fields(attrs.resolve_types(cls)) if field.init}
 
 
 def _refused(field: attrs.Attribute[Any], value: Any) -> str | None:

@@ -15,25 +15,31 @@ import attrs
 from ..errors import Problem
 from ..model.words import quoted
 from .accounts import OF_THE_CORE
-from .places import Path, Place, place_of
+from .places import LaterPlaces, Path, Place, Places, place_of
 from .toml_lines import places_of
 
 
 @attrs.define
 class Source:
-    """The data of a file with all its includes, and the line of each part.
+    """The data of a file with all its includes, and the line of each part."""
+
+    data: dict[str, Any]
+    places: Places
+    problems: list[Problem]
+
+
+@attrs.define
+class _Merged:
+    """What is merged: data, and places, which are looked for only where `reading` says so.
 
     Places are grouped by the first two parts of their paths (an account, a route), so that one group can be replaced without
     a scan of the others.
     """
 
+    reading: _Reading
     data: dict[str, Any] = attrs.field(factory=dict)
     groups: dict[Path, dict[Path, Place]] = attrs.field(factory=dict)
     problems: list[Problem] = attrs.field(factory=list)
-
-    @property
-    def places(self) -> dict[Path, Place]:
-        return {path: place for group in self.groups.values() for path, place in group.items()}
 
     def put(self, path: Path, place: Place) -> None:
         self.groups.setdefault(path[:2], {})[path] = place
@@ -48,33 +54,69 @@ class Source:
 MOST_FILES = 1000
 
 
+@attrs.define
+class _Reading:
+    """The texts of files and what patterns of names match, kept: whoever asks later for the places of what was read is told
+    of the same."""
+
+    with_places: bool = False
+    texts: dict[FilePath, str] = attrs.field(factory=dict)
+    matches: dict[str, list[str]] = attrs.field(factory=dict)
+
+    def text(self, path: FilePath) -> str:
+        if path not in self.texts:
+            self.texts[path] = path.read_text(encoding="utf-8-sig")
+        return self.texts[path]
+
+    def glob(self, pattern: str) -> list[str]:
+        if pattern not in self.matches:
+            self.matches[pattern] = sorted(glob.glob(pattern))
+        return self.matches[pattern]
+
+
 def read_source(file: str | FilePath) -> Source:
     """Read the file, merge it over its includes, and collect the problems of all of them.
 
     Args:
         file: The path of the main file.
     """
-    return _read(FilePath(file), (), count(1))
+    reading = _Reading()
+
+    def find() -> _Merged:
+        reading.with_places = True
+        return _read(FilePath(file), (), count(1), reading)
+
+    read = _read(FilePath(file), (), count(1), reading)
+    if read.problems:
+        found = find()
+        return Source(found.data, _places(found), found.problems)
+    files = tuple(map(str, reading.texts))
+    return Source(read.data, LaterPlaces(files, lambda: _places(find())), read.problems)
 
 
-def _read(path: FilePath, above: tuple[FilePath, ...], number: Iterator[int]) -> Source:
+def _places(merged: _Merged) -> Places:
+    return {path: place for group in merged.groups.values() for path, place in group.items()}
+
+
+def _read(path: FilePath, above: tuple[FilePath, ...], number: Iterator[int], reading: _Reading) -> _Merged:
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = reading.text(path)
         data = tomllib.loads(text)
     except FileNotFoundError:
-        return Source(problems=[Problem("", "cannot be read: file not found", str(path))])
+        return _Merged(reading, problems=[Problem("", "cannot be read: file not found", str(path))])
     except UnicodeDecodeError:
-        return Source(problems=[Problem("", "cannot be read: not UTF-8 text", str(path))])
+        return _Merged(reading, problems=[Problem("", "cannot be read: not UTF-8 text", str(path))])
     except OSError as error:
-        return Source(problems=[Problem("", f"cannot be read ({type(error).__name__})", str(path))])
+        return _Merged(reading, problems=[Problem("", f"cannot be read ({type(error).__name__})", str(path))])
     except tomllib.TOMLDecodeError as error:
-        return Source(problems=[_not_toml(str(error), str(path))])
+        return _Merged(reading, problems=[_not_toml(str(error), str(path))])
     except RecursionError:
-        return Source(problems=[Problem("", "is not valid TOML: brackets are nested too deeply", str(path))])
-    own, whole = Source(data), Source()
-    whole.put((), Place(str(path), 0))
-    for key, place in places_of(text, str(path)).items():
-        own.put(key, place)
+        return _Merged(reading, problems=[Problem("", "is not valid TOML: brackets are nested too deeply", str(path))])
+    own, whole = _Merged(reading, data), _Merged(reading)
+    if reading.with_places:
+        whole.put((), Place(str(path), 0))
+        for key, place in places_of(text, str(path)).items():
+            own.put(key, place)
     included = data.pop("include", [])
     for index, name in enumerate([included] if isinstance(included, str) else included):
         where = place_of(own.under(("include",)), ("include", index))
@@ -85,7 +127,7 @@ def _read(path: FilePath, above: tuple[FilePath, ...], number: Iterator[int]) ->
         if not isinstance(name, str):
             complain("must be a file name or a list of file names")
             continue
-        found = sorted(glob.glob(str(path.parent / name)))
+        found = reading.glob(str(path.parent / name))
         if not found:
             complain(f"no file matches {quoted(name)}")
         for other in map(FilePath, found):
@@ -97,7 +139,7 @@ def _read(path: FilePath, above: tuple[FilePath, ...], number: Iterator[int]) ->
                 )
                 return whole
             else:
-                _lay_over(whole, _read(other, (*above, path.resolve()), number))
+                _lay_over(whole, _read(other, (*above, path.resolve()), number, reading))
     _lay_over(whole, own)
     return whole
 
@@ -115,7 +157,7 @@ def _not_toml(said: str, file: str) -> Problem:
     return Problem("", f"is not valid TOML: {what}", f"{file}:{found[1]}" if found else file)
 
 
-def _lay_over(below: Source, above: Source) -> None:
+def _lay_over(below: _Merged, above: _Merged) -> None:
     """Merge `above` over `below`: tables key by key, routes by name; anything else is replaced."""
     below.problems += above.problems
     routes = above.data.get("routes")
@@ -126,7 +168,7 @@ def _lay_over(below: Source, above: Source) -> None:
             _merge(below, above, (key,), below.data, value)
 
 
-def _merge(below: Source, above: Source, path: Path, table: dict[Any, Any], value: Any) -> None:
+def _merge(below: _Merged, above: _Merged, path: Path, table: dict[Any, Any], value: Any) -> None:
     key = path[-1]
     if isinstance(value, dict) and isinstance(table.get(key), dict) and not _is_whole(path):
         for name, item in value.items():
@@ -145,7 +187,7 @@ def _is_whole(path: Path) -> bool:
     return path[0] in ("webhooks", "ledger") and len(path) == 2
 
 
-def _merge_routes(below: Source, above: Source, routes: list[Any]) -> None:
+def _merge_routes(below: _Merged, above: _Merged, routes: list[Any]) -> None:
     there = below.data["routes"]
     positions = {route.get("name"): index for index, route in enumerate(there) if isinstance(route, dict)}
     for index, route in enumerate(routes):
@@ -158,8 +200,10 @@ def _merge_routes(below: Source, above: Source, routes: list[Any]) -> None:
         _move(below, ("routes", position), above, ("routes", index))
 
 
-def _move(below: Source, to: Path, above: Source, source: Path) -> None:
+def _move(below: _Merged, to: Path, above: _Merged, source: Path) -> None:
     """Replace the places of the old value by those of the new one."""
+    if not below.reading.with_places:
+        return
     for path in below.under(to):
         del below.groups[path[:2]][path]
     for path, place in above.under(source).items():

@@ -108,6 +108,10 @@ def server_of(url: str) -> tuple[str, str, int]:
     return parts.scheme, parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
 
 
+# frozen, so one serves all accounts that say nothing
+_LIMITS, _RETRY, _CIRCUIT = Limits(), Retry(), Circuit()
+
+
 @attrs.define(kw_only=True, eq=False)
 class AccountSession:
     """What is remembered of an account between calls. `clock_skew` is how far the vendor's clock is ahead of ours.
@@ -119,9 +123,9 @@ class AccountSession:
     name: str
     plugin: str
     adapter: Any
-    limits: Limits = attrs.field(factory=Limits)
-    retry: Retry = attrs.field(factory=Retry)
-    circuit: Circuit = attrs.field(factory=Circuit)
+    limits: Limits = _LIMITS
+    retry: Retry = _RETRY
+    circuit: Circuit = _CIRCUIT
     polling_override: Polling | None = None
     daily_cap: int | None = None
     is_test: bool = False

@@ -45,9 +45,8 @@ class SyncDriver:
         """Raise ConfigError where the environment's proxy cannot be used."""
         check = environment_proxy if self.brought is None else getattr(self.brought, "check_proxy", None)
         if check is not None:
-            for session in sessions:
-                for url in (session.base_url, *session.servers.values()):
-                    check(url)
+            for url in {url for session in sessions for url in (session.base_url, *session.servers.values())}:
+                check(url)
 
     def run(self, steps: Steps[T]) -> T:
         """Carry the steps out. What is no fault of a transport and no error of ours (an interrupt, a time limit) ends them and

@@ -48,7 +48,7 @@ class AsyncGateway(GatewayBase):
     The same methods and arguments as `Gateway`, with `await`. Cancelling a task cancels its operation.
 
     Args:
-        transport: An `httpx.AsyncBaseTransport` of your own. You close it.
+        transport: An `httpx.AsyncBaseTransport` of your own, such as `FastTransport` (extra `fast`). You close it.
 
     The other arguments are those of `Gateway`. Raises ConfigError with every problem of the configuration.
     """

@@ -36,7 +36,7 @@ _EXPLAINED = 25
 _COMPARED = 100
 
 
-@attrs.frozen(eq=False, repr=False)
+@attrs.frozen
 class Match:
     """The route that takes an order, and its place in the order of asking."""
 
@@ -54,8 +54,8 @@ class RoutingTable:
 
     def __init__(self, routes: Iterable[Route]) -> None:
         self.routes = tuple(sorted(routes, key=lambda route: -route.priority))
-        self._questions = [questions_of(route.when) for route in self.routes]
-        self._holds = [[question.holds for question in questions] for questions in self._questions]
+        # made when a route is first asked: most of many are not
+        self._questions: list[tuple[Question, ...] | None] = [None] * len(self.routes)
         index: dict[tuple[str, ...], tuple[list[Getter], dict[_Key, list[int]]]] = {}
         for rank, route in enumerate(self.routes):
             anchors = _anchors(route.when)
@@ -78,18 +78,24 @@ class RoutingTable:
     def find(self, facts: Facts) -> Match | None:
         """The first route that takes the order."""
         for rank in self.candidates(facts):
-            for holds in self._holds[rank]:
-                if not holds(facts):
+            for question in self._questions[rank] or self._questions_of(rank):
+                if not question.holds(facts):
                     break
             else:
                 return Match(self.routes[rank], rank)
         return None
 
+    def _questions_of(self, rank: int) -> tuple[Question, ...]:
+        known = self._questions[rank]
+        if known is None:
+            known = self._questions[rank] = questions_of(self.routes[rank].when)
+        return known
+
     def tried(self, facts: Facts, match: Match | None) -> tuple[tuple[RouteTried, ...], int]:
         """The routes asked up to the one that matches, each with its conditions; and how many were passed over."""
         last = len(self.routes) - 1 if match is None else match.rank
         ranks = range(last + 1) if last < _EXPLAINED else [r for r in self.candidates(facts) if r <= last]
-        tried = tuple(self._explain(self.routes[rank], self._questions[rank], facts) for rank in ranks)
+        tried = tuple(self._explain(self.routes[rank], self._questions_of(rank), facts) for rank in ranks)
         return tried, last + 1 - len(tried)
 
     def shadowed_by(self, rank: int) -> Route | None:

@@ -3,51 +3,46 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import re
 import time
 from collections.abc import Awaitable, Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
-from hashlib import sha256
 from importlib.resources import files
 from typing import Any
 
 import attrs
-from starlette.datastructures import UploadFile
-from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from ..errors import DeadlineExceeded, IdvError, InvalidOrder
+from ..errors import DeadlineExceeded, IdvError
 from ..gateway import AsyncGateway
 from ..ledger import Ledger, State, Verification
 from ..ledger.outbox import note
 from ..ledger.verification import News
-from ..model import Decision, Document, to_json
+from ..model import Decision, to_json
+from ..model.validation import text_fault
 from ..tracker import AsyncTracker
 from . import idempotency, keys, reviews, search
 from .keys import Key
-from .problems import BadRequest, Erased, Forbidden, NotFound, TooLarge, Unauthorized, problem, unexpected
+from .problems import BadRequest, Conflict, Erased, Forbidden, NotFound, Unauthorized, problem, unexpected
+from .reading import FORM, JSON, bearer, media_type, preferred_wait, query_of, read_body, read_data, read_form
 from .reviews import ReviewState
 from .wire import (
     accounts_json,
     event_json,
-    make_document,
     read_documents,
     read_order,
     result_json,
     verification_json,
 )
 
-MAX_JSON = 1_000_000
-MAX_DOCUMENTS = 60_000_000
-_LONGEST_WAIT = 30
 _LOOK = 0.1
 _ID = re.compile(r"[0-9A-HJKMNP-TV-Z]{26}")
 _FLOW = re.compile(r"[!-~]{1,300}")
-_WAIT = re.compile(r"(?:^|[,;\s])wait=(\d{1,4})(?:$|[,;\s])")
+# RFC 3339 section 5.6; a leap second is nothing that Python can hold
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:[0-5]\d(?:\.\d{1,9})?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII)
 
 
 @attrs.frozen
@@ -67,12 +62,15 @@ def service_of(request: Request) -> Service:
     return service
 
 
-def _guarded(scopes: tuple[str, ...], handler: Handler) -> Callable[[Request], Awaitable[Response]]:
-    """The handler for those whose key has one of the scopes; errors become problems."""
+def _guarded(
+    scopes: tuple[str, ...], handler: Handler, known: frozenset[str]
+) -> Callable[[Request], Awaitable[Response]]:
+    """The handler for those whose key has one of the scopes; errors become problems. `known` are the query's parameters."""
 
     async def endpoint(request: Request) -> Response:
         try:
             key = await identified(request, scopes)
+            query_of(request, known)
             return await handler(service_of(request), key, request)
         except IdvError as error:
             return problem(error)
@@ -86,41 +84,13 @@ def _guarded(scopes: tuple[str, ...], handler: Handler) -> Callable[[Request], A
 
 async def identified(request: Request, scopes: tuple[str, ...]) -> Key:
     """Who calls. Raises Unauthorized, Forbidden."""
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    key = None
-    if scheme.lower() == "bearer" and token:
-        store = service_of(request).ledger.store
-        key = keys.recall(store, token.strip()) or await asyncio.to_thread(keys.find, store, token.strip())
+    token, store = bearer(request), service_of(request).ledger.store
+    key = keys.recall(store, token) or await asyncio.to_thread(keys.find, store, token) if token else None
     if key is None:
-        raise Unauthorized("send a key of this service as: Authorization: Bearer idv_...")
+        raise Unauthorized("send a key of this service as: Authorization: Bearer idv_...", is_wrong=token is not None)
     if not key.scopes & set(scopes):
-        raise Forbidden(f"the key lacks a scope: one of {', '.join(scopes)} is needed")
+        raise Forbidden(f"the key lacks a scope: one of {', '.join(scopes)} is needed", scopes=scopes)
     return key
-
-
-# reading requests
-
-
-async def _body(request: Request, most: int = MAX_JSON) -> bytes:
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > most:
-            raise TooLarge(f"the body is larger than {most} bytes")
-    return bytes(body)
-
-
-def _data(body: bytes) -> Any:
-    try:
-        return json.loads(body)
-    except (ValueError, RecursionError):
-        raise BadRequest("the body is not JSON") from None
-
-
-def _wait(request: Request) -> int:
-    """The seconds of `Prefer: wait` (RFC 7240), 30 at most."""
-    found = _WAIT.search(request.headers.get("prefer", ""))
-    return min(int(found[1]), _LONGEST_WAIT) if found else 0
 
 
 def _applied(wait: int) -> dict[str, str]:
@@ -133,6 +103,26 @@ async def _verification(service: Service, request: Request) -> Verification:
     if found is None:
         raise NotFound("there is no verification of that id")
     return found
+
+
+async def _standing(service: Service, request: Request) -> Verification:
+    """A verification whose personal data is there."""
+    found = await _verification(service, request)
+    if found.erased_at is not None:
+        raise Erased("the personal data of this verification was erased; its events remain")
+    return found
+
+
+async def _opened(service: Service, request: Request) -> Verification:
+    """A verification that has a flow at the vendor."""
+    found = await _standing(service, request)
+    if found.flow is None:
+        raise Conflict(f"the verification is {found.state}: it has no flow at a vendor yet, or none any more")
+    return found
+
+
+def _place(verification: Verification) -> str:
+    return f"/v1/verifications/{verification.id}"
 
 
 def is_id(text: str) -> bool:
@@ -159,9 +149,10 @@ async def _told(
 
 
 async def order(service: Service, key: Key, request: Request) -> Response:
-    body = await _body(request)
-    given = read_order(_data(body))
-    wait = _wait(request)
+    media_type(request, JSON)
+    body = await read_body(request)
+    given = read_order(read_data(body))
+    wait = preferred_wait(request)
 
     async def run() -> Response:
         taken = await asyncio.to_thread(service.ledger.take, given)
@@ -170,10 +161,16 @@ async def order(service: Service, key: Key, request: Request) -> Response:
                 taken = await service.tracker.opened(taken, within=wait)
             except DeadlineExceeded:
                 taken = await asyncio.to_thread(service.ledger.get, taken.id)
-        return await _told(service, key, taken, 202, location=f"/v1/verifications/{taken.id}", **_applied(wait))
+        return await _told(service, key, taken, 202, location=_place(taken), **_applied(wait))
 
-    given_key = request.headers.get("idempotency-key")
-    return await idempotency.once(service.ledger.store, key.id, given_key, b"order\0" + body, run)
+    return await _once(service, key, request, b"order\0" + body, run)
+
+
+async def _once(
+    service: Service, key: Key, request: Request, content: bytes, run: Callable[[], Awaitable[Response]]
+) -> Response:
+    given = idempotency.read_key(request.headers.getlist("idempotency-key"))
+    return await run() if given is None else await idempotency.once(service.ledger.store, key.id, given, content, run)
 
 
 async def show(service: Service, key: Key, request: Request) -> Response:
@@ -181,9 +178,9 @@ async def show(service: Service, key: Key, request: Request) -> Response:
 
 
 async def find(service: Service, key: Key, request: Request) -> Response:
-    query = dict(request.query_params)
+    query = query_of(request, _FINDING)
     most = query.pop("limit", "50")
-    if not most.isdecimal() or not 1 <= int(most) <= 200:
+    if not (most.isascii() and most.isdecimal() and len(most) <= 3 and 1 <= int(most) <= 200):
         raise BadRequest("limit: must be 1 to 200")
     wanted = read_filter(query)
     lines, before = await asyncio.to_thread(search.find, service.ledger.store, wanted, int(most))
@@ -191,139 +188,87 @@ async def find(service: Service, key: Key, request: Request) -> Response:
     return JSONResponse(body, headers={"cache-control": "no-store"})
 
 
+def _moment(text: str) -> datetime:
+    if not _MOMENT.fullmatch(text):
+        raise ValueError
+    return datetime.fromisoformat(text.upper()).astimezone(UTC)
+
+
 _FILTERS: dict[str, Callable[[str], Any]] = {
     "state": State,
     "decision": Decision,
     "review_state": ReviewState,
-    "since": datetime.fromisoformat,
-    "until": datetime.fromisoformat,
+    "since": _moment,
+    "until": _moment,
 }
+_SAID = {"since": "must be a time such as 2026-11-30T10:00:00Z", "until": "must be a time such as 2026-11-30T10:00:00Z"}
+_FINDING = frozenset({"limit", *(field.name for field in attrs.fields(search.Filter))})
 
 
 def read_filter(query: dict[str, str]) -> search.Filter:
     """Raises BadRequest that names the parameter."""
-    known = {field.name for field in attrs.fields(search.Filter)}
     read: dict[str, Any] = {}
     for name, text in query.items():
-        if name not in known:
-            raise BadRequest(f"there is no such parameter (there are: {', '.join(sorted(known))}, limit)")
         try:
-            value = _FILTERS.get(name, str)(text)
-        except ValueError:
-            raise BadRequest(f"{name}: is not one") from None
-        if isinstance(value, datetime) and value.tzinfo is None:
-            raise BadRequest(f"{name}: must have a time zone, such as 2026-11-30T10:00:00Z")
-        if isinstance(value, str) and not value.isprintable():
-            raise BadRequest(f"{name}: has a character that is not allowed")
-        if name in ("before", "after") and not is_id(value):
+            read[name] = _FILTERS.get(name, str)(text)
+        except (ValueError, OverflowError):
+            raise BadRequest(f"{name}: {_SAID.get(name, 'is not one')}") from None
+        fault = text_fault(text)
+        if fault:
+            raise BadRequest(f"{name}: {fault}")
+        if name in ("before", "after") and not is_id(text):
             raise BadRequest(f"{name}: must be an id, such as the next_before of the page before")
-        read[name] = value
     return search.Filter(**read)
 
 
 async def documents(service: Service, key: Key, request: Request) -> Response:
     """Documents go on to the vendor. They are held in memory meanwhile, and written nowhere."""
-    verification = await _verification(service, request)
-    if request.headers.get("content-type", "").startswith("multipart/form-data"):
-        handed, content = await _parts(request)
+    kind = media_type(request, JSON, FORM)
+    verification = await _opened(service, request)
+    if kind == FORM:
+        document, content = await read_form(request)
+        handed = [document]
     else:
-        body = await _body(request)
-        handed, content = read_documents(_data(body)), body
+        content = await read_body(request)
+        handed = read_documents(read_data(content))
 
     async def run() -> Response:
+        _check_new(verification, [document.id for document in handed])
         after = await service.tracker.upload(verification.id, handed)
         return await _told(service, key, after)
 
-    given = request.headers.get("idempotency-key")
-    fingerprint = b"documents\0" + verification.id.encode() + content
-    return await idempotency.once(service.ledger.store, key.id, given, fingerprint, run)
+    return await _once(service, key, request, b"documents\0" + verification.id.encode() + content, run)
 
 
-class _InMemory(MultiPartParser):
-    """Parts are never spooled to a file."""
-
-    spool_max_size = MAX_DOCUMENTS + 1
-
-
-async def _parts(request: Request) -> tuple[list[Document], bytes]:
-    """The documents of a form: a file under each document's id, its back under `back.<id>`, and `type.<id>`, `country.<id>`,
-    `kind.<id>` as texts. Beside them what tells two such forms apart."""
-
-    async def bounded() -> Any:
-        size = 0
-        async for chunk in request.stream():
-            size += len(chunk)
-            if size > MAX_DOCUMENTS:
-                raise TooLarge(f"the documents are larger than {MAX_DOCUMENTS} bytes together")
-            yield chunk
-
-    try:
-        form = await _InMemory(request.headers, bounded(), max_files=40, max_fields=120).parse()
-    except MultiPartException:
-        raise BadRequest("the body is not multipart/form-data, or has more than 40 files") from None
-    fields: dict[str, dict[str, Any]] = {}
-    fingerprint = b""
-    async with _closing(form):
-        for name, value in form.multi_items():
-            word, dot, id = name.partition(".")
-            content: Any = await value.read() if isinstance(value, UploadFile) else value
-            is_file = isinstance(value, UploadFile)
-            fingerprint += sha256(
-                repr((name, is_file)).encode() + sha256(content if is_file else content.encode()).digest()
-            ).digest()
-            if is_file:
-                what, id = ("back_content", id) if dot and word == "back" else ("content", name)
-            elif dot and word in ("type", "country", "kind"):
-                what = word
-            else:
-                raise InvalidOrder(
-                    "documents: texts are named type.<id>, country.<id> or kind.<id>", fields=("documents",)
-                )
-            if what in fields.setdefault(id, {}):
-                raise InvalidOrder("documents: each id occurs once", fields=("documents",))
-            fields[id][what] = content
-    if not fields:
-        raise InvalidOrder("documents: the form holds no file", fields=("documents",))
-    return [make_document(id, **given) for id, given in fields.items()], fingerprint
-
-
-class _closing:
-    def __init__(self, form: Any) -> None:
-        self._form = form
-
-    async def __aenter__(self) -> None:
-        return None
-
-    async def __aexit__(self, *_: object) -> None:
-        await self._form.close()
+def _check_new(verification: Verification, ids: list[str]) -> None:
+    flow = verification.flow
+    known = {upload.document_id for upload in flow.uploads if upload.accepted} if flow is not None else set()
+    if known & set(ids):
+        raise Conflict("a document of that id was handed in before: give this one another id")
 
 
 def _step(name: str) -> Handler:
     """An operation that hands something in and gives the verification after it."""
 
     async def handler(service: Service, key: Key, request: Request) -> Response:
-        verification = await _verification(service, request)
+        verification = await _opened(service, request)
 
         async def run() -> Response:
             return await _told(service, key, await getattr(service.tracker, name)(verification.id))
 
-        given = request.headers.get("idempotency-key")
-        content = f"{name}\0{verification.id}".encode()
-        return await idempotency.once(service.ledger.store, key.id, given, content, run)
+        return await _once(service, key, request, f"{name}\0{verification.id}".encode(), run)
 
     return handler
 
 
 async def result(service: Service, key: Key, request: Request) -> Response:
     """The result; 202 with the verification while there is none."""
-    verification = await _verification(service, request)
-    wait = _wait(request)
+    verification = await _standing(service, request)
+    wait = preferred_wait(request)
     end = time.monotonic() + wait
     while _is_open(verification) and time.monotonic() < end:
         await asyncio.sleep(_LOOK)
-        verification = await _verification(service, request)
-    if verification.erased_at is not None:
-        raise Erased("the personal data of this verification was erased; its events remain")
+        verification = await _standing(service, request)
     if verification.result is None:
         later = {"retry-after": "5"} if _is_open(verification) else {}
         return await _told(service, key, verification, 202, **later, **_applied(wait))
@@ -351,9 +296,10 @@ async def events(service: Service, key: Key, request: Request) -> Response:
 
 
 async def resolution(service: Service, key: Key, request: Request) -> Response:
-    verification = await _verification(service, request)
-    body = await _body(request)
-    said = _data(body)
+    media_type(request, JSON)
+    verification = await _standing(service, request)
+    body = await read_body(request)
+    said = read_data(body)
     if not isinstance(said, dict) or len(said) != 1 or not said.keys() <= {"adopt", "reopen", "give_up"}:
         raise BadRequest('say exactly one of {"adopt": "flow id"}, {"reopen": true} and {"give_up": true}')
     ((what, value),) = said.items()
@@ -363,21 +309,20 @@ async def resolution(service: Service, key: Key, request: Request) -> Response:
 
     async def run() -> Response:
         await asyncio.to_thread(partial(service.ledger.resolve, verification.id, **{what: value}, actor=key.actor))
-        return await _told(service, key, await _verification(service, request), 202)
+        return await _told(service, key, await _verification(service, request), 202, location=_place(verification))
 
-    given = request.headers.get("idempotency-key")
-    content = b"resolution\0" + verification.id.encode() + body
-    return await idempotency.once(service.ledger.store, key.id, given, content, run)
+    return await _once(service, key, request, b"resolution\0" + verification.id.encode() + body, run)
 
 
 async def erase(service: Service, key: Key, request: Request) -> Response:
     verification = await _verification(service, request)
     after = await asyncio.to_thread(partial(service.ledger.erase, verification.id, actor=key.actor))
-    return await _told(service, key, after, 202)
+    return await _told(service, key, after, 202, location=_place(verification))
 
 
 async def explanation(service: Service, key: Key, request: Request) -> Response:
-    given = read_order(_data(await _body(request)))
+    media_type(request, JSON)
+    given = read_order(read_data(await read_body(request)))
     made = service.gateway.explain(given)
     return JSONResponse({**to_json(made), "text": str(made)}, headers={"cache-control": "no-store"})
 
@@ -397,12 +342,12 @@ _ONE = "/v1/verifications/{id}"
 def routes() -> list[Route]:
     """Each operation with the scopes of which a key needs one."""
 
-    def made(path: str, method: str, handler: Handler, *scopes: str) -> Route:
-        return Route(path, _guarded(scopes, handler), methods=[method])
+    def made(path: str, method: str, handler: Handler, *scopes: str, known: frozenset[str] = frozenset()) -> Route:
+        return Route(path, _guarded(scopes, handler, known), methods=[method])
 
     return [
         made("/v1/verifications", "POST", order, "verify"),
-        made("/v1/verifications", "GET", find, "read"),
+        made("/v1/verifications", "GET", find, "read", known=_FINDING),
         made(_ONE, "GET", show, "read", "verify"),
         made(f"{_ONE}/documents", "POST", documents, "verify"),
         made(f"{_ONE}/submission", "POST", _step("submit"), "verify"),

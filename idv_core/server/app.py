@@ -29,6 +29,7 @@ from .console.routes import routes as console_routes
 from .console.web import ConsoleOptions, Web
 from .migrating import check_tables, migrate
 from .problems import plain_problem, problem, unexpected
+from .reading import query_of
 
 log = logging.getLogger("idv_core")
 
@@ -107,7 +108,7 @@ async def _keep(ledger: Ledger) -> None:
 
 
 async def _alive(request: Request) -> Response:
-    return JSONResponse({"status": "alive"})
+    return _health(200, status="alive")
 
 
 async def _ready(request: Request) -> Response:
@@ -117,11 +118,15 @@ async def _ready(request: Request) -> Response:
         await asyncio.to_thread(_ask, store)
         lag = await asyncio.to_thread(metrics.due_lag, store)
     except SQLAlchemyError:
-        return JSONResponse({"status": "not ready", "why": "the database is away"}, 503)
+        return _health(503, status="not ready", why="the database is away")
     if lag > LAGGING:
         why = f"what is due waits for {round(lag.total_seconds())} s"
-        return JSONResponse({"status": "not ready", "why": why}, 503)
-    return JSONResponse({"status": "ready"})
+        return _health(503, status="not ready", why=why)
+    return _health(200, status="ready")
+
+
+def _health(status_code: int, **said: str) -> Response:
+    return JSONResponse(said, status_code, {"cache-control": "no-store"})
 
 
 def _ask(store: Store) -> None:
@@ -132,11 +137,12 @@ def _ask(store: Store) -> None:
 async def _metrics(request: Request) -> Response:
     try:
         await api.identified(request, ("read",))
+        query_of(request)
         service = api.service_of(request)
         made = await asyncio.to_thread(metrics.exposition, service.ledger, service.gateway)
     except IdvError as error:
         return problem(error)
-    return Response(made, headers={"content-type": metrics.CONTENT_TYPE})
+    return Response(made, headers={"content-type": metrics.CONTENT_TYPE, "cache-control": "no-store"})
 
 
 async def _refused(request: Request, error: HTTPException) -> Response:

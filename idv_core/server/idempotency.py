@@ -6,7 +6,9 @@ Answers are sealed, for they hold links. What failed on our side or at the vendo
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import json
+import re
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from hashlib import sha256
 
@@ -22,19 +24,29 @@ _R = requests.c
 KEPT = timedelta(days=1)
 # Who has not answered by then was killed.
 _LOST = timedelta(minutes=5)
+# a String of RFC 8941 section 3.3.3, which the draft asks for; and bare, as most send it
+_QUOTED = re.compile(r'"((?:[ !#-\[\]-~]|\\["\\])+)"')
+_BARE = re.compile(r"[!#-~](?:[ -~]*[!-~])?")
+_KEPT_HEADERS = ("location", "preference-applied")
+
+
+def read_key(given: Sequence[str]) -> str | None:
+    """The key that the header gives, None where there is none. Quoted and bare are the same key. Raises BadRequest."""
+    if not given:
+        return None
+    quoted, bare = _QUOTED.fullmatch(given[0]), _BARE.fullmatch(given[0])
+    if len(given) > 1 or len(given[0]) > 255 or not (quoted or bare):
+        raise BadRequest("Idempotency-Key: must have 1 to 255 printable ASCII characters; a UUID is good")
+    return re.sub(r'\\(["\\])', r"\1", quoted[1]) if quoted else given[0]
 
 
 async def once(
-    store: Store, key_id: str, given: str | None, content: bytes, run: Callable[[], Awaitable[Response]]
+    store: Store, key_id: str, given: str, content: bytes, run: Callable[[], Awaitable[Response]]
 ) -> Response:
     """Run it, or give the answer that it had. `content` is what must be the same again.
 
-    Raises BadRequest, KeyReused, BeingAnswered.
+    Raises KeyReused, BeingAnswered.
     """
-    if given is None:
-        return await run()
-    if not 1 <= len(given) <= 255 or not given.isprintable():
-        raise BadRequest("Idempotency-Key: must have 1 to 255 printable characters; a UUID is good")
     fingerprint = sha256(content).digest()
     before = await asyncio.to_thread(_begin, store, key_id, given, fingerprint)
     if before is not None:
@@ -65,14 +77,15 @@ def _begin(store: Store, key_id: str, given: str, fingerprint: bytes) -> Respons
         raise KeyReused("this Idempotency-Key belongs to another request: make a new one for each request")
     if found["status"] is None:
         raise BeingAnswered("the same request is being answered: ask again in a moment")
-    body = store.keyring.unwrap(found["sealed_answer"], _place(key_id, given))
-    headers = {"cache-control": "no-store", "idempotency-replayed": "true"}
+    kept, _, body = store.keyring.unwrap(found["sealed_answer"], _place(key_id, given)).partition(b"\n")
+    headers = {"cache-control": "no-store", "idempotency-replayed": "true", **json.loads(kept)}
     return Response(body, found["status"], headers, media_type="application/json")
 
 
 def _end(store: Store, key_id: str, given: str, answer: Response) -> None:
     same = and_(_R.key_id == key_id, _R.idempotency_key == given)
-    sealed = store.keyring.wrap(bytes(answer.body), _place(key_id, given))
+    kept = {name: answer.headers[name] for name in _KEPT_HEADERS if name in answer.headers}
+    sealed = store.keyring.wrap(json.dumps(kept).encode() + b"\n" + bytes(answer.body), _place(key_id, given))
     with store.begin() as con:
         con.execute(update(requests).where(same).values(status=answer.status_code, sealed_answer=sealed))
 

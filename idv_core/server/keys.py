@@ -4,6 +4,7 @@ needed."""
 from __future__ import annotations
 
 import hmac
+import re
 import secrets
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -25,6 +26,7 @@ resolve and erase."""
 
 _K = keys.c
 _NOBODY = bytes(32)
+_TOKEN = re.compile(r"idv_([0-9a-f]{12})_([A-Za-z0-9_-]{43})")
 _USED = timedelta(minutes=1)
 FORGOTTEN = 0.5
 """For so many seconds a process knows a key without asking the database again."""
@@ -101,14 +103,16 @@ def recall(store: Store, token: str) -> Key | None:
 
 def find(store: Store, token: str) -> Key | None:
     """The key that somebody presents, if it is one and not revoked."""
+    read = _TOKEN.fullmatch(token)
+    if read is None:
+        return None
+    id, secret = read.groups()
     until = store.clock.monotonic() + FORGOTTEN
-    prefix, _, rest = token.partition("_")
-    id, _, secret = rest.partition("_")
     with store.reading() as con:
         row = con.execute(_BY_ID, {"of": id}).mappings().one_or_none()
     # compared also where there is no such id, so that the time tells nothing
     is_same = hmac.compare_digest(row["digest"] if row is not None else _NOBODY, _digest(secret))
-    if row is None or not is_same or prefix != "idv" or row["revoked_at"] is not None:
+    if row is None or not is_same or row["revoked_at"] is not None:
         return None
     now = store.clock.now()
     if row["used_at"] is None or now - row["used_at"] > _USED:
@@ -121,4 +125,4 @@ def find(store: Store, token: str) -> Key | None:
 
 
 def _digest(secret: str) -> bytes:
-    return sha256(secret.encode("utf-8", "surrogatepass")).digest()
+    return sha256(secret.encode()).digest()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from datetime import timedelta
 from http import HTTPStatus
 from typing import Any
 
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -28,11 +30,12 @@ from ..errors import (
     UnsupportedOperation,
     VendorUnavailable,
 )
-from ..ledger import LedgerError, Stale
+from ..ledger import LedgerError, NewerRelease, Stale, Tampered
 
 log = logging.getLogger("idv_core")
 
 MEDIA_TYPE = "application/problem+json"
+_CHALLENGE = 'Bearer realm="idv"'
 
 
 class ApiError(IdvError):
@@ -43,21 +46,44 @@ class ApiError(IdvError):
     retry_after: timedelta | None = None
     nothing_done = True
 
+    @property
+    def headers(self) -> dict[str, str]:
+        """What the answer tells besides."""
+        return {}
+
 
 class BadRequest(ApiError):
     """It cannot be read: not JSON, a wrong parameter, a wrong header."""
 
 
 class Unauthorized(ApiError):
-    """There is no key, or none that is known."""
+    """There is no key, or none that is known. `is_wrong`: one was given."""
 
     status = 401
 
+    def __init__(self, message: str, *, is_wrong: bool = False) -> None:
+        super().__init__(message)
+        self.is_wrong = is_wrong
+
+    @property
+    def headers(self) -> dict[str, str]:
+        # RFC 6750 section 3.1: who gave none is told no error
+        return {"www-authenticate": _CHALLENGE + (', error="invalid_token"' if self.is_wrong else "")}
+
 
 class Forbidden(ApiError):
-    """The key lacks the scope."""
+    """The key lacks the scope: one of `scopes`."""
 
     status = 403
+
+    def __init__(self, message: str, *, scopes: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.scopes = tuple(scopes)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        said = f'{_CHALLENGE}, error="insufficient_scope", scope="{" ".join(self.scopes)}"'
+        return {"www-authenticate": said} if self.scopes else {}
 
 
 class NotFound(ApiError):
@@ -92,6 +118,21 @@ class TooLarge(ApiError):
     status = 413
 
 
+class UnsupportedMediaType(ApiError):
+    """The body has another content type or coding than those `taken`."""
+
+    status = 415
+
+    def __init__(self, message: str, taken: Sequence[str]) -> None:
+        super().__init__(message)
+        self.taken = tuple(taken)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        # RFC 9110 section 15.5.16
+        return {"accept": ", ".join(self.taken), "accept-encoding": "identity"}
+
+
 class KeyReused(ApiError):
     """The Idempotency-Key belongs to another request."""
 
@@ -105,6 +146,8 @@ class TooManyAttempts(ApiError):
     safe_to_retry = True
     retry_after = timedelta(minutes=1)
 
+
+_AWAY = (OperationalError, InterfaceError, PoolTimeout)
 
 # the first that fits; what is not here is ours, 500
 _STATUS: tuple[tuple[type[Exception], int], ...] = (
@@ -122,6 +165,8 @@ _STATUS: tuple[tuple[type[Exception], int], ...] = (
     (PermissionDenied, 502),
     (UnexpectedResponse, 502),
     (Stale, 503),
+    (NewerRelease, 503),
+    (Tampered, 500),
     (LedgerError, 409),
     (ConfigError, 500),
     (PluginError, 500),
@@ -155,37 +200,41 @@ def problem(error: IdvError) -> Response:
         "retry_after": retry_after.total_seconds() if retry_after is not None else None,
     }
     body |= {name: value for name, value in more.items() if value is not None}
-    headers = {"cache-control": "no-store"}
+    headers = {"cache-control": "no-store", **(error.headers if isinstance(error, ApiError) else {})}
     if retry_after is not None:
         headers["retry-after"] = str(max(1, round(retry_after.total_seconds())))
-    if status == 401:
-        headers["www-authenticate"] = 'Bearer realm="idv"'
     return JSONResponse(body, status, headers, media_type=MEDIA_TYPE)
 
 
-def plain_problem(status: int, detail: str, *, kind: str, safe_to_retry: bool = False) -> Response:
-    """The same for what is no error of ours."""
-    body = {
+def plain_problem(status: int, detail: str, *, kind: str, retry_after: int | None = None) -> Response:
+    """The same for what is no error of ours. `retry_after`, in seconds: it may be sent again."""
+    body: dict[str, Any] = {
         "type": kind,
         "title": HTTPStatus(status).phrase,
         "status": status,
         "detail": detail,
-        "safe_to_retry": safe_to_retry,
+        "safe_to_retry": retry_after is not None,
         "nothing_done": False,
     }
-    return JSONResponse(body, status, {"cache-control": "no-store"}, media_type=MEDIA_TYPE)
+    headers = {"cache-control": "no-store"}
+    if retry_after is not None:
+        body["retry_after"] = retry_after
+        headers["retry-after"] = str(retry_after)
+    return JSONResponse(body, status, headers, media_type=MEDIA_TYPE)
 
 
 def unexpected(request: Request, error: Exception) -> Response:
     """A bug, or a database that is away. The log says where; nobody is shown a value."""
-    if isinstance(error, SQLAlchemyError):
+    if isinstance(error, _AWAY):
         log.error("the ledger's database is away (%s)", type(error).__name__)
         detail = "the database of the service is away; try again in a moment"
-        return plain_problem(503, detail, kind="DatabaseUnavailable", safe_to_retry=True)
+        return plain_problem(503, detail, kind="DatabaseUnavailable", retry_after=5)
     frame, line = error.__traceback__, 0
     place = "an unknown place"
     while frame is not None:
         code, line = frame.tb_frame.f_code, frame.tb_lineno
         place, frame = f"{code.co_filename}:{line} in {code.co_name}", frame.tb_next
-    log.error("%s %s failed: %s at %s", request.method, request.url.path, type(error).__name__, place)
+    # the route, not the address: that may hold what somebody searched for, or the secret of a webhook's address
+    path = getattr(request.scope.get("route"), "path", "a request")
+    log.error("%s %s failed: %s at %s", request.method, path, type(error).__name__, place)
     return plain_problem(500, "the service failed; its log says where", kind="InternalError")

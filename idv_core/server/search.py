@@ -108,6 +108,6 @@ def _begins(store: Store, text: str) -> ColumnElement[bool]:
 
 
 def _least(moment: datetime) -> str:
-    """The smallest id of that millisecond."""
-    number = int(moment.timestamp() * 1000) << 80
+    """The smallest id of that millisecond; ids begin with 1970."""
+    number = max(0, int(moment.timestamp() * 1000)) << 80
     return "".join(_ALPHABET[(number >> shift) & 31] for shift in range(125, -1, -5))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -15,21 +16,50 @@ from .reviews import Review, state_of
 
 # set by the gateway, never by who orders
 _OURS = frozenset({"version", "urls", "is_shadow"})
+_DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+# the members of an order that are JSON of the vendor's, where null means something
+_VENDORS = "vendor_options"
 
 
 def read_order(data: Any) -> FlowOrder:
-    """The order of a request. Raises InvalidOrder that names the field, and shows no value."""
+    """The order of a request. Raises InvalidOrder that names the fields, and shows no value."""
     if not isinstance(data, Mapping):
         raise InvalidOrder("the order must be a JSON object")
     for name in sorted(_OURS & data.keys()):
         raise InvalidOrder(f"{name}: is set by the service; leave it out", fields=(name,))
+    _refuse_null({name: value for name, value in data.items() if name != _VENDORS or value is None}, "")
     fields = dict(data)
     given = fields.get("applicant")
+    if not isinstance(fields.get("documents", []), list):
+        raise InvalidOrder("documents: must be a list of document types", fields=("documents",))
     if isinstance(given, Mapping):
+        _check_applicant(given)
         # read on its own, so that the message names the field of the person
         fields["applicant"] = to_json(_read(Applicant, given, "applicant"), secrets=True)
     order: FlowOrder = _read(FlowOrder, fields, None)
     return order
+
+
+def _refuse_null(value: Any, place: str) -> None:
+    """What is not known is left out. Raises InvalidOrder."""
+    if value is None:
+        raise InvalidOrder(f"{place}: must not be null; leave out what is not known", fields=(place,))
+    if isinstance(value, Mapping):
+        for name, item in value.items():
+            _refuse_null(item, f"{place}.{name}".lstrip("."))
+    elif isinstance(value, list):
+        for item in value:
+            _refuse_null(item, place)
+
+
+def _check_applicant(given: Mapping[str, Any]) -> None:
+    """What the model would also take in another form."""
+    birthdate = given.get("birthdate")
+    if birthdate is not None and not (isinstance(birthdate, str) and _DATE.fullmatch(birthdate)):
+        raise InvalidOrder("birthdate: must be a date such as 1990-05-31", fields=("applicant.birthdate",))
+    for name in ("nationalities", "identification_numbers"):
+        if not isinstance(given.get(name, []), list):
+            raise InvalidOrder(f"{name}: must be a list", fields=(f"applicant.{name}",))
 
 
 def _read(cls: type[Any], data: Mapping[str, Any], field: str | None) -> Any:
@@ -40,7 +70,7 @@ def _read(cls: type[Any], data: Mapping[str, Any], field: str | None) -> Any:
         # the validators of the model say what is wrong without the value, `from_json` says only where
         said = _first(cause) if cause is not None else None
         fields = (field,) if field else ()
-        raise InvalidOrder(said or str(error), fields=fields) from None
+        raise InvalidOrder(said or str(error).partition(": ")[2], fields=fields) from None
 
 
 def _first(error: BaseException) -> str | None:
@@ -56,16 +86,25 @@ def _first(error: BaseException) -> str | None:
     return None
 
 
+_MOST_DOCUMENTS = 40
+
+
 def read_documents(data: Any) -> list[Document]:
     """Documents by address: `{"documents": [{"id": ..., "url": ...}]}`. Raises InvalidOrder."""
-    given = data.get("documents") if isinstance(data, Mapping) else None
-    if not isinstance(given, list) or not given or not all(isinstance(one, Mapping) for one in given):
-        raise InvalidOrder("documents: must be a list of objects with id and url", fields=("documents",))
+    given = data.get("documents") if isinstance(data, Mapping) and len(data) == 1 else None
+    if not isinstance(given, list) or not 1 <= len(given) <= _MOST_DOCUMENTS:
+        said = f"documents: must be a list of 1 to {_MOST_DOCUMENTS} objects with id and url, and nothing must be beside it"
+        raise InvalidOrder(said, fields=("documents",))
     made = []
     for one in given:
-        if set(one) - {"id", "url", "type", "country", "kind"} or not {"id", "url"} <= set(one):
-            raise InvalidOrder("documents: each has id and url, and may have type, country and kind")
-        made.append(make_document(str(one["id"]), **{name: value for name, value in one.items() if name != "id"}))
+        known = {"id", "url", "type", "country", "kind"}
+        if not isinstance(one, Mapping) or not {"id", "url"} <= one.keys() <= known:
+            said = "documents: each is an object with id and url, and may have type, country and kind"
+            raise InvalidOrder(said, fields=("documents",))
+        _refuse_null(one, "documents")
+        made.append(make_document(one["id"], **{name: value for name, value in one.items() if name != "id"}))
+    if len({document.id for document in made}) < len(made):
+        raise InvalidOrder("documents: each id occurs once", fields=("documents",))
     return made
 
 

@@ -112,6 +112,8 @@ class Growth:
     """Of the whole, with so many."""
     unit: str
     goal: float | None = 1.1
+    most: float | None = None
+    """That many may cost at most so much, in seconds or bytes."""
 
     @property
     def _exponents(self) -> list[float]:
@@ -124,13 +126,12 @@ class Growth:
             for size, cost in zip(self.sizes, self.costs, strict=True)
         )
         exponent = statistics.median(self._exponents)
-        return [
-            self.what,
-            *costs,
-            f"{exponent:.2f}",
-            _goal(self.goal),
-            _verdict(exponent, self.goal, max(self._exponents) - min(self._exponents)),
-        ]
+        noise = max(self._exponents) - min(self._exponents)
+        goal, verdict = _goal(self.goal), _verdict(exponent, self.goal, noise)
+        if self.most is not None:
+            goal = f"{goal}, {_figure(self.most, self.unit)}"
+            verdict = "not met" if verdict == "met" and statistics.median(self.costs[1]) > self.most else verdict
+        return [self.what, *costs, f"{exponent:.2f}", goal, verdict]
 
 
 @attrs.frozen

@@ -24,7 +24,6 @@ FLAGS = [
 needs_chromium = pytest.mark.skipif(
     CHROMIUM is None, reason="NOT TESTED: no chromium here; install it with: apt-get install chromium"
 )
-in_the_long_run = pytest.mark.skipif(not THOROUGH, reason="on the first Python of nox")
 
 
 @contextmanager

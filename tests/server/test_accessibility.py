@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
-from server.browsing import chromium, in_the_long_run, log_in, needs_chromium
+from server.browsing import chromium, log_in, needs_chromium
 from server.house import V, furnished, pages
 
 _LONG = "An invented text that is rather long and has no place to break: " + "x" * 60
@@ -32,7 +33,7 @@ def issues(page: Page, axe: Axe, where: str) -> list[str]:
 
 
 @needs_chromium
-@in_the_long_run
+@pytest.mark.long
 def test_no_page_has_a_serious_issue(tmp_path: Path) -> None:
     axe, found = Axe(), []
     with furnished(_LONG, tmp_path) as house, chromium() as browser:

@@ -56,8 +56,8 @@ class TestTheWayThrough:
         client = running.client("verify")
         id = client.post(V, json=ORDER, headers={"prefer": "wait=10"}).json()["id"]
         picture = b"\x89PNG" + b"an invented picture" * 200_000
-        form = {"type.front": "passport", "country.front": "IN"}
-        handed = client.post(f"{V}/{id}/documents", files={"front": ("a.png", picture)}, data=form)
+        form = {"id": "front", "type": "passport", "country": "IN"}
+        handed = client.post(f"{V}/{id}/documents", files={"file": ("a.png", picture), "back": picture}, data=form)
         assert [one["document_id"] for one in handed.json()["flow"]["uploads"]] == ["front"]
         by_address = {"documents": [{"id": "back", "url": "https://files.example/a?sig=1"}]}
         handed = client.post(f"{V}/{id}/documents", json=by_address)
@@ -74,7 +74,8 @@ class TestTheWayThrough:
         monkeypatch.setattr("tempfile.SpooledTemporaryFile.rollover", lambda file: rolled.append(file))
         client = running.client("verify")
         id = client.post(V, json=ORDER, headers={"prefer": "wait=10"}).json()["id"]
-        assert client.post(f"{V}/{id}/documents", files={"front": b"x" * 5_000_000}).status_code == 200
+        sent = client.post(f"{V}/{id}/documents", files={"file": b"x" * 5_000_000}, data={"id": "front"})
+        assert sent.status_code == 200
         assert rolled == []
 
     def test_it_is_found_by_what_is_known_of_it(self, running: Running) -> None:
@@ -193,7 +194,7 @@ class TestWhatIsRefused:
         ],
     )
     def test_what_cannot_be_read_is_a_problem(self, running: Running, body: bytes, status: int) -> None:
-        answer = running.client("verify").post(V, content=body)
+        answer = running.client("verify").post(V, content=body, headers={"content-type": "application/json"})
         assert answer.status_code == status
         assert answer.json()["safe_to_retry"] is False
 

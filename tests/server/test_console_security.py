@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 from collections.abc import Iterator
@@ -13,14 +14,14 @@ from typing import Any
 import httpx
 import pytest
 from argon2 import PasswordHasher
-from server.browsing import chromium, in_the_long_run, needs_chromium
+from server.browsing import chromium, needs_chromium
 from server.house import PASSWORD, House, V, furnished, pages
 from server.running import Running
 from sqlalchemy import func, select
 
 from idv_core import Secret
 from idv_core.ledger.tables import events
-from idv_core.server import tables
+from idv_core.server import serving, tables
 from idv_core.server.console import users
 from idv_core.server.console.routes import routes
 from idv_core.server.console.users import User
@@ -448,6 +449,19 @@ class TestAProxyThatSaysWhoItIs:
         assert httpx.get(f"{running.url}/console", headers={"x-user": name}).status_code == 403
 
 
+def test_the_service_takes_nobodys_word_for_the_address_of_the_proxy() -> None:
+    seen: list[tuple[str, int]] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        seen.append(scope["client"])
+
+    config = serving.make_server(app, serving.Binding()).config  # type: ignore[arg-type]
+    config.load()
+    scope = {"type": "http", "client": ("127.0.0.1", 5), "headers": [(b"x-forwarded-for", b"192.0.2.1")]}
+    asyncio.run(config.loaded_app(scope, None, None))  # type: ignore[arg-type]
+    assert seen == [("127.0.0.1", 5)]
+
+
 class TestHeaders:
     def answers(self, house: House, clients: list[httpx.Client]) -> Iterator[httpx.Response]:
         client, stranger = visitor(house, clients, *users.ROLES), visitor(house, clients)
@@ -516,7 +530,7 @@ PLANTED = """'"><img data-planted src=x onerror="planted=1">{{7*7}}"""
 
 
 @needs_chromium
-@in_the_long_run
+@pytest.mark.long
 def test_no_text_of_anybody_becomes_an_element_or_a_script(tmp_path: Path) -> None:
     seen: dict[str, int] = {}
     complaints: list[str] = []

@@ -141,6 +141,7 @@ class TestOnPostgreSQL(TestTheReviewDesk):
         strange = client.post(
             "/v1/verifications",
             content=b'{"product": "\\ud800", "application_id": "a", "applicant": {"reference": "r"}}',
+            headers={"content-type": "application/json"},
         )
         assert strange.status_code == 422
         assert client.delete(f"/v1/verifications/{doubtful}/personal-data").status_code == 202

@@ -141,7 +141,7 @@ class TestTheAddress:
 
     @pytest.mark.parametrize("host", ["192.0.2.7", "nowhere.invalid"])
     def test_an_address_that_is_not_of_this_machine(self, host: str) -> None:
-        with pytest.raises(ConfigError, match=r"0\.0\.0\.0 for all"):
+        with pytest.raises(ConfigError, match="for all it has"):
             listen(Binding(host=host, is_behind_proxy=True))
 
     def test_a_name_with_several_addresses_has_the_same_port_on_all(self) -> None:

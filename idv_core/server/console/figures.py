@@ -166,7 +166,7 @@ async def report(visit: Visit) -> Response:
         lines=lines,
         by=by,
         all=performance.BY,
-        columns=performance.COLUMNS,
+        columns=[name for name in performance.COLUMNS if name not in ("errors", "unknowns")],
         rates=performance.RATES,
         query=query,
         wrong=wrong,

@@ -79,7 +79,7 @@ class Comparison:
         match self.word:
             case Word.STOP:
                 kept = other if self.stop == account else account
-                return f"Stop {self.stop}: it fails more often than {kept}, and that is no chance."
+                return f"Stop {self.stop}: it fails more often than {kept}, and chance alone does not explain it."
             case Word.TOO_EARLY:
                 has = min(self.arm.given, self.against.given)
                 return (
