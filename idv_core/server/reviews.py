@@ -15,7 +15,7 @@ from enum import StrEnum
 from typing import Any
 
 import attrs
-from sqlalchemy import Connection, RowMapping, and_, func, insert, not_, select, update
+from sqlalchemy import Connection, RowMapping, and_, insert, not_, select, update
 from sqlalchemy.sql import ColumnElement
 
 from ..errors import InvalidOrder
@@ -166,14 +166,6 @@ def next_for(store: Store, user: str, besides: str) -> Waiting | None:
         if one.id != besides and not is_taken and not (review and is_same_person(review.proposed_by, user)):
             return one
     return None
-
-
-def waiting(store: Store) -> int:
-    """How many wait."""
-    same = and_(_R.verification_id == _V.id, _R.round == _V.round)
-    counted = select(func.count()).select_from(verifications.outerjoin(reviews, same))
-    with store.engine.connect() as con:
-        return int(con.execute(counted.where(_for_review(), _R.outcome.is_(None))).scalar_one())
 
 
 def of(store: Store, id: str, round: int) -> Review | None:

@@ -113,6 +113,8 @@ facts = Table(
     Column("outcome", String(20)),
     # milliseconds from opened to completed
     Column("took", BigInteger),
+    # whether it was sent to review, and nobody has decided it yet
+    Column("is_waiting", Boolean),
     # whether it was completed within a day of the order
     Column("is_prompt", Boolean),
     # whether the assigned account failed, or nobody could tell whether it had opened a flow

@@ -96,7 +96,7 @@ def running(
     gateway = AsyncGateway(configured, transport=httpx.MockTransport(town), registry=registry)
     app = create_app(gateway, ledger, transport=httpx.MockTransport(platform), **options)
     url, stop = run_in_thread(app)
-    made = Running(url, ledger, gateway, town, Contract(), messages, stop)
+    made = Running(url, ledger, gateway, town, Contract(), messages, stop, app)
     try:
         yield made
     finally:
