@@ -93,7 +93,7 @@ def read_documents(data: Any) -> list[Document]:
     """Documents by address: `{"documents": [{"document_id": ..., "url": ...}]}`. Raises InvalidOrder."""
     given = data.get("documents") if isinstance(data, Mapping) and len(data) == 1 else None
     if not isinstance(given, list) or not 1 <= len(given) <= _MOST_DOCUMENTS:
-        said = f"documents: must be a list of 1 to {_MOST_DOCUMENTS} objects with document_id and url, and nothing must be beside it"
+        said = f"documents: must be a list of 1 to {_MOST_DOCUMENTS} objects with document_id and url, and stand alone"
         raise InvalidOrder(said, fields=("documents",))
     made = []
     for one in given:
