@@ -28,6 +28,7 @@ from . import idempotency, keys, reviews, search
 from .keys import Key
 from .problems import Ambiguous, BadRequest, Conflict, Erased, Forbidden, NotFound, Unauthorized, problem, unexpected
 from .reading import FORM, JSON, bearer, media_type, preferred_wait, query_of, read_body, read_data, read_form
+from .reviews import ReviewState
 from .wire import (
     accounts_json,
     event_json,
@@ -198,6 +199,7 @@ def _moment(text: str) -> datetime:
 _FILTERS: dict[str, Callable[[str], Any]] = {
     "state": State,
     "decision": Decision,
+    "review_state": ReviewState,
     "since": _moment,
     "until": _moment,
 }
@@ -216,8 +218,8 @@ def read_filter(query: dict[str, str]) -> search.Filter:
         fault = text_fault(text)
         if fault:
             raise BadRequest(f"{name}: {fault}")
-        if name == "before" and not is_id(text):
-            raise BadRequest("before: must be the next_before of the page before")
+        if name in ("before", "after") and not is_id(text):
+            raise BadRequest(f"{name}: must be an id, such as the next_before of the page before")
     return search.Filter(**read)
 
 

@@ -153,7 +153,8 @@ async def _document(form: FormData) -> tuple[Document, bytes]:
         known = _FILES if isinstance(value, UploadFile) else _TEXTS
         if name not in known or name in given:
             raise InvalidOrder(
-                "documents: the form has file and document_id once, and may have back (a file), type, country and kind",
+                "documents: the form has one file, and may have back (a file); it has one document_id, and may have type, "
+                "country and kind (texts)",
                 fields=("documents",),
             )
         content = await value.read() if isinstance(value, UploadFile) else value

@@ -12,7 +12,7 @@ from ..gateway.sync import GatewayBase
 from ..ledger import Event, Verification
 from ..model import Applicant, Check, Document, DocumentEvidence, FlowOrder, Result, from_json, to_json
 from ..plugin.protocols import capabilities
-from .reviews import Review
+from .reviews import Review, state_of
 
 # set by the gateway, never by who orders
 _OURS = frozenset({"version", "urls", "is_shadow"})
@@ -93,7 +93,7 @@ def read_documents(data: Any) -> list[Document]:
     """Documents by address: `{"documents": [{"document_id": ..., "url": ...}]}`. Raises InvalidOrder."""
     given = data.get("documents") if isinstance(data, Mapping) and len(data) == 1 else None
     if not isinstance(given, list) or not 1 <= len(given) <= _MOST_DOCUMENTS:
-        said = f"documents: must be a list of 1 to {_MOST_DOCUMENTS} objects with document_id and url, and stand alone"
+        said = f"documents: must be a list of 1 to {_MOST_DOCUMENTS} objects with document_id and url, with nothing beside it"
         raise InvalidOrder(said, fields=("documents",))
     made = []
     for one in given:
@@ -135,6 +135,7 @@ def verification_json(verification: Verification, review: Review | None, *, with
         "policy": verification.policy,
         "decision": verification.decision.value if verification.decision else None,
         "reasons": [reason.code for reason in result.reasons] if result else [],
+        "review_state": state_of(verification, review),
         "review": review_json(review) if review is not None and review.outcome is not None else None,
         "created_at": _moment(verification.created_at),
         "deadline": _moment(verification.deadline),
@@ -165,8 +166,13 @@ def verification_json(verification: Verification, review: Review | None, *, with
 
 
 def review_json(review: Review) -> dict[str, Any]:
-    """A person's decision. The reason is theirs, and not told here: it may speak of the applicant."""
-    return {"outcome": review.outcome, "author": review.author, "decided_at": _moment(review.decided_at)}
+    """A person's decision, once it counts. The reason is theirs, and not told here: it may speak of the applicant."""
+    return {
+        "outcome": review.outcome,
+        "author": review.author,
+        "confirmed_by": review.confirmed_by,
+        "decided_at": _moment(review.decided_at),
+    }
 
 
 def result_json(verification: Verification, result: Result, *, personal: bool) -> dict[str, Any]:

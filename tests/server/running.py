@@ -16,7 +16,7 @@ import httpx
 from books import Town
 from jsonschema import Draft202012Validator, FormatChecker
 
-from idv_core import Secret
+from idv_core import AsyncGateway, Secret
 from idv_core.ledger import Endpoint, Ledger, Verification
 from idv_core.server import keys
 from idv_core.server.serving import Binding, listen, make_server
@@ -84,6 +84,7 @@ class Running:
 
     url: str
     ledger: Ledger
+    gateway: AsyncGateway
     town: Town
     contract: Contract
     messages: list[dict[str, Any]]
