@@ -56,6 +56,8 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], .
     (re.compile(r"\b\w{6,}\b"), _with_digits(3)),
 )
 _SHORTEST = 3
+# all that `re.IGNORECASE` takes for a letter of ASCII besides that letter
+_LIKE_ASCII = str.maketrans({"\u017f": "s", "\u212a": "k", "\u0130": "i", "\u0131": "i"})
 # A word with a capital letter may be somebody's name, so only words known to be technical are shown.
 _CAPITALISED = re.compile(r"(?<![A-Za-z0-9_])[A-Z][\w'’-]*")
 _CODE = re.compile(r"[A-Za-z][A-Za-z_:.-]{0,78}\d{0,3}")
@@ -108,7 +110,14 @@ def redact(text: str | None, request: Request, personal: tuple[str, ...] = ()) -
     text = _cut(text)
     names = _names(personal)
     lowered = {name.lower() for name in names}
-    sent = {*_sent(request.json, ""), *((name, value) for name, value in request.form if isinstance(value, str))}
+    texts = (*_sent(request.json, ""), *((name, value) for name, value in request.form if isinstance(value, str)))
+    # a request may hold thousands, and few of them stand in the text
+    plain = text.translate(_LIKE_ASCII).lower()
+    sent = {
+        (name, value)
+        for name, value in texts
+        if len(value) <= len(text) and (not value.isascii() or value.lower() in plain)
+    }
     own = {value for name, value in sent if value.lower() not in lowered and _is_identifier(name, value)}
     values = names | ({value for _, value in sent} - own)
     for value in sorted((value for value in values if len(value) >= _SHORTEST), key=len, reverse=True):
