@@ -41,6 +41,7 @@ PLAYED = {
     ("docs/operations.md", "toml"): "tests/test_check.py",
     ("docs/quickstart.md", "python"): "tests/test_pages.py",
     ("docs/service.md", "bash"): "tests/server/test_docs.py",
+    ("docs/service.md", "toml"): "tests/server/test_performance.py",
     ("docs/session.md", "toml"): "tests/test_session.py",
     ("docs/switching.md", "python"): "tests/test_switching.py",
     ("docs/switching.md", "toml"): "tests/test_switching.py",
