@@ -106,7 +106,7 @@ class House:
     def visits(self) -> dict[str, list[str]]:
         """What to look at, by the route that shows it. A page that is not here is one that nobody looks at."""
         return {
-            "/console": ["/console"],
+            "/console": ["/console", "/console?days=7"],
             "/console/login": ["/console/login"],
             V: [
                 V,
@@ -122,6 +122,7 @@ class House:
                 "/console/performance?by=account&by=route&by=country&by=document",
                 "/console/performance?since=2020-01-01&until=2020-01-02",
                 f"/console/performance?since={self.text}",
+                f"/console/performance?split={self.text}",
             ],
         }
 
