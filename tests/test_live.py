@@ -124,3 +124,11 @@ def test_the_command(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None
     assert page.read_text() == PAGE
     assert main([], {}) == 0
     assert capsys.readouterr().out.count("skipped") == len(discover().found)
+
+
+@pytest.mark.parametrize(
+    "page", sorted(Path(__file__).parent.parent.joinpath("docs", "vendors").glob("*.md")), ids=lambda page: page.stem
+)
+def test_a_vendors_page_leads_to_its_line(page: Path) -> None:
+    assert "](../live.md)" in page.read_text()
+    assert f"\n| {page.stem} | " in PAGE

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .flow import Flow, FlowOrder, FlowRef, FlowStatus, FlowUrls, Link, SdkSession, subject_of
     from .lifecycle import Erasure, ErasureStatus, Review, ReviewOutcome
     from .media import Downloaded, Media, MediaKind
-    from .policy import Action, CheckRules, DocumentRules, Policy, Threshold, VerdictRule
+    from .policy import Action, CheckRules, DocumentRules, Policy, ReviewRules, Threshold, VerdictRule
     from .result import Decision, Reason, Result
     from .secret import Secret
     from .template import ProvisionedTemplate, Template
@@ -70,6 +70,7 @@ __all__ = [
     "Result",
     "Review",
     "ReviewOutcome",
+    "ReviewRules",
     "RouteTried",
     "Score",
     "SdkSession",
