@@ -137,7 +137,7 @@ class House:
         """What to look at, by the route that shows it. A page that is not here is one that nobody looks at."""
         waiting, key = self.ids["waiting"], sha256(self.text.encode()).hexdigest()[:24]
         return {
-            "/console": ["/console"],
+            "/console": ["/console", "/console?days=7"],
             "/console/login": ["/console/login"],
             V: [
                 V,
