@@ -200,6 +200,13 @@ def crash(session: nox.Session) -> None:
 
 
 @nox.session(python=OLDEST)
+def million(session: nox.Session) -> None:
+    """The console over a million verifications on each database; about ten minutes. `-- 20000 sqlite` is short."""
+    install(session, "test")
+    session.run("python", "tests/server_million.py", *session.posargs, env=TEST_PATHS)
+
+
+@nox.session(python=OLDEST)
 def schemathesis(session: nox.Session) -> None:
     """Schemathesis against the REST API on each database: `nox -s schemathesis -- 600 sqlite`. Without seconds, 300 each."""
     install(session, "test")

@@ -24,6 +24,7 @@ CHAPTERS = (
     "configuration",
     "webhooks",
     "redaction",
+    "growth",
     "imports",
 )
 PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"

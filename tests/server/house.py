@@ -30,6 +30,7 @@ from idv_core.model import (
     Check,
     Coverage,
     DocumentEvidence,
+    DocumentRules,
     ExtractedField,
     FlowStatus,
     Link,
@@ -136,7 +137,7 @@ class House:
         """What to look at, by the route that shows it. A page that is not here is one that nobody looks at."""
         waiting, key = self.ids["waiting"], sha256(self.text.encode()).hexdigest()[:24]
         return {
-            "/console": ["/console"],
+            "/console": ["/console", "/console?days=7"],
             "/console/login": ["/console/login"],
             V: [
                 V,
@@ -198,7 +199,14 @@ def furnished(text: str, folder: Path) -> Iterator[House]:
     ledger = Ledger(database, keys=[KEY], endpoints=[endpoint])
     settings = {"key": Secret("key-of-acme-0001"), "base_url": "https://a.example"}
     account = Account("telling-1", "telling", settings, retry=Retry(attempts=1))
-    policies = {text: Policy(name=text, verdict="ignore", review=ReviewRules(four_eyes=True))}
+    policies = {
+        text: Policy(
+            name=text,
+            verdict="ignore",
+            documents=DocumentRules(required=("utility_statement",)),
+            review=ReviewRules(four_eyes=True),
+        )
+    }
     configuration = Configuration(
         accounts=[account],
         routes=[Route(name=text, split={"telling-1": 100}, policy=text)],

@@ -19,6 +19,8 @@ from starlette.routing import BaseRoute, Mount, Route
 
 from idv_core.ledger import State
 from idv_core.server import keys
+from idv_core.server.problems import BadRequest
+from idv_core.server.reading import read_data
 from idv_core.server.serving import Binding, make_server
 
 V = "/v1/verifications"
@@ -53,7 +55,7 @@ def scopes_of(path: str, method: str) -> set[str]:
 
 
 @pytest.fixture
-def routes(running: Running) -> list[BaseRoute]:
+def app_routes(running: Running) -> list[BaseRoute]:
     return list(running.app.routes)
 
 
@@ -74,7 +76,7 @@ class TestTheWayIn:
             rule_of(Route("/v2/secrets", anything))
 
     def test_nothing_answers_without_a_key_with_a_wrong_one_or_one_that_was_revoked(
-        self, running: Running, routes: list[BaseRoute]
+        self, running: Running, app_routes: list[BaseRoute]
     ) -> None:
         made = keys.add(running.ledger.store, "gone", keys.SCOPES).reveal()
         right = keys.add(running.ledger.store, "here", keys.SCOPES).reveal()
@@ -91,7 +93,7 @@ class TestTheWayIn:
         }
         client = running.client()
         seen = 0
-        for path, method in keyed(routes):
+        for path, method in keyed(app_routes):
             for what, headers in wrong.items():
                 answer = client.request(method, path.replace("{id}", SOME), headers=headers)
                 assert answer.status_code == 401, f"{method} {path}: {what}"
@@ -107,10 +109,10 @@ class TestTheWayIn:
         assert answer.status_code == 401
 
     def test_each_operation_takes_the_scopes_that_the_document_names_and_no_other(
-        self, running: Running, routes: list[BaseRoute]
+        self, running: Running, app_routes: list[BaseRoute]
     ) -> None:
         clients = {scope: running.client(scope) for scope in keys.SCOPES}
-        for path, method in keyed(routes):
+        for path, method in keyed(app_routes):
             wanted = scopes_of(path, method)
             assert wanted
             for scope, client in clients.items():
@@ -121,11 +123,11 @@ class TestTheWayIn:
                     assert set(re.findall(r'scope="(.*)"', answer.headers["www-authenticate"])[0].split()) == wanted
 
     def test_the_console_sends_strangers_to_its_login_and_a_key_of_the_api_is_no_login(
-        self, running: Running, routes: list[BaseRoute]
+        self, running: Running, app_routes: list[BaseRoute]
     ) -> None:
         clients = [running.client(), running.client(*keys.SCOPES)]
         seen = 0
-        for route in routes:
+        for route in app_routes:
             if rule_of(route) != "user":
                 continue
             assert isinstance(route, Route)
@@ -244,12 +246,13 @@ class TestWhoFetches:
         assert {request.url.host for request in running.town.shops["a"].requests} == {"a.example"}
         assert set(looked_up) <= {"127.0.0.1"}
 
-    @pytest.mark.parametrize("url", PRIVATE)
-    def test_a_vendor_is_not_sent_into_a_private_network(self, running: Running, url: str) -> None:
+    def test_a_vendor_is_not_sent_into_a_private_network(self, running: Running) -> None:
         client = running.client("verify")
         id = client.post(V, json=ORDER, headers={"prefer": "wait=10"}).json()["id"]
-        answer = client.post(f"{V}/{id}/documents-by-address", json={"documents": [{"document_id": "a", "url": url}]})
-        assert (answer.status_code, answer.json()["type"]) == (422, "InvalidOrder")
+        for url in PRIVATE:
+            document = {"document_id": "a", "url": url}
+            answer = client.post(f"{V}/{id}/documents-by-address", json={"documents": [document]})
+            assert (answer.status_code, answer.json()["type"]) == (422, "InvalidOrder"), url
         assert not [one for one in running.town.shops["a"].requests if one.url.path.endswith("/files")]
 
 
@@ -410,12 +413,12 @@ class TestWhatBreaksOut:
             assert "x-injected" not in request.headers
             assert b"passwd" not in request.content
 
-    @pytest.mark.parametrize(("depth", "status"), [(50, 202), (80, 400), (900, 400), (5_000, 400), (400_000, 400)])
-    def test_json_that_is_nested_deep_is_refused(self, running: Running, depth: int, status: int) -> None:
+    def test_json_that_is_nested_deep_is_refused(self, running: Running) -> None:
+        client = running.client("verify")
         order = json.dumps({**ORDER, "vendor_options": {"acme": {"x": "NEST"}}})
-        body = order.replace('"NEST"', "[" * depth + "]" * depth)
-        answer = running.client("verify").post(V, content=body, headers=JSON)
-        assert answer.status_code == status
+        for depth, status in [(50, 202), (80, 400), (900, 400), (5_000, 400), (400_000, 400)]:
+            body = order.replace('"NEST"', "[" * depth + "]" * depth)
+            assert client.post(V, content=body, headers=JSON).status_code == status, depth
 
     @pytest.mark.parametrize(
         "body",
@@ -430,8 +433,9 @@ class TestWhatBreaksOut:
             b"",
         ],
     )
-    def test_json_that_two_readers_would_read_differently_is_refused(self, running: Running, body: bytes) -> None:
-        assert running.client("verify").post(V, content=body, headers=JSON).status_code == 400
+    def test_json_that_two_readers_would_read_differently_is_refused(self, body: bytes) -> None:
+        with pytest.raises(BadRequest):
+            read_data(body)
 
     def test_a_compressed_body_is_not_opened(self, running: Running) -> None:
         bomb = gzip.compress(b" " * 10_000_000)
@@ -493,9 +497,11 @@ def raw(running: Running, sent: bytes) -> bytes:
 class TestTheWire:
     """What uvicorn and h11 do with requests over which two parsers could differ (RFC 9112 section 11.2)."""
 
-    @pytest.mark.parametrize(
-        "headers",
-        [
+    def test_a_request_of_which_the_end_can_be_read_in_two_ways_is_refused(self, running: Running) -> None:
+        key = running.client("verify").headers["authorization"]
+        smuggled = "0\r\n\r\nGET /v1/accounts HTTP/1.1\r\nHost: x\r\n\r\n"
+        start = f"POST {V} HTTP/1.1\r\nHost: x\r\nAuthorization: {key}\r\nContent-Type: application/json\r\n"
+        for headers in [
             "Content-Length: 5\r\nContent-Length: 6",
             "Content-Length: 5, 6",
             "Content-Length: +5",
@@ -506,18 +512,11 @@ class TestTheWire:
             "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity",
             "X: a\x00b",
             "Content-Length: 5\r\nTransfer-Encoding: chunked",
-        ],
-    )
-    def test_a_request_of_which_the_end_can_be_read_in_two_ways_is_refused(
-        self, running: Running, headers: str
-    ) -> None:
-        key = running.client("verify").headers["authorization"]
-        smuggled = "0\r\n\r\nGET /v1/accounts HTTP/1.1\r\nHost: x\r\n\r\n"
-        head = f"POST {V} HTTP/1.1\r\nHost: x\r\nAuthorization: {key}\r\nContent-Type: application/json\r\n{headers}\r\n\r\n"
-        answered = raw(running, (head + smuggled).encode())
-        assert re.match(rb"HTTP/1\.1 (400|501) ", answered), answered[:200]
-        # nothing that was sent behind it is taken for another request
-        assert b"connection: close" in answered.lower()
+        ]:
+            answered = raw(running, f"{start}{headers}\r\n\r\n{smuggled}".encode())
+            assert re.match(rb"HTTP/1\.1 (400|501) ", answered), (headers, answered[:200])
+            # nothing that was sent behind it is taken for another request
+            assert b"connection: close" in answered.lower(), headers
 
     def test_a_request_without_a_host_or_in_no_http_is_refused(self, running: Running) -> None:
         assert raw(running, b"GET /healthz HTTP/1.1\r\n\r\n").startswith(b"HTTP/1.1 400 ")

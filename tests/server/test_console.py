@@ -180,6 +180,9 @@ class TestWhatStandsThere:
         assert doubtful in client.get(V, params={"text": "APP-1", "state": "decided", "decision": "review"}).text
         assert doubtful not in client.get(V, params={"state": "unknown"}).text
         assert doubtful not in client.get(V, params={"until": "2020-01-01"}).text
+        assert client.get(V, params={"state": "decided", "utm": "x"}).status_code == 200, (
+            "what others add is left alone"
+        )
         wrong = client.get(V, params={"state": "nonsense"})
         assert (wrong.status_code, "state: is not one" in wrong.text) == (400, True)
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from books import CALLING, account
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
+from server.browsing import chromium, needs_chromium
 from server.operators import DOUBTING, PASSWORD, V
 from server.running import Running
 
@@ -29,26 +29,13 @@ def accounts() -> list[Any]:
     return [account("a", "doubting")]
 
 
-# in a browser
-
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 SCREENS = {"laptop": {"width": 1280, "height": 800}, "phone": {"width": 320, "height": 640}}
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+    with chromium() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture(params=[(screen, scheme) for screen in SCREENS for scheme in ("light", "dark")], ids="-".join)
@@ -106,7 +93,8 @@ FAULTS = """() => {
 }"""
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="NOT TESTED: no chromium here; install it with: apt-get install chromium")
+@needs_chromium
+@pytest.mark.long
 class TestInABrowser:
     def test_the_review_desk_with_the_keyboard_alone(self, running: Running, doubtful: str, page: Page) -> None:
         users.add(running.ledger.store, "ana", users.ROLES, Secret(PASSWORD))
@@ -181,7 +169,7 @@ def desk(browser: Any, running: Running) -> Iterator[Callable[..., Page]]:
         context.close()
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="NOT TESTED: no chromium here; install it with: apt-get install chromium")
+@needs_chromium
 class TestWithTheScriptAndWithout:
     def test_parts_are_exchanged_and_the_page_stays(
         self, running: Running, doubtful: str, desk: Callable[..., Page]

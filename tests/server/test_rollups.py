@@ -306,6 +306,7 @@ class TestCommittedOutOfTurn:
         assert refreshing._mark(ledger.store) == mark
 
 
+@pytest.mark.long
 def test_a_process_that_is_killed_inside_the_transaction_leaves_nothing_by_halves(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/idv.db"
     ledger = prepared(url)

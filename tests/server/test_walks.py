@@ -51,6 +51,7 @@ def walk_review(page: Page) -> None:
     assert text.index("ordered") < text.index("opened") < text.index("decided")
     assert "Meera" not in page.content()
     page.get_by_role("button", name="Claim it").click()
+    expect(page.get_by_label("Or ask for")).to_have_value("utility_statement")
     page.get_by_label("Reason").fill("The tax card is another person's")
     page.get_by_role("button", name="Propose to decline").click()
     expect(page.locator("main")).to_contain_text("Another person must confirm it")

@@ -19,11 +19,13 @@ from ..reviews import ReviewState
 from .web import Visit
 
 _CHOICES = {"state": tuple(State), "decision": tuple(Decision), "review_state": tuple(ReviewState)}
+_NAMES = tuple(field.name for field in attrs.fields(search.Filter))
 _MOST = 50
 
 
 async def page(visit: Visit) -> Response:
-    given = {name: value.strip() for name, value in visit.request.query_params.items() if value.strip()}
+    asked = visit.request.query_params
+    given = {name: asked[name].strip() for name in _NAMES if asked.get(name, "").strip()}
     lines: list[search.Line] = []
     wrong, older, newer = None, None, None
     try:

@@ -93,8 +93,14 @@ async def shown(visit: Visit, *, is_unmasked: bool) -> Response:
         is_live=is_live,
         is_unmasked=is_unmasked,
         applicant=_applicant(verification) if is_unmasked else [],
-        documents=[kind.value for kind in sorted(IDENTITY_DOCUMENTS)] + [DocumentType.OTHER.value],
+        documents=_to_ask_for(result),
     )
+
+
+def _to_ask_for(result: Result | None) -> list[str]:
+    """The documents that a person may ask for: first those that the policy misses."""
+    missing = [reason.document for reason in result.reasons if reason.code == "document.missing"] if result else []
+    return list(dict.fromkeys([*filter(None, missing), *sorted(IDENTITY_DOCUMENTS), DocumentType.OTHER]))
 
 
 def _returned(events: Iterable[Event], why: Mapping[int, str], round: int) -> tuple[str, str | None] | None:
