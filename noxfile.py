@@ -182,6 +182,7 @@ def bench(session: nox.Session) -> None:
     """Benchmarks, as ratios against a peer in the same run. Writes docs/benchmarks.md; `-- calls` only prints that chapter."""
     install(session, "bench")
     session.run("python", "-m", "benchmarks", *session.posargs, env=TEST_PATHS)
+    session.run("python", "tests/server_benchmark.py", env=TEST_PATHS)
 
 
 @nox.session(python=OLDEST)

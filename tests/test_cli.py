@@ -32,6 +32,7 @@ from idv_core.errors import (
 )
 from idv_core.registry import Broken, Found, Registry, discover
 
+VENDORS = sum(found.plugin.emulation is not None for found in discover().found.values())
 IDV = [sys.executable, "-c", "from idv_core.cli import main; main()"]
 
 
@@ -79,21 +80,16 @@ class TestRealWork:
         file = str(workplace / "idv.toml")
         good = run("config", "check", file, "--online")
         assert good.exit_code == 0, good.output
-        assert good.stdout.splitlines() == [
-            "account atlas: credentials are valid",
-            "account onfido: credentials are valid",
-            "account persona: credentials are valid",
-            "account plaid: credentials are valid",
-            "account stripe: credentials are valid",
-            "account verifik: credentials are valid",
-            "account verigram: credentials are valid",
-            f"{file}: 7 accounts, 0 routes, no errors",
-        ]
+        *accounts, last = good.stdout.splitlines()
+        assert len(accounts) == VENDORS
+        valid = {line.split()[1].rstrip(":") for line in accounts if line.endswith("credentials are valid")}
+        assert valid >= {"atlas", "onfido", "persona", "plaid", "stripe", "verifik", "verigram"}
+        assert last == f"{file}: {VENDORS} accounts, 0 routes, no errors"
         monkeypatch.setenv("VERIGRAM_API_KEY", "wrong")
         monkeypatch.setenv("ATLAS_CLIENT_SECRET", "wrong")
         plain = run("config", "check", file, "--online")
         assert plain.exit_code == 1
-        ending = f"{file}: 7 accounts, 0 routes, 2 accounts refused online"
+        ending = f"{file}: {VENDORS} accounts, 0 routes, 2 accounts refused online"
         assert plain.stdout.splitlines()[-1] == ending
         bad = run("config", "check", file, "--online", "--json")
         assert bad.exit_code == 1
@@ -342,14 +338,14 @@ class TestDemo:
     def test_every_vendor_has_a_result(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert run_demo(two_people=False, stop=None, json_wanted=False) == 0
         shown = capsys.readouterr().out
-        assert shown.rstrip().splitlines()[-1] == "demo: 7 vendors, 7 results"
+        assert shown.rstrip().splitlines()[-1] == f"demo: {VENDORS} vendors, {VENDORS} results"
         rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in shown.splitlines() if "|" in line]
         assert rows[0][:2] == ["vendor", "ended by"]
         ended = {row[0]: row[1] for row in rows[1:] if row[0] and len(row) == len(rows[0])}
         # a busy machine may be quicker with a look than with the call that comes in
-        assert len(ended) == 7
+        assert len(ended) == VENDORS
         assert set(ended.values()) <= {"webhook", "polling"}
-        assert shown.count("APPROVED") == 7
+        assert shown.count("APPROVED") == VENDORS
 
     def test_some_vendors_by_name(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert run_demo(["stripe", "onfido"], two_people=False, stop=None, json_wanted=True) == 0

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from levels import with_rows
 
 from idv_core import Secret
 from idv_core.registry import discover
@@ -113,7 +114,13 @@ def test_what_passed_is_written_to_the_page() -> None:
 
 def test_the_page_has_a_row_for_every_vendor() -> None:
     for name in discover().found:
-        assert f"\n| {name} |" in PAGE
+        assert f"\n| {name} |" in PAGE, "run `nox -s levels`"
+
+
+def test_a_new_vendor_gets_its_row() -> None:
+    page = with_rows(PAGE, ["stripe", "acme"])
+    assert page.removeprefix(PAGE) == "| acme | never | | | |\n"
+    assert with_rows(page, ["acme"]) == page
 
 
 def test_the_command(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
@@ -124,3 +131,11 @@ def test_the_command(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None
     assert page.read_text() == PAGE
     assert main([], {}) == 0
     assert capsys.readouterr().out.count("skipped") == len(discover().found)
+
+
+@pytest.mark.parametrize(
+    "page", sorted(Path(__file__).parent.parent.joinpath("docs", "vendors").glob("*.md")), ids=lambda page: page.stem
+)
+def test_a_vendors_page_leads_to_its_line(page: Path) -> None:
+    assert "](../live.md)" in page.read_text()
+    assert f"\n| {page.stem} | " in PAGE

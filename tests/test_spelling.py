@@ -37,3 +37,8 @@ def test_a_slip_is_seen_in_sentences_only() -> None:
 def test_the_list_holds_what_the_dictionary_lacks_in_order() -> None:
     assert sorted(set(OURS)) == OURS
     assert dictionary().known(OURS) == set()
+
+
+if __name__ == "__main__":
+    # what would have to be added
+    print(*sorted(set().union(*(misspelled(page.read_text(encoding="utf-8")) for page in PAGES))), sep="\n")
