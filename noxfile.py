@@ -182,6 +182,7 @@ def bench(session: nox.Session) -> None:
     """Benchmarks, as ratios against a peer in the same run. Writes docs/benchmarks.md; `-- calls` only prints that chapter."""
     install(session, "bench")
     session.run("python", "-m", "benchmarks", *session.posargs, env=TEST_PATHS)
+    session.run("python", "tests/server_benchmark.py", env=TEST_PATHS)
 
 
 @nox.session(python=OLDEST)
@@ -196,6 +197,13 @@ def crash(session: nox.Session) -> None:
     """Workers of the ledger are killed on each database: nothing lost, nothing opened twice. `-- 200 8 sqlite` is short."""
     install(session, "test")
     session.run("python", "tests/crash.py", *session.posargs, env=TEST_PATHS)
+
+
+@nox.session(python=OLDEST)
+def million(session: nox.Session) -> None:
+    """The console over a million verifications on each database; about ten minutes. `-- 20000 sqlite` is short."""
+    install(session, "test")
+    session.run("python", "tests/server_million.py", *session.posargs, env=TEST_PATHS)
 
 
 @nox.session(python=OLDEST)

@@ -28,14 +28,18 @@ from typing import Any
 import attrs
 
 _TEXT_LIMIT = 200
+# Of a text that is mostly blanks, no more than so many times what is shown is looked at.
+_LOOKED_AT = 50
 
 
 def bounded(text: str, limit: int = _TEXT_LIMIT) -> str:
     """`text` on one line, without control characters, truncated to `limit` characters."""
+    looked_at = text[: _LOOKED_AT * limit]
+    cut, text = len(looked_at) < len(text), looked_at
     if not text.isprintable():
         text = "".join(char if char.isprintable() else " " for char in text)
     line = " ".join(text.split())
-    return line if len(line) <= limit else line[: limit - 1] + "…"
+    return line if len(line) <= limit and not cut else line[: limit - 1] + "…"
 
 
 class IdvError(Exception):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import multiprocessing
 import socket
+import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
@@ -33,25 +34,26 @@ class _Answering(asyncio.Protocol):
             self._transport.write(lines + answer)  # type: ignore[attr-defined]
 
 
-def _serve(listener: socket.socket, answers: Mapping[str, bytes]) -> None:
+def _serve(listener: socket.socket, answers: Mapping[str, bytes], tls: ssl.SSLContext | None) -> None:
     async def run() -> None:
         protocol = type("Answering", (_Answering,), {"answers": answers})
-        server = await asyncio.get_running_loop().create_server(protocol, sock=listener, backlog=1000)
+        server = await asyncio.get_running_loop().create_server(protocol, sock=listener, backlog=1000, ssl=tls)
         await server.serve_forever()
 
     asyncio.run(run())
 
 
 @contextmanager
-def canned(answers: Mapping[str, bytes]) -> Iterator[str]:
+def canned(answers: Mapping[str, bytes], tls: ssl.SSLContext | None = None) -> Iterator[str]:
     """The base URL of a server that answers paths by what they start with."""
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
     listener.listen(256)
-    process = multiprocessing.get_context("fork").Process(target=_serve, args=(listener, answers), daemon=True)
+    process = multiprocessing.get_context("fork").Process(target=_serve, args=(listener, answers, tls), daemon=True)
     process.start()
     try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        port = listener.getsockname()[1]
+        yield f"http://127.0.0.1:{port}" if tls is None else f"https://localhost:{port}"
     finally:
         process.kill()
         process.join()

@@ -116,7 +116,7 @@ def call(transport: FastTransport, url: str, method: str = "GET", **more: Any) -
 def taken(transport: FastTransport) -> int:
     """Connections that count as used by somebody."""
     pool = transport._pool
-    return len(pool._all) - sum(len(server.idle) for server in pool._servers.values())
+    return len(pool._all) - sum(server.idle for server in pool._servers.values())
 
 
 class TestAnswers:
@@ -459,12 +459,33 @@ def test_an_interrupt_at_any_line_leaves_no_connection_taken_and_no_answer_behin
                 assert call(transport, f"{peer.url}/first") == (200, b"first")
             else:
                 for server in transport._pool._servers.values():
-                    while server.idle:
-                        transport._pool._drop(server.idle.pop())
+                    while idle := server.newest():
+                        transport._pool._drop(idle)
             more = stopped_at(line, partial(call, transport, f"{peer.url}/stopped-{line}"))
             assert taken(transport) == 0, line
             assert call(transport, f"{peer.url}/next-{line}") == (200, b"next-%d" % line), line
     assert line > 50
+
+
+class TestProxy:
+    def test_is_asked_for_the_whole_address_and_told_who_calls(self, serving: Any) -> None:
+        peer = serving(OK)
+        with FastTransport(proxy=f"http://ana:p%40ss@127.0.0.1:{peer.port}") as transport:
+            for _ in range(2):
+                assert call(transport, "http://vendor.example:81/flow?a=b") == (200, b"ok")
+        lines = peer.heads[0].split(b"\r\n")
+        assert lines[0] == b"GET http://vendor.example:81/flow?a=b HTTP/1.1"
+        assert b"Host: vendor.example:81" in lines
+        assert b"Proxy-Authorization: Basic YW5hOnBAc3M=" in lines
+        assert peer.used == [1, 1]
+
+    def test_is_asked_for_a_tunnel_where_the_server_has_tls(self, serving: Any) -> None:
+        peer = serving(lambda *_: b"HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 200 OK\r\n\r\n")
+        with FastTransport(proxy=f"http://127.0.0.1:{peer.port}") as transport:
+            with pytest.raises(httpx.ProxyError):
+                call(transport, "https://[::1]/flow")
+            assert taken(transport) == 0
+        assert peer.heads[0].startswith(b"CONNECT [::1]:443 HTTP/1.1\r\nHost: [::1]:443\r\n")
 
 
 class TestConnecting:
@@ -488,10 +509,23 @@ class TestConnecting:
     def test_an_address_that_refuses_is_followed_by_the_next(
         self, transport: FastTransport, serving: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
+        monkeypatch.setattr(sockets, "_HEAD_START", 3600.0)
         with socket.create_server(("127.0.0.1", 0)) as closed:
             nobody = closed.getsockname()
         peer = serving(OK)
         self.addresses(monkeypatch, nobody, ("127.0.0.1", peer.port))
+        assert call(transport, "http://vendor.example") == (200, b"ok")
+
+    def test_one_of_a_family_that_this_machine_does_not_speak_too(
+        self, transport: FastTransport, serving: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(sockets, "_HEAD_START", 3600.0)
+        peer = serving(OK)
+        found = [
+            (socket.AF_INET, 1 << 10, 6, "", None),
+            (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", peer.port)),
+        ]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
         assert call(transport, "http://vendor.example") == (200, b"ok")
 
     def test_one_that_says_nothing_is_not_waited_for_alone(

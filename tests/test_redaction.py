@@ -36,6 +36,11 @@ class TestLength:
         assert "meera" not in redaction._cut(text)
         assert redact("x" * 5000, BARE) == "***"
 
+    @pytest.mark.parametrize("blank", [" ", "\n", "\u200b"])
+    def test_of_a_text_of_blanks_the_beginning_is_looked_at(self, blank: str) -> None:
+        assert redact_id(blank * 1_000_000 + "end", BARE) == "…"
+        assert redact_id(blank * 100 + "end", BARE) == "end"
+
     def test_reasons_and_words_too(self) -> None:
         long = "Meera Iyer " * 100_000
         check = redact_check(Check(kind="document", vendor_name=long, reasons=[long], vendor_word=long))
@@ -43,6 +48,19 @@ class TestLength:
 
 
 class TestWhatWeSent:
+    @pytest.mark.parametrize("said", ["kiosk-ines", "KIOSK-INES", "\u212aIO\u017fK-İNES", "\u212aıosk-ines"])
+    def test_one_of_many_values_goes_in_any_letters_that_are_like_its_own(
+        self, said: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """And only those that may stand in the text are looked for with a pattern."""
+        looked: list[str] = []
+        escape = re.escape
+        monkeypatch.setattr(redaction.re, "escape", lambda value: looked.append(value) or escape(value))
+        sent = {f"key{number}": f"value {number}" for number in range(5000)}
+        request = Request.post("/x", json={**sent, "name": "kiosk-ines"})
+        assert redact(f"no {said} found", request) == "no *** found"
+        assert looked == ["kiosk-ines"]
+
     """The word that says which step was refused stays; what speaks of a person does not."""
 
     request = Request.put(

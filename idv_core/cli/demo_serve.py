@@ -19,14 +19,14 @@ import attrs
 import typer
 from starlette.applications import Starlette
 
-from ..config import Account, Configuration, Limits, Webhooks
+from ..config import Account, Configuration, Limits, Price, Webhooks
 from ..errors import ConfigError
 from ..gateway import AsyncGateway
 from ..gateway.sync import Gateway
 from ..ledger import Ledger
 from ..model import CheckKind, Secret
 from ..plugin.protocols import ResultCapabilities, ResultCapabilitiesProtocol
-from ..policy import DocumentRules, Policy, Threshold
+from ..policy import DocumentRules, Policy, ReviewRules, Threshold
 from ..routing import Route, When
 from ..server import keys
 from ..server.app import create_app
@@ -43,8 +43,10 @@ _POLICIES = {
     "default": Policy(name="demo"),
     # for vendors that only give scores, with the thresholds that they recommend
     "scores": Policy(name="scores", thresholds={"cross_check": Threshold(approve_at=0.8, decline_below=0.6)}),
-    # no applicant has one, so that a person decides, or asks for it
-    LENDING: Policy(name=LENDING, documents=DocumentRules(required=("utility_statement",))),
+    # no applicant has one, so that two people decide, or ask for it
+    LENDING: Policy(
+        name=LENDING, documents=DocumentRules(required=("utility_statement",)), review=ReviewRules(four_eyes=True)
+    ),
 }
 _USERS = {
     "ana": ("look",),
@@ -53,6 +55,7 @@ _USERS = {
     "dan": ("operate",),
     "eva": users.ROLES,
 }
+_PRICE = Price(opened="0.10", completed="0.90", currency="EUR")
 _SPECIMENS = ("passport", "kz-id", "cedula", "selfie")
 
 
@@ -193,6 +196,7 @@ def _configuration(running: list[RunningEmulator], settings: dict[str, Any], web
             name,
             given,
             polling=vendor.emulation.polling,
+            price=_PRICE,
             # emulators and file server are on this machine
             limits=Limits(operation=10, allow_private_urls=True),
             test=True,

@@ -25,7 +25,6 @@ from ..registry import Registry
 from ..routing import Route, RoutingTable
 from ..routing.route import ALWAYS
 from .accounts import ResolvedAccount, Webhooks, resolve_account
-from .books import LedgerSettings
 from .configuration import Configuration
 from .permissions import writable
 from .places import Path
@@ -34,6 +33,7 @@ from .settings import WRONG, SettingsReader
 
 if TYPE_CHECKING:
     from ..plugin.spec import SecretSource
+    from .books import LedgerSettings
 
 DEFAULT = "default"
 # A random key of 32 hexadecimal digits has fewer different characters than this less than once in a thousand times.
@@ -92,6 +92,8 @@ def check(
             problems.add(("webhooks", "key"), text, is_warning=True)
     ledger = configuration.ledger
     if ledger is not None:
+        from .books import LedgerSettings  # for those who keep any
+
         ledger = reader.read(LedgerSettings, ledger, ("ledger",))
     for ready in resolved.values():
         _check_account(ready, webhooks is not None, problems)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
@@ -12,8 +12,10 @@ from ..model import Policy
 from ..model.validation import as_tuple, plain_mapping
 from ..routing import Route
 from .accounts import Account, Webhooks
-from .books import LedgerSettings
 from .places import Places
+
+if TYPE_CHECKING:
+    from .books import LedgerSettings
 
 
 @attrs.frozen(kw_only=True)

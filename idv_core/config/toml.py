@@ -9,7 +9,7 @@ from typing import Any
 import attrs
 
 from ..errors import ConfigError
-from ..model import CheckKind, CheckRules, DocumentRules, Policy, Threshold, VerdictRule
+from ..model import CheckKind, CheckRules, DocumentRules, Policy, ReviewRules, Threshold, VerdictRule
 from ..model.check_names import check_name_fault
 from ..model.words import listed, near
 from ..routing import Route
@@ -30,6 +30,7 @@ class PolicyTable:
     checks: CheckRules = attrs.field(factory=CheckRules)
     documents: DocumentRules = attrs.field(factory=DocumentRules)
     verdict: VerdictRule = VerdictRule.TRUST
+    review: ReviewRules = attrs.field(factory=ReviewRules)
 
 
 def load_configuration(path: str | FilePath) -> Configuration:
@@ -170,7 +171,12 @@ class _Reading:
             return None
         try:
             return Policy(
-                name=name, thresholds=thresholds, checks=rules.checks, documents=rules.documents, verdict=rules.verdict
+                name=name,
+                thresholds=thresholds,
+                checks=rules.checks,
+                documents=rules.documents,
+                verdict=rules.verdict,
+                review=rules.review,
             )
         except ValueError as error:
             self.problems.add(path, without(said(error), table))

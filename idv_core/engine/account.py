@@ -144,6 +144,7 @@ class AccountSession:
     renewal: ConcurrencyLimiter = attrs.field(init=False, repr=False)
     rate_limiter: RateLimiter | None = attrs.field(init=False, repr=False)
     cap: DailyCap = attrs.field(init=False, repr=False)
+    _offered: dict[type, bool] = attrs.field(init=False, factory=dict, repr=False)
 
     def __attrs_post_init__(self) -> None:
         self.has_token = isinstance(self.adapter, TokenProtocol)
@@ -164,6 +165,13 @@ class AccountSession:
         for part in (self.budget, self.breaker, self.limiter, self.renewal, self.rate_limiter, self.cap):
             if part is not None:
                 part.after_fork()
+
+    def offers(self, protocol: type) -> bool:
+        """Whether the adapter implements the protocol. Asked once: looking at an object's members takes its time."""
+        known = self._offered.get(protocol)
+        if known is None:
+            known = self._offered[protocol] = isinstance(self.adapter, protocol)
+        return known
 
     @property
     def polling(self) -> Polling:

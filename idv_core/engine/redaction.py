@@ -56,8 +56,12 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], .
     (re.compile(r"\b\w{6,}\b"), _with_digits(3)),
 )
 _SHORTEST = 3
+# all that `re.IGNORECASE` takes for a letter of ASCII besides that letter
+_LIKE_ASCII = str.maketrans({"\u017f": "s", "\u212a": "k", "\u0130": "i", "\u0131": "i"})
 # A word with a capital letter may be somebody's name, so only words known to be technical are shown.
 _CAPITALISED = re.compile(r"(?<![A-Za-z0-9_])[A-Z][\w'’-]*")
+_NAME_WITHIN = re.compile(r"[-._:'][A-Z][a-z]")
+_LONGEST_WORD = 79
 _CODE = re.compile(r"[A-Za-z][A-Za-z_:.-]{0,78}\d{0,3}")
 _ANY_WORD = re.compile(r"(?<![A-Za-z0-9_])[A-Za-z][\w'’-]*")
 # a word with another letter in it goes whole: of "Ángel" no "ngel" is left
@@ -108,7 +112,14 @@ def redact(text: str | None, request: Request, personal: tuple[str, ...] = ()) -
     text = _cut(text)
     names = _names(personal)
     lowered = {name.lower() for name in names}
-    sent = {*_sent(request.json, ""), *((name, value) for name, value in request.form if isinstance(value, str))}
+    texts = (*_sent(request.json, ""), *((name, value) for name, value in request.form if isinstance(value, str)))
+    # a request may hold thousands, and few of them stand in the text
+    plain = text.translate(_LIKE_ASCII).lower()
+    sent = {
+        (name, value)
+        for name, value in texts
+        if len(value) <= len(text) and (not value.isascii() or value.lower() in plain)
+    }
     own = {value for name, value in sent if value.lower() not in lowered and _is_identifier(name, value)}
     values = names | ({value for _, value in sent} - own)
     for value in sorted((value for value in values if len(value) >= _SHORTEST), key=len, reverse=True):
@@ -262,11 +273,13 @@ def _word(text: str, own: Collection[str] = ()) -> str:
 
 def _is_code(text: str) -> bool:
     """A word of a program. One with a capital letter and small ones may be a name: its parts must be technical."""
+    if len(text) <= _LONGEST_WORD and text.isascii() and text.isalpha() and text.islower():
+        return True
     return _CODE.fullmatch(text) is not None and (_is_unlike_a_name(text) or _are_technical(text))
 
 
 def _is_unlike_a_name(text: str) -> bool:
-    return (text[0].islower() and not re.search(r"[-._:'][A-Z][a-z]", text)) or text == text.upper()
+    return (text[0].islower() and not _NAME_WITHIN.search(text)) or text == text.upper()
 
 
 def _label(text: str) -> str:

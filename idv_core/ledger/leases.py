@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
+from functools import cache
 from typing import Any, TypeAlias
 
 import attrs
-from sqlalchemy import Connection, RowMapping, and_, case, func, insert, or_, select, update
+from sqlalchemy import Connection, RowMapping, and_, bindparam, case, func, insert, or_, select, update
 from sqlalchemy.sql import ColumnElement
 
 from ..engine.daily_cap import until_tomorrow
@@ -16,7 +17,7 @@ from ..errors import RateLimited
 from ..model import Flow, FlowRef, Result
 from .errors import LedgerError, Stale
 from .outbox import post
-from .store import Store
+from .store import Store, moments_of
 from .tables import FORMAT, flows, hints, openings, pace, verifications
 from .verification import KEEP, Change, Claim, FlowRow, Hint, News, Role, State, Verification
 
@@ -36,22 +37,10 @@ def claim(
     A lease is nothing but a later `due`: where a worker died, its rows are due again after that time. What cannot be read
     (another release's form, another ledger's key) is put off and left alone.
     """
-    picked = select(_V.id).where(_V.format <= FORMAT)
-    if id is None or is_due:
-        picked = picked.where(_V.due <= store.moment()).order_by(_V.due)
-    if id is not None:
-        picked = picked.where(_V.id == id, or_(_V.worker.is_(None), _V.due <= store.moment()))
-    chosen = picked.limit(most).with_for_update(skip_locked=True).cte("chosen")
-    if store.is_postgresql:
-        chosen = chosen.prefix_with("MATERIALIZED", dialect="postgresql")
-    taken = (
-        update(verifications)
-        .where(_V.id.in_(select(chosen.c.id)))
-        .values(due=store.moment(lease), turn=_V.turn + 1, worker=worker)
-        .returning(*verifications.c, store.moment().label("now"))
-    )
+    taken = _taking(store.is_postgresql, id is not None, id is None or is_due)
+    given = {"most": most, "by": worker, **({} if id is None else {"which": id}), **store.moments(lease)}
     with store.begin() as con:
-        rows = con.execute(taken).mappings().all()
+        rows = con.execute(taken, given).mappings().all()
         made = []
         for row in sorted(rows, key=lambda row: str(row["id"])):
             try:
@@ -60,6 +49,26 @@ def claim(
                 # it is looked at again when its lease is over
                 log.error("verification %s is left alone: %s", row["id"], error.message)
     return made
+
+
+@cache
+def _taking(is_postgresql: bool, is_one: bool, is_due: bool) -> Any:
+    """The statement, which is put together once: that costs more than to run it."""
+    now, until = moments_of(is_postgresql)
+    picked = select(_V.id).where(_V.format <= FORMAT)
+    if is_due:
+        picked = picked.where(_V.due <= now).order_by(_V.due)
+    if is_one:
+        picked = picked.where(_V.id == bindparam("which"), or_(_V.worker.is_(None), _V.due <= now))
+    chosen = picked.limit(bindparam("most")).with_for_update(skip_locked=True).cte("chosen")
+    if is_postgresql:
+        chosen = chosen.prefix_with("MATERIALIZED", dialect="postgresql")
+    return (
+        update(verifications)
+        .where(_V.id.in_(select(chosen.c.id)))
+        .values(due=until, turn=_V.turn + 1, worker=bindparam("by"))
+        .returning(*verifications.c, now.label("now"))
+    )
 
 
 def _claimed(store: Store, con: Connection, worker: str, row: RowMapping) -> Claim:

@@ -13,7 +13,7 @@ _SENTENCES = (
     # what the driver says, as SQLite and as PostgreSQL have it
     (
         "idv_secret",
-        "the ledger's tables are missing: run 'idv server migrate', or 'idv ledger migrate' without the service",
+        "the ledger's tables are missing: run 'idv ledger migrate', or for the service 'idv server migrate'",
     ),
     ("readonly database", "the ledger's database is read-only: let this user write the file and its folder"),
     ("read-only transaction", "the ledger's database is read-only: name the primary server, and a user who may write"),

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import secrets
+import threading
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
@@ -94,6 +95,14 @@ def new_id(now: datetime) -> str:
     return "".join(_ALPHABET[(number >> shift) & 31] for shift in range(125, -1, -5))
 
 
+def moments_of(is_postgresql: bool) -> tuple[ColumnElement[datetime], ColumnElement[datetime]]:
+    """Now, and a delay later, for a statement that is kept (see `Store.moment`)."""
+    if not is_postgresql:
+        return bindparam("now", type_=Utc), bindparam("until", type_=Utc)
+    now: ColumnElement[datetime] = func.statement_timestamp(type_=Utc)
+    return now, now + cast(bindparam("delay", type_=Interval), Interval)
+
+
 @attrs.define(eq=False)
 class Store:
     """One database. Safe for threads, as its engine is. Every transaction begins with a statement that writes, so that SQLite
@@ -103,6 +112,7 @@ class Store:
     keyring: Keyring = attrs.field(repr=False)
     clock: Clock
     _chain_key: bytes | None = attrs.field(default=None, init=False, repr=False)
+    _writing: threading.RLock = attrs.field(factory=threading.RLock, init=False, repr=False)
     _reader: Engine = attrs.field(init=False, repr=False)
 
     @_reader.default
@@ -118,9 +128,11 @@ class Store:
         """A transaction of our own; or the platform's, which stays theirs to end."""
         if connection is not None:
             yield connection
-        else:
-            with self.engine.begin() as own:
-                yield own
+            return
+        # SQLite takes one writer at a time and lets the others sleep and try again, so that one of many threads may never come
+        # to its turn; in this process they queue up
+        with nullcontext() if self.is_postgresql else self._writing, self.engine.begin() as own:
+            yield own
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -135,6 +147,13 @@ class Store:
             return literal(self.clock.now() + delay, Utc)
         now: ColumnElement[datetime] = func.statement_timestamp(type_=Utc)
         return now + cast(literal(delay, Interval), Interval) if delay else now
+
+    def moments(self, delay: timedelta) -> dict[str, Any]:
+        """What `moments_of` needs when its statement is run."""
+        if self.is_postgresql:
+            return {"delay": delay}
+        now = self.clock.now()
+        return {"now": now, "until": now + delay}
 
     def now(self, con: Connection) -> datetime:
         """The database's time."""

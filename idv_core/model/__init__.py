@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .flow import Flow, FlowOrder, FlowRef, FlowStatus, FlowUrls, Link, SdkSession, subject_of
     from .lifecycle import Erasure, ErasureStatus, Review, ReviewOutcome
     from .media import Downloaded, Media, MediaKind
-    from .policy import Action, CheckRules, DocumentRules, Policy, Threshold, VerdictRule
+    from .policy import Action, CheckRules, DocumentRules, Policy, ReviewRules, Threshold, VerdictRule
     from .result import Decision, Reason, Result
     from .secret import Secret
     from .template import ProvisionedTemplate, Template
@@ -70,6 +70,7 @@ __all__ = [
     "Result",
     "Review",
     "ReviewOutcome",
+    "ReviewRules",
     "RouteTried",
     "Score",
     "SdkSession",
@@ -97,7 +98,6 @@ if not TYPE_CHECKING:
             ".fields",
             ".document_types",
             ".evidence",
-            ".claims",
             ".applicant",
             ".document",
             ".explanation",
@@ -109,6 +109,7 @@ if not TYPE_CHECKING:
             ".media",
             ".coverage",
             ".template",
+            ".claims",
             ".assurance",
             ".codec",
         ),

@@ -209,6 +209,8 @@ def _name(value: object) -> FieldName:
 def _value(value: Any, field: Any) -> Any:
     """JSON forms (what `dump` writes) become the type of the name."""
     name: FieldName = field.name
+    if name is FieldName.OTHER:
+        return value
     if name in DATES and isinstance(value, str):
         return date.fromisoformat(value)
     if name in ADDRESSES and isinstance(value, Mapping):

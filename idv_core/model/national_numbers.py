@@ -19,6 +19,8 @@ _HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 def is_aadhaar_name(name: str) -> bool:
     """Whether a field or a document type of that name has to do with Aadhaar: any spelling, or `uid` as a word of its own."""
+    if name.isascii() and "ad" not in (plain := name.lower()) and "uid" not in plain:
+        return False
     return _NAME.search(_HUMP.sub("_", name)) is not None
 
 

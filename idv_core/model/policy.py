@@ -139,6 +139,17 @@ class DocumentRules:
             raise ValueError("max_age_days: must be a number of days above 0")
 
 
+@attrs.frozen(kw_only=True)
+class ReviewRules:
+    """Rules for the person who decides what the policy did not.
+
+    Args:
+        four_eyes: Whether such a decision counts only once a second person has confirmed it.
+    """
+
+    four_eyes: bool = attrs.field(default=False, validator=attrs.validators.instance_of(bool))
+
+
 def _by_name(thresholds: Mapping[str, Threshold]) -> dict[str, Threshold]:
     """Kinds may be given as members of `CheckKind`."""
     return {str(name): threshold for name, threshold in thresholds.items()}
@@ -157,6 +168,7 @@ class Policy:
         checks: Rules for checks.
         documents: Rules for documents.
         verdict: How the vendor's verdict is used.
+        review: Rules for the person who decides what the policy leaves to one. They change no decision of the policy.
 
     Raises ValueError.
     """
@@ -166,6 +178,7 @@ class Policy:
     checks: CheckRules = attrs.field(factory=CheckRules)
     documents: DocumentRules = attrs.field(factory=DocumentRules)
     verdict: VerdictRule = attrs.field(default=VerdictRule.TRUST, converter=VerdictRule)
+    review: ReviewRules = attrs.field(factory=ReviewRules)
     _by_check: dict[tuple[CheckKind, str | None], Threshold] = attrs.field(init=False, repr=False, eq=False)
 
     def __attrs_post_init__(self) -> None:
@@ -184,7 +197,14 @@ class Policy:
     def fingerprint(self) -> str:
         """Eight hexadecimal digits of the rules. The name does not change them."""
         thresholds = sorted((name, bounds.approve_at, bounds.decline_below) for name, bounds in self.thresholds.items())
-        rules = (thresholds, attrs.astuple(self.checks), _sorted(attrs.astuple(self.documents)), str(self.verdict))
+        rules: tuple[object, ...] = (
+            thresholds,
+            attrs.astuple(self.checks),
+            _sorted(attrs.astuple(self.documents)),
+            str(self.verdict),
+        )
+        # marks that vendors and platforms keep from before there were such rules stay what they are
+        rules = (*rules, attrs.astuple(self.review)) if self.review != ReviewRules() else rules
         return sha256(repr(rules).encode()).hexdigest()[:8]
 
     @property

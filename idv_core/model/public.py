@@ -33,6 +33,9 @@ _NAMED = re.compile(
 # tokens and base64: no word of a person's language is so long. Languages that write without blanks are not ASCII.
 _PACKED = re.compile(r"[\x21-\x7e]{100}")
 _PACKED_LINES = re.compile(r"(?:[A-Za-z0-9+/=_-]{30,}\s{1,4}){2}|(?:(?<!\d)\d{1,3},\s?){32}")
+# 32 numbers with a comma behind each; two lines of 30 characters are longer by one
+_SHORTEST_PACKED = 62
+_IN_LINKS = "/:.%&"
 _PIECE = re.compile(r"[A-Za-z0-9+/=_-]+")
 # JPEG, PNG, PDF, GIF and WebP, in base64 and in bytes
 _PICTURE = re.compile(r"\s*(?:/9j/|iVBORw0KGgo|JVBERi0|R0lGOD|UklGR)")
@@ -109,16 +112,24 @@ def _text(text: str, dropped: frozenset[str], depth: int) -> Any:
         else:
             kept = _kept(data, dropped, depth + 1)
             return text if kept == data else kept if kept is _OUT else json.dumps(kept, ensure_ascii=False)
-    if _PACKED.search(text) or _PACKED_LINES.search(text) or _PICTURE.match(text) or _in_lines(text):
+    if _PICTURE.match(text) or (len(text) >= _SHORTEST_PACKED and _is_packed_text(text)):
         return _OUT
     harmless = without_links(text)
     return _OUT if harmless != text and harmless.strip() == _MASK else harmless
 
 
+def _is_packed_text(text: str) -> bool:
+    return bool(_PACKED.search(text) or _PACKED_LINES.search(text)) or _in_lines(text)
+
+
 def without_links(text: str) -> str:
     """The text with `***` for each link, key and credential in it."""
-    text = _NAMED.sub(_unnamed, text)
-    return _KEY.sub(_MASK, _LINK.sub(_MASK, text))
+    # each needs one of these, and most texts have none
+    if "=" in text or '"' in text or "'" in text:
+        text = _NAMED.sub(_unnamed, text)
+    if any(map(text.__contains__, _IN_LINKS)):
+        text = _LINK.sub(_MASK, text)
+    return _KEY.sub(_MASK, text)
 
 
 def _unnamed(found: re.Match[str]) -> str:

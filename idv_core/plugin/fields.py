@@ -46,7 +46,8 @@ def read_field(
     `confidence` is 0..1, `day_first` is for vendors that document that order of dates. Raises ValueError for a name that is
     not in the vocabulary.
     """
-    name = FieldName(name)
+    if type(name) is not FieldName:
+        name = FieldName(name)
     if raw in _NOTHING or (isinstance(raw, str) and not raw.strip()):
         return None
     text = raw if isinstance(raw, str) else None
@@ -69,6 +70,8 @@ def read_fields(names: Mapping[str, FieldName | str], data: Mapping[str, Any]) -
 
 
 def _typed(name: FieldName, raw: Any, day_first: bool) -> Any:
+    if name is FieldName.OTHER:
+        return raw
     if name in DATES:
         return read_date(raw, day_first=day_first)
     if name in ADDRESSES:
@@ -79,7 +82,7 @@ def _typed(name: FieldName, raw: Any, day_first: bool) -> Any:
         return _countries([raw] if isinstance(raw, str) else raw)
     if name is FieldName.GENDER:
         return _GENDERS.get(re.sub(r"[^a-z]", "", raw.casefold())) if isinstance(raw, str) else None
-    if name in (FieldName.OTHER, FieldName.TRANSACTIONS, FieldName.LINE_ITEMS, FieldName.VEHICLE_CLASSES):
+    if name in (FieldName.TRANSACTIONS, FieldName.LINE_ITEMS, FieldName.VEHICLE_CLASSES):
         return raw
     if isinstance(raw, str):
         return raw.strip()

@@ -1,6 +1,6 @@
 """Evidence to decision: `evaluate` applies the rules of a policy. Pure and deterministic, with reasons."""
 
-from ..model.policy import Action, CheckRules, DocumentRules, Policy, Threshold, VerdictRule
+from ..model.policy import Action, CheckRules, DocumentRules, Policy, ReviewRules, Threshold, VerdictRule
 from .evaluation import DEFAULT_POLICY, evaluate, strictest
 
 __all__ = [
@@ -9,6 +9,7 @@ __all__ = [
     "CheckRules",
     "DocumentRules",
     "Policy",
+    "ReviewRules",
     "Threshold",
     "VerdictRule",
     "evaluate",

@@ -21,13 +21,14 @@ from ..gateway import AsyncGateway
 from ..ledger import Ledger, State, Verification
 from ..ledger.outbox import note
 from ..ledger.verification import News
-from ..model import Decision, to_json
+from ..model import Decision, Document, to_json
 from ..model.validation import text_fault
 from ..tracker import AsyncTracker
 from . import idempotency, keys, reviews, search
 from .keys import Key
-from .problems import BadRequest, Conflict, Erased, Forbidden, NotFound, Unauthorized, problem, unexpected
+from .problems import Ambiguous, BadRequest, Conflict, Erased, Forbidden, NotFound, Unauthorized, problem, unexpected
 from .reading import FORM, JSON, bearer, media_type, preferred_wait, query_of, read_body, read_data, read_form
+from .reviews import ReviewState
 from .wire import (
     accounts_json,
     event_json,
@@ -82,7 +83,9 @@ def _guarded(
 
 
 async def identified(request: Request, scopes: tuple[str, ...]) -> Key:
-    """Who calls. Raises Unauthorized, Forbidden."""
+    """Who calls. Raises Unauthorized, Forbidden, and Ambiguous for a request whose end could be read in two ways."""
+    if "content-length" in request.headers and "transfer-encoding" in request.headers:
+        raise Ambiguous("send Content-Length or Transfer-Encoding, not both")
     token, store = bearer(request), service_of(request).ledger.store
     key = keys.recall(store, token) or await asyncio.to_thread(keys.find, store, token) if token else None
     if key is None:
@@ -196,6 +199,7 @@ def _moment(text: str) -> datetime:
 _FILTERS: dict[str, Callable[[str], Any]] = {
     "state": State,
     "decision": Decision,
+    "review_state": ReviewState,
     "since": _moment,
     "until": _moment,
 }
@@ -214,22 +218,30 @@ def read_filter(query: dict[str, str]) -> search.Filter:
         fault = text_fault(text)
         if fault:
             raise BadRequest(f"{name}: {fault}")
-        if name == "before" and not is_id(text):
-            raise BadRequest("before: must be the next_before of the page before")
+        if name in ("before", "after") and not is_id(text):
+            raise BadRequest(f"{name}: must be an id, such as the next_before of the page before")
     return search.Filter(**read)
 
 
-async def documents(service: Service, key: Key, request: Request) -> Response:
-    """Documents go on to the vendor. They are held in memory meanwhile, and written nowhere."""
-    kind = media_type(request, JSON, FORM)
+async def document(service: Service, key: Key, request: Request) -> Response:
+    """A document goes on to the vendor. It is held in memory meanwhile, and written nowhere."""
+    media_type(request, FORM)
     verification = await _opened(service, request)
-    if kind == FORM:
-        document, content = await read_form(request)
-        handed = [document]
-    else:
-        content = await read_body(request)
-        handed = read_documents(read_data(content))
+    handed, content = await read_form(request)
+    return await _handed(service, key, request, verification, [handed], content)
 
+
+async def documents(service: Service, key: Key, request: Request) -> Response:
+    """Addresses go on to the vendor, which downloads the documents."""
+    media_type(request, JSON)
+    verification = await _opened(service, request)
+    content = await read_body(request)
+    return await _handed(service, key, request, verification, read_documents(read_data(content)), content)
+
+
+async def _handed(
+    service: Service, key: Key, request: Request, verification: Verification, handed: list[Document], content: bytes
+) -> Response:
     async def run() -> Response:
         _check_new(verification, [document.id for document in handed])
         after = await service.tracker.upload(verification.id, handed)
@@ -347,7 +359,8 @@ def routes() -> list[Route]:
         made("/v1/verifications", "POST", order, "verify"),
         made("/v1/verifications", "GET", find, "read", known=_FINDING),
         made(_ONE, "GET", show, "read", "verify"),
-        made(f"{_ONE}/documents", "POST", documents, "verify"),
+        made(f"{_ONE}/documents", "POST", document, "verify"),
+        made(f"{_ONE}/documents-by-address", "POST", documents, "verify"),
         made(f"{_ONE}/submission", "POST", _step("submit"), "verify"),
         made(f"{_ONE}/link", "POST", _step("renew_link"), "verify"),
         made(f"{_ONE}/result", "GET", result, "read", "personal"),

@@ -95,9 +95,12 @@ def revoke(store: Store, id: str) -> None:
 
 def recall(store: Store, token: str) -> Key | None:
     """The key that somebody presents, if it was found a moment ago. Asks no database."""
-    id, _, secret = token.partition("_")[2].partition("_")
+    read = _TOKEN.fullmatch(token)
+    if read is None:
+        return None
+    id, secret = read.groups()
     key, digest, until = _known.get(store, {}).get(id, (None, _NOBODY, 0.0))
-    is_same = hmac.compare_digest(digest, _digest(secret)) and token.startswith("idv_")
+    is_same = hmac.compare_digest(digest, _digest(secret))
     return key if is_same and store.clock.monotonic() < until else None
 
 

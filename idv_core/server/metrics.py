@@ -16,7 +16,6 @@ from ..gateway.sync import GatewayBase
 from ..ledger import Ledger, State
 from ..ledger.store import Store
 from ..ledger.tables import deliveries, verifications
-from . import reviews
 from .performance import rollups
 from .performance.refreshing import PAGE, refresh
 from .performance.rollups import sums
@@ -47,7 +46,7 @@ class _Ledger(Collector):
         yield _times(store)
         unknown = in_state(store, State.UNKNOWN)
         yield _one("idv_unknown", "Verifications of which nobody can tell whether a flow was opened", unknown)
-        yield _one("idv_review_waiting", "Verifications that wait for a person", reviews.waiting(store))
+        yield _one("idv_review_waiting", "Verifications that wait for a person", sums(store, rollups.WAITING).total())
         yield _one(
             "idv_due_lag_seconds", "How long the oldest overdue verification waits", due_lag(store).total_seconds()
         )

@@ -56,6 +56,14 @@ class BadRequest(ApiError):
     """It cannot be read: not JSON, a wrong parameter, a wrong header."""
 
 
+class Ambiguous(ApiError):
+    """A proxy could see the end of the request elsewhere. RFC 9112 section 6.1: the connection ends with it."""
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"connection": "close"}
+
+
 class Unauthorized(ApiError):
     """There is no key, or none that is known. `is_wrong`: one was given."""
 

@@ -28,7 +28,7 @@ _LONGEST_WAIT = 30
 _NO_FIELD = frozenset[str]()
 JSON, FORM = "application/json", "multipart/form-data"
 _FILES = {"file": "content", "back": "back_content"}
-_TEXTS = frozenset({"id", "type", "country", "kind"})
+_TEXTS = frozenset({"document_id", "type", "country", "kind"})
 
 
 def bearer(request: Request) -> str | None:
@@ -153,16 +153,16 @@ async def _document(form: FormData) -> tuple[Document, bytes]:
         known = _FILES if isinstance(value, UploadFile) else _TEXTS
         if name not in known or name in given:
             raise InvalidOrder(
-                "documents: the form has one file, and may have back (a file); it has one id, and may have type, country "
-                "and kind (texts)",
+                "documents: the form has one file, and may have back (a file); it has one document_id, and may have type, "
+                "country and kind (texts)",
                 fields=("documents",),
             )
         content = await value.read() if isinstance(value, UploadFile) else value
         given[name] = content
         fingerprint += sha256(name.encode()).digest()
         fingerprint += sha256(content if isinstance(content, bytes) else content.encode()).digest()
-    if not {"id", "file"} <= given.keys():
-        raise InvalidOrder("documents: the form lacks id or file", fields=("documents",))
+    if not {"document_id", "file"} <= given.keys():
+        raise InvalidOrder("documents: the form lacks document_id or file", fields=("documents",))
     return make_document(
-        given.pop("id"), **{_FILES.get(name, name): value for name, value in given.items()}
+        given.pop("document_id"), **{_FILES.get(name, name): value for name, value in given.items()}
     ), fingerprint

@@ -6,32 +6,36 @@ from datetime import datetime
 from typing import Any
 
 import attrs
-from sqlalchemy import or_, select
+from sqlalchemy import and_, or_, select
 from sqlalchemy.sql import ColumnElement
 
 from ..ledger import State
 from ..ledger.store import _ALPHABET, Store
 from ..ledger.tables import flows, verifications
 from ..model import Decision
+from .reviews import ReviewState, is_in
 
 _V = verifications.c
 
 
 @attrs.frozen(kw_only=True)
 class Filter:
-    """What to look for; None: anything. `text` is an id, an application's id or the vendor's id of a flow. `since` and `until`
-    are about when it was ordered; `before` is the last id of the page before."""
+    """What to look for; None: anything. `text` is an id, how an application's id begins, or the vendor's id of a flow. `since`
+    and `until` are about when it was ordered. `before` is the last id of the page before, `after` the first of the page after.
+    """
 
     text: str | None = None
     application_id: str | None = None
     tenant: str | None = None
     state: State | None = None
     decision: Decision | None = None
+    review_state: ReviewState | None = None
     account: str | None = None
     product: str | None = None
     since: datetime | None = None
     until: datetime | None = None
     before: str | None = None
+    after: str | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -56,7 +60,8 @@ class Line:
 
 
 def find(store: Store, wanted: Filter, most: int = 50) -> tuple[list[Line], str | None]:
-    """The newest that fit, and the `before` of the next page if there is one."""
+    """The newest that fit, and the `before` of the next page if there is one. With `after`, the oldest of the newer ones, the
+    newest of them first."""
     where: list[ColumnElement[bool]] = []
     for name in ("application_id", "tenant", "account", "product"):
         value = getattr(wanted, name)
@@ -69,7 +74,9 @@ def find(store: Store, wanted: Filter, most: int = 50) -> tuple[list[Line], str 
     if wanted.text is not None:
         text = wanted.text.strip()
         owner = select(flows.c.verification_id).where(or_(flows.c.flow_id == text, flows.c.ref == text))
-        where.append(or_(_V.id == text, _V.application_id == text, _V.id.in_(owner)))
+        where.append(or_(_V.id == text, _begins(store, text), _V.id.in_(owner)))
+    if wanted.review_state is not None:
+        where.append(is_in(wanted.review_state))
     # ids begin with the time, and are the primary key
     if wanted.since is not None:
         where.append(_V.id >= _least(wanted.since))
@@ -77,12 +84,27 @@ def find(store: Store, wanted: Filter, most: int = 50) -> tuple[list[Line], str 
         where.append(_V.id < _least(wanted.until))
     if wanted.before is not None:
         where.append(_V.id < wanted.before)
+    if wanted.after is not None:
+        where.append(_V.id > wanted.after)
+    order = _V.id.asc() if wanted.after is not None else _V.id.desc()
     columns = [_V[field.name] for field in attrs.fields(Line)]
-    found = select(*columns).where(*where).order_by(_V.id.desc()).limit(most + 1)
+    found = select(*columns).where(*where).order_by(order).limit(most + 1)
     with store.engine.connect() as con:
         rows = con.execute(found).mappings().all()
     lines = [Line(**{**row, "tenant": row["tenant"] or None}) for row in rows[:most]]
+    if wanted.after is not None:
+        lines.reverse()
+        return lines, lines[-1].id if lines else None
     return lines, lines[-1].id if len(rows) > most else None
+
+
+def _begins(store: Store, text: str) -> ColumnElement[bool]:
+    """The condition that an application's id begins with the text."""
+    id = _V.application_id
+    if store.is_postgresql:
+        return id.startswith(text, autoescape=True)
+    # SQLite compares bytes, so that its index serves a range; for LIKE it would look at every row
+    return and_(id >= text, id < text + "\U0010ffff")
 
 
 def _least(moment: datetime) -> str:

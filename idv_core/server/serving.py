@@ -157,6 +157,9 @@ def make_server(app: Starlette, binding: Binding) -> Server:
         ssl_certfile=binding.certificate,
         ssl_keyfile=binding.private_key,
         lifespan="on",
+        # the parser that is tested, whatever else is installed
+        http="h11",
+        ws="none",
         log_config=None,
         # addresses of webhooks hold secrets
         access_log=False,

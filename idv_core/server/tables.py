@@ -65,11 +65,25 @@ reviews = Table(
     Column("claimed_at", Utc),
     Column("asked_for", String(60)),
     Column("asked_at", Utc),
+    # what one person wants and another is to confirm
+    Column("proposed", String(20)),
+    Column("proposed_by", String(80)),
+    Column("proposed_at", Utc),
     Column("outcome", String(20)),
     Column("author", String(80)),
+    Column("confirmed_by", String(80)),
     Column("decided_at", Utc),
-    # sealed by the data key of the verification, so that it is erased with it
+    # why it was decided, or is proposed; sealed by the data key of the verification, so that it is erased with it
     Column("sealed_reason", LargeBinary),
+)
+
+reasons = Table(
+    "idv_review_reason",
+    metadata,
+    # the event that it is the reason of
+    Column("verification_id", String(26), primary_key=True),
+    Column("seq", Integer, primary_key=True),
+    Column("sealed", LargeBinary, nullable=False),
 )
 
 facts = Table(
@@ -99,6 +113,8 @@ facts = Table(
     Column("outcome", String(20)),
     # milliseconds from opened to completed
     Column("took", BigInteger),
+    # whether it was sent to review, and nobody has decided it yet
+    Column("is_waiting", Boolean),
     # whether it was completed within a day of the order
     Column("is_prompt", Boolean),
     # whether the assigned account failed, or nobody could tell whether it had opened a flow

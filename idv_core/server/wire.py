@@ -12,7 +12,7 @@ from ..gateway.sync import GatewayBase
 from ..ledger import Event, Verification
 from ..model import Applicant, Check, Document, DocumentEvidence, FlowOrder, Result, from_json, to_json
 from ..plugin.protocols import capabilities
-from .reviews import Review
+from .reviews import Review, state_of
 
 # set by the gateway, never by who orders
 _OURS = frozenset({"version", "urls", "is_shadow"})
@@ -90,28 +90,28 @@ _MOST_DOCUMENTS = 40
 
 
 def read_documents(data: Any) -> list[Document]:
-    """Documents by address: `{"documents": [{"id": ..., "url": ...}]}`. Raises InvalidOrder."""
+    """Documents by address: `{"documents": [{"document_id": ..., "url": ...}]}`. Raises InvalidOrder."""
     given = data.get("documents") if isinstance(data, Mapping) and len(data) == 1 else None
     if not isinstance(given, list) or not 1 <= len(given) <= _MOST_DOCUMENTS:
-        said = f"documents: must be a list of 1 to {_MOST_DOCUMENTS} objects with id and url, and nothing must be beside it"
+        said = f"documents: must be a list of 1 to {_MOST_DOCUMENTS} objects with document_id and url, with nothing beside it"
         raise InvalidOrder(said, fields=("documents",))
     made = []
     for one in given:
-        known = {"id", "url", "type", "country", "kind"}
-        if not isinstance(one, Mapping) or not {"id", "url"} <= one.keys() <= known:
-            said = "documents: each is an object with id and url, and may have type, country and kind"
+        known = {"document_id", "url", "type", "country", "kind"}
+        if not isinstance(one, Mapping) or not {"document_id", "url"} <= one.keys() <= known:
+            said = "documents: each is an object with document_id and url, and may have type, country and kind"
             raise InvalidOrder(said, fields=("documents",))
         _refuse_null(one, "documents")
-        made.append(make_document(one["id"], **{name: value for name, value in one.items() if name != "id"}))
+        made.append(make_document(**one))
     if len({document.id for document in made}) < len(made):
-        raise InvalidOrder("documents: each id occurs once", fields=("documents",))
+        raise InvalidOrder("documents: each document_id occurs once", fields=("documents",))
     return made
 
 
-def make_document(id: str, **given: Any) -> Document:
+def make_document(document_id: Any, **given: Any) -> Document:
     """Raises InvalidOrder."""
     try:
-        return Document(id, **given)
+        return Document(document_id, **given)
     except (ValueError, TypeError) as error:
         raise InvalidOrder(str(error), fields=("documents",)) from None
 
@@ -135,6 +135,7 @@ def verification_json(verification: Verification, review: Review | None, *, with
         "policy": verification.policy,
         "decision": verification.decision.value if verification.decision else None,
         "reasons": [reason.code for reason in result.reasons] if result else [],
+        "review_state": state_of(verification, review),
         "review": review_json(review) if review is not None and review.outcome is not None else None,
         "created_at": _moment(verification.created_at),
         "deadline": _moment(verification.deadline),
@@ -165,8 +166,13 @@ def verification_json(verification: Verification, review: Review | None, *, with
 
 
 def review_json(review: Review) -> dict[str, Any]:
-    """A person's decision. The reason is theirs, and not told here: it may speak of the applicant."""
-    return {"outcome": review.outcome, "author": review.author, "decided_at": _moment(review.decided_at)}
+    """A person's decision, once it counts. The reason is theirs, and not told here: it may speak of the applicant."""
+    return {
+        "outcome": review.outcome,
+        "author": review.author,
+        "confirmed_by": review.confirmed_by,
+        "decided_at": _moment(review.decided_at),
+    }
 
 
 def result_json(verification: Verification, result: Result, *, personal: bool) -> dict[str, Any]:

@@ -120,7 +120,8 @@ class AsyncTracker:
             task = asyncio.create_task(one())
             self._under_way.add(task)
             task.add_done_callback(self._ended)
-        return bool(work)
+        # where there was room for more, nothing more is due
+        return len(work) >= free
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._under_way.discard(task)

@@ -8,6 +8,7 @@ something lies serves nobody.
 from __future__ import annotations
 
 import base64
+import math
 import threading
 import weakref
 from collections import deque
@@ -57,7 +58,30 @@ class Server:
     port: int
     netloc: bytes
     proxy: Proxy | None
-    idle: deque[Connection] = attrs.field(factory=deque, eq=False, repr=False)
+    _idle: deque[Connection] = attrs.field(factory=deque, eq=False, repr=False)
+
+    def keep(self, connection: Connection) -> None:
+        self._idle.append(connection)
+
+    def newest(self) -> Connection | None:
+        """The idle connection that came back last, which is idle no longer; None if there is none."""
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return None
+
+    def oldest(self, expired_by: float = math.inf) -> Connection | None:
+        """The one that has been idle for longest, in the same way, if it has expired by that moment."""
+        try:
+            # where another thread is quicker it may be the next one, and a new connection is made for it later
+            return self._idle.popleft() if self._idle[0].expires < expired_by else None
+        except IndexError:
+            return None
+
+    @property
+    def idle(self) -> int:
+        """How many there are."""
+        return len(self._idle)
 
     def target(self, url: httpx.URL) -> bytes:
         """What is asked for: the path, and of a proxy the whole address (RFC 9112 section 3.2)."""
@@ -98,8 +122,8 @@ class Pool:
     def close(self) -> None:
         self._is_closed = True
         for server in list(self._servers.values()):
-            while server.idle:
-                self._drop(server.idle.pop())
+            while connection := server.newest():
+                self._drop(connection)
 
     # Calls
 
@@ -161,12 +185,7 @@ class Pool:
 
     def _kept(self, server: Server) -> Connection | None:
         """The one that came back last, if nothing lies in it."""
-        while server.idle:
-            try:
-                connection = server.idle.pop()
-            except IndexError:
-                # another thread was quicker
-                continue
+        while connection := server.newest():
             if connection.expires > monotonic() and connection.is_empty():
                 return connection
             self._drop(connection)
@@ -178,12 +197,11 @@ class Pool:
             if self._is_closed:
                 raise ConfigError("the transport is closed: make a new one")
             while len(self._all) >= self._connections:
-                for other in list(self._servers.values()):
-                    if other.idle:
-                        if other is server:
-                            return None
-                        self._drop(other.idle.popleft())
-                        break
+                if server.idle:
+                    return None
+                idle = next((found for other in list(self._servers.values()) if (found := other.oldest())), None)
+                if idle is not None:
+                    self._drop(idle)
                 else:
                     left = _SLICE if until is None else until - monotonic()
                     if left <= 0:
@@ -204,10 +222,9 @@ class Pool:
             return
         now = monotonic()
         connection.expires = now + _KEPT
-        server.idle.append(connection)
-        # the oldest lies at the bottom
-        while server.idle and server.idle[0].expires < now:
-            self._drop(server.idle.popleft())
+        server.keep(connection)
+        while old := server.oldest(now):
+            self._drop(old)
         self._tell()
         if self._is_closed:
             self.close()

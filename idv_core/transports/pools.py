@@ -201,13 +201,11 @@ def _will_be_kept(answer: httpx.Response) -> None:
 
 
 def _check_before_reuse(stream: _Stream | _AsyncStream, held: Callable[[Any], Iterator[int]]) -> None:
-    """To be called before each write. At the first one after an answer, the connection must be empty.
+    """To be called before the first write after an answer: the connection must be empty.
 
     For ConnectionNotAvailable httpcore closes the connection and sends the call on another one.
     """
     answer, stream.answered = stream.answered, None
-    if answer is None:
-        return
     with contextlib.suppress(AttributeError):
         parser = answer._stream._connection._h11_state
         if parser.trailing_data == (b"", False) and not any(held(stream._inner)):
@@ -250,7 +248,11 @@ class _Stream(httpcore.NetworkStream):
         return self._inner.read(max_bytes, timeout)
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        _check_before_reuse(self, _held)
+        if not buffer:
+            # httpcore writes the end of each body
+            return
+        if self.answered is not None:
+            _check_before_reuse(self, _held)
         self._inner.write(buffer, timeout)
 
     def close(self) -> None:
@@ -275,7 +277,10 @@ class _AsyncStream(httpcore.AsyncNetworkStream):
         return await self._inner.read(max_bytes, timeout)
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        _check_before_reuse(self, _held_async)
+        if not buffer:
+            return
+        if self.answered is not None:
+            _check_before_reuse(self, _held_async)
         await self._inner.write(buffer, timeout)
 
     async def aclose(self) -> None:

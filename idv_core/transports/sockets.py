@@ -34,6 +34,8 @@ def connected(host: str, port: int, until: float | None) -> socket.socket:
             while waiting or trying.get_map():
                 if waiting:
                     _begin(waiting.popleft(), trying, failed)
+                    if not trying.get_map():
+                        continue
                 for key, _ in trying.select(_patience(until, bool(waiting))):
                     candidate: socket.socket = key.fileobj  # type: ignore[assignment]
                     trying.unregister(candidate)

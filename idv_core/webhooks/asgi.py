@@ -14,9 +14,8 @@ from datetime import timedelta
 from typing import Any, Protocol
 from urllib.parse import parse_qsl
 
-import attrs
-
 from ..errors import IdvError, WebhookRejected, bounded
+from ..model.copies import with_changed
 from ..runtime.interrupts import interrupt_in
 from .receiver import Received, WebhookRequest, WebhookResponse
 
@@ -111,11 +110,11 @@ class WebhookApp:
             method=scope["method"],
             path=path,
             headers=_headers(scope.get("headers", ())),
-            query=dict(parse_qsl(scope.get("query_string", b"").decode("latin-1"), keep_blank_values=True)),
+            query=_query(scope.get("query_string", b"")),
         )
         most = self._gateway.max_body(account, request)
         if most:
-            request = attrs.evolve(request, body=await self._body(receive, most))
+            request = with_changed(request, body=await self._body(receive, most))
         if self._gateway.needs_webhook_key(account, request):
             await self._fetch_key(account, request)
         taken = self._take(account, request, path)
@@ -216,6 +215,10 @@ def _purpose(path: str) -> str:
 
 def _is_coroutine_function(function: Any) -> bool:
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None))  # noqa: B004
+
+
+def _query(raw: bytes) -> dict[str, str]:
+    return dict(parse_qsl(raw.decode("latin-1"), keep_blank_values=True)) if raw else {}
 
 
 def _headers(pairs: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:

@@ -103,8 +103,13 @@ class Memory:
             return 0
 
     def _at(self, place: Place) -> _Address:
-        addresses = self._addresses.setdefault((place.account, place.is_of_account), OrderedDict())
-        address = addresses.setdefault(place.address, _Address())
+        key = (place.account, place.is_of_account)
+        addresses = self._addresses.get(key)
+        if addresses is None:
+            addresses = self._addresses[key] = OrderedDict()
+        address = addresses.get(place.address)
+        if address is None:
+            address = addresses[place.address] = _Address()
         addresses.move_to_end(place.address)
         if len(addresses) > ADDRESSES:
             addresses.popitem(last=False)

@@ -18,6 +18,7 @@ from ..engine.redaction import redact_word
 from ..engine.waiters import wake_keys
 from ..errors import IdvError, PluginError, WebhookRejected, bounded
 from ..model import FlowRef, FlowUrls
+from ..model.copies import with_changed
 from ..model.flow import RETURN
 from ..model.validation import plain_mapping
 from ..plugin.protocols import Webhook, WebhookEvent, WebhookKeysProtocol, WebhookProtocol
@@ -164,7 +165,7 @@ class WebhookReceiver:
         path = request.path.removeprefix("/").removeprefix(f"{session.name}/")
         token, _, purpose = path.partition("/")
         addressee = self.addresses.read(session.name, token, purpose)
-        if addressee is None or not (purpose == RETURN or isinstance(session.adapter, WebhookProtocol)):
+        if addressee is None or not (purpose == RETURN or session.offers(WebhookProtocol)):
             raise WebhookRejected("there is no webhook URL with this path", status=404)
         return Admitted(addressee, purpose)
 
@@ -173,7 +174,7 @@ class WebhookReceiver:
 
         Never raises: what is wrong with a call, `receive` says.
         """
-        if not isinstance(session.adapter, WebhookKeysProtocol):
+        if not session.offers(WebhookKeysProtocol):
             return None
         now = self.clock.now()
         try:
@@ -229,7 +230,7 @@ class WebhookReceiver:
         ticket = Ticket(admitted.place(session.name), _digest(request))
         met = self.memory.begin(ticket)
         if met is Met.HANDLED:
-            return attrs.evolve(received, repeated=True, wakes=())
+            return with_changed(received, repeated=True, wakes=())
         if met is Met.UNDER_WAY:
             raise WebhookRejected("the same call is being handled now; retry later", status=503, retry_after=_TWIN)
         if addressee.application_id is not None and not reading.signed:
@@ -238,7 +239,7 @@ class WebhookReceiver:
             except WebhookRejected:
                 self.memory.forget(ticket)
                 raise
-        return attrs.evolve(received, ticket=ticket)
+        return with_changed(received, ticket=ticket)
 
     def handled(self, received: Received) -> None:
         """Mark the call as handled: the same call is `repeated` next time."""
@@ -280,7 +281,7 @@ def _webhook(admitted: Admitted, request: WebhookRequest, now: datetime) -> Webh
 
 
 def _key_id(session: AccountSession, webhook: Webhook) -> str | None:
-    if not isinstance(session.adapter, WebhookKeysProtocol):
+    if not session.offers(WebhookKeysProtocol):
         return None
     key_id = session.adapter.webhook_key_id(webhook)
     if key_id is not None and not (isinstance(key_id, str) and _is_id(key_id)):
@@ -303,13 +304,13 @@ def _read(
             if key is None:
                 text = "the signing key is being fetched; retry later"
                 raise WebhookRejected(text, status=503, retry_after=_KEY)
-            webhook = attrs.evolve(webhook, key=key)
+            webhook = with_changed(webhook, key=key)
         reading: WebhookEvent = session.adapter.read_webhook(webhook)
         if request.method == "HEAD":
-            reading = attrs.evolve(reading, fetch=False)
+            reading = with_changed(reading, fetch=False)
         if reading.flow_id and not _is_id(reading.flow_id):
             raise WebhookRejected("the flow id in the body is not a valid id", status=400)
-        return attrs.evolve(
+        return with_changed(
             reading,
             event=bounded(reading.event, 80),
             flow_id=reading.flow_id or None,

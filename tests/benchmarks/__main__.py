@@ -13,7 +13,20 @@ import httpx
 from sentences import by_sentences
 
 # Memory first, while this process is small.
-CHAPTERS = ("memory", "own", "calls", "at_once", "sdks", "decoding", "routing", "configuration", "imports")
+CHAPTERS = (
+    "memory",
+    "own",
+    "calls",
+    "at_once",
+    "sdks",
+    "decoding",
+    "routing",
+    "configuration",
+    "webhooks",
+    "redaction",
+    "growth",
+    "imports",
+)
 PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"
 NOTES = Path(__file__).parents[1] / "benchmark_notes.md"
 

@@ -22,33 +22,35 @@ def verigram_answer(size: int) -> bytes:
     return json.dumps({**answer, "pad": "x" * max(0, size - len(json.dumps(answer)))}).encode()
 
 
-def atlas_extracts(size: int) -> bytes:
-    """Documents of ten fields each, and a cross-check for each, of about that size."""
-    entries, checks = [], []
-    while len(json.dumps({"ocr_data": entries, "cross_checks": checks})) < size if len(entries) % 10 == 0 else True:
-        number = len(entries)
-        fields = {f"field_{i}": {"value": f"some value {number} {i}", "confidence_score": 0.93} for i in range(10)}
-        entries.append(
-            {"document_id": f"d-{number}", "file_uuid": f"u-{number}", "data": {"document_type": "INVOICE", **fields}}
-        )
-        checks.append(
-            {
-                "name": "CUSTOMER_NAME",
-                "source_doc": "INVOICE",
-                "source_field_name": "field_1",
-                "source_value": "some value",
-                "target_doc": "DELIVERY_ORDER",
-                "target_field_name": "field_2",
-                "target_value": "some value",
-                "similarity_score": 93.5,
-            }
-        )
-    return json.dumps({"flow_uuid": "f", "ocr_data": entries, "cross_checks": checks}).encode()
+def atlas_documents(count: int) -> bytes:
+    """So many documents of ten fields each, and a cross-check for each: about 990 bytes for one."""
+    entries = [
+        {
+            "document_id": f"d-{number}",
+            "file_uuid": f"u-{number}",
+            "data": {
+                "document_type": "INVOICE",
+                **{f"field_{i}": {"value": f"some value {number} {i}", "confidence_score": 0.93} for i in range(10)},
+            },
+        }
+        for number in range(count)
+    ]
+    check = {
+        "name": "CUSTOMER_NAME",
+        "source_doc": "INVOICE",
+        "source_field_name": "field_1",
+        "source_value": "some value",
+        "target_doc": "DELIVERY_ORDER",
+        "target_field_name": "field_2",
+        "target_value": "some value",
+        "similarity_score": 93.5,
+    }
+    return json.dumps({"flow_uuid": "f", "ocr_data": entries, "cross_checks": [check] * count}).encode()
 
 
 SDK_SIZE = 600
 UUID = "0f2c1a6e-6f1e-4a52-9a3b-0d7c1c8f4e11"
-EXTRACTS = atlas_extracts(200_000)
+EXTRACTS = atlas_documents(210)
 PERSON = {"first_name": "Ana", "last_name": "Ruiz", "email": "ana@example.org"}
 
 

@@ -9,6 +9,7 @@ from canned import canned
 from benchmarks.answers import ANSWERS, SDK_SIZE, UUID, WEBHOOKS, accounts, verigram_flow
 from benchmarks.measuring import Row, Table, both, interleaved, repeated
 from idv_core import Gateway
+from idv_core.transports.fast import FastTransport
 
 
 def chapter() -> list[Table]:
@@ -35,14 +36,22 @@ def sdk_calls(url: str) -> list[Row]:
         "complycube": lambda: complycube_client.clients.get("c"),
     }
     rows = []
-    with Gateway(accounts(url), webhooks=WEBHOOKS) as idv:
+    with (
+        FastTransport() as transport,
+        Gateway(accounts(url), webhooks=WEBHOOKS) as idv,
+        Gateway(accounts(url), webhooks=WEBHOOKS, transport=transport) as quick,
+    ):
         flow = verigram_flow(SDK_SIZE)
         for name, call in peers.items():
-            seen = interleaved({"ours": repeated(lambda: idv.result(flow)), "peer": repeated(call)}, 9)
-            rows += both(
-                f"`Gateway.result` against {name}, {SDK_SIZE} B",
-                seen["ours"],
-                seen["peer"],
-                0.8 if "onfido" in name else 1,
-            )[:1]
+            seen = interleaved(
+                {
+                    "ours": repeated(lambda: idv.result(flow)),
+                    "fast": repeated(lambda: quick.result(flow)),
+                    "peer": repeated(call),
+                },
+                9,
+            )
+            what = f"`Gateway.result` against {name}, {SDK_SIZE} B"
+            rows += both(f"{what}, httpx's transport", seen["ours"], seen["peer"])[:1]
+            rows += both(f"{what}, extra `fast`", seen["fast"], seen["peer"], 0.8 if "onfido" in name else 1)[:1]
     return rows

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import attrs
 import httpx
 import pytest
 from argon2 import PasswordHasher
@@ -17,6 +18,8 @@ from server.running import LOANS, Contract, Running, run_in_thread
 
 from idv_core import AsyncGateway
 from idv_core.ledger import Ledger
+from idv_core.policy import Policy
+from idv_core.routing import Route
 from idv_core.server.app import create_app
 from idv_core.server.console import users
 
@@ -34,6 +37,18 @@ def town() -> Town:
 @pytest.fixture
 def accounts() -> list[Any]:
     return [account("a")]
+
+
+@pytest.fixture
+def policy() -> Policy:
+    """What decides."""
+    return Policy(name="registered", verdict="ignore")
+
+
+@pytest.fixture
+def routes() -> list[Route] | None:
+    """Other routes than the one that leads to the first account."""
+    return None
 
 
 @pytest.fixture
@@ -60,7 +75,13 @@ def postgresql() -> Iterator[Callable[[], str]]:
 
 @pytest.fixture
 def running(
-    town: Town, accounts: list[Any], registry: Any, options: dict[str, Any], database: str
+    town: Town,
+    accounts: list[Any],
+    registry: Any,
+    policy: Policy,
+    routes: list[Route] | None,
+    options: dict[str, Any],
+    database: str,
 ) -> Iterator[Running]:
     messages: list[dict[str, Any]] = []
 
@@ -69,10 +90,13 @@ def running(
         return httpx.Response(200)
 
     ledger = Ledger(database, keys=[KEY], endpoints=[LOANS])
-    gateway = AsyncGateway(configuration(*accounts), transport=httpx.MockTransport(town), registry=registry)
+    configured = attrs.evolve(configuration(*accounts), policies={policy.name: policy})
+    if routes is not None:
+        configured = attrs.evolve(configured, routes=routes)
+    gateway = AsyncGateway(configured, transport=httpx.MockTransport(town), registry=registry)
     app = create_app(gateway, ledger, transport=httpx.MockTransport(platform), **options)
     url, stop = run_in_thread(app)
-    made = Running(url, ledger, town, Contract(), messages, stop)
+    made = Running(url, ledger, gateway, town, Contract(), messages, stop, app)
     try:
         yield made
     finally:
@@ -83,3 +107,11 @@ def running(
         with ThreadPoolExecutor() as pool:
             pool.submit(asyncio.run, gateway.close()).result()
         ledger.close()
+
+
+@pytest.fixture
+def doubtful(running: Running) -> str:
+    """A verification that waits for a person."""
+    made = running.decided()
+    assert made.decision == "review"
+    return made.id

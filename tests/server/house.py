@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,21 @@ from idv_core import Applicant, AsyncGateway, Flow, FlowOrder, Result, Secret
 from idv_core.config import Account, Configuration, Retry
 from idv_core.ledger import Endpoint, Ledger, State, Verification
 from idv_core.ledger.tables import deliveries
-from idv_core.model import Address, Check, DocumentEvidence, ExtractedField, FlowStatus, Link, Policy, Reason, Review
+from idv_core.model import (
+    Address,
+    Check,
+    Coverage,
+    DocumentEvidence,
+    DocumentRules,
+    ExtractedField,
+    FlowStatus,
+    Link,
+    Media,
+    Policy,
+    Reason,
+    Review,
+    ReviewRules,
+)
 from idv_core.plugin.http import Exchange, Request
 from idv_core.plugin.spec import Plugin
 from idv_core.registry import registry_of
@@ -33,7 +48,9 @@ from idv_core.server import reviews
 from idv_core.server.app import create_app
 from idv_core.server.console import users
 from idv_core.server.console.routes import routes
+from idv_core.testing import PEOPLE, make_specimen
 
+PICTURE = make_specimen("selfie", PEOPLE["meera"])
 PASSWORD = "an invented password"
 V = "/console/verifications"
 
@@ -80,6 +97,19 @@ def vendor_of(text: str) -> Plugin:
                 raw={"said": text},
             )
 
+        def media(self, flow: Flow) -> Exchange[tuple[Media, ...]]:
+            yield from ()
+            picture = Media(id=text, kind="selfie", document=text)
+            return picture, Media(id="film", kind="video", content_type=text, document=text)
+
+        def download(self, flow: Flow, media: Media) -> Exchange[bytes | None]:
+            yield from ()
+            return PICTURE
+
+        def coverage(self) -> Exchange[Coverage]:
+            yield from ()
+            return Coverage(templates=(text,), checks={text}, countries={"IN"}, document_types={"passport"})
+
         def review(self, flow: Flow, review: Review) -> Exchange[Flow]:
             yield Request.post("/flows/{}/review", flow.id, json={"outcome": review.outcome.value})
             return flow
@@ -105,8 +135,9 @@ class House:
 
     def visits(self) -> dict[str, list[str]]:
         """What to look at, by the route that shows it. A page that is not here is one that nobody looks at."""
+        waiting, key = self.ids["waiting"], sha256(self.text.encode()).hexdigest()[:24]
         return {
-            "/console": ["/console"],
+            "/console": ["/console", "/console?days=7"],
             "/console/login": ["/console/login"],
             V: [
                 V,
@@ -115,18 +146,31 @@ class House:
                 f"{V}?product={self.text}&text={self.text}",
             ],
             f"{V}/{{id}}": [f"{V}/{id}" for id in self.ids.values()] + [f"{V}/nobody"],
+            f"{V}/{{id}}/pictures": [
+                f"{V}/{waiting}/pictures",
+                f"{V}/{waiting}/pictures?show={key}",
+                f"{V}/{self.ids['erased']}/pictures",
+            ],
             "/console/review": ["/console/review"],
+            "/console/routes": [
+                "/console/routes",
+                f"/console/routes?product={self.text}&country=in&tenant={self.text}&metadata={self.text}=1",
+                f"/console/routes?product={self.text}&metadata={self.text}&locale={self.text}&age=x",
+            ],
             "/console/trouble": ["/console/trouble"],
             "/console/accounts": ["/console/accounts"],
             "/console/performance": [
                 "/console/performance?by=account&by=route&by=country&by=document",
                 "/console/performance?since=2020-01-01&until=2020-01-02",
                 f"/console/performance?since={self.text}",
+                f"/console/performance?split={self.text}",
             ],
         }
 
 
-NO_PAGES = frozenset({"/", "/favicon.ico", "/console/static/console.css", "/console/performance.csv"})
+NO_PAGES = frozenset(
+    {"/", "/favicon.ico", "/console/static/{name}", "/console/performance.csv", f"{V}/{{id}}/pictures/{{key}}"}
+)
 
 
 def pages() -> set[str]:
@@ -155,10 +199,17 @@ def furnished(text: str, folder: Path) -> Iterator[House]:
     ledger = Ledger(database, keys=[KEY], endpoints=[endpoint])
     settings = {"key": Secret("key-of-acme-0001"), "base_url": "https://a.example"}
     account = Account("telling-1", "telling", settings, retry=Retry(attempts=1))
-    policies = {text: Policy(name=text, verdict="ignore")}
+    policies = {
+        text: Policy(
+            name=text,
+            verdict="ignore",
+            documents=DocumentRules(required=("utility_statement",)),
+            review=ReviewRules(four_eyes=True),
+        )
+    }
     configuration = Configuration(
         accounts=[account],
-        routes=[Route(name=text, to="telling-1", policy=text)],
+        routes=[Route(name=text, split={"telling-1": 100}, policy=text)],
         webhooks=WEBHOOKS,
         policies=policies,
     )
@@ -193,14 +244,20 @@ def _furnish(house: House, database: str) -> None:
         _until(ledger, ids[name], lambda now: now.state is State.DECIDED)
         return ids[name]
 
+    def proposed(name: str) -> str:
+        reviews.claim(ledger, doubtful(name), text)
+        reviews.decide(ledger, ids[name], text, "approved", text, policies=())
+        return ids[name]
+
     doubtful("waiting")
     reviews.claim(ledger, doubtful("claimed"), text)
-    for name, decide in (
-        ("reviewed", lambda id: reviews.decide(ledger, id, text, "approved", text)),
-        ("asked", lambda id: reviews.ask(ledger, id, text, "passport", text)),
-    ):
-        reviews.claim(ledger, doubtful(name), text)
-        decide(ids[name])
+    proposed("proposed")
+    reviews.claim(ledger, proposed("reviewed"), "another")
+    reviews.confirm(ledger, ids["reviewed"], "another", "approved")
+    reviews.claim(ledger, proposed("returned"), "another")
+    reviews.send_back(ledger, ids["returned"], "another", text)
+    reviews.claim(ledger, doubtful("asked"), text)
+    reviews.ask(ledger, ids["asked"], text, "passport", text)
     ledger.erase(doubtful("erased"), actor=f"user:{text}")
     _until(ledger, ids["erased"], lambda now: now.erased_at)
     taken("awaiting", lambda now: now.state is not State.OPENING and now.flow)

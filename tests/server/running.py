@@ -13,13 +13,13 @@ from typing import Any
 
 import attrs
 import httpx
-import uvicorn
 from books import Town
 from jsonschema import Draft202012Validator, FormatChecker
 
-from idv_core import Secret
+from idv_core import AsyncGateway, Secret
 from idv_core.ledger import Endpoint, Ledger, Verification
 from idv_core.server import keys
+from idv_core.server.serving import Binding, listen, make_server
 
 DOCUMENT = json.loads(files("idv_core.server").joinpath("openapi.json").read_text())
 LOANS = Endpoint("loans", "https://loans.example/hooks", Secret("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"))
@@ -84,10 +84,12 @@ class Running:
 
     url: str
     ledger: Ledger
+    gateway: AsyncGateway
     town: Town
     contract: Contract
     messages: list[dict[str, Any]]
     stop: Callable[[], None]
+    app: Any = None
     clients: list[httpx.Client] = attrs.field(factory=list)
 
     def client(self, *scopes: str, **headers: str) -> httpx.Client:
@@ -119,17 +121,19 @@ class Running:
 
 
 def run_in_thread(app: Any) -> tuple[str, Callable[[], None]]:
-    """Serve on a free port; its address, and what ends it."""
-    config = uvicorn.Config(app, port=0, lifespan="on", log_config=None, access_log=False, timeout_graceful_shutdown=20)
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=lambda: asyncio.run(server.serve()), daemon=True)
+    """Serve on a free port, as `idv serve` does; its address, and what ends it."""
+    binding = Binding(port=0)
+    server = make_server(app, binding)
+    sockets = listen(binding)
+    server.config.timeout_graceful_shutdown = 20
+    thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets)), daemon=True)
     thread.start()
     end = time.monotonic() + 20
     while not server.started:
         assert thread.is_alive(), "the service does not start"
         assert time.monotonic() < end, "the service is slow to start"
         threading.Event().wait(0.01)
-    port = server.servers[0].sockets[0].getsockname()[1]
+    port = sockets[0].getsockname()[1]
 
     def stop() -> None:
         server.should_exit = True

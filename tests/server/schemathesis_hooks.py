@@ -57,7 +57,7 @@ def before_call(context: HookContext, case: Case, kwargs: Any) -> None:
     if isinstance(case.body, dict) and _is_text(case.body.get("application_id")) and number % 2:
         case.body["application_id"] = f"{number}-{case.body['application_id']}"[:200].strip()
     documents = case.body.get("documents") if isinstance(case.body, dict) else None
-    ids = [one.get("id") for one in documents if isinstance(one, dict)] if isinstance(documents, list) else []
+    ids = [one.get("document_id") for one in documents if isinstance(one, dict)] if isinstance(documents, list) else []
     if all(isinstance(id, str) for id in ids) and len(set(ids)) < len(ids):
         for number, one in enumerate(documents):
-            one["id"] = f"{number}{one['id']}"[:200] if one["id"] else one["id"]
+            one["document_id"] = f"{number}{one['document_id']}"[:200] if one["document_id"] else ""

@@ -27,20 +27,32 @@ def main(folder: Path) -> None:
 
 
 def _take_all(browser: Browser, told: dict[str, Any], folder: Path) -> None:
+    console = told["console"]
     page = _page(browser, told, "eva", _LAPTOP, "light")
-    _take(page, told, "", folder / "overview.png")
-    _take(page, told, "/verifications", folder / "list.png")
-    _take(page, told, _of(told, state="decided", decision="declined"), folder / "verification.png")
-    _take(page, told, "/performance?by=account&by=country", folder / "performance.png")
-    waiting = _of(told, state="decided", decision="review")
-    page.goto(told["console"] + waiting)
+    for name, path in (
+        ("overview", "?days=7"),
+        ("list", "/verifications"),
+        ("verification", _of(told, account="verigram", decision="declined")),
+        ("performance", "/performance?by=account&by=country"),
+    ):
+        page.goto(console + path)
+        _take(page, folder / f"{name}.png")
+    # two people's documents, side by side
+    page.goto(console + _of(told, account="atlas", decision="declined"))
+    page.get_by_role("button", name="Show personal data").click()
+    page.get_by_text("Personal data is shown").wait_for()
+    page.get_by_role("heading", name="Claims").evaluate("heading => heading.scrollIntoView()")
+    _take(page, folder / "claims.png")
+    page.goto(console + _of(told, state="decided", decision="review"))
     page.get_by_role("button", name="Claim it").click()
     page.get_by_label("Reason").wait_for()
-    _take(page, told, waiting, folder / "review.png")
-    dark = _page(browser, told, "ben", _LAPTOP, "dark")
-    _take(dark, told, _of(told, state="unknown"), folder / "unknown-dark.png")
+    _take(page, folder / "review.png")
+    dark = _page(browser, told, "dan", _LAPTOP, "dark")
+    dark.goto(console + _of(told, state="unknown"))
+    _take(dark, folder / "unknown-dark.png")
     phone = _page(browser, told, "carla", _PHONE, "light")
-    _take(phone, told, "", folder / "overview-phone.png")
+    phone.goto(f"{console}?days=7")
+    _take(phone, folder / "overview-phone.png")
 
 
 def _page(browser: Browser, told: dict[str, Any], user: str, size: tuple[int, int], scheme: Any) -> Page:
@@ -57,8 +69,7 @@ def _of(told: dict[str, Any], **query: str) -> str:
     return f"/verifications/{found[0]['id']}"
 
 
-def _take(page: Page, told: dict[str, Any], path: str, file: Path) -> None:
-    page.goto(told["console"] + path)
+def _take(page: Page, file: Path) -> None:
     page.wait_for_load_state("networkidle")
     picture = Image.open(io.BytesIO(page.screenshot()))
     picture.convert("RGB").quantize(_COLOURS, dither=Image.Dither.NONE).save(file, optimize=True)

@@ -56,11 +56,11 @@ class TestTheWayThrough:
         client = running.client("verify")
         id = client.post(V, json=ORDER, headers={"prefer": "wait=10"}).json()["id"]
         picture = b"\x89PNG" + b"an invented picture" * 200_000
-        form = {"id": "front", "type": "passport", "country": "IN"}
+        form = {"document_id": "front", "type": "passport", "country": "IN"}
         handed = client.post(f"{V}/{id}/documents", files={"file": ("a.png", picture), "back": picture}, data=form)
         assert [one["document_id"] for one in handed.json()["flow"]["uploads"]] == ["front"]
-        by_address = {"documents": [{"id": "back", "url": "https://files.example/a?sig=1"}]}
-        handed = client.post(f"{V}/{id}/documents", json=by_address)
+        by_address = {"documents": [{"document_id": "back", "url": "https://files.example/a?sig=1"}]}
+        handed = client.post(f"{V}/{id}/documents-by-address", json=by_address)
         assert [one["document_id"] for one in handed.json()["flow"]["uploads"]] == ["front", "back"]
         assert client.post(f"{V}/{id}/submission").status_code == 200
         assert client.post(f"{V}/{id}/link").json()["flow"]["link"]["url"] == "https://acme.example/again"
@@ -74,7 +74,7 @@ class TestTheWayThrough:
         monkeypatch.setattr("tempfile.SpooledTemporaryFile.rollover", lambda file: rolled.append(file))
         client = running.client("verify")
         id = client.post(V, json=ORDER, headers={"prefer": "wait=10"}).json()["id"]
-        sent = client.post(f"{V}/{id}/documents", files={"file": b"x" * 5_000_000}, data={"id": "front"})
+        sent = client.post(f"{V}/{id}/documents", files={"file": b"x" * 5_000_000}, data={"document_id": "front"})
         assert sent.status_code == 200
         assert rolled == []
 

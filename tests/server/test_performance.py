@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
+import tomllib
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -281,6 +283,12 @@ class TestCost:
         assert cost_of(both, {"a": EUR}) is None
         assert cost_of(both, {"a": EUR, "b": Price(opened="1", currency="USD")}) is None
         assert cost_of(both, {"a": EUR, "b": EUR}) is not None
+
+    def test_the_prices_of_the_page_are_prices(self) -> None:
+        page = Path(__file__).parents[2].joinpath("docs/service.md").read_text(encoding="utf-8")
+        found = [tomllib.loads(block) for block in re.findall(r"```toml\n(.*?)```", page, re.DOTALL)]
+        (price,) = [one["price"] for table in found for one in table.get("accounts", {}).values() if "price" in one]
+        assert Price(**price) == EUR
 
     def test_nothing_completed_costs_nothing_each(self) -> None:
         cost = cost_of([("a", parts(opened=1))], {"a": EUR})

@@ -96,6 +96,7 @@ MOVES: dict[str, Callable[[Ledger, str], None]] = {
     "reopened": lambda ledger, id: happen(ledger, id, "reopened", {"status": "processing"}, state="following"),
     "expired": lambda ledger, id: happen(ledger, id, "expired", state="expired"),
     "failed": lambda ledger, id: happen(ledger, id, "failed", {"error": "NoRoute"}, state="failed"),
+    "reviewed": lambda ledger, id: happen(ledger, id, "reviewed", {"outcome": "approved"}),
     "erased": lambda ledger, id: happen(ledger, id, "erased", state="erased", erased_at=NOW),
 } | {
     word: lambda ledger, id, word=word: happen(
@@ -113,14 +114,17 @@ def check(ledger: Ledger) -> None:
             tuple(row[:-1]): row[-1]
             for row in con.execute(select(*(counts.c[name] for name in rollups.KEY), counts.c.count))
         }
-        truth = con.execute(select(verifications.c.id, verifications.c.state, verifications.c.seq)).all()
-    assert {(row["verification_id"], row["state"], row["seq"]) for row in found} == {tuple(row) for row in truth}
+        columns = (verifications.c[name] for name in ("id", "state", "seq", "decision"))
+        truth = con.execute(select(*columns)).all()
+    assert {(row["verification_id"], row["state"], row["seq"]) for row in found} == {tuple(row[:3]) for row in truth}
     recount: Counter[rollups.Key] = Counter()
     for row in found:
         recount.update(rollups.contributions(row))
     assert kept == dict(recount)
     by_state = sums(ledger.store, rollups.STATE, "word")
     assert by_state == Counter((row.state,) for row in truth)
+    by_decision = sums(ledger.store, rollups.DECISION, "word")
+    assert by_decision == Counter((row.decision,) for row in truth if row.decision is not None)
 
 
 class Killed(BaseException):
@@ -214,6 +218,24 @@ def test_a_verification_that_changes_its_state_is_counted_once(ledger: Ledger) -
         assert con.execute(select(counts).where(counts.c.count == 0)).all() == []
 
 
+def test_what_waits_for_a_person_waits_until_the_word_is_final(ledger: Ledger) -> None:
+    id = begin(ledger)
+
+    def waiting() -> int:
+        performance.refresh(ledger.store)
+        return sums(ledger.store, rollups.WAITING).total()
+
+    seen = [waiting()]
+    for move in ("review", "reviewed", "reopened", "review"):
+        MOVES[move](ledger, id)
+        seen.append(waiting())
+    happen(ledger, id, "review_proposed", {"outcome": "approved"})
+    seen.append(waiting())
+    happen(ledger, id, "erased", erased_at=NOW)
+    seen.append(waiting())
+    assert seen == [0, 1, 0, 0, 1, 1, 0]
+
+
 @pytest.mark.parametrize("when", ["before", "behind"])
 def test_a_refresh_that_dies_leaves_nothing_by_halves(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch, when: str
@@ -284,6 +306,7 @@ class TestCommittedOutOfTurn:
         assert refreshing._mark(ledger.store) == mark
 
 
+@pytest.mark.long
 def test_a_process_that_is_killed_inside_the_transaction_leaves_nothing_by_halves(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/idv.db"
     ledger = prepared(url)
@@ -320,6 +343,13 @@ def test_a_page_counts_what_it_can_and_tells_what_is_left(ledger: Ledger, monkey
     [(0, "30 s"), (30_000, "30 s"), (30_001, "1 min"), (259_200_000, "3 days"), (259_200_001, "longer")],
 )
 def test_a_time_belongs_to_the_step_that_it_does_not_exceed(milliseconds: int, word: str) -> None:
-    fact = {"state": State.DECIDED, "decision": None, "outcome": None, "is_faulty": None, "took": milliseconds}
+    fact = {
+        "state": State.DECIDED,
+        "decision": None,
+        "outcome": None,
+        "is_faulty": None,
+        "is_waiting": None,
+        "took": milliseconds,
+    }
     *_, last = rollups.contributions({**fact, "created_at": NOW, "account": None, "product": "x"})
     assert last == (rollups.TOOK, "2026-11-30", "", "x", word)

@@ -126,7 +126,9 @@ def test_an_upload_that_is_under_way_comes_through(draining: Draining, pool: Thr
     url = f"http://127.0.0.1:{draining.port}/v1/verifications/{id}/documents"
 
     def upload() -> httpx.Response:
-        return httpx.post(url, files={"front": b"\x89PNG an invented picture"}, headers=draining.headers, timeout=30)
+        return httpx.post(
+            url, files={"file": b"\x89PNG invented"}, data={"id": "front"}, headers=draining.headers, timeout=30
+        )
 
     uploading = pool.submit(upload)
     assert draining.town.asked.wait(20)

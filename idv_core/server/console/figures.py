@@ -17,7 +17,7 @@ from ...gateway.sync import GatewayBase
 from ...ledger import State
 from ...ledger.store import Store
 from ...model import Decision
-from .. import metrics, performance, reviews
+from .. import metrics, performance
 from ..performance import rollups
 from ..performance.facts import COMPLETED
 from ..performance.refreshing import PAGE, behind, refresh
@@ -76,7 +76,7 @@ def _read(store: Store, days: int) -> _Overview:
         ended=ended,
         completed=completed,
         unknown=metrics.in_state(store, State.UNKNOWN),
-        waiting=reviews.waiting(store),
+        waiting=sums(store, rollups.WAITING).total(),
         dead=metrics.letters(store)[1],
         lag=metrics.due_lag(store),
         behind=behind(store),

@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from . import actions, figures, pages
+from . import accounts, actions, desk, figures, listing, pictures, routing, static, trouble, verification
 from .web import HEADERS, Page, page
 
 _ONE = "/console/verifications/{id}"
@@ -26,21 +26,26 @@ def routes() -> list[Route]:
         look("/console/login", actions.login_page, None),
         press("/console/login", None, actions.login),
         press("/console/logout", "look", actions.logout),
-        look("/console/verifications", pages.listed),
-        look(_ONE, pages.one),
+        look("/console/verifications", listing.page),
+        look(_ONE, verification.page),
+        look(f"{_ONE}/pictures", pictures.page, "personal"),
+        look(f"{_ONE}/pictures/{{key}}", pictures.picture, "personal"),
         press(f"{_ONE}/unmasked", "personal", actions.unmask),
-        press(f"{_ONE}/claim", "review", actions.claim),
-        press(f"{_ONE}/review", "review", actions.decide),
+        press(f"{_ONE}/claim", "review", desk.claim),
+        press(f"{_ONE}/review", "review", desk.decide),
+        press(f"{_ONE}/confirmation", "review", desk.confirm),
         press(f"{_ONE}/resolution", "operate", actions.resolve),
         press(f"{_ONE}/erasure", "operate", actions.erase),
-        look("/console/review", pages.queue),
-        look("/console/trouble", pages.trouble),
+        look("/console/review", desk.queue),
+        look("/console/trouble", trouble.page),
         press("/console/redelivery", "operate", actions.redeliver),
-        look("/console/accounts", pages.accounts),
-        press("/console/accounts/{name}/check", "operate", actions.check),
+        look("/console/accounts", accounts.page),
+        press("/console/accounts/{name}/check", "operate", accounts.check),
+        press("/console/accounts/{name}/coverage", "operate", accounts.coverage),
+        look("/console/routes", routing.page),
         look("/console/performance", figures.report),
         look("/console/performance.csv", figures.report_csv),
-        Route("/console/static/console.css", pages.static, methods=["GET"]),
+        Route("/console/static/{name}", static.page, methods=["GET"]),
         Route("/favicon.ico", _no_icon, methods=["GET"]),
         Route("/", _home, methods=["GET"]),
     ]

@@ -19,6 +19,7 @@ from ...errors import ConfigError
 from ...ledger.store import Store
 from ...model import Secret
 from ...model.words import listed
+from ..reviews import is_same_person
 from ..tables import sessions, users
 
 ROLES = ("look", "review", "operate", "personal")
@@ -57,6 +58,10 @@ def add(store: Store, name: str, roles: Iterable[str], password: Secret | None) 
     if password is not None and len(password.reveal()) < _LEAST:
         raise ConfigError(f"user: the password must have {_LEAST} characters or more")
     hashed = _HASHER.hash(password.reveal()) if password is not None else None
+    # one person with two names would be four eyes
+    twin = next((one.name for one in listing(store) if one.name != name and is_same_person(one.name, name)), None)
+    if twin is not None:
+        raise ConfigError(f"user: there is {twin!r} already, which differs only in case, blanks or the form of letters")
     values = {"password": hashed, "roles": " ".join(sorted(wanted))}
     with store.begin() as con:
         con.execute(delete(sessions).where(_S.user == name))
@@ -114,15 +119,15 @@ def begin(store: Store, user: User) -> str:
     return token
 
 
-def of_session(store: Store, token: str) -> User | None:
-    """Whose session it is, if it has not ended."""
+def of_session(store: Store, token: str, *, is_visit: bool = True) -> User | None:
+    """Whose session it is, if it has not ended. A visit keeps it from ending for want of visits."""
     mine = _S.digest == _digest(token)
     found = select(_U.name, _U.roles, _S.created_at, _S.seen_at, store.moment().label("now"))
     with store.engine.connect() as con:
         row = con.execute(found.select_from(sessions.join(users, _U.name == _S.user)).where(mine)).one_or_none()
     if row is None or row.now - row.created_at > LONGEST or row.now - row.seen_at > IDLE:
         return None
-    if row.now - row.seen_at > timedelta(minutes=1):
+    if is_visit and row.now - row.seen_at > timedelta(minutes=1):
         with store.begin() as con:
             con.execute(update(sessions).where(mine).values(seen_at=store.moment()))
     return User(row.name, frozenset(row.roles.split()))

@@ -7,6 +7,7 @@ import hmac
 import secrets
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from urllib.parse import parse_qsl, quote
 
 import attrs
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
@@ -26,9 +28,11 @@ from .users import Guesses, User
 _FOLDER = Path(__file__).parent
 _MOST = 64_000
 _SOME = "0" * 26
+# with htmx a form exchanges the main part of the page; without, it loads the page
+_SWAP = Markup('hx-boost="true" hx-push-url="false" hx-target="#main" hx-select="#main" hx-swap="outerHTML show:none"')
 HEADERS = {
-    "content-security-policy": "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
-    "base-uri 'none'; frame-ancestors 'none'",
+    "content-security-policy": "default-src 'none'; script-src 'self'; connect-src 'self'; style-src 'self'; img-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
     # `no-referrer` would make browsers hide the origin of a form too
@@ -59,6 +63,8 @@ class Web:
     guesses: Guesses = attrs.field(factory=Guesses)
     # argon2 takes 64 MB and a thread for each; the API needs threads too
     logins: asyncio.Semaphore = attrs.field(factory=lambda: asyncio.Semaphore(2))
+    # each is held in memory while it passes
+    pictures: asyncio.Semaphore = attrs.field(factory=lambda: asyncio.Semaphore(4))
     templates: Environment = attrs.field(
         factory=lambda: Environment(
             loader=FileSystemLoader(_FOLDER / "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
@@ -81,6 +87,27 @@ class Visit:
     is_new: bool = False
 
     @property
+    def id(self) -> str:
+        """The verification that the address names."""
+        return str(self.request.path_params["id"])
+
+    @property
+    def who(self) -> User:
+        """The user, on a page that not everybody may see."""
+        assert self.user is not None
+        return self.user
+
+    @property
+    def is_swapped(self) -> bool:
+        """Whether htmx asks, and takes a part of the page."""
+        return _is_swapped(self.request)
+
+    @property
+    def is_poll(self) -> bool:
+        """Whether a page asks by itself for what is new, with nobody at it perhaps."""
+        return _is_poll(self.request)
+
+    @property
     def csrf(self) -> str:
         """Stands in each form; who does not know the cookie cannot make it."""
         return sha256(b"csrf\0" + self.secret.encode("utf-8", "surrogatepass")).hexdigest()
@@ -92,12 +119,28 @@ class Visit:
             "roles": roles,
             "csrf": self.csrf,
             "here": self.request.url.path,
+            "is_swapped": self.is_swapped,
+            "swap": _SWAP,
             "has_login": self.web.options.user_header is None,
         }
         made = self.web.templates.get_template(template).render(**common, **values)
         answer = HTMLResponse(made, status, HEADERS)
         if self.is_new:
             self.keep(answer, "form", self.secret)
+        return answer
+
+    def live(self, template: str, seen: str, **values: Any) -> Response:
+        """A page that renews itself. Who has seen what it shows, told by the digest of `seen`, gets nothing new."""
+        mark = sha256(seen.encode()).hexdigest()[:16]
+        if self.is_poll and self.request.query_params["seen"] == mark:
+            return Response(status_code=204, headers=HEADERS)
+        return self.page(template, seen=mark, **values)
+
+    def failed(self, status: int, message: str) -> Response:
+        """The page of an error; with htmx it takes the place of the main part, whatever part was asked for."""
+        answer = self.page("error.html", status, message=message)
+        if self.is_swapped:
+            answer.headers.update({"hx-retarget": "#main", "hx-reselect": "#main", "hx-reswap": "outerHTML"})
         return answer
 
     def keep(self, answer: Response, name: str, value: str, age: timedelta | None = None) -> None:
@@ -126,6 +169,14 @@ def web_of(request: Request) -> Web:
     return web
 
 
+def _is_swapped(request: Request) -> bool:
+    return "hx-request" in request.headers
+
+
+def _is_poll(request: Request) -> bool:
+    return _is_swapped(request) and "seen" in request.query_params
+
+
 async def visit_of(request: Request) -> Visit:
     web, service = web_of(request), api.service_of(request)
     store, options = service.ledger.store, web.options
@@ -138,7 +189,9 @@ async def visit_of(request: Request) -> Visit:
         user = await asyncio.to_thread(users.named, store, names[0]) if len(names) == 1 else None
         return Visit(web, service, request, user, secret, is_new)
     token = request.cookies.get(web.cookie("session"), "")
-    user = await asyncio.to_thread(users.of_session, store, token) if token else None
+    # a page that renews itself keeps no session alive
+    of_session = partial(users.of_session, store, token, is_visit=not _is_poll(request))
+    user = await asyncio.to_thread(of_session) if token else None
     if user is not None:
         return Visit(web, service, request, user, token)
     return Visit(web, service, request, None, secret, is_new)
@@ -160,13 +213,13 @@ def page(role: str | None, handler: Page) -> Callable[[Request], Awaitable[Respo
             return await handler(visit)
         except IdvError as error:
             assert visit is not None
-            return visit.page("error.html", status_of(error), message=error.message)
+            return visit.failed(status_of(error), error.message)
         except Exception as error:
             answer = unexpected(request, error)
             if visit is None:
                 return answer
             text = "The service failed; its log says where. Nothing that you see here was changed by halves."
-            return visit.page("error.html", answer.status_code, message=text)
+            return visit.failed(answer.status_code, text)
 
     return endpoint
 
@@ -174,9 +227,11 @@ def page(role: str | None, handler: Page) -> Callable[[Request], Awaitable[Respo
 def _stranger(visit: Visit) -> Response:
     if visit.web.options.user_header is not None:
         text = "The proxy names no user whom this console knows. Make one: idv server user add NAME --no-password"
-        return visit.page("error.html", 403, message=text)
+        return visit.failed(403, text)
     path = visit.request.url.path if visit.request.method == "GET" else "/console"
-    return visit.to(f"/console/login?next={quote(path, safe='/')}")
+    login = f"/console/login?next={quote(path, safe='/')}"
+    # a part of a page cannot become the login: the whole page goes there
+    return Response(status_code=401, headers={**HEADERS, "hx-redirect": login}) if visit.is_swapped else visit.to(login)
 
 
 async def form_of(visit: Visit) -> dict[str, str]:

@@ -81,6 +81,7 @@ def fact_of(
         "ended_at": _ended_at(state, history, row["decided_at"]),
         "outcome": outcome,
         "took": _milliseconds(completed.at - opened.at) if completed is not None and opened is not None else None,
+        "is_waiting": _is_waiting(row, state, history),
         "is_prompt": completed is not None and completed.at - row["created_at"] <= PROMPT,
         "is_faulty": _is_faulty(details, assigned or row["account"], outcome),
     }
@@ -148,6 +149,14 @@ def _ended_at(state: State, history: Sequence[Event], decided_at: datetime | Non
         return None
     last = _last(history, state.value)
     return last.at if last is not None else decided_at
+
+
+def _is_waiting(row: RowMapping, state: State, history: Sequence[Event]) -> bool:
+    """Whether it waits for a person's word, which is there once it is final."""
+    if state is not State.DECIDED or row["decision"] != REVIEW or row["erased_at"] is not None:
+        return False
+    last = _last(history, State.DECIDED.value, "reviewed")
+    return last is None or last.kind != "reviewed"
 
 
 def _details(history: Sequence[Event], account: str | None, outcome: str | None) -> set[Detail]:

@@ -19,7 +19,7 @@ from ...ledger.store import Store
 from ..tables import counts
 
 _C = counts.c
-STATE, DECISION, OUTCOME, FAULT, TOOK = "state", "decision", "outcome", "fault", "took"
+STATE, DECISION, OUTCOME, FAULT, WAITING, TOOK = "state", "decision", "outcome", "fault", "waiting", "took"
 KEY = ("kind", "day", "account", "product", "word")
 Key: TypeAlias = tuple[str, str, str, str, str]
 
@@ -53,6 +53,8 @@ def contributions(fact: Mapping[str, Any] | RowMapping) -> Iterator[Key]:
         yield (DECISION, *where, fact["decision"])
     if fact["outcome"] is not None:
         yield (OUTCOME, *where, fact["outcome"])
+    if fact["is_waiting"]:
+        yield (WAITING, *where, "review")
     if fact["is_faulty"]:
         yield (FAULT, day, fact["assigned"] or "", fact["product"], "faulty")
     if fact["took"] is not None:

@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Any, Literal, TypeAlias
 
 from .problems import is_bad_word, is_of_error
-from .words import parts
+from .words import is_plain_field, parts
 
 Kind: TypeAlias = Literal["state", "place", "remark", "warning", "bad", "good"]
 Claim: TypeAlias = Literal["status", "warning", "denied"]
@@ -84,7 +84,7 @@ def _look(node: Any, is_content: bool, found: set[Claim]) -> None:
             _look(item, is_content, found)
     elif isinstance(node, dict):
         if "value" in node:
-            labels = {node[name]: node["value"] for name in _LABELS if isinstance(node.get(name), str)}
+            labels = {node[name]: node["value"] for name in _LABELS if name in node and isinstance(node[name], str)}
             node = {**labels, **node} if labels else node
         for key, value in node.items():
             if is_of_error(key):
@@ -95,7 +95,7 @@ def _look(node: Any, is_content: bool, found: set[Claim]) -> None:
                     found.add(_CLAIM[kind])
             elif value is False and key != "value":
                 found.add("denied")
-            elif isinstance(value, (dict, list)):
+            elif isinstance(value, (dict, list)) and not is_plain_field(value):
                 _look(value, is_content, found)
 
 

@@ -266,7 +266,10 @@ def _value(item: Any) -> Any:
 
 
 def _confidence(item: Any) -> float | None:
-    score = Score.read(item.get("confidence_score")) if isinstance(item, dict) else None
+    told = item.get("confidence_score") if isinstance(item, dict) else None
+    if type(told) is float and 0.0 <= told <= 1.0:
+        return told
+    score = Score.read(told)
     return score.value if score else None
 
 

@@ -11,7 +11,7 @@ import attrs
 
 from idv_core.plugin import masked_aadhaar
 
-from .words import parts
+from .words import is_plain_field, parts
 
 _UNKNOWN = "UNKNOWN_ERROR"
 _MOST, _LONGEST = 5, 80
@@ -73,7 +73,7 @@ def _look(node: Any, depth: int, found: list[_Found]) -> None:
                 found += (((depth, True), _bounded(leaf)) for leaf in _leaves(value) if is_bad_word(leaf))
             elif role == "good" and any(leaf is False or _plain(leaf) in _NO for leaf in _leaves(value)):
                 found.append(((depth, True), _UNKNOWN))
-            if isinstance(value, (dict, list)):
+            if isinstance(value, (dict, list)) and not is_plain_field(value):
                 _look(value, depth + 1, found)
 
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from idv_core.plugin import document_dates, means_expiry, means_issue
 
-from .words import parts
+from .words import is_plain_field, parts
 
 _Kind = Literal["issued", "expires"]
 
@@ -52,8 +52,14 @@ def _look(node: Any, above: str, found: dict[_Kind, list[Any]]) -> None:
         name, kind = _named(above, key)
         if kind is not None and not _is_span(item):
             found[kind] += (value for value in _values(item) if not _says_nothing(name, value))
-        elif isinstance(item, (dict, list)):
+        elif isinstance(item, (dict, list)) and not (is_plain_field(item) and _is_dateless(name)):
             _look(item, name, found)
+
+
+@lru_cache(maxsize=4096)
+def _is_dateless(name: str) -> bool:
+    """Whether neither part of a field of that name is a date."""
+    return all(_named(name, part)[1] is None for part in ("value", "confidence_score"))
 
 
 def _is_span(item: Any) -> bool:

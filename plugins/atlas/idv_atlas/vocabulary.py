@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 
 from idv_core.plugin import OTHER, DocumentType, FieldName, InvalidOrder
 
@@ -160,6 +161,7 @@ CROSS_CHECKS = {
 }
 
 
+@lru_cache(maxsize=4096)
 def field_name(type_: str | None, key: str) -> FieldName:
     """Our name of a document's field; `other` for what the vocabulary does not have."""
     plain = key.strip().lower().replace(" ", "_")

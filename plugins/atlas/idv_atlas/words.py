@@ -24,6 +24,21 @@ shop slip statement sticker tax title type udyam unknown utility valid validity 
 _HARMLESS = frozenset(_WORDS.split())
 
 
+_SCALARS = frozenset({str, int, float, type(None)})
+
+
+def is_plain_field(item: object) -> bool:
+    """Whether it is a field as nearly all are, and says nothing besides: a value, and how sure the reader is of it."""
+    return (
+        type(item) is dict
+        and len(item) == 2
+        and "value" in item
+        and "confidence_score" in item
+        and type(item["value"]) in _SCALARS
+        and type(item["confidence_score"]) in _SCALARS
+    )
+
+
 def is_code(text: str) -> bool:
     """Whether the text is one word of a machine and no sentence, address or number."""
     return len(text) <= _LONGEST and _CODE.fullmatch(text) is not None

@@ -21,6 +21,7 @@ def upgrade() -> None:
         batch.add_column(sa.Column("shadow_status", sa.String(length=20), nullable=True))
         batch.add_column(sa.Column("completed_at", sa.DateTime(timezone=True), nullable=True))
         batch.add_column(sa.Column("took", sa.BigInteger(), nullable=True))
+        batch.add_column(sa.Column("is_waiting", sa.Boolean(), nullable=True))
         batch.add_column(sa.Column("is_prompt", sa.Boolean(), nullable=True))
         batch.add_column(sa.Column("is_faulty", sa.Boolean(), nullable=True))
         batch.drop_column("troubles")
@@ -47,4 +48,3 @@ def upgrade() -> None:
     op.execute("DELETE FROM idv_mark WHERE name = 'facts'")
     dead = sa.text("dead_at IS NOT NULL")
     op.create_index("ix_idv_delivery_dead", "idv_delivery", ["dead_at"], postgresql_where=dead, sqlite_where=dead)
-    op.create_index("ix_idv_verification_decision", "idv_verification", ["decision", "decided_at"])
