@@ -289,7 +289,7 @@ class TestErrorsAsJson:
         error = self.said(*args)
         assert (error["kind"], error["exit_code"]) in {("usage", 2), ("InvalidOrder", 2)}
         assert "\n" not in error["message"]
-        assert not any(word in error["message"] for word in ("float", "integer ratio", "Overflow", "timedelta"))
+        assert not any(word in error["message"] for word in ("integer ratio", "Overflow", "timedelta"))
         plain = run(*args)
         assert (plain.exit_code, plain.stdout) == (2, "")
         assert "Traceback" not in plain.stderr

@@ -55,7 +55,9 @@ def start(order: FlowOrder) -> Verification:
 def on_received(received: Received) -> None:
     """For `WebhookApp(gateway(), on_received=on_received)` in a web process: store the call, and look at once."""
     ledger().hint(received)
-    found = ledger().find(application_id=received.application_id) if received.application_id else None
+    # it names the application or, at vendors with one address for all, the flow
+    named = {"application_id": received.application_id} if received.application_id else {"ref": received.flow_ref}
+    found = ledger().find(**named)
     if found is not None:
         turn.delay(found.id)
 

@@ -37,8 +37,9 @@ def make_app(idv: AsyncGateway | None = None) -> FastAPI:
     app = FastAPI(lifespan=lifespan)
 
     async def on_received(received: Received) -> None:
-        # a webhook is a hint: note that there is news, and fetch the result when somebody asks
-        news.add(received.application_id or received.flow_ref or received.account)
+        # a webhook is a hint: note that there is news, and fetch the result when somebody asks;
+        # it names the application or, at vendors with one address for all, the flow
+        news.update(name for name in (received.application_id, received.flow_ref) if name)
 
     app.mount("/idv", WebhookApp(gateway, on_received=on_received))
 
@@ -70,8 +71,12 @@ def make_app(idv: AsyncGateway | None = None) -> FastAPI:
     async def look(application_id: str, language: str = "en") -> dict[str, Any]:
         if application_id not in stored:
             raise HTTPException(404, "no such application")
-        result = await gateway.result(from_json(Flow, stored[application_id]))
-        told = [str(one) for one in sentences(result.reasons, language)]
-        return {"approved": result.decision is Decision.APPROVED, "told": told, "news": application_id in news}
+        flow = from_json(Flow, stored[application_id])
+        result = await gateway.result(flow)
+        return {
+            "approved": result.decision is Decision.APPROVED,
+            "told": [str(one) for one in sentences(result.reasons, language)],
+            "news": not news.isdisjoint({application_id, f"{flow.account}/{flow.id}"}),
+        }
 
     return app

@@ -49,9 +49,13 @@ def make_app(idv: Gateway | None = None) -> Flask:
     def look(id: str) -> Any:
         if id not in stored:
             abort(404, "no such application")
-        result = gateway.result(from_json(Flow, stored[id]))
-        told = [str(one) for one in sentences(result.reasons, request.args.get("language", "en"))]
-        return {"approved": result.decision is Decision.APPROVED, "told": told, "news": id in news}
+        flow = from_json(Flow, stored[id])
+        result = gateway.result(flow)
+        return {
+            "approved": result.decision is Decision.APPROVED,
+            "told": [str(one) for one in sentences(result.reasons, request.args.get("language", "en"))],
+            "news": not news.isdisjoint({id, f"{flow.account}/{flow.id}"}),
+        }
 
     @app.route("/idv/<account>/<path:rest>", methods=["GET", "POST"])
     def webhook(account: str, rest: str) -> Response:
@@ -64,9 +68,10 @@ def make_app(idv: Gateway | None = None) -> Flask:
         )
         try:
             with gateway.receiving(account, call) as received:
-                # a webhook is a hint: note that there is news, and fetch the result when somebody asks
+                # a webhook is a hint: note that there is news, and fetch the result when somebody asks;
+                # it names the application or, at vendors with one address for all, the flow
                 if received.fetch and not received.repeated:
-                    news.add(received.application_id or received.flow_ref or received.account)
+                    news.update(name for name in (received.application_id, received.flow_ref) if name)
             answer = received.answer
         except WebhookRejected as error:
             answer = WebhookResponse.of(error)

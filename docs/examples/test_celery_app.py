@@ -13,7 +13,7 @@ from celery.exceptions import Retry
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
-from idv_core import OutcomeUnknown, Result, Secret, WebhookApp
+from idv_core import OutcomeUnknown, Received, Result, Secret, WebhookApp
 from idv_core.errors import AuthenticationFailed, RateLimited, VendorUnavailable
 from idv_core.ledger import Ledger, Verification
 from idv_core.testing import FakeVendor
@@ -73,6 +73,9 @@ def test_a_webhook_starts_a_turn(fake_vendor: FakeVendor, outcomes: list[str], m
     (id,) = fake_vendor.verifications
     fake_vendor.decide(f"fake/{id}", "approved")
     assert sent == [taken.id]
+    celery_app.on_received(Received(account="fake", event="finished", flow_ref=f"fake/{id}", fetch=True))
+    celery_app.on_received(Received(account="fake", event="ping", fetch=False))
+    assert sent == [taken.id, taken.id]
     once(celery_app.turn, taken.id)
     assert outcomes == ["APP-1 approved"]
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 import pytest
 from fastapi.testclient import TestClient
 from fastapi_app import make_app
 
+from idv_core import AsyncGateway
 from idv_core.errors import RateLimited
 from idv_core.testing import FakeVendor
 
@@ -21,8 +23,13 @@ ANA = {
 
 
 @pytest.fixture
-def browser(fake_vendor: FakeVendor) -> Iterator[TestClient]:
-    app = make_app(fake_vendor.async_gateway())
+def gateway(fake_vendor: FakeVendor) -> AsyncGateway:
+    return fake_vendor.async_gateway()
+
+
+@pytest.fixture
+def browser(fake_vendor: FakeVendor, gateway: AsyncGateway) -> Iterator[TestClient]:
+    app = make_app(gateway)
     fake_vendor.deliver_to(app)
     with TestClient(app, follow_redirects=False) as client:
         yield client
@@ -49,6 +56,16 @@ def test_the_applicant_is_sent_to_the_vendors_page_and_approved(browser: TestCli
         "told": ["Sua identidade foi confirmada. Você não precisa fazer mais nada."],
         "news": True,
     }
+
+
+def test_a_webhook_to_the_address_for_all_applications(
+    browser: TestClient, gateway: AsyncGateway, fake_vendor: FakeVendor
+) -> None:
+    browser.post("/applications", json=ANA)
+    (id,) = fake_vendor.verifications
+    address = urlsplit(gateway.webhook_url("fake", "events").reveal())
+    assert browser.post(address.path, json={"event": "finished", "id": id}).status_code == 200
+    assert browser.get("/applications/APP-1").json()["news"] is True
 
 
 def test_a_vendor_that_has_had_enough(browser: TestClient, fake_vendor: FakeVendor) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 import pytest
 from flask.testing import FlaskClient
 from flask_app import make_app
 
+from idv_core import Gateway
 from idv_core.errors import RateLimited
 from idv_core.testing import FakeVendor
 
@@ -19,8 +22,13 @@ ANA = {
 
 
 @pytest.fixture
-def browser(fake_vendor: FakeVendor) -> FlaskClient:
-    app = make_app(fake_vendor.gateway())
+def gateway(fake_vendor: FakeVendor) -> Gateway:
+    return fake_vendor.gateway()
+
+
+@pytest.fixture
+def browser(fake_vendor: FakeVendor, gateway: Gateway) -> FlaskClient:
+    app = make_app(gateway)
     fake_vendor.deliver_to(app, wsgi=True)
     return app.test_client()
 
@@ -41,6 +49,16 @@ def test_the_applicant_is_sent_to_the_vendors_page_and_approved(browser: FlaskCl
         "told": ["Tu identidad está confirmada. No tienes que hacer nada más."],
         "news": True,
     }
+
+
+def test_a_webhook_to_the_address_for_all_applications(
+    browser: FlaskClient, gateway: Gateway, fake_vendor: FakeVendor
+) -> None:
+    browser.post("/applications", data=ANA)
+    (id,) = fake_vendor.verifications
+    address = urlsplit(gateway.webhook_url("fake", "events").reveal())
+    assert browser.post(address.path, json={"event": "finished", "id": id}).status_code == 200
+    assert browser.get("/applications/APP-1").json["news"] is True
 
 
 def test_a_vendor_that_has_had_enough(browser: FlaskClient, fake_vendor: FakeVendor) -> None:

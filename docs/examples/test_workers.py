@@ -62,7 +62,7 @@ def test_a_verification_that_may_change_is_looked_at_again(fake_vendor: FakeVend
     flow = open_one(idv, stores[0], fake_vendor.order("APP-1"), clock.now())
     fake_vendor.decide(flow, "declined")
     fake_vendor.announce_reopening(flow)
-    stores[0].look_now("APP-1", clock.now())
+    stores[0].look_now(clock.now(), None, f"fake/{flow.id}")
     assert work(idv, stores[0], "worker-1", clock.now()) == 1
     fake_vendor.decide(flow, "approved")
     assert work(idv, stores[0], "worker-1", clock.now() + LOOK_EVERY) == 1

@@ -18,6 +18,7 @@ from idv_core.errors import IdvError
 _TABLE = """
 CREATE TABLE IF NOT EXISTS verification (
     application_id TEXT PRIMARY KEY,
+    ref TEXT NOT NULL,            -- account/id, as webhooks name it
     flow TEXT NOT NULL,           -- to_json(flow, secrets=True): encrypt it
     decision TEXT,
     due TEXT,                     -- when to look next; NULL when it is over
@@ -37,13 +38,14 @@ class Store:
     def add(self, flow: Flow, due: datetime) -> None:
         stored = json.dumps(to_json(flow, secrets=True))
         self._db.execute(
-            "INSERT INTO verification (application_id, flow, due) VALUES (?, ?, ?)",
-            (flow.application_id, stored, due.isoformat()),
+            "INSERT INTO verification (application_id, ref, flow, due) VALUES (?, ?, ?, ?)",
+            (flow.application_id, f"{flow.account}/{flow.id}", stored, due.isoformat()),
         )
 
-    def look_now(self, application_id: str, now: datetime) -> None:
+    def look_now(self, now: datetime, application_id: str | None, ref: str | None = None) -> None:
         """There is news: whatever was decided, look again."""
-        self._db.execute("UPDATE verification SET due = ? WHERE application_id = ?", (now.isoformat(), application_id))
+        values = (now.isoformat(), application_id, ref)
+        self._db.execute("UPDATE verification SET due = ? WHERE application_id = ? OR ref = ?", values)
 
     def take(self, worker: str, now: datetime) -> tuple[str, Flow] | None:
         """One row that is due and that nobody else has."""
@@ -82,8 +84,8 @@ def webhook_app(idv: Gateway, store: Store, now: Callable[[], datetime]) -> Webh
     """In a web process: `Mount("/idv", webhook_app(...))`. The address names the application, so any process can take it."""
 
     def on_received(received: Received) -> None:
-        if received.application_id is not None:
-            store.look_now(received.application_id, now())
+        # it names the application or, at vendors with one address for all, the flow
+        store.look_now(now(), received.application_id, received.flow_ref)
 
     return WebhookApp(idv, on_received=on_received)
 

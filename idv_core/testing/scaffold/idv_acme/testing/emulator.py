@@ -11,11 +11,11 @@ import httpx
 
 from idv_core.testing import (
     EmulatedRequest,
+    EmulatedResponse,
     Emulator,
     Handler,
     HasNow,
     Refused,
-    EmulatedResponse,
     Specimen,
     file_field,
     form,

@@ -5,12 +5,12 @@ from __future__ import annotations
 from idv_core import Applicant, FlowOrder, Secret
 from idv_core.testing import (
     PEOPLE,
+    EmulatedResponse,
     FakeClock,
     Form,
     Harness,
     Network,
     Person,
-    EmulatedResponse,
     UnknownWord,
     answers,
     completes_hosted_page,
