@@ -1,6 +1,6 @@
 """Facts say more, and have sums beside them. Facts of older releases are made anew by the next refresh.
 
-Besides: indexes on the ledger's tables for what the overview counts.
+Besides: indexes on the ledger's tables, for what the overview counts and the list looks up.
 """
 
 from __future__ import annotations
@@ -47,4 +47,9 @@ def upgrade() -> None:
     )
     op.execute("DELETE FROM idv_mark WHERE name = 'facts'")
     dead = sa.text("dead_at IS NOT NULL")
+    op.create_index("ix_idv_flow_id", "idv_flow", ["flow_id"])
+    if op.get_context().dialect.name == "postgresql":
+        # for how an id begins; the other index sorts by the language of the database
+        begins = {"application_id": "text_pattern_ops"}
+        op.create_index("ix_idv_verification_begins", "idv_verification", ["application_id"], postgresql_ops=begins)
     op.create_index("ix_idv_delivery_dead", "idv_delivery", ["dead_at"], postgresql_where=dead, sqlite_where=dead)
