@@ -83,7 +83,9 @@ def lowest(session: nox.Session) -> None:
     """The tests with the lowest versions that the distributions say they work with."""
     wanted = nox.project.dependency_groups(PROJECT, "test")
     workspace = [part for name in PLUGINS for part in ("-e", f"plugins/{name}")]
-    session.install("-q", "--resolution", "lowest-direct", "-e", ".[cli,testing,fast,otel,ledger,server]", *workspace, *wanted)
+    session.install(
+        "-q", "--resolution", "lowest-direct", "-e", ".[cli,testing,fast,otel,ledger,server]", *workspace, *wanted
+    )
     # old releases warn of what has changed since in those below them
     old = ["-W", "default::DeprecationWarning", "-W", "default::PendingDeprecationWarning"]
     session.run("pytest", "-q", "-n", "auto", "--dist", "worksteal", *old, *session.posargs)
