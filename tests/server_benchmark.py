@@ -41,6 +41,7 @@ from idv_core.plugin.protocols import Polling
 from idv_core.server import keys
 from idv_core.server.app import create_app
 from idv_core.server.migrating import migrate
+from idv_core.server.serving import Binding, listen, make_server
 from idv_core.tracker import AsyncTracker
 
 ROUNDS, CALLS, CONNECTIONS = 9, 400, 8
@@ -141,18 +142,14 @@ def peer(url: str) -> Starlette:
 
 
 def serve(kind: str, url: str) -> None:
-    app = peer(url) if kind == "peer" else service(url, tracks=kind == "with tracker")
-    config = uvicorn.Config(app, port=0, log_config=None, access_log=False, server_header=False, proxy_headers=False)
-    server = uvicorn.Server(config)
-
-    async def run() -> None:
-        serving = asyncio.create_task(server.serve())
-        while not server.started:
-            await asyncio.sleep(0.01)
-        print(server.servers[0].sockets[0].getsockname()[1], flush=True)
-        await serving
-
-    asyncio.run(run())
+    sockets = listen(Binding(port=0))
+    if kind == "peer":
+        config = uvicorn.Config(peer(url), log_config=None, access_log=False, server_header=False, proxy_headers=False)
+        server = uvicorn.Server(config)
+    else:
+        server = make_server(service(url, tracks=kind == "with tracker"), Binding())
+    print(sockets[0].getsockname()[1], flush=True)
+    server.run(sockets)
 
 
 @contextmanager

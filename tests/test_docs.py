@@ -61,7 +61,7 @@ EXCUSED = {
         "idv.reload_on": "a signal's handler is set in tests/test_reloading.py",
     },
 }
-FENCED = ("python", "toml", "json", "bash", "console", "html", "text", "")
+FENCED = ("python", "typescript", "toml", "json", "bash", "console", "html", "text", "")
 
 
 def test_every_block_says_what_it_is() -> None:

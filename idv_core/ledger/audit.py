@@ -99,6 +99,11 @@ def verify(store: Store) -> Verified:
     problems: list[str] = []
     count = 0
     with store.engine.connect() as con:
+        # rows and events as they were at one moment: others write meanwhile
+        if store.is_postgresql:
+            con.execution_options(isolation_level="REPEATABLE READ")
+        else:
+            con.exec_driver_sql("BEGIN")
         for id, problem, length in _chains(store, con, key):
             count += length
             problems += [f"verification {id}: {problem}"] if problem else []

@@ -39,6 +39,7 @@ from .wire import (
 )
 
 _LOOK = 0.1
+_ERASED = "the personal data of this verification was erased; its events remain"
 _ID = re.compile(r"[0-9A-HJKMNP-TV-Z]{26}")
 _FLOW = re.compile(r"[!-~]{1,300}")
 # RFC 3339 section 5.6; a leap second is nothing that Python can hold
@@ -111,7 +112,7 @@ async def _standing(service: Service, request: Request) -> Verification:
     """A verification whose personal data is there."""
     found = await _verification(service, request)
     if found.erased_at is not None:
-        raise Erased("the personal data of this verification was erased; its events remain")
+        raise Erased(_ERASED)
     return found
 
 
@@ -165,7 +166,13 @@ async def order(service: Service, key: Key, request: Request) -> Response:
                 taken = await asyncio.to_thread(service.ledger.get, taken.id)
         return await _told(service, key, taken, 202, location=_place(taken), **_applied(wait))
 
-    return await _once(service, key, request, b"order\0" + body, run)
+    answer = await _once(service, key, request, b"order\0" + body, run)
+    if "idempotency-replayed" in answer.headers:
+        # what was kept has the link
+        before = await asyncio.to_thread(service.ledger.find, answer.headers["location"].rpartition("/")[2])
+        if before is not None and before.erased_at is not None:
+            raise Erased(_ERASED)
+    return answer
 
 
 async def _once(

@@ -31,22 +31,22 @@ class _Ledger(Collector):
     def collect(self) -> Iterator[GaugeMetricFamily | HistogramMetricFamily]:
         store = self._ledger.store
         refresh(store, most=PAGE)
-        by_state = sums(store, rollups.STATE, "word", "account")
+        with store.engine.connect() as con:
+            by_state = sums(con, rollups.STATE, "word", "account")
+            by_decision = sums(con, rollups.DECISION, "word", "account")
+            by_outcome = sums(con, rollups.OUTCOME, "word", "account")
+            by_fault = sums(con, rollups.FAULT, "account")
+            took = sums(con, rollups.TOOK, "account", "word")
+            waiting_for_person = sums(con, rollups.WAITING).total()
         yield _family("idv_verifications", "Verifications", ("state", "account"), by_state)
-        by_decision = sums(store, rollups.DECISION, "word", "account")
         yield _family("idv_decisions", "Decisions of the policies", ("decision", "account"), by_decision)
-        by_outcome = sums(store, rollups.OUTCOME, "word", "account")
         yield _family("idv_outcomes", "Verifications that have ended", ("outcome", "account"), by_outcome)
-        yield _family(
-            "idv_faulty",
-            "Verifications in which the account that the route named first failed at least once",
-            ("account",),
-            sums(store, rollups.FAULT, "account"),
-        )
-        yield _times(store)
+        text = "Verifications in which the account that the route named first failed at least once"
+        yield _family("idv_faulty", text, ("account",), by_fault)
+        yield _times(took)
         unknown = in_state(store, State.UNKNOWN)
         yield _one("idv_unknown", "Verifications of which nobody can tell whether a flow was opened", unknown)
-        yield _one("idv_review_waiting", "Verifications that wait for a person", sums(store, rollups.WAITING).total())
+        yield _one("idv_review_waiting", "Verifications that wait for a person", waiting_for_person)
         yield _one(
             "idv_due_lag_seconds", "How long the oldest overdue verification waits", due_lag(store).total_seconds()
         )
@@ -60,12 +60,12 @@ class _Ledger(Collector):
         )
 
 
-def _times(store: Store) -> HistogramMetricFamily:
+def _times(took: Mapping[tuple[str, str], int]) -> HistogramMetricFamily:
     """How long it took from opened to completed. The sum is not kept, and a histogram may leave it out (OpenMetrics 1.0)."""
     text = "Seconds from opened to completed"
     family = HistogramMetricFamily("idv_time_to_result_seconds", text, labels=("account",))
     by_account: dict[str, dict[str, int]] = {}
-    for (account, word), count in sums(store, rollups.TOOK, "account", "word").items():
+    for (account, word), count in took.items():
         by_account.setdefault(account, {})[word] = count
     bounds = [*((name, f"{seconds:g}") for name, seconds in rollups.STEPS.items()), (rollups.LONGER, "+Inf")]
     for account, found in sorted(by_account.items()):

@@ -10,6 +10,7 @@ import os
 import socket
 import ssl
 from collections.abc import Callable, MutableMapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
@@ -28,6 +29,8 @@ log = logging.getLogger("idv_core")
 
 _DRAIN = timedelta(minutes=2)
 _GRACE = 0.5
+# as many as the ledger keeps connections
+_THREADS = 20
 _KEEP_ALIVE = 15
 # beyond it a request is answered 503
 _CONNECTIONS = 500
@@ -188,6 +191,8 @@ class Server(uvicorn.Server):
     """uvicorn, which lets go of connections that are slow."""
 
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+        # the tracker's writes, which wait for each other, leave threads to those who read
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_THREADS))
         sweeping = asyncio.create_task(self._sweep())
         try:
             await super().serve(sockets)

@@ -103,12 +103,19 @@ class TestIdempotencyKey:
             assert again.headers[name] == first.headers[name]
 
     def test_what_was_erased_is_not_told_again(self, running: Running) -> None:
-        id = running.decided().id
         client = running.client("verify", "operate")
-        headers = {"idempotency-key": "k-1"}
-        assert client.post(f"{V}/{id}/link", headers=headers).status_code == 200
-        client.delete(f"{V}/{id}/personal-data")
-        assert client.post(f"{V}/{id}/link", headers=headers).status_code == 410
+        headers = {"idempotency-key": "k-1", "prefer": "wait=10"}
+        made = client.post(V, json=ORDER, headers=headers)
+        one = made.headers["location"]
+        assert client.post(f"{one}/link", headers={"idempotency-key": "k-2"}).status_code == 200
+        assert client.post(V, json=ORDER, headers=headers).json() == made.json()
+        client.delete(f"{one}/personal-data")
+        running.until(made.json()["id"], lambda now: now.erased_at)
+        for again in (
+            client.post(V, json=ORDER, headers=headers),
+            client.post(f"{one}/link", headers={"idempotency-key": "k-2"}),
+        ):
+            assert (again.status_code, again.json()["type"]) == (410, "Erased")
 
 
 class TestQueries:

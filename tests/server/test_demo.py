@@ -77,11 +77,11 @@ def test_an_applicant_goes_through_the_vendors_page_and_the_console_shows_the_de
                     page = browser.new_page()
                     log_in(page, url, "eva", eva)
                     page.goto(its_page)
-                    assert page.locator("dd").first.inner_text() == "awaiting"
+                    assert "awaiting" in page.locator("#state").inner_text()
                     page.goto(waiting["hosted_page"])
                     hand_in(page, passport, selfie)
                     page.wait_for_url(f"{url}/**")
-                    until(lambda: page.goto(its_page) and "approved" in page.locator("dl").first.inner_text())
+                    until(lambda: page.goto(its_page) and "approved" in page.locator("#state").inner_text())
                     shown = page.content()
             else:
                 with httpx.Client(base_url=url, follow_redirects=True) as visitor:

@@ -21,7 +21,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from books import KEY, REGISTRY, Town, account, configuration, later, make_gateway, make_ledger
-from server.test_rollups import begin, happen
+from server.test_rollups import begin, happen, sums
 from sqlalchemy import select, text
 from typer.testing import CliRunner
 
@@ -35,7 +35,6 @@ from idv_core.server import migrating, performance
 from idv_core.server.migrating import check_tables, migrate
 from idv_core.server.performance import Line, refreshing, report, rollups
 from idv_core.server.performance.report import Cost, cost_of
-from idv_core.server.performance.rollups import sums
 from idv_core.server.tables import facts, metadata
 from idv_core.telemetry import Decided, observes
 from idv_core.testing import FakeClock
@@ -350,5 +349,5 @@ def test_tables_of_an_older_release_are_filled(url: str, clock: FakeClock) -> No
     lines = {line.group: line.ordered for line in report(ledger.store, ["country"])}
     # what was erased meanwhile keeps what was known of it
     assert lines == {("IN",): 1, ("KE",): 1}
-    assert sums(ledger.store, rollups.STATE, "word") == {("ordered",): 1, ("erased",): 1}
+    assert sums(ledger, rollups.STATE, "word") == {("ordered",): 1, ("erased",): 1}
     ledger.close()

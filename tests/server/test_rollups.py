@@ -26,12 +26,21 @@ from idv_core.ledger.verification import News
 from idv_core.server import performance
 from idv_core.server.migrating import migrate
 from idv_core.server.performance import refreshing, rollups
-from idv_core.server.performance.rollups import sums
 from idv_core.server.tables import counts, details, facts, marks
 from idv_core.testing import FakeClock
 
 NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)
 TABLES = (counts, details, facts, marks)
+
+
+def sums(ledger: Ledger, *kind_and_columns: str) -> Counter[Any]:
+    with ledger.store.engine.connect() as con:
+        return rollups.sums(con, *kind_and_columns)
+
+
+def mark_of(ledger: Ledger) -> refreshing.Mark:
+    with ledger.store.engine.connect() as con:
+        return refreshing._mark(con)
 
 
 def prepared(url: str) -> Ledger:
@@ -121,9 +130,9 @@ def check(ledger: Ledger) -> None:
     for row in found:
         recount.update(rollups.contributions(row))
     assert kept == dict(recount)
-    by_state = sums(ledger.store, rollups.STATE, "word")
+    by_state = sums(ledger, rollups.STATE, "word")
     assert by_state == Counter((row.state,) for row in truth)
-    by_decision = sums(ledger.store, rollups.DECISION, "word")
+    by_decision = sums(ledger, rollups.DECISION, "word")
     assert by_decision == Counter((row.decision,) for row in truth if row.decision is not None)
 
 
@@ -212,8 +221,8 @@ def test_a_verification_that_changes_its_state_is_counted_once(ledger: Ledger) -
         MOVES[move](ledger, id)
         performance.refresh(ledger.store)
         check(ledger)
-    assert sums(ledger.store, rollups.STATE, "account", "word") == {("a", "decided"): 1}
-    assert sums(ledger.store, rollups.DECISION, "word") == {("approved",): 1}
+    assert sums(ledger, rollups.STATE, "account", "word") == {("a", "decided"): 1}
+    assert sums(ledger, rollups.DECISION, "word") == {("approved",): 1}
     with ledger.store.engine.connect() as con:
         assert con.execute(select(counts).where(counts.c.count == 0)).all() == []
 
@@ -223,7 +232,7 @@ def test_what_waits_for_a_person_waits_until_the_word_is_final(ledger: Ledger) -
 
     def waiting() -> int:
         performance.refresh(ledger.store)
-        return sums(ledger.store, rollups.WAITING).total()
+        return sums(ledger, rollups.WAITING).total()
 
     seen = [waiting()]
     for move in ("review", "reviewed", "reopened", "review"):
@@ -244,7 +253,7 @@ def test_a_refresh_that_dies_leaves_nothing_by_halves(
     performance.refresh(ledger.store)
     MOVES["approved"](ledger, id)
     refresh_and_die(ledger, monkeypatch, when)
-    assert sums(ledger.store, rollups.STATE, "word") == {("ordered",): 1}
+    assert sums(ledger, rollups.STATE, "word") == {("ordered",): 1}
     performance.refresh(ledger.store)
     check(ledger)
 
@@ -253,7 +262,7 @@ def test_of_two_that_refresh_at_once_one_counts(ledger: Ledger, monkeypatch: pyt
     for _ in range(5):
         MOVES["approved"](ledger, begin(ledger))
     refresh_beside_another(ledger, monkeypatch)
-    assert sums(ledger.store, rollups.DECISION, "word") == {("approved",): 5}
+    assert sums(ledger, rollups.DECISION, "word") == {("approved",): 5}
     check(ledger)
 
 
@@ -289,9 +298,9 @@ class TestCommittedOutOfTurn:
                 ledger.take(order(application_id=f"APP-{n}"))
                 # however often the others are counted meanwhile
                 performance.refresh(ledger.store)
-            assert sums(ledger.store, rollups.STATE, "word") == {("ordered",): 3}
+            assert sums(ledger, rollups.STATE, "word") == {("ordered",): 3}
         performance.refresh(ledger.store)
-        assert sums(ledger.store, rollups.STATE, "word") == {("ordered",): 4}
+        assert sums(ledger, rollups.STATE, "word") == {("ordered",): 4}
         check(ledger)
 
     def test_what_is_certain_is_not_read_again(self, ledger: Ledger) -> None:
@@ -300,10 +309,10 @@ class TestCommittedOutOfTurn:
             performance.refresh(ledger.store)
         for _ in range(2):
             performance.refresh(ledger.store)
-        mark = refreshing._mark(ledger.store)
+        mark = mark_of(ledger)
         assert mark.safe == mark.seen > 0
         performance.refresh(ledger.store)
-        assert refreshing._mark(ledger.store) == mark
+        assert mark_of(ledger) == mark
 
 
 @pytest.mark.long
@@ -322,7 +331,7 @@ def test_a_process_that_is_killed_inside_the_transaction_leaves_nothing_by_halve
     tests = str(Path(__file__).parent.parent)
     done = subprocess.run([sys.executable, "-c", code, url, tests], env=os.environ, capture_output=True, check=False)
     assert done.returncode == 9, done.stderr.decode()
-    assert not sums(ledger.store, rollups.STATE, "word")
+    assert not sums(ledger, rollups.STATE, "word")
     performance.refresh(ledger.store)
     check(ledger)
     ledger.close()

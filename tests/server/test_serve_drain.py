@@ -127,11 +127,15 @@ def test_an_upload_that_is_under_way_comes_through(draining: Draining, pool: Thr
 
     def upload() -> httpx.Response:
         return httpx.post(
-            url, files={"file": b"\x89PNG invented"}, data={"id": "front"}, headers=draining.headers, timeout=30
+            url,
+            files={"file": b"\x89PNG invented"},
+            data={"document_id": "front"},
+            headers=draining.headers,
+            timeout=30,
         )
 
     uploading = pool.submit(upload)
-    assert draining.town.asked.wait(20)
+    assert draining.town.asked.wait(20), uploading.result(1).text
     draining.server.should_exit = True
     draining.until_closed()
     draining.town.go.set()

@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import attrs
+from sqlalchemy import Connection
 from starlette.responses import Response
 
 from ...config import Price
@@ -58,33 +59,40 @@ def _read(store: Store, days: int) -> _Overview:
     refresh(store, most=PAGE)
     today = store.clock.now().astimezone(UTC).date()
     first = today - timedelta(days=days - 1)
-    by_day = sums(store, rollups.STATE, "day", "account", since=first)
+    with store.engine.connect() as con:
+        by_day = sums(con, rollups.STATE, "day", "account", since=first)
+        by_product = sums(con, rollups.STATE, "day", "product", since=first)
+        by_outcome = sums(con, rollups.OUTCOME, "account", "word", since=first)
+        states, decisions, times = (
+            _by_word(con, kind, first) for kind in (rollups.STATE, rollups.DECISION, rollups.TOOK)
+        )
+        waiting = sums(con, rollups.WAITING).total()
     ordered, ended, completed = Counter[str](), Counter[str](), Counter[str]()
     for (_, account), count in by_day.items():
         ordered[account] += count
-    for (account, outcome), count in sums(store, rollups.OUTCOME, "account", "word", since=first).items():
+    for (account, outcome), count in by_outcome.items():
         ended[account] += count
         completed[account] += count if outcome in COMPLETED else 0
     named = {(day, account or NOBODY): count for (day, account), count in by_day.items()}
     return _Overview(
-        states=_by_word(store, rollups.STATE, first),
-        decisions=_by_word(store, rollups.DECISION, first),
-        times=_by_word(store, rollups.TOOK, first),
+        states=states,
+        decisions=decisions,
+        times=times,
         by_account=stacked(named, first, today),
-        by_product=stacked(sums(store, rollups.STATE, "day", "product", since=first), first, today),
+        by_product=stacked(by_product, first, today),
         ordered=ordered,
         ended=ended,
         completed=completed,
         unknown=metrics.in_state(store, State.UNKNOWN),
-        waiting=sums(store, rollups.WAITING).total(),
+        waiting=waiting,
         dead=metrics.letters(store)[1],
         lag=metrics.due_lag(store),
         behind=behind(store),
     )
 
 
-def _by_word(store: Store, kind: str, since: date) -> Counter[str]:
-    return Counter({word: count for (word,), count in sums(store, kind, "word", since=since).items()})
+def _by_word(con: Connection, kind: str, since: date) -> Counter[str]:
+    return Counter({word: count for (word,), count in sums(con, kind, "word", since=since).items()})
 
 
 async def overview(visit: Visit) -> Response:

@@ -63,8 +63,9 @@ def refresh(store: Store, most: int | None = None) -> int:
     rounds = 0
     while most is None or rounds < most:
         rounds += 1
-        mark = _mark(store)
-        rows = _events(store, mark.seen)
+        with store.engine.connect() as con:
+            mark = _mark(con)
+            rows = _events(con, mark.seen)
         if not rows:
             break
         written += _round(store, mark, attrs.evolve(mark, seen=rows[-1].n), rows) or 0
@@ -75,7 +76,7 @@ def behind(store: Store) -> int:
     """How many events are not read yet, about."""
     with store.engine.connect() as con:
         last = con.execute(select(func.max(_E.n))).scalar_one()
-    return max(0, int(last or 0) - _mark(store).seen)
+        return max(0, int(last or 0) - _mark(con).seen)
 
 
 def _late(store: Store) -> int:
@@ -85,21 +86,23 @@ def _late(store: Store) -> int:
     oldest, newest = (
         cast(cast(one, Text), BigInteger) for one in (func.pg_snapshot_xmin(snapshot), func.pg_snapshot_xmax(snapshot))
     )
-    begun = _mark(store)
+    with store.engine.connect() as con:
+        begun = _mark(con)
+        running_from, running_to = con.execute(select(oldest, newest)).one()
     if begun.safe == begun.seen:
         return 0
-    with store.engine.connect() as con:
-        running_from, running_to = con.execute(select(oldest, newest)).one()
     after = begun.safe
     while after < begun.seen:
-        rows = _events(store, after, begun.seen)
+        with store.engine.connect() as con:
+            mark = _mark(con)
+            rows = _events(con, after, begun.seen)
         if not rows:
             break
-        mark = _mark(store)
         made = _round(store, mark, mark, rows)
         if made is not None:
             written, after = written + made, rows[-1].n
-    mark = _mark(store)
+    with store.engine.connect() as con:
+        mark = _mark(con)
     if running_from >= begun.until and (mark.safe, mark.until) == (begun.safe, begun.until):
         moved = attrs.evolve(mark, safe=begun.check, check=begun.seen, until=int(running_to))
         with store.begin() as con:
@@ -107,22 +110,16 @@ def _late(store: Store) -> int:
     return written
 
 
-def _events(store: Store, after: int, upto: int | None = None) -> Sequence[Any]:
+def _events(con: Connection, after: int, upto: int | None = None) -> Sequence[Any]:
     found = select(_E.n, _E.verification_id, _E.seq).where(_E.n > after)
     if upto is not None:
         found = found.where(_E.n <= upto)
-    with store.engine.connect() as con:
-        return con.execute(found.order_by(_E.n).limit(_BATCH)).all()
+    return con.execute(found.order_by(_E.n).limit(_BATCH)).all()
 
 
-def _mark(store: Store) -> Mark:
-    with store.engine.connect() as con:
-        found = con.execute(select(_M.event).where(_M.name == _NAME)).scalar_one_or_none()
-    if found is not None:
-        return Mark(**json.loads(found))
-    with store.begin() as con:
-        con.execute(store.insert_new(marks, {"name": _NAME, "event": Mark().text}))
-    return _mark(store)
+def _mark(con: Connection) -> Mark:
+    found = con.execute(select(_M.event).where(_M.name == _NAME)).scalar_one_or_none()
+    return Mark() if found is None else Mark(**json.loads(found))
 
 
 def _exchange(con: Connection, before: Mark, after: Mark) -> bool:
@@ -148,6 +145,8 @@ def _round(store: Store, before: Mark, after: Mark, rows: Sequence[Any]) -> int 
         if id in old:
             by.subtract(rollups.contributions(old[id]))
     with store.begin() as con:
+        if before == Mark():
+            con.execute(store.insert_new(marks, {"name": _NAME, "event": before.text}))
         if not _exchange(con, before, after):
             return None
         if made:

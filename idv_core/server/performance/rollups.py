@@ -73,12 +73,11 @@ def change(store: Store, con: Connection, by: Mapping[Key, int]) -> None:
     con.execute(delete(counts).where(_C.kind.in_(touched[0]), _C.day.in_(touched[1]), _C.count == 0))
 
 
-def sums(store: Store, kind: str, *by: str, since: date | None = None) -> Counter[Any]:
+def sums(con: Connection, kind: str, *by: str, since: date | None = None) -> Counter[Any]:
     """How many, by tuples of the named columns, of the orders of that UTC day and later."""
     keys = [_C[name] for name in by]
     where = [_C.kind == kind]
     if since is not None:
         where.append(_C.day >= f"{since:%Y-%m-%d}")
     found = select(*keys, func.sum(_C.count)).where(*where).group_by(*keys)
-    with store.engine.connect() as con:
-        return Counter({tuple(row[:-1]): int(row[-1]) for row in con.execute(found) if row[-1]})
+    return Counter({tuple(row[:-1]): int(row[-1]) for row in con.execute(found) if row[-1]})
