@@ -70,7 +70,7 @@ def test_every_call_of_every_operation(vendor: str, least: int) -> None:
     check(cells, 540 if vendor == "verifik" and THOROUGH else least, vendor)
 
 
-@pytest.mark.parametrize("vendor", ["atlas", "verigram"])
+@pytest.mark.parametrize("vendor", [pytest.param("atlas", marks=pytest.mark.long), "verigram"])
 def test_the_first_call_of_every_operation_with_the_quick_transport(vendor: str) -> None:
     matrix = FaultMatrix(HARNESSES[vendor](RunningClock()), transport=FastTransport)
     check(list(matrix.run(first_calls=True)), 70, vendor)
