@@ -328,7 +328,7 @@ class TestTheCanariesSing:
         from idv_core.model import Applicant
 
         shown = {
-            "applicant": (Applicant, "__repr__", lambda self: f"Applicant({self.name})"),
+            "applicant": (Applicant, "__repr__", lambda self: f"Applicant({self.full_name})"),
             "flow": (Secret, "__repr__", lambda self: self.reveal()),
             "settings": (Secret, "__str__", lambda self: self.reveal()),
         }[what]

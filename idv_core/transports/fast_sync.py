@@ -106,7 +106,9 @@ class Pool:
         renew_after_fork(self)
 
     def _renew(self) -> None:
-        self._changed = threading.Condition()
+        # of C: an interrupt cannot come between it and its release, as it can in a condition's own methods
+        self._lock = threading.RLock()
+        self._changed = threading.Condition(self._lock)
         self._waiting = 0
         # one that is lost (an interrupt came in the wrong moment) closes itself, and counts no more
         self._all: weakref.WeakSet[Connection] = weakref.WeakSet()
@@ -193,7 +195,7 @@ class Pool:
 
     def _place(self, server: Server, until: float | None) -> Connection | None:
         """A new connection, not yet made; None where another has come free meanwhile. Raises PoolTimeout."""
-        with self._changed:
+        with self._lock:
             if self._is_closed:
                 raise ConfigError("the transport is closed: make a new one")
             while len(self._all) >= self._connections:
@@ -236,7 +238,7 @@ class Pool:
 
     def _tell(self) -> None:
         if self._waiting:
-            with self._changed:
+            with self._lock:
                 self._changed.notify()
 
 
