@@ -231,7 +231,7 @@ def page(role: str | None, handler: Page) -> Callable[[Request], Awaitable[Respo
             answer = unexpected(request, error)
             if visit is None:
                 return answer
-            text = "The service failed; its log says where. Nothing that you see here was changed by halves."
+            text = "The service failed; its log says where. Load the page again: it shows what was done before."
             return visit.failed(answer.status_code, text)
 
     return endpoint
