@@ -350,6 +350,19 @@ class TestReuse:
         connection.close()
         theirs.close()
 
+    def test_an_answer_is_taken_also_where_the_other_side_reads_no_more(self) -> None:
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)
+        connection = Connection()
+        connection.attach(ours)
+        theirs.sendall(b"HTTP/1.1 413 Too Large\r\ncontent-length: 2\r\n\r\nno")
+        connection.send("POST", b"POST / HTTP/1.1\r\nHost: x\r\n\r\n", iter((b"x", b"x" * 5_000_000)), 0.05)
+        assert connection.head(5).status_code == 413
+        assert b"".join(connection.body(5)) == b"no"
+        assert not connection.renew()
+        connection.close()
+        theirs.close()
+
     def test_a_body_that_nobody_takes_is_given_up(self, transport: FastTransport, serving: Any) -> None:
         over = threading.Event()
         peer = serving(lambda *_: over.wait(60) and None)

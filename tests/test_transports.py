@@ -14,7 +14,7 @@ import pytest
 from acme import ACCOUNT, Vendor, async_gateway, gateway, order
 from idv_verigram.testing.emulator import VerigramEmulator
 
-from idv_core import OutcomeUnknown
+from idv_core import Document, Flow, OutcomeUnknown
 from idv_core.clock import SystemClock
 from idv_core.config import Account
 from idv_core.errors import UnexpectedResponse
@@ -267,3 +267,40 @@ def test_the_guard_is_in_place() -> None:
     with make_sync_transport(None, 3) as transport:  # type: ignore[attr-defined]
         assert isinstance(transport, pools.PooledTransport)
         assert isinstance(transport._pool._network_backend, pools._Backend)
+
+
+@pytest.mark.parametrize("kind", ["blocking", "tasks"])
+async def test_a_body_that_the_other_side_takes_slowly_ends_at_the_deadline(
+    kind: str, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each piece is taken in time, and all of them together would hold the call."""
+    now = [0.0]
+    monkeypatch.setattr("idv_core.transports.calls.monotonic", lambda: now[0])
+    sent: list[int] = []
+    vendor = Vendor()
+
+    def slowly(request: httpx.Request) -> httpx.Response:
+        if not request.url.path.endswith("/files"):
+            return vendor(request)
+        for piece in request.stream:  # type: ignore[union-attr]
+            sent.append(len(piece))
+            now[0] += 30.0
+        return httpx.Response(200, json={})
+
+    class Slow(httpx.BaseTransport, httpx.AsyncBaseTransport):
+        def handle_request(self, request: httpx.Request) -> httpx.Response:
+            return slowly(request)
+
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            return slowly(request)
+
+    flow = Flow(id="f-1", account="acme-1", status="processing")
+    many = [Document(f"document-{number:040}", content=b"x") for number in range(10_000)]
+    with pytest.raises(OutcomeUnknown):
+        if kind == "blocking":
+            with gateway(vendor, clock, transport=Slow()) as idv:
+                idv.upload(flow, many)
+        else:
+            async with async_gateway(vendor, clock, transport=Slow()) as async_idv:
+                await async_idv.upload(flow, many)
+    assert 1 < len(sent) < 10

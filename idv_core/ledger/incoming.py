@@ -6,14 +6,14 @@ import json
 import secrets
 from hashlib import sha256
 
-from sqlalchemy import Connection, and_, case, or_, update
+from sqlalchemy import Connection, and_, case, or_, select, update
 from sqlalchemy.sql import ColumnElement
 
 from ..model import FlowRef
 from ..webhooks import Received
 from .errors import LedgerError
 from .store import Store, unknown_id
-from .tables import hints, verifications
+from .tables import flows, hints, verifications
 from .verification import News, Order, State
 
 _V = verifications.c
@@ -82,7 +82,10 @@ def wake(store: Store, con: Connection, which: ColumnElement[bool], *news: News)
 
 
 def resolve(store: Store, id: str, order: Order, flow_id: str | None, actor: str) -> None:
-    """Store a person's word about an unknown verification. Raises LedgerError where it is not unknown."""
+    """Store a person's word about an unknown verification.
+
+    Raises LedgerError where it is not unknown, and where the flow is that of a verification already.
+    """
     with store.begin() as con:
         news = News("resolution", {"resolution": order.value, **({"flow": flow_id} if flow_id else {})}, actor)
         which = and_(_V.id == id, _V.state == State.UNKNOWN.value)
@@ -94,6 +97,12 @@ def resolve(store: Store, id: str, order: Order, flow_id: str | None, actor: str
         row = store.row(con, _V.id == id)
         assert row is not None
         account = row["account"] or ""
+        if flow_id is not None:
+            whose = select(flows.c.verification_id).where(flows.c.account == account, flows.c.flow_id == flow_id)
+            if (owner := con.execute(whose.limit(1)).scalar_one_or_none()) is not None:
+                raise LedgerError(
+                    f"the flow {flow_id} at {account} is that of verification {owner} already: name another"
+                )
         values = {
             "digest": secrets.token_bytes(32),
             "received_at": store.moment(),

@@ -24,7 +24,7 @@ from ..ledger.outbox import claim as claim_deliveries
 from ..ledger.verification import Claim, News
 from ..model import Document
 from ..model.validation import seconds
-from .delivery import LEASE, SECONDS, Letter, Reply, check_endpoint
+from .delivery import LEASE, MOST_BYTES, SECONDS, Letter, Reply, check_endpoint
 from .listening import Listener
 from .tracker import _AWAY, _BEFORE_OPENED, _LOOK, _PRUNE, _WITHIN, poll_of, worker_name
 from .turning import Ask, Context, Effect, Rest, Steps, Work, deliver, failed, hand_in, log, turn
@@ -203,13 +203,20 @@ class AsyncTracker:
                     await asyncio.wait_for(self._stopping.wait(), pause)
                 return None
             case Letter(url, headers, content):
-                try:
-                    # an endpoint's address may be a secret, and httpx logs addresses
-                    with QUIET:
-                        answer = await self._client.post(url, headers=headers, content=content)
-                except httpx.HTTPError:
-                    return Reply(None)
-                return Reply(answer.status_code, answer.headers.get("retry-after"))
+                reply = Reply(None)
+                # an endpoint's address may be a secret, and httpx logs addresses
+                with contextlib.suppress(httpx.HTTPError, httpx.StreamError, TimeoutError), QUIET:
+                    async with (
+                        asyncio.timeout(SECONDS),
+                        self._client.stream("POST", url, headers=headers, content=content) as answer,
+                    ):
+                        reply = Reply(answer.status_code, answer.headers.get("retry-after"))
+                        read = 0
+                        async for chunk in answer.aiter_raw():
+                            read += len(chunk)
+                            if read > MOST_BYTES:
+                                break
+                return reply
 
     # what the platform does
 

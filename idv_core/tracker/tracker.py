@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import socket
@@ -27,7 +28,7 @@ from ..ledger.outbox import claim as claim_deliveries
 from ..ledger.verification import Claim, News
 from ..model import Document
 from ..model.validation import seconds
-from .delivery import LEASE, SECONDS, Letter, Reply, check_endpoint
+from .delivery import LEASE, MOST_BYTES, SECONDS, Letter, Reply, check_endpoint
 from .listening import Listener
 from .turning import Ask, Context, Effect, Rest, Steps, Work, deliver, failed, hand_in, log, turn
 
@@ -242,13 +243,20 @@ class Tracker:
                 self._stopping.wait(pause)
                 return None
             case Letter(url, headers, content):
-                try:
-                    # an endpoint's address may be a secret, and httpx logs addresses
-                    with QUIET:
-                        answer = self._client.post(url, headers=headers, content=content)
-                except httpx.HTTPError:
-                    return Reply(None)
-                return Reply(answer.status_code, answer.headers.get("retry-after"))
+                reply, end = Reply(None), time.monotonic() + SECONDS
+                # an endpoint's address may be a secret, and httpx logs addresses
+                with (
+                    contextlib.suppress(httpx.HTTPError, httpx.StreamError),
+                    QUIET,
+                    self._client.stream("POST", url, headers=headers, content=content) as answer,
+                ):
+                    reply = Reply(answer.status_code, answer.headers.get("retry-after"))
+                    read = 0
+                    for chunk in answer.iter_raw():
+                        read += len(chunk)
+                        if read > MOST_BYTES or time.monotonic() >= end:
+                            break
+                return reply
 
     # what the platform does
 

@@ -200,7 +200,7 @@ def turn(context: Context, claim: Claim) -> Steps[None]:
         raise finding
     change = conclude(held.claim, action, finding, context.terms(held.claim, action))
     if isinstance(action, (Open, Recover)) and change.flow is not None:
-        yield from _keep(context, held.claim, change)
+        yield from _keep(context, held.claim, change, is_opening=True)
     else:
         after = yield Work(partial(context.ledger.commit, held.claim, change, context.handlers))
         context.tell(after, change)
@@ -222,22 +222,24 @@ def _ask(action: Open | Recover | Look | Adopt | Compare | Erase, held: _Held) -
             return Ask("erase", (row.ref,))
 
 
-def _keep(context: Context, claim: Claim, change: Change) -> Steps[None]:
-    """Commit a flow that was opened. Nobody else may know of it, so it is tried for as long as the lease lasts: where the
-    database is away, and where somebody else took over what he believed to be lost."""
+def _keep(context: Context, claim: Claim, change: Change, *, is_opening: bool) -> Steps[Verification]:
+    """Commit what only the vendor knows besides: a flow that was opened, a link that was renewed. It is tried for as long as
+    the lease lasts: where the database is away, and an opening also where somebody else took over what he believed to be lost.
+    """
     is_late = False
     for pause in (*_COMMITS, None):
         try:
-            yield Work(partial(context.ledger.commit, claim, change, context.handlers, is_late=is_late))
-            return
+            commit = partial(context.ledger.commit, claim, change, context.handlers, is_late=is_late)
+            return (yield Work(commit))  # type: ignore[no-any-return]
         except Stale:
-            if is_late:
+            if is_late or not is_opening:
                 raise
             is_late = True
         except DBAPIError:
             if pause is None:
                 raise
             yield Rest(pause)
+    raise AssertionError("the last try returns or raises")
 
 
 def hand_in(context: Context, claim: Claim, operation: str, args: tuple[Any, ...], news: News) -> Steps[Verification]:
@@ -253,7 +255,7 @@ def hand_in(context: Context, claim: Claim, operation: str, args: tuple[Any, ...
     finding = yield Ask(operation, (verification.flow, *args))
     if isinstance(finding, Flow):
         change = follow(claim, finding, news, terms)
-        return (yield Work(partial(context.ledger.commit, claim, change, context.handlers)))  # type: ignore[no-any-return]
+        return (yield from _keep(context, claim, change, is_opening=False))
     yield Work(partial(context.ledger.release, claim, terms.first))
     raise finding
 

@@ -25,7 +25,7 @@ from ..errors import (
 )
 from ..ledger.ledger import erased
 from ..ledger.verification import Change, Claim, FlowRow, Hint, News, Order, Role, State
-from ..model import Decision, Erasure, ErasureStatus, Flow, FlowRef, FlowStatus, Result, subject_of
+from ..model import Decision, Erasure, ErasureStatus, Flow, FlowRef, FlowStatus, Result, subject_of, to_json
 
 _SOON = timedelta(seconds=5)
 # Nobody looks more often than once in a twentieth of the time that was waited so far, nor less often than hourly for it.
@@ -324,7 +324,7 @@ def _settled(claim: Claim, result: Result, terms: Terms) -> Change:
     undecided = result.decision is Decision.UNDECIDED
     state = _ENDS.get(flow.status, State.DECIDED) if undecided else State.DECIDED
     rests = _shadow_pause(claim, flow, terms)
-    is_same = verification.state is state and verification.decision is result.decision
+    is_same = verification.state is state and verification.decision is result.decision and not _is_new(claim, result)
     if is_same or (verification.state.is_ended and flow.status is FlowStatus.ERASED):
         return Change(state=verification.state, delay=rests, flow=flow if flow != verification.flow else None)
     data: dict[str, Any] = {
@@ -342,6 +342,17 @@ def _settled(claim: Claim, result: Result, terms: Terms) -> Change:
         result=result,
         delivery=f"verification.{kind}",
     )
+
+
+def _is_new(claim: Claim, result: Result) -> bool:
+    """Whether people who review have other evidence before them than there is now."""
+    before = claim.verification.result
+    return result.decision is Decision.REVIEW and before is not None and _evidence(before) != _evidence(result)
+
+
+def _evidence(result: Result) -> Any:
+    # without the verdict: it is what a vendor makes of the person's decision that it was told
+    return to_json([*result.checks, *result.documents])
 
 
 def _check(check: Any) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import AsyncIterator, Iterable, Iterator
 from functools import cache, lru_cache
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary, finalize, ref
@@ -18,7 +19,7 @@ import httpx
 
 from ..errors import ConfigError, IdvError, InvalidOrder
 from ..model import Secret
-from ..plugin.body import Body
+from ..plugin.body import PIECE, Body
 from ..plugin.http import Request
 from ..runtime.forks import abandon, renew_after_fork
 from ..runtime.interrupts import interrupt_in
@@ -235,25 +236,31 @@ class _Outgoing(httpx.ByteStream):
 
 
 class _Streaming(httpx.SyncByteStream, httpx.AsyncByteStream):
-    """The same for a body with files in it, which are read while they are sent."""
+    """The same for a body that goes out in pieces: its files are read meanwhile, and the time for all of them is limited."""
 
-    def __init__(self, body: Body) -> None:
+    def __init__(self, body: Body, seconds: float) -> None:
         self.begun = False
         self._body = body
+        self._end = monotonic() + seconds
 
     def __iter__(self) -> Iterator[bytes]:
         self.begun = True
-        yield from _read(self._body)
+        yield from _read(self._body, self._end)
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         self.begun = True
-        for piece in _read(self._body):
+        for piece in _read(self._body, self._end):
             yield piece
 
 
-def _read(body: Body) -> Iterator[bytes]:
+def _read(body: Body, end: float) -> Iterator[bytes]:
     try:
-        yield from body.chunks()
+        for chunk in body.chunks():
+            for start in range(0, len(chunk), PIECE):
+                # a transport limits the time of each piece, and a peer that takes a little each time would hold the call
+                if monotonic() > end:
+                    raise httpx.WriteTimeout("the request was still being sent at the deadline")
+                yield chunk[start : start + PIECE]
     except (OSError, ValueError) as error:
         # the vendor has a part of it at most: the connection is dropped, and it never gets the whole
         raise httpx.WriteError(f"a file could not be read while it was sent ({type(error).__name__})") from error
@@ -295,7 +302,9 @@ def encode(session: AccountSession, request: Request, address: str, seconds: flo
         request.method,
         url,
         headers=headers,
-        stream=_Streaming(body) if body.is_streamed else _Outgoing(b"".join(body.chunks())),
+        stream=_Streaming(body, seconds)
+        if body.is_streamed or body.length > PIECE
+        else _Outgoing(b"".join(body.chunks())),
         extensions={"timeout": phase_timeouts(session.limits, seconds)},
     )
 

@@ -82,7 +82,7 @@ class Connection:
         while data:
             try:
                 data = self._step(data, seconds, httpx.WriteTimeout, httpx.WriteError)
-            except httpx.WriteError:
+            except (httpx.WriteError, httpx.WriteTimeout):
                 if not self._ready(0):
                     raise
                 return False

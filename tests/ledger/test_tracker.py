@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -209,6 +210,27 @@ class TestToTheEnd:
         kinds = [event.kind for event in ledger.events(taken.id)]
         assert kinds[-3:] == ["uploaded", "link_renewed", "submitted"]
 
+    def test_a_renewed_link_outlives_a_database_that_is_away_for_a_moment(
+        self, ledger: Ledger, track: Make, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        taken = ledger.take(order())
+        tracker = track()
+        tracker.step()
+        monkeypatch.setattr("idv_core.tracker.turning._COMMITS", (0.0,))
+        commit, failures = ledger.commit, [OperationalError("UPDATE", {}, Exception("away"))]
+
+        def failing(*args: Any, **more: Any) -> Verification:
+            if failures:
+                raise failures.pop()
+            return commit(*args, **more)
+
+        monkeypatch.setattr(ledger, "commit", failing)
+        after = tracker.renew_link(taken.id)
+        assert after.flow is not None
+        assert after.flow.link is not None
+        assert after.flow.link.url.reveal() == "https://acme.example/again"
+        assert ledger.get(taken.id).flow == after.flow
+
 
 def unreachable(request: httpx.Request) -> httpx.Response:
     raise httpx.ConnectError("no", request=request)
@@ -403,6 +425,18 @@ class TestUnknown:
         assert done.flow is not None
         assert done.flow.id == "f-1"
         assert len(town.shops["a"].opened) == 1
+
+    def test_a_flow_of_another_verification_is_not_named(self, ledger: Ledger, track: Make, town: Town) -> None:
+        from idv_core.ledger import LedgerError
+
+        person = attrs.evolve(order().applicant, reference="CUST-2")
+        theirs = ledger.take(order(application_id="APP-2", applicant=person))
+        track(account("a", "bare")).step()
+        mine = self.lost(ledger, track, town)
+        with pytest.raises(LedgerError, match=f"f-1 at a is that of verification {theirs.id} already"):
+            ledger.resolve(mine, adopt="f-1", actor="user:ana")
+        assert "resolution" not in [event.kind for event in ledger.events(mine)]
+        ledger.resolve(mine, adopt="f-2", actor="user:ana")
 
     def test_a_person_gives_it_up(self, ledger: Ledger, track: Make, town: Town, platform: Platform) -> None:
         id = self.lost(ledger, track, town)
@@ -680,6 +714,29 @@ class TestDelivery:
         (sent,) = ledger.deliveries(ledger.find(application_id="APP-1").id)  # type: ignore[union-attr]
         assert (sent.last_status, sent.done_at) == (302, None)
 
+    def test_of_an_answer_without_end_only_the_beginning_is_read(
+        self, ledger: Ledger, gateways: Any, town: Town, platform: Platform
+    ) -> None:
+        sent: list[int] = []
+
+        class Endless(httpx.SyncByteStream):
+            def __iter__(self) -> Iterator[bytes]:
+                while len(sent) < 1_000:
+                    sent.append(8192)
+                    yield bytes(8192)
+
+        def endless(request: httpx.Request) -> httpx.Response:
+            return httpx.Response(platform(request).status_code, stream=Endless())
+
+        town.shops["a"].status = "good"
+        ledger.take(order())
+        tracker = Tracker(gateways(), ledger, transport=httpx.MockTransport(endless))
+        run(tracker, ledger, rounds=2, seconds=60)
+        tracker.stop()
+        (letter,) = ledger.deliveries(ledger.find(application_id="APP-1").id)  # type: ignore[union-attr]
+        assert letter.done_at is not None
+        assert 0 < len(sent) <= 10
+
     def test_both_secrets_of_a_rotation_sign(
         self, connect: Connect, track: Make, town: Town, platform: Platform
     ) -> None:
@@ -899,8 +956,6 @@ class TestRunning:
                 transport=httpx.MockTransport(platform),
             ) as tracker,
         ):
-            import asyncio
-
             taken = await asyncio.to_thread(ledger.take, order())
             opened = await tracker.opened(taken, within=20)
             assert opened.flow is not None
@@ -925,6 +980,30 @@ class TestRunning:
             assert await tracker.step() == 1
             await tracker.stop()
         assert platform.told() == [("verification.decided", "APP-1")]
+
+    async def test_tasks_wait_for_an_endpoint_no_longer_than_is_allowed(
+        self, ledger: Ledger, town: Town, clock: FakeClock, platform: Platform, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("idv_core.tracker.aio.SECONDS", 0.05)
+
+        class Dripping(httpx.AsyncByteStream):
+            async def __aiter__(self) -> AsyncIterator[bytes]:
+                yield b"{"
+                await asyncio.Event().wait()
+
+        def dripping(request: httpx.Request) -> httpx.Response:
+            return httpx.Response(platform(request).status_code, stream=Dripping())
+
+        taken = ledger.take(order())
+        town.shops["a"].status = "good"
+        async with make_async_gateway(town, clock, account("a", "bare")) as gateway:
+            tracker = AsyncTracker(gateway, ledger, transport=httpx.MockTransport(dripping))
+            for _ in range(3):
+                await tracker.step()
+                ledger.wake(taken.id)
+            await tracker.stop()
+        (letter,) = ledger.deliveries(taken.id)
+        assert letter.done_at is not None
 
     def test_a_job_queue_may_drive_single_turns(self, ledger: Ledger, track: Make, town: Town) -> None:
         taken = ledger.take(order())

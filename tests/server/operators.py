@@ -29,7 +29,7 @@ class Doubting(AcmeItself):
         reply = yield Request.get("/flows/{}", flow.id)
         if reply.json().get("status") != "good":
             return Result(flow=attrs.evolve(flow, status=FlowStatus.PROCESSING))
-        names = (("passport", "Meera Iyer"), ("tax_card", EVIL))
+        names = (("passport", reply.json().get("name", "Meera Iyer")), ("tax_card", EVIL))
         documents = [
             DocumentEvidence(
                 document_id=kind, type=kind, fields=[ExtractedField(name="name", value=name, vendor_name="n")]

@@ -94,6 +94,21 @@ class TestTheReviewDesk:
         assert press(client, page, f"{page}/review", **fields).status_code == 409
         assert press(client, page, f"{page}/review", outcome="approved", reason="good now").status_code == 200
 
+    def test_what_the_vendor_reads_anew_is_reviewed_anew(self, running: Running, doubtful: str) -> None:
+        ana, ben = (log_in(running, name, "review", "personal") for name in ("ana", "ben"))
+        page = f"{V}/{doubtful}"
+        press(ana, page, f"{page}/claim")
+        fields = {"outcome": "another_document", "document": "passport", "reason": "unreadable"}
+        running.town.shops["a"].answers["GET /flows/f-1"] = lambda request: httpx.Response(
+            200, json={"id": "f-1", "status": "good", "name": "Meera Menon"}
+        )
+        # no webhook comes: the desk has it looked at
+        press(ana, page, f"{page}/review", **fields)
+        running.until(doubtful, lambda now: now.round == 2)
+        assert press(ana, "/console", f"{page}/review", outcome="approved", reason="old").status_code == 409
+        press(ben, page, f"{page}/claim")
+        assert "Meera Menon" in press(ben, page, f"{page}/unmasked").text
+
     def test_the_vendor_that_cannot_be_told_changes_nothing(self, running: Running, doubtful: str) -> None:
         running.town.shops["a"].answers["POST /flows/f-1/review"] = lambda request: httpx.Response(403)
         client = log_in(running, "ana", "review")

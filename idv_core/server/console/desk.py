@@ -82,6 +82,7 @@ async def _tell_vendor(visit: Visit, review: VendorReview) -> None:
 async def _hand_over(visit: Visit, verification: Verification, review: VendorReview) -> None:
     """That it did not work is an event, and changes nothing here."""
     assert verification.flow is not None
+    ledger = visit.service.ledger
     news = News("vendor_told", {"account": verification.account, "outcome": review.outcome.value}, visit.who.actor)
     try:
         await visit.service.gateway.review(verification.flow, review)
@@ -89,4 +90,7 @@ async def _hand_over(visit: Visit, verification: Verification, review: VendorRev
         return
     except IdvError as error:
         news = News("vendor_not_told", told(error), visit.who.actor)
-    await asyncio.to_thread(api.note_event, visit.service.ledger, verification.id, news)
+    await asyncio.to_thread(api.note_event, ledger, verification.id, news)
+    if review.outcome is ReviewOutcome.RESUBMIT and news.kind == "vendor_told":
+        # the vendor waits for the applicant now, and may have no webhook to say so
+        await asyncio.to_thread(ledger.wake, verification.id)
