@@ -117,6 +117,7 @@ def serve(
                 )
             options = ConsoleOptions(
                 is_secure=tls_cert is not None or behind_proxy,
+                is_behind_proxy=behind_proxy,
                 user_header=user_header,
                 trusted=frozenset(trusted_proxy or ("127.0.0.1", "::1")),
             )

@@ -84,6 +84,10 @@ class Keyring:
             )
         return _decrypt(key, where, wrapped[_ID:])
 
+    def has_key_of(self, wrapped: bytes) -> bool:
+        """Whether one of the keys wrapped it."""
+        return wrapped[:_ID] in self._keys
+
     def is_current(self, wrapped: bytes) -> bool:
         """Whether the first key wrapped it."""
         return wrapped[:_ID] == self._first

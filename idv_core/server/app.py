@@ -103,6 +103,9 @@ async def _keep(ledger: Ledger) -> None:
                 await asyncio.to_thread(idempotency.prune, ledger.store)
         except SQLAlchemyError as error:
             log.error("the ledger's database is away (%s)", type(error).__name__)
+        except Exception as error:
+            # one row that nobody foresaw ends neither the figures nor the forgetting
+            log.error("figures or kept answers could not be brought up to date (%s)", type(error).__name__)
         rounds += 1
         await asyncio.sleep(_PAUSE)
 
@@ -142,6 +145,9 @@ async def _metrics(request: Request) -> Response:
         made = await asyncio.to_thread(metrics.exposition, service.ledger, service.gateway)
     except IdvError as error:
         return problem(error)
+    except SQLAlchemyError as error:
+        # the server would log what the driver says, values and all
+        return unexpected(request, error)
     return Response(made, headers={"content-type": metrics.CONTENT_TYPE, "cache-control": "no-store"})
 
 

@@ -114,6 +114,13 @@ class BeingAnswered(ApiError):
     retry_after = timedelta(seconds=1)
 
 
+class KeptAnswerUnreadable(ApiError):
+    """The answer kept for an Idempotency-Key was sealed by a key of the ledger that is gone. What was asked for was done."""
+
+    status = 409
+    nothing_done = False
+
+
 class Erased(ApiError):
     """The personal data was erased."""
 

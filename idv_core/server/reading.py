@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import AsyncGenerator
 from hashlib import sha256
 from typing import Any
@@ -98,9 +99,11 @@ async def _bounded(request: Request, most: int) -> AsyncGenerator[bytes, None]:
 def read_data(body: bytes) -> Any:
     """JSON as data. Raises BadRequest: not UTF-8, a name twice in one object, no finite number, nested too deep."""
     try:
-        data = json.loads(body.decode(), object_pairs_hook=_each_once, parse_constant=_no_number)
+        data = json.loads(body.decode(), object_pairs_hook=_each_once, parse_float=_finite, parse_constant=_no_number)
     except (ValueError, RecursionError):
-        raise BadRequest("the body is not JSON in UTF-8, or an object in it has the same name twice") from None
+        raise BadRequest(
+            "the body is not JSON in UTF-8, or has a number that is too large, or an object in it has the same name twice"
+        ) from None
     if body.count(b"[") + body.count(b"{") > _MAX_NESTING and _is_deep(data):
         raise BadRequest(f"the body is nested deeper than {_MAX_NESTING} levels")
     return data
@@ -111,6 +114,13 @@ def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(read) != len(pairs):
         raise ValueError("a name occurs twice")
     return read
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError("the number is too large")
+    return number
 
 
 def _no_number(_: str) -> Any:

@@ -89,10 +89,13 @@ class Waiting:
 
 
 def state_of(verification: Verification, review: Review | None) -> ReviewState | None:
-    """How far the review is. None where there is nothing to review."""
+    """How far the review is. None where there is nothing to review, as where it was erased or is followed again; what a person
+    decided stands. `is_in` says the same in SQL."""
     if verification.decision is not Decision.REVIEW:
         return None
-    return review.state if review is not None else ReviewState.WAITING
+    state = review.state if review is not None else ReviewState.WAITING
+    is_for_review = verification.state is State.DECIDED and verification.erased_at is None
+    return state if is_for_review or state is ReviewState.DECIDED else None
 
 
 def is_same_person(one: str | None, other: str | None) -> bool:

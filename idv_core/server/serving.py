@@ -37,6 +37,8 @@ _CONNECTIONS = 500
 _LOOK = 2.0
 _LIMITS = {"head": 20.0, "body": 120.0, "answer": 60.0}
 _OTHERS = 0o004
+# RFC 6797: for a year browsers come by TLS alone
+_STRICT = ("strict-transport-security", "max-age=31536000")
 
 
 @attrs.frozen(kw_only=True)
@@ -167,6 +169,8 @@ def make_server(app: Starlette, binding: Binding) -> Server:
         # addresses of webhooks hold secrets
         access_log=False,
         server_header=False,
+        # a proxy that ends TLS has its own; on localhost it would hold for all other ports too
+        headers=[_STRICT] if binding.certificate is not None and binding.is_public else [],
         # who the peer is decides whether its header names a user
         proxy_headers=False,
         limit_concurrency=_CONNECTIONS,

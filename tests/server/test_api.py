@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
 import pytest
 from books import account
 from server.running import DOCUMENT, ORDER, Running
+from sqlalchemy.exc import OperationalError
 
 from idv_core.ledger import State
-from idv_core.server import api, keys
+from idv_core.server import api, idempotency, keys, performance
+from idv_core.server import app as service
 
 V = "/v1/verifications"
 PERSONAL = ("Meera", "Iyer")
@@ -223,8 +227,6 @@ class TestWhatIsRefused:
         assert (said["retry_after"], answer.headers["retry-after"]) == (7.0, "7")
 
     def test_a_database_that_is_away_is_said_so(self, running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
-        from sqlalchemy.exc import OperationalError
-
         client = running.client("read")
 
         def away(*_: Any) -> None:
@@ -362,6 +364,44 @@ class TestAround:
         assert 'idv_decisions{account="a",decision="approved"} 1.0' in text
         assert "idv_due_lag_seconds 0.0" in text
         assert 'idv_account_available{account="a"} 1.0' in text
+
+    def test_metrics_of_a_database_that_is_away_say_so_and_log_no_value(
+        self, running: Running, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        def away(*_: Any) -> None:
+            raise OperationalError("SELECT a secret", {}, Exception("no server"))
+
+        monkeypatch.setattr("idv_core.server.metrics.exposition", away)
+        answer = running.client("read").get("/metrics")
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+        assert "OperationalError" in caplog.text
+        assert "secret" not in caplog.text
+
+    async def test_a_fault_in_the_figures_ends_neither_them_nor_the_forgetting(
+        self, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        done: list[str] = []
+
+        def refresh(store: Any) -> None:
+            done.append("figures")
+            if len(done) == 1:
+                raise ValueError("a value that nobody foresaw")
+
+        monkeypatch.setattr(performance, "refresh", refresh)
+        monkeypatch.setattr(idempotency, "prune", lambda store: done.append("forgetting"))
+        monkeypatch.setattr(service, "_PAUSE", 0)
+        monkeypatch.setattr(service, "_HOURLY", 1)
+        keeping = asyncio.create_task(service._keep(SimpleNamespace(store=None)))  # type: ignore[arg-type]
+        async with asyncio.timeout(20):
+            while "forgetting" not in done:
+                assert not keeping.done()
+                await asyncio.sleep(0)
+        keeping.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await keeping
+        assert done[:3] == ["figures", "figures", "forgetting"]
+        assert "ValueError" in caplog.text
+        assert "foresaw" not in caplog.text
 
     def test_the_vendors_webhook_comes_in_at_the_same_process(self, running: Running) -> None:
         id = running.client("verify").post(V, json=ORDER, headers={"prefer": "wait=10"}).json()["id"]

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from importlib.resources import files
 from typing import Any
 
 import httpx
 import pytest
+from books import OTHER_KEY
 from server.running import DOCUMENT, ORDER, Running
+from sqlalchemy import false, insert, select
 from sqlalchemy.exc import IntegrityError, OperationalError
 from starlette.requests import Request
+from starlette.responses import Response
 
 from idv_core.errors import InvalidOrder
+from idv_core.ledger.sealing import Keyring
+from idv_core.ledger.store import Store
 from idv_core.model.countries import ALPHA_3
 from idv_core.model.document_types import DocumentType
 from idv_core.server import idempotency
-from idv_core.server.problems import BadRequest
+from idv_core.server.problems import BadRequest, BeingAnswered
 from idv_core.server.reading import bearer, preferred_wait, query_of, read_data
 from idv_core.server.wire import read_order
 
@@ -117,6 +123,51 @@ class TestIdempotencyKey:
             client.post(f"{one}/link", headers={"idempotency-key": "k-2"}),
         ):
             assert (again.status_code, again.json()["type"]) == (410, "Erased")
+
+    def test_an_answer_whose_sealing_key_is_gone_is_no_fault_of_ours(
+        self, running: Running, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        client = running.client("verify")
+        headers = {"idempotency-key": "k-1"}
+        assert client.post(V, json=ORDER, headers=headers).status_code == 202
+        # as when the old key was taken out of the configuration on the day of the rotation
+        monkeypatch.setattr(running.ledger.store, "keyring", Keyring.of([OTHER_KEY]))
+        again = client.post(V, json=ORDER, headers=headers)
+        said = again.json()
+        assert (again.status_code, said["type"]) == (409, "KeptAnswerUnreadable")
+        assert (said["safe_to_retry"], said["nothing_done"]) == (False, False)
+        assert "look the verification up by application_id" in said["detail"]
+
+    def test_one_that_fails_between_our_two_statements_is_asked_again(
+        self, running: Running, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        # on PostgreSQL the row that stood in the way of ours may be gone when it is looked for
+        def none(store: Store, table: Any, values: Any) -> Any:
+            return insert(table).from_select(["key_id"], select(table.c.key_id).where(false()))
+
+        monkeypatch.setattr(Store, "insert_new", none)
+        with pytest.raises(BeingAnswered) as caught:
+            idempotency._begin(running.ledger.store, "key", "k-1", b"")
+        assert caught.value.safe_to_retry
+
+    def test_who_was_taken_for_lost_changes_nothing_of_who_came_after(
+        self, running: Running, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        store = running.ledger.store
+        first = idempotency._begin(store, "key", "k-1", b"same")
+        monkeypatch.setattr(idempotency, "_LOST", timedelta(seconds=-1))
+        second = idempotency._begin(store, "key", "k-1", b"same")
+        assert isinstance(first, datetime)
+        assert isinstance(second, datetime)
+        idempotency._forget(store, "key", "k-1", first)
+        idempotency._end(store, "key", "k-1", first, Response(b"{}"))
+        monkeypatch.undo()
+        with pytest.raises(BeingAnswered):
+            idempotency._begin(store, "key", "k-1", b"same")
+        idempotency._end(store, "key", "k-1", second, Response(b'{"by": 2}'))
+        told = idempotency._begin(store, "key", "k-1", b"same")
+        assert isinstance(told, Response)
+        assert told.body == b'{"by": 2}'
 
 
 class TestQueries:

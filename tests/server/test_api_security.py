@@ -426,6 +426,8 @@ class TestWhatBreaksOut:
             b'{"product": "a", "product": "b"}',
             b'{"product": NaN}',
             b'{"product": Infinity}',
+            b'{"product": 1e999}',
+            b"[-1e999]",
             b'{"product": ' + b"9" * 10_000 + b"}",
             b'{"product": "\xff"}',
             '{"product": "a"}'.encode("utf-16"),

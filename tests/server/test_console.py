@@ -19,7 +19,7 @@ from sqlalchemy import update
 
 from idv_core import Secret
 from idv_core.ledger import State
-from idv_core.ledger.tables import deliveries
+from idv_core.ledger.tables import FORMAT, deliveries, verifications
 from idv_core.model import Applicant, FlowOrder
 from idv_core.policy import Policy, ReviewRules
 from idv_core.registry import registry_of
@@ -212,6 +212,23 @@ class TestWhatStandsThere:
         running.until(doubtful, lambda now: now.erased_at)
         assert found() == ["decided"], "what was decided stays so"
 
+    @pytest.mark.parametrize("what", ["erased", "followed again"])
+    def test_a_review_that_nobody_can_do_waits_for_nobody(self, running: Running, doubtful: str, what: str) -> None:
+        def told() -> Any:
+            return running.client("read").get(f"/v1/verifications/{doubtful}").json()["review_state"]
+
+        assert told() == "waiting"
+        if what == "erased":
+            running.ledger.erase(doubtful, actor="user:ben")
+            running.until(doubtful, lambda now: now.erased_at)
+        else:
+            with running.ledger.store.begin() as con:
+                con.execute(
+                    update(verifications).where(verifications.c.id == doubtful).values(state=State.AWAITING.value)
+                )
+        assert told() is None
+        assert "Person:" not in log_in(running, "ana").get(f"{V}/{doubtful}").text
+
     def test_pages_go_both_ways(self, running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(listing, "_MOST", 2)
         applicant = Applicant(reference="CUST-1", name="Meera Iyer")
@@ -291,6 +308,12 @@ class TestTrouble:
         client = log_in(running, "ana", "operate")
         page = client.get("/console/trouble").text
         assert "Nobody has its link" in page
+        # one that a newer release stored, or another key sealed
+        with running.ledger.store.begin() as con:
+            con.execute(update(verifications).where(verifications.c.id == id).values(format=FORMAT + 1))
+        assert "Nobody has its link" in client.get("/console/trouble").text
+        with running.ledger.store.begin() as con:
+            con.execute(update(verifications).where(verifications.c.id == id).values(format=FORMAT))
         assert press(client, "/console/trouble", f"{V}/{id}/resolution", what="adopt").status_code == 400
         assert press(client, "/console/trouble", f"{V}/{id}/resolution", what="nonsense").status_code == 400
         press(client, "/console/trouble", f"{V}/{id}/resolution", what="give_up")

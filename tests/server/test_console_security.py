@@ -400,39 +400,81 @@ class TestTheLogin:
         assert told.count(429) == 24 - told.count(401)
 
 
+def from_a_new_browser(running: Running, name: str, password: str, cookies: dict[str, str]) -> httpx.Response:
+    with httpx.Client(base_url=running.url) as client:
+        page = client.get("/console/login")
+        form = page.headers["set-cookie"].partition(";")[0]
+        found = re.search(r'name="csrf" value="([0-9a-f]+)"', page.text)
+        assert found is not None
+        sent = "; ".join([form, *(f"{name}={value}" for name, value in cookies.items())])
+        fields = {"csrf": found[1], "name": name, "password": password}
+        return client.post("/console/login", data=fields, headers={"cookie": sent})
+
+
 class TestALoginBehindAProxy:
     """All come from one address there."""
 
     @pytest.fixture
     def options(self) -> dict[str, Any]:
-        return {"console": ConsoleOptions(is_secure=True)}
-
-    def log_in(self, running: Running, name: str, password: str, cookies: dict[str, str]) -> httpx.Response:
-        with httpx.Client(base_url=running.url) as client:
-            page = client.get("/console/login")
-            form = page.headers["set-cookie"].partition(";")[0]
-            found = re.search(r'name="csrf" value="([0-9a-f]+)"', page.text)
-            assert found is not None
-            sent = "; ".join([form, *(f"{name}={value}" for name, value in cookies.items())])
-            fields = {"csrf": found[1], "name": name, "password": password}
-            return client.post("/console/login", data=fields, headers={"cookie": sent})
+        return {"console": ConsoleOptions(is_secure=True, is_behind_proxy=True)}
 
     def test_who_guesses_locks_out_neither_others_nor_the_browser_that_was_here_before(self, running: Running) -> None:
         for name in ("ana", "ben"):
             users.add(running.ledger.store, name, ["look"], Secret(PASSWORD))
-        made = self.log_in(running, "ana", PASSWORD, {})
+        made = from_a_new_browser(running, "ana", PASSWORD, {})
         cookies = {
             one.split("=", 1)[0]: one.split("=", 1)[1].split(";")[0] for one in made.headers.get_list("set-cookie")
         }
         known = {name: value for name, value in cookies.items() if "known" in name}
-        assert [self.log_in(running, "ana", "wrong", {}).status_code for _ in range(6)] == [401] * 5 + [429]
-        assert self.log_in(running, "ana", PASSWORD, {}).status_code == 429, "a browser that nobody knows waits"
-        assert self.log_in(running, "ben", PASSWORD, {}).status_code == 303
-        assert self.log_in(running, "ana", PASSWORD, known).status_code == 303
+        assert [from_a_new_browser(running, "ana", "wrong", {}).status_code for _ in range(6)] == [401] * 5 + [429]
+        assert from_a_new_browser(running, "ana", PASSWORD, {}).status_code == 429, "a browser that nobody knows waits"
+        assert from_a_new_browser(running, "ben", PASSWORD, {}).status_code == 303
+        assert from_a_new_browser(running, "ana", PASSWORD, known).status_code == 303
         # it is a place in the queue, no key: guessing with it ends as soon, and it is of no use for another name
-        assert [self.log_in(running, "ana", "wrong", known).status_code for _ in range(6)] == [401] * 5 + [429]
-        assert [self.log_in(running, "ben", "wrong", {}).status_code for _ in range(5)] == [401] * 5
-        assert self.log_in(running, "ben", PASSWORD, known).status_code == 429
+        assert [from_a_new_browser(running, "ana", "wrong", known).status_code for _ in range(6)] == [401] * 5 + [429]
+        assert [from_a_new_browser(running, "ben", "wrong", {}).status_code for _ in range(5)] == [401] * 5
+        assert from_a_new_browser(running, "ben", PASSWORD, known).status_code == 429
+
+
+class TestALoginByTlsOfOurOwn:
+    """Who guesses has an address there."""
+
+    @pytest.fixture
+    def options(self) -> dict[str, Any]:
+        return {"console": ConsoleOptions(is_secure=True)}
+
+    def test_one_password_for_many_names_ends_as_soon(self, running: Running) -> None:
+        told = [from_a_new_browser(running, f"user-{number}", "wrong", {}).status_code for number in range(6)]
+        assert told == [401] * 5 + [429]
+
+
+class TestWhatIsKeptOfGuesses:
+    def test_a_long_name_takes_no_more_room_than_a_short_one(self) -> None:
+        guesses = users.Guesses()
+        guesses.note("name " + "a" * 60_000)
+        assert {len(kept) for kept in guesses._failed} == {32}
+        assert not guesses.are_too_many("name " + "a" * 59_999)
+
+    def test_what_is_older_than_a_minute_is_forgotten(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        now = 1000.0
+        monkeypatch.setattr(users.time, "monotonic", lambda: now)
+        guesses = users.Guesses()
+        for number in range(50):
+            guesses.note(f"name {number}")
+        now += users.Guesses.SECONDS - 1
+        guesses.note("name 0")
+        assert len(guesses._failed) == 50
+        now += 1
+        guesses.note("name late")
+        assert len(guesses._failed) == 2, "who failed again, and who failed now"
+
+    def test_there_is_an_end_to_them_within_a_minute_too(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(users.Guesses, "KEPT", 20)
+        guesses = users.Guesses()
+        for number in range(30):
+            guesses.note(f"name {number}", "address 192.0.2.7")
+        assert len(guesses._failed) == 20
+        assert guesses.are_too_many("address 192.0.2.7")
 
 
 class TestAProxyThatSaysWhoItIs:
@@ -447,10 +489,33 @@ class TestAProxyThatSaysWhoItIs:
         twice = httpx.get(f"{running.url}/console", headers=[("x-user", "eva"), ("x-user", "ana")])
         assert (once.status_code, twice.status_code) == (200, 403)
 
+    def test_a_name_is_read_as_utf_8(self, running: Running) -> None:
+        users.add(running.ledger.store, "Zoë", ["look"], None)
+        for sent, status in (("Zoë".encode(), 200), ("Zoë".encode("latin-1"), 403)):
+            assert httpx.get(f"{running.url}/console", headers=[(b"x-user", sent)]).status_code == status
+
     @pytest.mark.parametrize("name", ["", "ANA", "ana,eva", "nobody", "' OR 1=1 --"])
     def test_only_a_users_own_name_is_one(self, running: Running, name: str) -> None:
         users.add(running.ledger.store, "ana", ["look"], None)
         assert httpx.get(f"{running.url}/console", headers={"x-user": name}).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("binding", "is_strict"),
+    [
+        (serving.Binding(host="0.0.0.0", certificate=Path("cert.pem"), private_key=Path("key.pem")), True),
+        (serving.Binding(host="localhost", certificate=Path("cert.pem"), private_key=Path("key.pem")), False),
+        (serving.Binding(host="0.0.0.0", is_behind_proxy=True), False),
+    ],
+)
+def test_browsers_come_by_tls_alone_where_the_service_speaks_it_to_others(
+    binding: serving.Binding, is_strict: bool
+) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        raise AssertionError
+
+    headers = dict(serving.make_server(app, binding).config.headers)  # type: ignore[arg-type]
+    assert headers == ({"strict-transport-security": "max-age=31536000"} if is_strict else {})
 
 
 def test_the_service_takes_nobodys_word_for_the_address_of_the_proxy() -> None:

@@ -6,6 +6,8 @@ import csv
 import io
 import json
 import re
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,7 @@ from server.test_rollups import MOVES, begin, happen
 from typer.testing import CliRunner
 
 from idv_core.cli.commands import app
+from idv_core.server import performance
 from idv_core.server.console import users
 from idv_core.server.console.charts import HEIGHT, MOST, OTHERS, WIDTH, stacked
 from idv_core.server.console.web import ConsoleOptions
@@ -80,6 +83,35 @@ class TestPages:
             page = visitor.get("/console", params={"days": days}).text
             assert f'aria-current="page">{text}</a>' in page
         assert "Nothing was ordered then" in page
+
+    def test_a_route_that_no_database_could_hold_is_refused(self, running: Running, visitor: httpx.Client) -> None:
+        for page in ("performance", "performance.csv"):
+            answer = visitor.get(f"/console/{page}?split=%00")
+            assert (answer.status_code, "split: must" in answer.text) == (400, True), page
+
+    def test_no_more_than_two_reports_are_made_at_once(
+        self, running: Running, visitor: httpx.Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        entered, go, made = threading.Semaphore(0), threading.Event(), performance.report
+
+        def held(*args: Any) -> Any:
+            entered.release()
+            go.wait(20)
+            return made(*args)
+
+        monkeypatch.setattr(performance, "report", held)
+        with ThreadPoolExecutor() as pool:
+            paths = ("performance", "performance.csv", "performance")
+            asked = [pool.submit(httpx.get, f"{running.url}/console/{one}", headers={"x-user": "ana"}) for one in paths]
+            try:
+                assert entered.acquire(timeout=20)
+                assert entered.acquire(timeout=20)
+                # who asks for something else meanwhile is answered
+                assert visitor.get("/console").status_code == 200
+                assert not entered.acquire(blocking=False)
+            finally:
+                go.set()
+            assert [one.result().status_code for one in asked] == [200] * 3
 
     def test_a_verdict_stands_above_the_report(self, running: Running, visitor: httpx.Client) -> None:
         running.decided()

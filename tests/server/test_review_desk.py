@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
+from unittest.mock import AsyncMock
 
 import httpx
 import pytest
@@ -36,6 +37,7 @@ class TestTheReviewDesk:
         press(client, page, f"{page}/claim")
         after = press(client, page, f"{page}/review", outcome="approved", reason="The passport is Meera's").text
         assert "approved</span> by ana" in after
+        assert "has not been told yet" not in after
         assert "The passport is Meera" in after
         assert "APP-1" not in client.get("/console/review").text
         now = running.ledger.get(doubtful)
@@ -115,6 +117,19 @@ class TestTheReviewDesk:
         page = f"{V}/{doubtful}"
         press(client, page, f"{page}/claim")
         assert "vendor not told" in press(client, page, f"{page}/review", outcome="approved", reason="good").text
+
+    def test_a_process_that_ends_before_the_vendor_is_told_leaves_a_word_of_it(
+        self, running: Running, doubtful: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        client = log_in(running, "ana", "review")
+        page, untold = f"{V}/{doubtful}", "The vendor has not been told yet"
+        assert untold not in press(client, page, f"{page}/claim").text
+        with monkeypatch.context() as gone:
+            # as when the database, or the process, is away after the commit of the decision
+            gone.setattr("idv_core.server.console.desk._tell_vendor", AsyncMock(side_effect=RuntimeError("gone")))
+            failed = press(client, page, f"{page}/review", outcome="approved", reason="good")
+        assert (failed.status_code, "Load the page again" in failed.text) == (500, True)
+        assert untold in client.get(page).text
 
     def test_the_reason_is_erased_with_the_rest(self, running: Running, doubtful: str) -> None:
         from idv_core.server import reviews

@@ -35,7 +35,9 @@ ROUTES = [
     Route(name="old people", when=When(age_from=65, product="wallet"), to="b"),
     Route(name="branches", when=When(metadata={"channel": "branch-*"}), to="b"),
     Route(name="india", when=When(country="IN", has="email"), split={"a": 60, "b": 40}, policy="registered"),
-    Route(name="papers", when=When(documents="passport", hours="09:00-18:00"), cheapest=["a", "b"]),
+    Route(
+        name="papers", when=When(documents="passport", hours="09:00-18:00", zone="America/Bogota"), cheapest=["a", "b"]
+    ),
     Route(name="never", when=When(tenant="x"), refuse="we do not do that"),
     Route(name="all", to="a", shadow=Shadow(account="b", share=0, personal_data=True)),
 ]
@@ -108,6 +110,9 @@ class TestRoutes:
             ("age", "999"),
             ("metadata", "x"),
             ("at", "noon"),
+            ("at", "0001-01-01T00:00"),
+            ("at", "9999-12-31T23:59"),
+            ("at", "2026-11-30T10:00+05:00"),
             ("document", "PAN"),
         ):
             page = client.get("/console/routes", params={"product": "wallet", name: text})

@@ -27,6 +27,8 @@ from typer.testing import CliRunner
 from idv_core.cli.commands import app
 from idv_core.errors import ConfigError
 from idv_core.ledger.store import connect
+from idv_core.server import serving
+from idv_core.server.console.web import ConsoleOptions
 from idv_core.server.migrating import migrate
 from idv_core.server.serving import Binding, listen
 
@@ -126,6 +128,27 @@ class TestTheCertificate:
     def test_whose_key_has_a_password(self, folder: Path) -> None:
         pair = Pair(folder, "one", BestAvailableEncryption(b"an invented password"))
         assert "openssl pkey -in" in refused(*pair.options)
+
+
+class TestTheConsole:
+    def how_it_is_reached(self, monkeypatch: pytest.MonkeyPatch, *words: str) -> ConsoleOptions:
+        served: list[ConsoleOptions] = []
+
+        def run(app: Any, binding: Binding, sockets: list[socket.socket]) -> None:
+            served.append(app.state.console.options)
+            for one in sockets:
+                one.close()
+
+        monkeypatch.setattr(serving, "run", run)
+        ended = CliRunner().invoke(app, ["serve", "--port", "0", *words])
+        assert ended.exit_code == 0, ended.output
+        return served[0]
+
+    def test_tls_of_our_own_is_no_proxy(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        own = self.how_it_is_reached(monkeypatch, *Pair(folder, "one").options)
+        assert (own.is_secure, own.is_behind_proxy) == (True, False)
+        proxied = self.how_it_is_reached(monkeypatch, "--behind-proxy")
+        assert (proxied.is_secure, proxied.is_behind_proxy) == (True, True)
 
 
 class TestTheAddress:

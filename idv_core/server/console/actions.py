@@ -33,7 +33,7 @@ async def login(visit: Visit) -> Response:
     is_known = users.is_known(store, name, visit.request.cookies.get(visit.web.cookie("known"), ""))
     address = visit.request.client.host if visit.request.client is not None else ""
     # behind a proxy all come from one address
-    has_address = not (is_known or visit.web.options.is_secure)
+    has_address = not (is_known or visit.web.options.is_behind_proxy)
     whose = (f"{'known' if is_known else 'name'} {name}", *([f"address {address}"] if has_address else []))
     async with visit.web.logins:
         # in here, for those who wait at the door have not been counted yet

@@ -18,6 +18,7 @@ from ...gateway.sync import GatewayBase
 from ...ledger import State
 from ...ledger.store import Store
 from ...model import Decision
+from ...model.validation import text_fault
 from .. import metrics, performance
 from ..performance import rollups
 from ..performance.facts import COMPLETED
@@ -158,9 +159,15 @@ async def report(visit: Visit) -> Response:
     routes = compared_routes(gateway)
     try:
         since, until = _period(visit)
-        lines = await asyncio.to_thread(_lines, visit, by, since, until)
-        if split:
-            verdict = await asyncio.to_thread(performance.verdict, visit.service.ledger.store, split, since, until)
+        if split and (fault := text_fault(split)):
+            wrong = f"split: {fault}"
+        else:
+            async with visit.web.reports:
+                lines = await asyncio.to_thread(_lines, visit, by, since, until)
+                if split:
+                    verdict = await asyncio.to_thread(
+                        performance.verdict, visit.service.ledger.store, split, since, until
+                    )
     except ValueError:
         wrong, since = "Dates are written as 2026-11-30.", None
     values = {
@@ -198,10 +205,14 @@ async def report_csv(visit: Visit) -> Response:
     except ValueError:
         raise BadRequest("dates are written as 2026-11-30") from None
     if split:
-        found = await asyncio.to_thread(performance.verdict, visit.service.ledger.store, split, since, until)
+        if fault := text_fault(split):
+            raise BadRequest(f"split: {fault}")
+        async with visit.web.reports:
+            found = await asyncio.to_thread(performance.verdict, visit.service.ledger.store, split, since, until)
         text = performance.csv_of(performance.verdict_rows(found), performance.VERDICT_COLUMNS)
     else:
-        lines = await asyncio.to_thread(_lines, visit, by, since, until)
+        async with visit.web.reports:
+            lines = await asyncio.to_thread(_lines, visit, by, since, until)
         text = performance.csv_of(performance.rows(lines, by), performance.columns(by))
     headers = {**HEADERS, "content-disposition": 'attachment; filename="performance.csv"'}
     return Response(text, headers=headers, media_type="text/csv")

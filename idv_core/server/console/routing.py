@@ -95,9 +95,13 @@ def _moment(given: Mapping[str, str]) -> datetime | None:
     if "at" not in given:
         return None
     try:
-        return datetime.fromisoformat(given["at"]).replace(tzinfo=UTC)
+        read = datetime.fromisoformat(given["at"])
+        # in the first and the last year some zones have no such time
+        if read.tzinfo is not None or not 1 < read.year < 9999:
+            raise ValueError
     except ValueError:
         raise ValueError("time: must be like 2026-11-30T10:00, in UTC") from None
+    return read.replace(tzinfo=UTC)
 
 
 def _outcomes(routes: tuple[Route, ...], explanation: Explanation | None) -> Iterator[tuple[Route, str]]:

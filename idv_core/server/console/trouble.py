@@ -10,15 +10,24 @@ from starlette.responses import Response
 
 from ...ledger import State
 from ...ledger.store import Store
-from ...ledger.tables import deliveries
+from ...ledger.tables import deliveries, verifications
 from .web import Visit
 
 
 async def page(visit: Visit) -> Response:
     ledger = visit.service.ledger
-    unknown = await asyncio.to_thread(ledger.listed, State.UNKNOWN)
+    unknown = await asyncio.to_thread(_unknown, ledger.store)
     dead = await asyncio.to_thread(_dead, ledger.store)
     return visit.page("trouble.html", unknown=unknown, dead=dead)
+
+
+def _unknown(store: Store, most: int = 100) -> list[Any]:
+    """The oldest. Nothing sealed is read, so that one that cannot be read does not hide the others."""
+    columns = verifications.c
+    found = select(columns.id, columns.application_id, columns.account, columns.asked_at)
+    oldest = found.where(columns.state == State.UNKNOWN.value).order_by(columns.id).limit(most)
+    with store.engine.connect() as con:
+        return list(con.execute(oldest).mappings())
 
 
 def _dead(store: Store, most: int = 200) -> list[Any]:

@@ -156,21 +156,23 @@ def _digest(token: str) -> bytes:
 class Guesses:
     """Who failed to log in lately, by name or known browser, and by address. After five times within a minute they wait."""
 
-    MOST, SECONDS = 5, 60.0
+    MOST, SECONDS, KEPT = 5, 60.0, 10_000
 
     def __init__(self) -> None:
-        self._failed: OrderedDict[str, list[float]] = OrderedDict()
+        # digests, for anybody may send a long name; those who failed last stand last
+        self._failed: OrderedDict[bytes, list[float]] = OrderedDict()
 
     def are_too_many(self, *whose: str) -> bool:
         now = time.monotonic()
-        return any(
-            len([at for at in self._failed.get(one, ()) if now - at < self.SECONDS]) >= self.MOST for one in whose
-        )
+        return any(len(self._lately(_digest(one), now)) >= self.MOST for one in whose)
 
     def note(self, *whose: str) -> None:
         now = time.monotonic()
-        for one in whose:
-            self._failed[one] = [at for at in self._failed.get(one, ()) if now - at < self.SECONDS] + [now]
-            self._failed.move_to_end(one)
-        while len(self._failed) > 10_000:
+        for digest in map(_digest, whose):
+            self._failed[digest] = [*self._lately(digest, now), now]
+            self._failed.move_to_end(digest)
+        while self._failed and (len(self._failed) > self.KEPT or not self._lately(next(iter(self._failed)), now)):
             self._failed.popitem(last=False)
+
+    def _lately(self, digest: bytes, now: float) -> list[float]:
+        return [at for at in self._failed.get(digest, ()) if now - at < self.SECONDS]

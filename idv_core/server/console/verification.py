@@ -20,6 +20,7 @@ from ..reviews import ReviewState
 from .web import Visit
 
 MASK = "•••"
+_TO_TELL = ("reviewed", "document_requested")
 
 
 @attrs.frozen
@@ -84,6 +85,7 @@ async def shown(visit: Visit, *, is_unmasked: bool) -> Response:
         returned=_returned(events, why, verification.round),
         reason=await asyncio.to_thread(reviews.reason_of, store, id, verification.round) if may_see_reason else None,
         is_for_review=is_for_review,
+        is_untold=_is_untold(events) and _can(visit, verification.account, "review"),
         is_mine=is_mine,
         is_held=is_held,
         is_own_proposal=review is not None and reviews.is_same_person(review.proposed_by, user.name),
@@ -107,6 +109,14 @@ def _returned(events: Iterable[Event], why: Mapping[int, str], round: int) -> tu
     """Who sent the last proposal of this outcome back, and why."""
     back = [event for event in events if event.kind == "review_returned" and event.data.get("round") == round]
     return (back[-1].actor.removeprefix("user:"), why.get(back[-1].seq)) if back else None
+
+
+def _is_untold(events: Iterable[Event]) -> bool:
+    """Whether what a person said last was never handed to the vendor: the process ended in between, or is about to do it."""
+    said = [
+        event.kind for event in events if event.kind in _TO_TELL or event.kind in ("vendor_told", "vendor_not_told")
+    ]
+    return bool(said) and said[-1] in _TO_TELL
 
 
 def _can(visit: Visit, account: str | None, capability: str) -> bool:

@@ -46,11 +46,13 @@ HEADERS = {
 class ConsoleOptions:
     """How people come to the console.
 
-    `is_secure` says that browsers reach it by TLS. `user_header` is the header in which a proxy of yours names the user; it is
+    `is_secure` says that browsers reach it by TLS. `is_behind_proxy` says that all come from the address of a proxy, so that
+    it tells nobody who guesses passwords. `user_header` is the header in which a proxy of yours names the user; it is
     believed of the addresses `trusted` alone, and there is no login then.
     """
 
     is_secure: bool = False
+    is_behind_proxy: bool = False
     user_header: str | None = None
     trusted: frozenset[str] = frozenset({"127.0.0.1", "::1"})
 
@@ -63,6 +65,8 @@ class Web:
     guesses: Guesses = attrs.field(factory=Guesses)
     # argon2 takes 64 MB and a thread for each; the API needs threads too
     logins: asyncio.Semaphore = attrs.field(factory=lambda: asyncio.Semaphore(2))
+    # each reads all of a period, and key look-ups and commits need threads too
+    reports: asyncio.Semaphore = attrs.field(factory=lambda: asyncio.Semaphore(2))
     # each is held in memory while it passes
     pictures: asyncio.Semaphore = attrs.field(factory=lambda: asyncio.Semaphore(4))
     templates: Environment = attrs.field(
@@ -186,7 +190,8 @@ async def visit_of(request: Request) -> Visit:
         peer = request.client.host if request.client is not None else ""
         names = request.headers.getlist(options.user_header) if peer in options.trusted else []
         # of two, one may be the browser's own
-        user = await asyncio.to_thread(users.named, store, names[0]) if len(names) == 1 else None
+        name = _utf8(names[0]) if len(names) == 1 else None
+        user = await asyncio.to_thread(users.named, store, name) if name is not None else None
         return Visit(web, service, request, user, secret, is_new)
     token = request.cookies.get(web.cookie("session"), "")
     # a page that renews itself keeps no session alive
@@ -195,6 +200,14 @@ async def visit_of(request: Request) -> Visit:
     if user is not None:
         return Visit(web, service, request, user, token)
     return Visit(web, service, request, None, secret, is_new)
+
+
+def _utf8(header: str) -> str | None:
+    """A header as UTF-8, which proxies send and Starlette reads as Latin-1; None where it is no UTF-8."""
+    try:
+        return header.encode("latin-1").decode()
+    except UnicodeDecodeError:
+        return None
 
 
 def page(role: str | None, handler: Page) -> Callable[[Request], Awaitable[Response]]:
@@ -218,7 +231,7 @@ def page(role: str | None, handler: Page) -> Callable[[Request], Awaitable[Respo
             answer = unexpected(request, error)
             if visit is None:
                 return answer
-            text = "The service failed; its log says where. Nothing that you see here was changed by halves."
+            text = "The service failed; its log says where. Load the page again: it shows what was done before."
             return visit.failed(answer.status_code, text)
 
     return endpoint
