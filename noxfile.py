@@ -72,10 +72,12 @@ def tests(session: nox.Session) -> None:
     tested.append(str(session.python))
     env = {
         "COVERAGE_FILE": f".coverage.{session.python}",
-        "IDV_MACHINE_EXAMPLES": "1000" if thorough else "100",
+        "IDV_MACHINE_EXAMPLES": "400" if thorough else "60",
         "IDV_THOROUGH": "1" if thorough else "0",
     }
-    session.run("pytest", "-q", "-n", "auto", "--dist", "worksteal", *more, env=env)
+    # one more than there are processors, for many tests wait for a socket or a browser
+    workers = str((os.cpu_count() or 1) + 1)
+    session.run("pytest", "-q", "-n", workers, "--dist", "worksteal", *more, env=env)
 
 
 @nox.session(python=OLDEST, venv_backend="uv")

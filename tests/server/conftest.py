@@ -25,7 +25,9 @@ from idv_core.server.console import users
 
 
 @pytest.fixture(autouse=True)
-def _passwords_cost_little(monkeypatch: pytest.MonkeyPatch) -> None:
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Passwords cost little, and a service that stops does not wait for who may still come."""
+    monkeypatch.setattr("idv_core.server.serving._GRACE", 0.0)
     monkeypatch.setattr(users, "_HASHER", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
 
 
