@@ -50,14 +50,14 @@ def tab_to(page: Page, name: str) -> None:
     """Press Tab until what has that name is focused, as somebody does who has no mouse."""
     for _ in range(60):
         page.keyboard.press("Tab")
-        focused = page.evaluate(
+        # at once, for a page that renews itself takes the focus along
+        focused, outline = page.evaluate(
             "() => { const e = document.activeElement;"
-            " return (e.getAttribute('aria-label') || (e.labels && e.labels[0] && e.labels[0].textContent) || e.textContent || '').trim() }"
+            " const name = e.getAttribute('aria-label') || (e.labels && e.labels[0] && e.labels[0].textContent) || e.textContent;"
+            " return [(name || '').trim(), getComputedStyle(e).outlineStyle] }"
         )
         if focused == name:
-            assert page.evaluate("() => getComputedStyle(document.activeElement).outlineStyle") != "none", (
-                f"{name}: no focus is seen"
-            )
+            assert outline != "none", f"{name}: no focus is seen"
             return
     raise AssertionError(f"Tab does not come to {name!r}")
 
