@@ -32,9 +32,12 @@ FLAGS = [
 ]
 SCREENS = {"desktop": {"width": 1280, "height": 800}, "phone": {"width": 320, "height": 568}}
 
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None, reason="NOT TESTED: no chromium here; install it with: apt-get install chromium"
-)
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.skipif(
+        CHROMIUM is None, reason="NOT TESTED: no chromium here; install it with: apt-get install chromium"
+    ),
+]
 
 
 @pytest.fixture(scope="module")
