@@ -132,6 +132,9 @@ def listen(binding: Binding) -> list[socket.socket]:
             # a name may have several addresses; all of them get the same port
             at = (address[0], port or (opened[0].getsockname()[1] if opened else 0))
             opened.append(socket.create_server(at, family=family, backlog=2048))
+            # connections have it from here: asyncio sets it only where a socket names its protocol, and without it each answer
+            # waits 40 ms for the acknowledgement of its head
+            opened[-1].setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     except OSError as error:
         for one in opened:
             one.close()

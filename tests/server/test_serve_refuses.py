@@ -209,3 +209,11 @@ class TestTheDatabase:
         with_ledger(folder, "postgresql://idv@127.0.0.1:1/idv")
         ended: Any = CliRunner().invoke(app, ["server", "migrate"])
         assert (ended.exit_code, "whether the server runs" in ended.stderr) == (1, True)
+
+
+def test_an_answer_does_not_wait_for_the_acknowledgement_of_its_head() -> None:
+    (listening,) = listen(Binding(port=0))
+    with listening, socket.create_connection(listening.getsockname()):
+        accepted, _ = listening.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
