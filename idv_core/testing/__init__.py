@@ -5,8 +5,9 @@ A platform begins with `FakeVendor`. Needs the extra `testing`.
 What is in `__all__` is the contract for a plugin's test code.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from ..lazy import lazily
 
 if TYPE_CHECKING:
     from ..clock import (
@@ -197,14 +198,8 @@ __all__ = [
     "vendor_names",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name in __all__:
-        for place in _PLACES:
-            module = import_module(place, __name__)
-            if hasattr(module, name):
-                return globals().setdefault(name, getattr(module, name))
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+if not TYPE_CHECKING:
+    __getattr__ = lazily(__name__, __all__, _PLACES)
 
 
 def __dir__() -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,14 +10,13 @@ import pytest
 from server.running import DOCUMENT
 from server.schemathesis_run import cases, schemathesis, service
 
-THOROUGH = os.environ.get("IDV_THOROUGH", "1") == "1"
 SAME_EACH_TIME = ("--generation-deterministic", "--no-shrink")
 OPERATIONS = {
     (method.upper(), path) for path, said in DOCUMENT["paths"].items() for method in said if method != "parameters"
 }
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.skipif(not THOROUGH, reason="long"))])
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.long)])
 def address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/idv.db"
@@ -35,7 +33,7 @@ def test_it_finds_nothing_in_a_walk_through_the_operations(address: str) -> None
     assert OPERATIONS - app.good() <= {("POST", "/v1/verifications/{id}/resolution")}
 
 
-@pytest.mark.skipif(not THOROUGH, reason="long")
+@pytest.mark.long
 def test_it_finds_nothing_at_the_edges_of_what_the_document_says(tmp_path: Path) -> None:
     with service(f"sqlite:///{tmp_path}/idv.db") as (url, key, _):
         # an order has more edges than there is time for here: the long run walks them

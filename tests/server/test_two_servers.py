@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import os
 import re
 import signal
 import subprocess
@@ -37,7 +36,7 @@ from idv_core.server import keys
 from idv_core.server.migrating import migrate
 from idv_core.testing import Served
 
-pytestmark = pytest.mark.skipif(os.environ.get("IDV_THOROUGH", "1") != "1", reason="on the first Python of nox")
+pytestmark = pytest.mark.long
 
 TESTS = Path(__file__).parents[1]
 ORDERS = 24
