@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 import secrets
 import threading
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 import attrs
@@ -55,6 +57,8 @@ _HEAD = update(verifications).where(_V.id == bindparam("of")).values(seq=bindpar
 _NOTIFY = select(func.pg_notify(CHANNEL, ""))
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _BUSY = 10.0
+_KNOWN = 1.0
+_NEVER = datetime.min.replace(tzinfo=UTC)
 _SEALED: Mapping[str, type] = {"order": FlowOrder, "flow": Flow, "result": Result}
 _COPIED = frozenset(field.name for field in attrs.fields(Verification)) & frozenset(verifications.c.keys())
 
@@ -112,6 +116,7 @@ class Store:
     keyring: Keyring = attrs.field(repr=False)
     clock: Clock
     _chain_key: bytes | None = attrs.field(default=None, init=False, repr=False)
+    _known_time: tuple[datetime, float] = attrs.field(default=(_NEVER, -math.inf), init=False, repr=False)
     _writing: threading.RLock = attrs.field(factory=threading.RLock, init=False, repr=False)
     _reader: Engine = attrs.field(init=False, repr=False)
 
@@ -133,6 +138,17 @@ class Store:
         # to its turn; in this process they queue up
         with nullcontext() if self.is_postgresql else self._writing, self.engine.begin() as own:
             yield own
+
+    @contextmanager
+    def one_write(self, connection: Connection | None = None) -> Iterator[Connection]:
+        """As `begin`, for what writes by a single statement on a server, which is a transaction by itself: the server is spared
+        the messages that begin and end one."""
+        if connection is None and self.is_postgresql:
+            with self.reading() as con:
+                yield con
+        else:
+            with self.begin(connection) as con:
+                yield con
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -160,6 +176,18 @@ class Store:
         if not self.is_postgresql:
             return self.clock.now()
         return con.execute(select(self.moment())).scalar_one()
+
+    def recent_now(self, con: Connection) -> datetime:
+        """The database's time, asked at most once in `_KNOWN` seconds and counted on by this machine in between."""
+        if not self.is_postgresql:
+            return self.clock.now()
+        known, since = self._known_time
+        passed = time.monotonic() - since
+        if passed >= _KNOWN:
+            known, passed = self.now(con), 0.0
+            # looked at behind the answer, so that this time is never ahead of the database's
+            self._known_time = known, time.monotonic()
+        return known + timedelta(seconds=passed)
 
     def insert_new(self, table: Table, values: Mapping[str, Any]) -> Any:
         """An INSERT that does nothing where there is such a row already."""

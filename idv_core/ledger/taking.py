@@ -43,8 +43,8 @@ def take(
 ) -> Verification:
     """The verification of the order, or that which its application has already. `is_told` notifies other processes."""
     tenant, key = order.tenant or "", new_key()
-    with store.begin(connection) as con:
-        now = store.now(con)
+    with store.one_write(connection) as con:
+        now = store.recent_now(con)
         made = Verification(
             id=new_id(now),
             tenant=order.tenant,

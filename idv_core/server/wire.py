@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -28,15 +29,17 @@ def read_order(data: Any) -> FlowOrder:
     for name in sorted(_OURS & data.keys()):
         raise InvalidOrder(f"{name}: is set by the service; leave it out", fields=(name,))
     _refuse_null({name: value for name, value in data.items() if name != _VENDORS or value is None}, "")
-    fields = dict(data)
-    given = fields.get("applicant")
-    if not isinstance(fields.get("documents", []), list):
+    given = data.get("applicant")
+    if not isinstance(data.get("documents", []), list):
         raise InvalidOrder("documents: must be a list of document types", fields=("documents",))
     if isinstance(given, Mapping):
         _check_applicant(given)
+    with suppress(ValueError):
+        return from_json(FlowOrder, data)
+    if isinstance(given, Mapping):
         # read on its own, so that the message names the field of the person
-        fields["applicant"] = to_json(_read(Applicant, given, "applicant"), secrets=True)
-    order: FlowOrder = _read(FlowOrder, fields, None)
+        _read(Applicant, given, "applicant")
+    order: FlowOrder = _read(FlowOrder, data, None)
     return order
 
 

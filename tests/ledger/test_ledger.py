@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -13,7 +14,7 @@ from acme import order
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from books import KEY, OTHER_KEY, later, raw
-from sqlalchemy import create_engine, delete, select, update
+from sqlalchemy import create_engine, delete, event, func, select, update
 
 from idv_core import ConfigError, Decision, Flow, FlowStatus, Result, Secret
 from idv_core.errors import DuplicateFlow, InvalidOrder, RateLimited
@@ -90,6 +91,33 @@ class TestTaking:
         for thread in threads:
             thread.join()
         assert (len(ids), len(set(ids))) == (8, 1)
+
+    def test_a_server_is_asked_one_thing_for_an_order(self, postgresql: Callable[[], str]) -> None:
+        url = postgresql()
+        engine = engine_of(url)
+        migrate(engine)
+        ledger = Ledger(engine, keys=[KEY])
+        # told directly, so that no other process is
+        ledger.on_due.append(lambda: None)
+        said: list[str] = []
+
+        def heard(connection: Any, cursor: Any, statement: str, *_: Any) -> None:
+            said.append(statement.split()[0] if cursor.connection.autocommit else "in a transaction")
+
+        event.listen(engine, "before_cursor_execute", heard)
+        begun = time.monotonic()
+        taken = [ledger.take(order(application_id=f"APP-{number}")) for number in range(20)]
+        passed = time.monotonic() - begun
+        event.remove(engine, "before_cursor_execute", heard)
+        assert (said.count("WITH"), set(said)) == (20, {"WITH", "SELECT"})
+        # the time of the server: once in a second, and never ahead of it
+        assert said.count("SELECT") <= passed + 1
+        moments = [one.created_at for one in taken]
+        with engine.connect() as con:
+            now = con.execute(select(func.clock_timestamp())).scalar_one()
+        engine.dispose()
+        assert moments == sorted(moments)
+        assert moments[-1] <= now
 
 
 class TestSecrecy:
