@@ -10,6 +10,7 @@ from ..errors import (
     AuthenticationFailed,
     DeadlineExceeded,
     IdvError,
+    InvalidOrder,
     OutcomeUnknown,
     PermissionDenied,
     RateLimited,
@@ -172,8 +173,8 @@ def answer_error(run: Run, request: Request, response: Response) -> VendorError:
         kind = UnexpectedResponse
     later = kind in (RateLimited, VendorUnavailable)
     idempotent = status in _REFUSED_UNSEEN or (request.idempotent and (status == 408 or status >= 500 or later))
-    # nothing was done, but as long as nobody changes the key or the account the next call ends alike
-    idempotent = idempotent and not issubclass(kind, (AuthenticationFailed, PermissionDenied))
+    # nothing was done, but as long as nobody changes the key, the account or the input the next call ends alike
+    idempotent = idempotent and not issubclass(kind, (AuthenticationFailed, PermissionDenied, InvalidOrder))
     # an answer that a plugin names is one that its vendor documents as a refusal
     refused = refusal.kind is not None or (400 <= status < 500 and status != 408)
     message = _MEANINGS.get(kind.__name__, "the call failed")
