@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 from datetime import date
@@ -18,6 +19,39 @@ if TYPE_CHECKING:
     from .evidence import DocumentEvidence
 
 T = TypeVar("T")
+
+# Every sign of these counts: another dot is another address, another amount.
+_EXACT = frozenset(
+    {
+        FieldName.EMAIL,
+        FieldName.AGE,
+        FieldName.OPENING_BALANCE,
+        FieldName.CLOSING_BALANCE,
+        FieldName.TOTAL_AMOUNT,
+        FieldName.TAX_AMOUNT,
+    }
+)
+# Digits of these are grouped as anybody likes. In other texts a gap parts two numbers (`1, 12 Street`, `11, 2 Street`).
+_NUMBERS = frozenset(
+    {
+        FieldName.DOCUMENT_NUMBER,
+        FieldName.PERSONAL_NUMBER,
+        FieldName.SERIAL_NUMBER,
+        FieldName.TAX_NUMBER,
+        FieldName.PHONE_NUMBER,
+        FieldName.MACHINE_READABLE_ZONE,
+        FieldName.COMPANY_NUMBER,
+        FieldName.COMPANY_TAX_NUMBER,
+        FieldName.BANK_CODE,
+        FieldName.ACCOUNT_NUMBER,
+        FieldName.SELLER_TAX_NUMBER,
+        FieldName.BUYER_TAX_NUMBER,
+    }
+)
+_GAP = re.compile(r"(?<=\d)[\W_]+(?=\d)")
+# Combining classes from here on are marks above, below or across a letter (UAX #44). Marks below it are vowels and the
+# like, without which two names of Indic scripts, Thai or Japanese would be one.
+_ACCENTS = 200
 
 
 @not_pickled
@@ -124,7 +158,9 @@ class Claims:
         sources = tuple(source for part in parts for source in part.sources)
         disagrees = any(part.disagrees for part in parts)
         given = [str(part.value) for part in parts if part]
-        value = None if disagrees else " ".join(given) or None
+        # without a part that is there and could not be read it is another name
+        is_unread = any(part.sources and not part for part in parts)
+        value = None if disagrees or is_unread else " ".join(given) or None
         return Claim(name=FieldName.NAME, value=value, sources=sources, disagrees=disagrees)
 
     @property
@@ -198,7 +234,7 @@ class Claims:
 
 def _claim(name: FieldName, sources: tuple[ClaimSource, ...]) -> Claim[Any]:
     values = [source.field.value for source in sources]
-    disagrees = len({_alike(value) for value in values}) > 1
+    disagrees = len({_alike(name, value) for value in values}) > 1
     value = None if disagrees or not values else values[0]
     return Claim(name=name, value=value, sources=sources, disagrees=disagrees)
 
@@ -213,12 +249,18 @@ def _dates(document: DocumentEvidence) -> Iterator[ExtractedField]:
             yield ExtractedField(name=name, value=read, vendor_name=key)
 
 
-def _alike(value: Any) -> Any:
-    """Two readings are the same whatever their case, accents, blanks and punctuation."""
+def _alike(name: FieldName, value: Any) -> Any:
+    """Two readings are the same whatever their case, accents, blanks and punctuation, where these do not matter."""
     if isinstance(value, str):
-        plain = unicodedata.normalize("NFKD", value).casefold()
-        letters = "".join(char for char in plain if char.isalnum())
-        return letters or value
+        plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", value).casefold())
+        if name in _EXACT:
+            return "".join(plain.split())
+        parts = [plain] if name in _NUMBERS else _GAP.split(plain)
+        return "|".join("".join(filter(_is_letter, part)) for part in parts) or value
     if attrs.has(type(value)):
-        return tuple(_alike(item) for item in attrs.astuple(value))
+        return tuple(_alike(name, item) for item in attrs.astuple(value))
     return repr(value) if isinstance(value, (list, dict)) else value
+
+
+def _is_letter(char: str) -> bool:
+    return unicodedata.category(char)[0] in "LMN" and unicodedata.combining(char) < _ACCENTS

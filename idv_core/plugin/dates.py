@@ -19,26 +19,28 @@ Meaning: TypeAlias = Callable[[str, Any], bool]
 # Dates of identity documents lie between these years (Gregorian). 1448 is of another calendar, and so is 2567.
 FIRST_YEAR, LAST_YEAR = 1900, 2199
 
-_TIME = r"(?:[T ]\d{1,2}:\d{2}(?::\d{2}(?:[.,]\d+)?)?\s*(?:Z|UTC|[+-]\d{2}:?\d{2})?)?"
+# A time that a zone may have moved to another day is not read: `1990-04-30T18:30:00Z` is the first of May in India. A day's
+# first and last moment are told as such.
+_MIDNIGHT = r"(?:00:00(?::00(?:[.,]0+)?)?|23:59(?::59(?:[.,]\d+)?)?)"
+_CLOCK = r"(?:[01]?\d|2[0-3]):[0-5]\d(?::[0-5]\d(?:[.,]\d+)?)?"
+_TIME = rf"(?:[T ](?:{_MIDNIGHT}\s*(?:Z|UTC|[+-]\d{{2}}:?\d{{2}})|{_CLOCK}))?"
 _YEAR_FIRST = re.compile(rf"(\d{{4}})([-/.])(\d{{1,2}})\2(\d{{1,2}}){_TIME}", re.ASCII)
 _COMPACT = re.compile(r"(\d{4})(\d{2})(\d{2})", re.ASCII)
 _YEAR_LAST = re.compile(rf"(\d{{1,2}})([-/. ])(\d{{1,2}})\2(\d{{4}}){_TIME}", re.ASCII)
-_DAY_MONTH = re.compile(r"(\d{1,2})[-/. ]+([A-Za-z]{3,9})\.?,?[-/. ]+(\d{4})", re.ASCII)
-_MONTH_DAY = re.compile(r"([A-Za-z]{3,9})\.?[-/. ]+(\d{1,2}),?[-/. ]+(\d{4})", re.ASCII)
-_NAMES = (
-    "january",
-    "february",
-    "march",
-    "april",
-    "may",
-    "june",
-    "july",
-    "august",
-    "september",
-    "october",
-    "november",
-    "december",
-)
+_MONTH = r"([^\W\d_]{3,10})\.?"
+_DAY_MONTH = re.compile(rf"([0-9]{{1,2}})(?:[-/. ]+| de ){_MONTH},?(?:[-/. ]+| del? )([0-9]{{4}})")
+_MONTH_DAY = re.compile(rf"{_MONTH}[-/. ]+([0-9]{{1,2}}),?[-/. ]+([0-9]{{4}})")
+# English, Spanish, Portuguese: no word of one means another month in another.
+_MONTHS = {
+    name[:length]: number
+    for names in (
+        "january february march april may june july august september october november december",
+        "enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre diciembre",
+        "janeiro fevereiro marco abril maio junho julho agosto setembro outubro novembro dezembro",
+    )
+    for number, name in enumerate(names.split(), 1)
+    for length in (3, len(name))
+} | {"sept": 9, "setiembre": 9, "março": 3}
 # Names without case, accents, blanks and punctuation, in English, Spanish and Portuguese.
 _EXPIRES = re.compile(
     r"exp(?:i|ri|ry|d)|caduc|venc(?:im|e|to|$)|validade|vigencia|vigentehasta|"
@@ -66,15 +68,15 @@ _PLAIN = {code: chr(code).lower() if chr(code).isalnum() else None for code in r
 _NAMED = ("name", "key", "field", "fieldName", "label", "type")
 _SAID = ("raw", "text", "content", "value", "date", "normalized")
 _PARTS = frozenset({"year", "month", "day"})
-_MONTHS = {name[:length]: number for number, name in enumerate(_NAMES, 1) for length in (3, len(name))} | {"sept": 9}
 
 
 def read_date(value: object, *, day_first: bool = False) -> date | None:
     """The date that a text (or a mapping with `year`, `month` and `day`) says, or None where that is not certain.
 
     Year first in any punctuation (`2031-01-31`, also with a time behind it, `20310131`), a month in letters
-    (`31 Jan 2031`), and `31/01/2031`, where one of the two numbers can be no month. `day_first` is for vendors that document
-    that order, so that `05/06/2031` is the fifth of June. Years of two digits, and years outside 1900 to 2199, are not read.
+    (`31 Jan 2031`, `31 de enero de 2031`; English, Spanish and Portuguese), and `31/01/2031`, where one of the two numbers can
+    be no month. `day_first` is for vendors that document that order, so that `05/06/2031` is the fifth of June. Years of two
+    digits, years outside 1900 to 2199, and moments whose zone may have moved them to another day, are not read.
     """
     if isinstance(value, Mapping):
         parts = [value.get(name) for name in ("year", "month", "day")]
