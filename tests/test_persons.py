@@ -130,6 +130,9 @@ class TestDates:
             "0001-01-01",
             {"year": 1990, "month": 5},
             {"year": 90, "month": 5, "day": 3},
+            {"year": 1990, "month": 10**30, "day": 3},
+            {"year": 1990, "month": 5, "day": -(10**30)},
+            {"year": 10**30, "month": 5, "day": 3},
         ],
     )
     def test_that_may_mean_another(self, text: Any) -> None:
@@ -216,6 +219,23 @@ class TestWordsOfAPerson:
     )
     def test_names_that_look_like_nothing_stay(self, name: str) -> None:
         assert claim("name", f" {name} ").value == name
+
+    @pytest.mark.parametrize(
+        ("name", "number", "value"),
+        [
+            ("name", 7, None),
+            ("given_name", 1.5, None),
+            ("address", 7, None),
+            ("email", 7, None),
+            ("document_number", 12345678, 12345678),
+            ("document_number", 1.2e7, None),
+            ("personal_number", True, None),
+            ("total_amount", 1.5, 1.5),
+            ("total_amount", 10**400, 10**400),
+        ],
+    )
+    def test_a_number_stands_where_one_may(self, name: str, number: Any, value: Any) -> None:
+        assert claim(name, number).value == value
 
     @pytest.mark.parametrize("age", [-1, 131, 1e9, float("nan"), float("inf"), True])
     def test_an_age_that_nobody_has(self, age: float) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import attrs
 
 from .document_types import IDENTITY_DOCUMENTS, DocumentType
-from .fields import OF_DOCUMENT, Address, ExtractedField, FieldName, Place
+from .fields import AMOUNTS, NUMBERS, OF_DOCUMENT, Address, ExtractedField, FieldName, Place
 from .redacted import not_pickled
 
 if TYPE_CHECKING:
@@ -20,34 +20,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# Every sign of these counts: another dot is another address, another amount.
-_EXACT = frozenset(
-    {
-        FieldName.EMAIL,
-        FieldName.AGE,
-        FieldName.OPENING_BALANCE,
-        FieldName.CLOSING_BALANCE,
-        FieldName.TOTAL_AMOUNT,
-        FieldName.TAX_AMOUNT,
-    }
-)
-# Digits of these are grouped as anybody likes. In other texts a gap parts two numbers (`1, 12 Street`, `11, 2 Street`).
-_NUMBERS = frozenset(
-    {
-        FieldName.DOCUMENT_NUMBER,
-        FieldName.PERSONAL_NUMBER,
-        FieldName.SERIAL_NUMBER,
-        FieldName.TAX_NUMBER,
-        FieldName.PHONE_NUMBER,
-        FieldName.MACHINE_READABLE_ZONE,
-        FieldName.COMPANY_NUMBER,
-        FieldName.COMPANY_TAX_NUMBER,
-        FieldName.BANK_CODE,
-        FieldName.ACCOUNT_NUMBER,
-        FieldName.SELLER_TAX_NUMBER,
-        FieldName.BUYER_TAX_NUMBER,
-    }
-)
 _GAP = re.compile(r"(?<=\d)[\W_]+(?=\d)")
 # Combining classes from here on are marks above, below or across a letter (UAX #44). Marks below it are vowels and the
 # like, without which two names of Indic scripts, Thai or Japanese would be one.
@@ -253,9 +225,11 @@ def _alike(name: FieldName, value: Any) -> Any:
     """Two readings are the same whatever their case, accents, blanks and punctuation, where these do not matter."""
     if isinstance(value, str):
         plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", value).casefold())
-        if name in _EXACT:
+        # another dot is another amount, and another address
+        if name in AMOUNTS or name is FieldName.EMAIL:
             return "".join(plain.split())
-        parts = [plain] if name in _NUMBERS else _GAP.split(plain)
+        # digits of a number are grouped as anybody likes; elsewhere a gap parts two (`1, 12 Street`, `11, 2 Street`)
+        parts = [plain] if name in NUMBERS else _GAP.split(plain)
         return "|".join("".join(filter(_is_letter, part)) for part in parts) or value
     if attrs.has(type(value)):
         return tuple(_alike(name, item) for item in attrs.astuple(value))

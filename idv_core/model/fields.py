@@ -124,6 +124,38 @@ DATES = frozenset(
 ADDRESSES = frozenset({FieldName.ADDRESS, FieldName.COMPANY_ADDRESS, FieldName.SELLER_ADDRESS, FieldName.BUYER_ADDRESS})
 """Fields whose value is an `Address`."""
 
+NUMBERS = frozenset(
+    {
+        FieldName.DOCUMENT_NUMBER,
+        FieldName.PERSONAL_NUMBER,
+        FieldName.SERIAL_NUMBER,
+        FieldName.TAX_NUMBER,
+        FieldName.PHONE_NUMBER,
+        FieldName.MACHINE_READABLE_ZONE,
+        FieldName.COMPANY_NUMBER,
+        FieldName.COMPANY_TAX_NUMBER,
+        FieldName.BANK_CODE,
+        FieldName.ACCOUNT_NUMBER,
+        FieldName.INVOICE_NUMBER,
+        FieldName.ORDER_NUMBER,
+        FieldName.DELIVERY_NUMBER,
+        FieldName.SELLER_TAX_NUMBER,
+        FieldName.BUYER_TAX_NUMBER,
+    }
+)
+"""Fields whose value names something by its digits and letters."""
+
+AMOUNTS = frozenset(
+    {
+        FieldName.AGE,
+        FieldName.OPENING_BALANCE,
+        FieldName.CLOSING_BALANCE,
+        FieldName.TOTAL_AMOUNT,
+        FieldName.TAX_AMOUNT,
+    }
+)
+"""Fields whose value is how much or how many."""
+
 OF_DOCUMENT = frozenset(
     {
         FieldName.DOCUMENT_NUMBER,

@@ -238,5 +238,5 @@ def _date(year: Any, month: Any, day: Any) -> date | None:
         return None
     try:
         return date(int(year), int(month), int(day))
-    except ValueError:
+    except (ValueError, OverflowError):
         return None

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from ..model.countries import alpha_2
-from ..model.fields import ADDRESSES, DATES, Address, ExtractedField, FieldName, Place
+from ..model.fields import ADDRESSES, AMOUNTS, DATES, NUMBERS, Address, ExtractedField, FieldName, Place
 from ..model.secret import Secret
 from .dates import read_date
 
@@ -90,8 +90,16 @@ def _typed(name: FieldName, raw: Any, day_first: bool) -> Any:
         return raw
     if isinstance(raw, str):
         return _text(raw)
-    is_number = isinstance(raw, (int, float)) and not isinstance(raw, bool)
-    return raw if is_number and math.isfinite(raw) and not (name is FieldName.AGE and not 0 <= raw <= _OLDEST) else None
+    return _number(name, raw)
+
+
+def _number(name: FieldName, raw: Any) -> int | float | None:
+    """A JSON number where one may stand. A person's name is none, and a fraction is no number of a document."""
+    is_whole = isinstance(raw, int) and not isinstance(raw, bool)
+    is_amount = name in AMOUNTS and isinstance(raw, float) and math.isfinite(raw)
+    if name is FieldName.AGE and (is_whole or is_amount) and not 0 <= raw <= _OLDEST:
+        return None
+    return raw if is_amount or (is_whole and name in (AMOUNTS | NUMBERS)) else None
 
 
 def _text(raw: Any) -> str | None:
