@@ -68,6 +68,7 @@ class TestTwoReadings:
             ("name", "...", "!!"),
             ("email", "a.b@example.org", "ab@example.org"),
             ("email", "a+b@example.org", "ab@example.org"),
+            ("email", "\u212aim@example.org", "kim@example.org"),
             ("address", "1, 12 Street", "11, 2 Street"),
             ("total_amount", "1,500.00", "150,000"),
             ("closing_balance", "-5", "5"),

@@ -224,10 +224,10 @@ def _dates(document: DocumentEvidence) -> Iterator[ExtractedField]:
 def _alike(name: FieldName, value: Any) -> Any:
     """Two readings are the same whatever their case, accents, blanks and punctuation, where these do not matter."""
     if isinstance(value, str):
-        plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", value).casefold())
-        # another dot is another amount, and another address
+        # another dot is another amount, and another address; so is a letter that only looks like one of ASCII
         if name in AMOUNTS or name is FieldName.EMAIL:
-            return "".join(plain.split())
+            return b"".join(value.encode(errors="surrogatepass").lower().split())
+        plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", value).casefold())
         # digits of a number are grouped as anybody likes; elsewhere a gap parts two (`1, 12 Street`, `11, 2 Street`)
         parts = [plain] if name in NUMBERS else _GAP.split(plain)
         return "|".join("".join(filter(_is_letter, part)) for part in parts) or value
