@@ -125,6 +125,8 @@ class AccountDefaults:
 class Account(AccountDefaults):
     """One account at a vendor: `Account("atlas-india", "atlas", {"base_url": ..., "client_secret": Secret(...)})`.
 
+    It takes what `AccountDefaults` takes as well.
+
     Args:
         name: Your name for it: letters, digits, `.`, `_` and `-`. Store it as long as flows refer to it.
         plugin: The name of the vendor's plugin.
