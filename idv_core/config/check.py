@@ -11,7 +11,7 @@ import attrs
 from ..errors import ConfigError, Problem
 from ..model import CheckKind, Policy
 from ..model.policy import VerdictRule, split_name
-from ..model.words import listed, near, quoted
+from ..model.words import listed, near, quoted, what_is
 from ..plugin.protocols import (
     CAPABILITIES,
     KeyModeProtocol,
@@ -112,7 +112,9 @@ def check(
 
 
 def check_default(configuration: Configuration, default: Policy) -> None:
-    """Raises ConfigError if the policy given in Python has the name of another one in the configuration."""
+    """Raises ConfigError if the policy given in Python is none, or has the name of another one in the configuration."""
+    if not isinstance(default, Policy):
+        raise ConfigError(f"policy: must be Policy(...), not {what_is(default)}")
     other = configuration.policies.get(default.name)
     if default.name and other is not None and other != default:
         text = f"the gateway has another policy named {quoted(default.name)}: rename one of them"

@@ -30,6 +30,7 @@ class Limits:
         operation: Timeout of a whole operation, with all calls, pauses and retries.
         max_response: The largest response, after decompression.
         max_upload: The largest document.
+        max_media: The largest picture, video or report that `download` writes.
         concurrency: The most calls at a time. Further calls queue up, first come, first served.
         rate: The most calls per second that start.
         burst: How many of them may start at once.

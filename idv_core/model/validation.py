@@ -203,6 +203,16 @@ def are(kind: type) -> Callable[[object, attrs.Attribute[Any], Any], None]:
     return check
 
 
+def is_a(kind: type, *, or_none: bool = False) -> Validator:
+    """A validator: a value of that class; None too with `or_none`."""
+
+    def check(_: object, attribute: attrs.Attribute[Any], value: object) -> None:
+        if not isinstance(value, kind) and not (or_none and value is None):
+            raise ValueError(f"{attribute.name}: must be {kind.__name__}(...), not {what_is(value)}")
+
+    return check
+
+
 def optional(kind: type) -> Any:
     """A validator: a value of that class, or None. Its message shows no value: it may be about a person."""
 
@@ -255,15 +265,14 @@ def plain_mapping(value: Mapping[Any, Any]) -> dict[Any, Any]:
 
 def is_country(_: object, attribute: attrs.Attribute[Any], value: str | None) -> None:
     if value is not None and not (isinstance(value, str) and value in COUNTRIES):
-        raise ValueError(f"{attribute.name}: must be an ISO 3166-1 alpha-2 code, such as 'IN'")
+        raise ValueError(f"{attribute.name}: must be an ISO 3166-1 alpha-2 code in capital letters, such as 'IN'")
 
 
 def are_countries(_: object, attribute: attrs.Attribute[Any], value: tuple[str, ...]) -> None:
     wrong = [country for country in value if not isinstance(country, str) or country not in COUNTRIES]
     if wrong:
-        raise ValueError(
-            f"{attribute.name}: must be ISO 3166-1 alpha-2 codes, such as 'IN'; {quoted(wrong[0])} is not one"
-        )
+        what = f"must be ISO 3166-1 alpha-2 codes in capital letters, such as 'IN'; {quoted(wrong[0])} is not one"
+        raise ValueError(f"{attribute.name}: {what}")
 
 
 def is_text(_: object, attribute: attrs.Attribute[Any], value: object) -> None:

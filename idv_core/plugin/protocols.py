@@ -241,7 +241,7 @@ class AllowedHostsProtocol(Protocol):
 
 @runtime_checkable
 class SubmitProtocol(Protocol):
-    """For vendors that want to be told that everything has been handed in."""
+    """For vendors that must be told that all documents are uploaded."""
 
     def submit(self, flow: Flow) -> Exchange[Flow]: ...
 
@@ -299,7 +299,7 @@ class TemplateProtocol(Protocol):
 
 @runtime_checkable
 class LinkProtocol(Protocol):
-    """For vendors whose link can be made anew."""
+    """For vendors whose link can be renewed."""
 
     def renew_link(self, flow: Flow) -> Exchange[Flow]: ...
 

@@ -51,6 +51,8 @@ def create_app(
     The tables of the service are made on SQLite; for PostgreSQL run `idv server migrate`.
 
     Args:
+        gateway: The gateway.
+        ledger: Its ledger.
         console: How people come to the console.
         transport: How messages to your endpoints are sent; for tests.
 
@@ -102,7 +104,7 @@ async def _keep(ledger: Ledger) -> None:
             if rounds % _HOURLY == 0:
                 await asyncio.to_thread(idempotency.prune, ledger.store)
         except SQLAlchemyError as error:
-            log.error("the ledger's database is away (%s)", type(error).__name__)
+            log.error("the ledger's database cannot be reached (%s)", type(error).__name__)
         except Exception as error:
             # one row that nobody foresaw ends neither the figures nor the forgetting
             log.error("figures or kept answers could not be brought up to date (%s)", type(error).__name__)
@@ -121,7 +123,7 @@ async def _ready(request: Request) -> Response:
         await asyncio.to_thread(_ask, store)
         lag = await asyncio.to_thread(metrics.due_lag, store)
     except SQLAlchemyError:
-        return _health(503, status="not ready", why="the database is away")
+        return _health(503, status="not ready", why="the database cannot be reached")
     if lag > LAGGING:
         why = f"what is due waits for {round(lag.total_seconds())} s"
         return _health(503, status="not ready", why=why)

@@ -110,7 +110,7 @@ class AsyncTracker:
                 self._pruned = time.monotonic()
                 await asyncio.to_thread(prune, self._ledger.store)
         except SQLAlchemyError as error:
-            log.error("the ledger's database is away, trying again (%s)", type(error).__name__)
+            log.error("the ledger's database cannot be reached, trying again (%s)", type(error).__name__)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), _AWAY)
             return False
@@ -238,7 +238,7 @@ class AsyncTracker:
         return await self._hand_in(id, "upload", (documents,), News("uploaded", {"count": len(documents)}, "platform"))
 
     async def submit(self, id: str) -> Verification:
-        """Say that everything was handed in. Raises the gateway's errors."""
+        """Say that all documents are uploaded. Raises the gateway's errors."""
         return await self._hand_in(id, "submit", (), News("submitted", {}, "platform"))
 
     async def renew_link(self, id: str) -> Verification:

@@ -145,7 +145,7 @@ class Tracker:
             letters = self._letters(free - len(claims))
             self._prune()
         except SQLAlchemyError as error:
-            log.error("the ledger's database is away, trying again (%s)", type(error).__name__)
+            log.error("the ledger's database cannot be reached, trying again (%s)", type(error).__name__)
             self._stopping.wait(_AWAY)
             return False
         work: list[Callable[[], object]] = [partial(self._turn, claim) for claim in claims]
@@ -284,7 +284,7 @@ class Tracker:
         return self._hand_in(id, "upload", (documents,), News("uploaded", {"count": len(documents)}, "platform"))
 
     def submit(self, id: str) -> Verification:
-        """Say that everything was handed in. Raises the gateway's errors."""
+        """Say that all documents are uploaded. Raises the gateway's errors."""
         return self._hand_in(id, "submit", (), News("submitted", {}, "platform"))
 
     def renew_link(self, id: str) -> Verification:
