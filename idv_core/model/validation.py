@@ -185,7 +185,9 @@ def several(value: Any) -> Any:
     """One text, or several, as a tuple; anything else as it is, for the validator to refuse."""
     if isinstance(value, str):
         return (str(value),)
-    if type(value) is tuple and not any(issubclass(kind, str) and kind is not str for kind in {*map(type, value)}):
+    if type(value) is tuple and not (
+        value and any(issubclass(kind, str) and kind is not str for kind in {*map(type, value)})
+    ):
         return value
     try:
         return tuple(str(item) if isinstance(item, str) else item for item in value)
@@ -197,7 +199,9 @@ def are(kind: type) -> Callable[[object, attrs.Attribute[Any], Any], None]:
     """A validator: a tuple of values of that class."""
 
     def check(_: object, attribute: attrs.Attribute[Any], values: Any) -> None:
-        if not isinstance(values, tuple) or not all(issubclass(found, kind) for found in {*map(type, values)}):
+        if not isinstance(values, tuple) or (
+            values and not all(issubclass(found, kind) for found in {*map(type, values)})
+        ):
             raise ValueError(f"{attribute.name}: must hold {kind.__name__} values only")
 
     return check
