@@ -22,6 +22,7 @@ from idv_core.plugin import (
     InvalidOrder,
     Link,
     Media,
+    NotAccepted,
     Polling,
     Reason,
     Refusal,
@@ -223,14 +224,20 @@ class Verigram:
 
     def _verdict(self, flow: Flow) -> Exchange[Result]:
         _check_id(flow)
-        reply = yield Request.get("/flow/{}/result", flow.id, accept={404, 409, 422, 425})
+        request = Request.get("/flow/{}/result", flow.id, accept={404, 409, 422, 425})
+        reply = yield request
+        if reply.is_line:
+            raise NotAccepted(request, reply)
         if not reply.is_success:
             return Result(flow=self._unfinished(flow, reply))
         return self._read(flow, reply)
 
     def check_credentials(self) -> Exchange[None]:
         """Asks for a flow that nobody made: 404 means that the key works (section 7)."""
-        yield Request.get("/flow/{}/result", _NOBODY, accept={404})
+        request = Request.get("/flow/{}/result", _NOBODY, accept={404})
+        reply = yield request
+        if reply.is_line:
+            raise NotAccepted(request, reply)
 
     def _unfinished(self, flow: Flow, reply: Response) -> Flow:
         """The answers that mean "not yet", and the 404 that means "lost" (section 5.2)."""
