@@ -6,6 +6,7 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
+import attrs
 import pytest
 from idv_verifik import Verifik, faces, idv_plugin, mapping
 from idv_verifik.payloads import read_said
@@ -145,6 +146,17 @@ class TestBackOfADocument:
         both = Document("both-sides", content=front.content, back_content=front.content)
         result = idv.wait(idv.submit(idv.upload(flow, [both])))
         assert (result.vendor_word, result.decision) == ("COMPLETED", Decision.APPROVED)
+
+    def test_a_document_that_was_taken_is_not_replaced_because_an_earlier_one_was_refused(
+        self, idv: Gateway, emulator: VerifikEmulator
+    ) -> None:
+        torn = Document("torn", content=b"\xff\xd8\xff torn off")
+        flow = idv.upload(idv.open(order()), [torn, pictures()[0]])
+        assert [upload.accepted for upload in flow.uploads] == [False, True]
+        with pytest.raises(InvalidOrder) as caught:
+            idv.upload(flow, [attrs.evolve(pictures()[0], id="again")])
+        assert caught.value.code == "already_exists"
+        assert len(emulator.documents) == 1
 
     def test_without_it_a_person_looks(self, idv: Gateway, emulator: VerifikEmulator) -> None:
         emulator.variants.wants_back = True
