@@ -57,6 +57,9 @@ def read_comparison(data: Mapping[str, Any]) -> Check:
     else:
         outcome = CheckOutcome.PASSED if passed is True and word == "SUCCESS" else CheckOutcome.INCONCLUSIVE
     errors = error_words({**data, "result": result})
+    if data.get("type") not in (None, "compare"):
+        # a search in a collection says nothing of the document
+        errors = (*errors, "type")
     return Check(
         kind=CheckKind.FACE_MATCH,
         name="selfie_to_document",

@@ -118,6 +118,7 @@ def read_registration(data: Mapping[str, Any], flow: Flow, settings: Mapping[str
         documents=tuple(read_evidence(data, flow)),
         notes=tuple(notes),
         doubts=tuple(_doubts(data)),
+        is_test=word_of(as_object(data.get("documentValidation")).get("type")) == "DEMO",
     )
 
 

@@ -242,6 +242,24 @@ def test_the_form_is_mandatory_where_the_steps_do_not_name_it(kind: str, gateway
     assert judged({**data, "projectFlow": optional}).decision is Decision.APPROVED
 
 
+def test_a_document_for_show_is_of_a_test() -> None:
+    """Section 3.6.2: `type` is `validation` in a registration, and `demo` verifies nobody."""
+    document = GOOD["documentValidation"]
+    assert not judged({**GOOD, "documentValidation": {**document, "type": "validation"}}).is_test
+    assert judged({**GOOD, "documentValidation": {**document, "type": "demo"}}).is_test
+
+
+def test_a_search_for_a_face_is_no_comparison_with_the_document() -> None:
+    compared = GOOD["compareFaceVerification"]
+    assert judged({**GOOD, "compareFaceVerification": {**compared, "type": "compare"}}).decision is Decision.APPROVED
+    for other in ("search", "verify", 7):
+        result = judged({**GOOD, "compareFaceVerification": {**compared, "type": other}})
+        assert (result.checks_of(CheckKind.FACE_MATCH)[0].outcome, result.decision) == (
+            CheckOutcome.INCONCLUSIVE,
+            Decision.REVIEW,
+        )
+
+
 def test_a_code_that_ended_says_so() -> None:
     result = judged({**GOOD, "emailValidation": {"status": "expired"}})
     assert result.checks_of(CheckKind.EMAIL)[0].reasons == ("expired",)
