@@ -249,6 +249,19 @@ def test_a_document_for_show_is_of_a_test() -> None:
     assert judged({**GOOD, "documentValidation": {**document, "type": "demo"}}).is_test
 
 
+def test_a_project_in_demo_mode_is_a_test_and_tells_no_more_of_itself(idv: Gateway, emulator: VerifikEmulator) -> None:
+    """Section 3.1: it accepts its own `demoOTP` as every one-time code."""
+    project = emulator.projects[emulator.project]
+    project |= {"contactEmail": "ops@platform.example", "demoMode": False}
+    flow = idv.submit(idv.upload(idv.open(order()), pictures()))
+    result = idv.result(flow)
+    assert (result.is_test, result.decision) == (False, Decision.APPROVED)
+    assert result.raw["project"] == emulator.project
+    project["demoMode"] = True
+    result = idv.result(flow)
+    assert (result.is_test, result.decision) == (True, Decision.REVIEW)
+
+
 def test_a_search_for_a_face_is_no_comparison_with_the_document() -> None:
     compared = GOOD["compareFaceVerification"]
     assert judged({**GOOD, "compareFaceVerification": {**compared, "type": "compare"}}).decision is Decision.APPROVED
