@@ -37,9 +37,9 @@ _NO_RECORD = base64.b64encode(b'{"person":{}}').decode()
 
 
 def answered(request: Request) -> Exchange[Response]:
-    """The answer. Where it says no it must be Verigram's own, and not a line of text of a proxy."""
+    """The answer. Where it says no it must be Verigram's own, and not a page or a line of text of a proxy."""
     reply = yield request
-    if not reply.is_success and reply.is_line:
+    if not reply.is_success and (reply.is_page or reply.is_line):
         raise NotAccepted(request, reply)
     return reply
 
