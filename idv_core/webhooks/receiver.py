@@ -80,8 +80,6 @@ class WebhookRequest:
         query: The decoded parameters of the query string.
         body: The raw bytes, as received.
 
-    `_admitted` is what was found of its address, and by which addresses: it is asked for before the body is read, and again.
-
     Raises ValueError that names the field.
     """
 
@@ -94,6 +92,7 @@ class WebhookRequest:
         factory=dict, converter=_mapping, validator=_are_strings, repr=False, hash=False
     )
     body: bytes = attrs.field(default=b"", converter=_raw, validator=_is_raw, repr=False)
+    # what was found of its address, by which addresses and for whom: it is asked for before the body is read, and again
     _admitted: list[tuple[Addresses, str, Admitted]] = attrs.field(factory=list, init=False, repr=False, eq=False)
 
 
