@@ -29,6 +29,7 @@ _GENDERS = {
     "transgender": "other",
 }
 _OLDEST = 130
+_NUMERIC = AMOUNTS | NUMBERS
 _NOTHING: tuple[Any, ...] = (None, "", [], {})
 
 
@@ -99,7 +100,7 @@ def _number(name: FieldName, raw: Any) -> int | float | None:
     is_amount = name in AMOUNTS and isinstance(raw, float) and math.isfinite(raw)
     if name is FieldName.AGE and (is_whole or is_amount) and not 0 <= raw <= _OLDEST:
         return None
-    return raw if is_amount or (is_whole and name in (AMOUNTS | NUMBERS)) else None
+    return raw if is_amount or (is_whole and name in _NUMERIC) else None
 
 
 def _text(raw: Any) -> str | None:

@@ -59,7 +59,7 @@ def _is_string(_: object, attribute: attrs.Attribute[Any], value: object) -> Non
 
 def _are_strings(_: object, attribute: attrs.Attribute[Any], value: object) -> None:
     if not isinstance(value, dict) or not all(
-        isinstance(key, str) and isinstance(one, str) for key, one in value.items()
+        issubclass(kind, str) for kind in {*map(type, value), *map(type, value.values())}
     ):
         raise ValueError(f"{attribute.name}: must be a mapping of strings to strings, with one value for each name")
 
