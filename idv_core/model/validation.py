@@ -329,6 +329,17 @@ def is_not_negative(_: object, attribute: attrs.Attribute[Any], value: Any) -> N
         raise ValueError(f"{attribute.name}: must be a number, 0 or more")
 
 
+def is_a(kind: type) -> Callable[[object, attrs.Attribute[Any], object], None]:
+    """A validator: a value of this class."""
+
+    def check(_: object, attribute: attrs.Attribute[Any], value: object) -> None:
+        if not isinstance(value, kind):
+            wanted = "a string" if kind is str else f"a {kind.__name__}"
+            raise ValueError(f"{attribute.name}: must be {wanted}, not {what_is(value)}")
+
+    return check
+
+
 def is_count(_: object, attribute: attrs.Attribute[Any], value: Any) -> None:
     """A whole number of 1 or more."""
     _is_whole(attribute, value, 1)
