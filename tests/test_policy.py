@@ -288,8 +288,8 @@ class TestRules:
             ({"name": 5}, "name"),
             ({"thresholds": {"liveness": 0.5}}, "thresholds"),
             ({"thresholds": ["liveness"]}, "thresholds"),
-            ({"checks": {"required": ["liveness"]}}, "checks: must be a CheckRules, not a table"),
-            ({"documents": None}, "documents: must be a DocumentRules, not None"),
+            ({"checks": {"required": ["liveness"]}}, r"checks: must be CheckRules\(\.\.\.\), not a table"),
+            ({"documents": None}, r"documents: must be DocumentRules\(\.\.\.\), not None"),
             ({"review": True}, "review"),
         ],
     )

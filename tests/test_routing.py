@@ -339,7 +339,7 @@ def _calls(act: Callable[[], object]) -> int:
 
 @pytest.mark.parametrize(("wrong", "field"), [({"shadow": "b"}, "shadow"), ({"when": {"product": "x"}}, "when")])
 def test_a_route_is_made_of_values(wrong: dict[str, object], field: str) -> None:
-    with pytest.raises(ValueError, match=f"^{field}: must be a "):
+    with pytest.raises(ValueError, match=f"^{field}: must be "):
         Route(name="all", to="a", **wrong)  # type: ignore[arg-type]
 
 

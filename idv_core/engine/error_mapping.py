@@ -11,6 +11,7 @@ from ..errors import (
     DeadlineExceeded,
     FlowNotFound,
     IdvError,
+    InvalidOrder,
     OutcomeUnknown,
     PermissionDenied,
     RateLimited,
@@ -196,8 +197,8 @@ def answer_error(run: Run, request: Request, response: Response) -> VendorError:
         kind = UnexpectedResponse
     later = kind in (RateLimited, VendorUnavailable)
     idempotent = status in _REFUSED_UNSEEN or (request.idempotent and (status in GIVEN_UP or status >= 500 or later))
-    # nothing was done, but as long as nobody changes the key or the account the next call ends alike
-    idempotent = idempotent and not issubclass(kind, (AuthenticationFailed, PermissionDenied))
+    # nothing was done, but as long as nobody changes the key, the account or the input the next call ends alike
+    idempotent = idempotent and not issubclass(kind, (AuthenticationFailed, PermissionDenied, InvalidOrder))
     # an answer that a plugin names is one that its vendor documents as a refusal
     refused = refusal.kind is not None or (400 <= status < 500 and status not in GIVEN_UP)
     message = _MEANINGS.get(kind.__name__, "the call failed")

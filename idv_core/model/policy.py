@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
+from functools import cached_property
 from hashlib import sha256
 from urllib.parse import quote
 
@@ -12,7 +13,7 @@ import attrs
 from .check_names import CheckKind, check_name_fault
 from .document_types import DocumentType, document_type, document_types
 from .evidence import Check, CheckOutcome
-from .validation import are_countries, is_a, is_unit, texts
+from .validation import are_countries, is_a, is_string, is_unit, texts
 from .words import listed, near, quoted
 
 
@@ -179,7 +180,7 @@ class Policy:
     Raises ValueError.
     """
 
-    name: str = attrs.field(default="", validator=is_a(str))
+    name: str = attrs.field(default="", validator=is_string)
     thresholds: Mapping[str, Threshold] = attrs.field(factory=dict, converter=_by_name, hash=False)
     checks: CheckRules = attrs.field(factory=CheckRules, validator=is_a(CheckRules))
     documents: DocumentRules = attrs.field(factory=DocumentRules, validator=is_a(DocumentRules))
@@ -199,7 +200,7 @@ class Policy:
         """The threshold for this check: by its name, else by its kind."""
         return self._by_check.get((check.kind, check.name)) or self._by_check.get((check.kind, None))
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """Eight hexadecimal digits of the rules. The name does not change them."""
         thresholds = sorted((name, bounds.approve_at, bounds.decline_below) for name, bounds in self.thresholds.items())
@@ -213,7 +214,7 @@ class Policy:
         rules = (*rules, attrs.astuple(self.review)) if self.review != ReviewRules() else rules
         return sha256(repr(rules).encode()).hexdigest()[:8]
 
-    @property
+    @cached_property
     def mark(self) -> str | None:
         """What a flow reference holds of the policy: `lending.1a2b3c4d`; None for the unnamed strict default."""
         return f"{quote(self.name, safe='')}.{self.fingerprint}" if self != _PLAIN else None
