@@ -20,7 +20,7 @@ from ..errors import IdvError, PluginError, WebhookRejected, bounded
 from ..model import FlowRef, FlowUrls
 from ..model.copies import with_changed
 from ..model.flow import RETURN
-from ..model.validation import plain_mapping
+from ..model.validation import is_string, plain_mapping
 from ..plugin.protocols import Webhook, WebhookEvent, WebhookKeysProtocol, WebhookProtocol
 from ..runtime.interrupts import interrupt_in
 from .addresses import BEARER_LIFETIME, Addressee, Addresses
@@ -52,11 +52,6 @@ def _raw(value: Any) -> Any:
     return bytes(value) if isinstance(value, (bytearray, memoryview)) else value
 
 
-def _is_string(_: object, attribute: attrs.Attribute[Any], value: object) -> None:
-    if not isinstance(value, str):
-        raise ValueError(f"{attribute.name}: must be a string")
-
-
 def _are_strings(_: object, attribute: attrs.Attribute[Any], value: object) -> None:
     if not isinstance(value, dict) or not all(
         issubclass(kind, str) for kind in {*map(type, value), *map(type, value.values())}
@@ -83,8 +78,8 @@ class WebhookRequest:
     Raises ValueError that names the field.
     """
 
-    method: str = attrs.field(validator=_is_string)
-    path: str = attrs.field(validator=_is_string, repr=False)
+    method: str = attrs.field(validator=is_string)
+    path: str = attrs.field(validator=is_string, repr=False)
     headers: Mapping[str, str] = attrs.field(
         factory=dict, converter=_mapping, validator=_are_strings, repr=False, hash=False
     )
