@@ -104,6 +104,7 @@ _BY_TESTS: tuple[tuple[Level, str, tuple[str, ...]], ...] = (
         (
             "test_documented_errors",
             "test_any_status_is_a_model_or_an_error",
+            "test_a_page_on_the_way_ends_nothing_and_proves_no_key",
             "test_errors_are_read_whatever_the_body_is",
         ),
     ),
