@@ -303,6 +303,8 @@ def add_user(
             typed = getpass("Password: ") if is_terminal else sys.stdin.readline().rstrip("\n")
             if is_terminal and getpass("Once more: ") != typed:
                 raise ConfigError("user: the two passwords differ")
+            if not typed:
+                raise ConfigError("user: a password is needed: type it, or give it on standard input")
             password = Secret(typed)
         with opened(config) as ledger:
             users.add(ledger.store, name, role or (), password)

@@ -206,6 +206,8 @@ class TestUsers:
         assert idv("server", "user", "remove", "ben").exit_code == 2
 
     def test_a_short_password_and_a_role_that_there_is_not(self, environment: Path) -> None:
+        none = CliRunner().invoke(app, ["server", "user", "add", "ana"], input="")
+        assert "a password is needed: type it, or give it on standard input" in none.stderr
         short = CliRunner().invoke(app, ["server", "user", "add", "ana"], input="short\n")
         assert (short.exit_code, "12 characters" in short.stderr) == (2, True)
         assert (
