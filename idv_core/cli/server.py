@@ -277,7 +277,7 @@ def revoke(
             from ..server import keys
         with opened(config) as ledger:
             keys.revoke(ledger.store, id)
-        # processes that serve know a key for so long without asking
+        # processes that serve know a key for this long without asking
         time.sleep(keys.FORGOTTEN)
         typer.echo(f"key {id} is revoked")
 

@@ -56,7 +56,7 @@ def fill_path(template: str, *segments: str) -> str:
         if segment in ("", ".", ".."):
             raise InvalidOrder("an id that goes into a path is empty or a dot segment", fields=("id",))
         if text_fault(segment, _LONGEST_SEGMENT, blank=True, controls=True):
-            raise InvalidOrder("an id that goes into a path is no text that can be sent", fields=("id",))
+            raise InvalidOrder("an id that goes into a path is not text that can be sent", fields=("id",))
         path += [quote(segment, safe=""), after]
     return "".join(path)
 
@@ -129,7 +129,7 @@ class Request:
             raise ValueError(f"the path of {self.template!r} must have no segment '.' or '..'")
         for name, value in self.query:
             if not isinstance(value, str) or text_fault(value, len(value), blank=True, controls=True):
-                raise InvalidOrder(f"the value of {name!r} in the query is no text that can be sent", fields=(name,))
+                raise InvalidOrder(f"the value of {name!r} in the query is not text that can be sent", fields=(name,))
 
     @template.default
     def _by_path(self) -> str:
@@ -177,7 +177,7 @@ class Request:
         try:
             parse_url(text)
         except ValueError:
-            raise UnexpectedResponse("what the answer gives as an address is no plain web address") from None
+            raise UnexpectedResponse("the response gives an address that is not a valid web address") from None
         return cls(method=method, path="/", template=FETCHED, address=Secret(text), signed=signed, **more)
 
     @property
