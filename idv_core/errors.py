@@ -290,7 +290,7 @@ def kind_of_status(status: int) -> type[VendorError]:
             return DuplicateFlow
         case 429:
             return RateLimited
-        case 408 | 425:
+        case 408 | 425 | 499:
             return VendorUnavailable
         case _ if status >= 500:
             return VendorUnavailable

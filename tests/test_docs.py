@@ -274,7 +274,8 @@ def test_the_page_for_platform_engineers(fake_vendor: FakeVendor, capsys: pytest
     claims, erase, recover, mount, receive, views, observer, fast = _python("docs/platform.md")
     idv, order = fake_vendor.gateway(), fake_vendor.order()
     flow = fake_vendor.decide(idv.open(order), "approved")
-    names: dict[str, Any] = {**vars(idv_core), "Starlette": Starlette, "Mount": Mount, "HttpResponse": HttpResponse}
+    names: dict[str, Any] = {name: getattr(idv_core, name) for name in idv_core.__all__}
+    names |= {"Starlette": Starlette, "Mount": Mount, "HttpResponse": HttpResponse}
     names |= {"idv": idv, "order": order, "flow": flow, "result": idv.result(flow), "OutcomeUnknown": OutcomeUnknown}
     got: list[Any] = []
     names |= {"handle": got.append, "Response": flask.Response, "request": flask.request}

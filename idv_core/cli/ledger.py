@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from collections.abc import Iterator
@@ -13,17 +14,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..config import LedgerSettings, read_configuration
-from ..config.problems import Problems
-from ..config.settings import WRONG, SettingsReader
+from ..config import read_ledger_settings
 from ..errors import ConfigError
 from ..gateway.sync import Gateway
-from ..registry import discover
+from ..model.validation import text_fault
+from ..model.words import quoted
 from .options import CONFIG, Config, Json
 from .output import FAILED, as_json, console, reported, table
 
 if TYPE_CHECKING:
     from ..ledger import Ledger, Verification
+
+_ACTOR = 100
 
 ledger = typer.Typer(name="ledger", help="Look after stored verifications.", no_args_is_help=True)
 
@@ -31,34 +33,19 @@ Id = Annotated[str, typer.Argument(help="The id of the verification, as `idv led
 Actor = Annotated[str | None, typer.Option("--as", help="Who does it, for the history; default: the user.")]
 
 
-def _settings(file: Path) -> LedgerSettings:
-    """The `[ledger]` of the file. The accounts' secrets are not needed for it."""
-    configuration = read_configuration(file)
-    problems = Problems(configuration.places)
-    if configuration.ledger is None:
-        raise (
-            ConfigError.of(configuration.problems)
-            if configuration.problems
-            else ConfigError(f"{file}: there is no [ledger]; add one with url and key")
-        )
-    read = SettingsReader(problems, discover().secret_sources).read(LedgerSettings, configuration.ledger, ("ledger",))
-    if read is WRONG:
-        raise ConfigError.of(tuple(problems.found))
-    settings: LedgerSettings = read
-    return settings
-
-
 @contextmanager
 def _opened(file: Path, json: bool = False) -> Iterator[Ledger]:
     with reported(json):
         _check_extra()
         from ..ledger import Ledger
+        from ..ledger.reaching import reached
 
-        opened = Ledger.of(_settings(file))
-        try:
-            yield opened
-        finally:
-            opened.close()
+        with reached():
+            opened = Ledger.load(file)
+            try:
+                yield opened
+            finally:
+                opened.close()
 
 
 def _check_extra() -> None:
@@ -68,7 +55,15 @@ def _check_extra() -> None:
 
 
 def _actor(given: str | None) -> str:
-    return given or f"user:{getuser()}"
+    """Raises ValueError for what does not fit into the history."""
+    if given is not None and (fault := text_fault(given, _ACTOR)):
+        raise ValueError(f"--as: {fault}")
+    try:
+        name = getuser()
+    except (KeyError, OSError):
+        # in containers users have numbers only
+        name = str(os.getuid())
+    return given or f"user:{name}"[:_ACTOR]
 
 
 @ledger.command()
@@ -77,12 +72,14 @@ def migrate(config: Config = CONFIG) -> None:
     with reported():
         _check_extra()
         from ..ledger import migrate
+        from ..ledger.reaching import reached
         from ..ledger.store import connect
 
-        settings = _settings(config)
+        settings = read_ledger_settings(config)
         engine = connect(settings.url, settings.password)
         try:
-            migrate(engine)
+            with reached():
+                migrate(engine)
         finally:
             engine.dispose()
     typer.echo("the ledger's tables are up to date")
@@ -131,6 +128,8 @@ def find(
         from ..ledger import State
 
         if state is not None:
+            if state not in set(State):
+                raise ValueError(f"--state {quoted(state)}: must be one of {', '.join(State)}")
             found = books.listed(State(state))
         else:
             if not (id or application or ref):

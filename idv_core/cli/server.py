@@ -17,11 +17,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..config import LedgerSettings, read_configuration
+from ..config import LedgerSettings, read_configuration, read_ledger_settings
 from ..config.secrets import read_env
 from ..errors import ConfigError
 from ..model import Secret
-from .ledger import _settings as ledger_settings
 from .options import CONFIG, Config, Json
 from .output import as_json, console, reported, table
 
@@ -48,7 +47,7 @@ def settings_of(file: Path) -> LedgerSettings:
     _check_file(file)
     configuration = read_configuration(file)
     if configuration.ledger is not None:
-        return ledger_settings(file)
+        return read_ledger_settings(file)
     if "*" in configuration.unread:
         raise ConfigError.of(configuration.problems)
     if _VARIABLE not in os.environ:
@@ -75,7 +74,7 @@ def opened(file: Path) -> Iterator[Ledger]:
             if not ledger.store.is_postgresql:
                 migrate(ledger.store.engine)
             check_tables(ledger.store.engine)
-        yield ledger
+            yield ledger
     finally:
         ledger.close()
 
@@ -277,7 +276,7 @@ def revoke(
             from ..server import keys
         with opened(config) as ledger:
             keys.revoke(ledger.store, id)
-        # processes that serve know a key for this long without asking
+        # processes that serve know a key for so long without asking
         time.sleep(keys.FORGOTTEN)
         typer.echo(f"key {id} is revoked")
 
@@ -304,7 +303,7 @@ def add_user(
             if is_terminal and getpass("Once more: ") != typed:
                 raise ConfigError("user: the two passwords differ")
             if not typed:
-                raise ConfigError("user: a password is needed: type it, or give it on standard input")
+                raise ConfigError("user: there is no password: type one, write it to standard input, or --no-password")
             password = Secret(typed)
         with opened(config) as ledger:
             users.add(ledger.store, name, role or (), password)

@@ -237,8 +237,10 @@ def _of_stream(id: str, stream: BinaryIO, limit: int) -> bytes:
 
 def _turned_back(stream: Any) -> bool:
     """Whether the stream stands at its beginning now."""
+    # some can be turned back and do not say so, such as mmap before Python 3.13
+    seekable = getattr(stream, "seekable", None)
     try:
-        if not stream.seekable():
+        if seekable is not None and not seekable():
             return False
         stream.seek(0)
     except (AttributeError, OSError):

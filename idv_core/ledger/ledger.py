@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
+from pathlib import Path
 from typing import Self
 
 from sqlalchemy import Connection, Engine, select, update
 from sqlalchemy.sql import ColumnElement
 
 from ..clock import Clock, SystemClock
-from ..config import LedgerSettings
+from ..config import LedgerSettings, read_ledger_settings
 from ..errors import DuplicateFlow
 from ..gateway.documents import check_order
 from ..model import FlowOrder, FlowRef, Secret, to_json
@@ -76,6 +77,11 @@ class Ledger:
             if isinstance(database, str):
                 engine.dispose()
             raise
+
+    @classmethod
+    def load(cls, path: str | Path = "idv.toml", *, clock: Clock | None = None) -> Self:
+        """The ledger of the `[ledger]` of a file, as `idv track` and `idv serve` use it. Raises ConfigError, LedgerError."""
+        return cls.of(read_ledger_settings(path), clock=clock)
 
     @classmethod
     def of(cls, settings: LedgerSettings, *, clock: Clock | None = None) -> Self:
@@ -289,8 +295,13 @@ class Ledger:
     def redeliver(
         self, *, message_id: str | None = None, endpoint: str | None = None, dead: bool = False, actor: str
     ) -> int:
-        """Send messages again, under the same ids: one, all of an endpoint, all dead letters (of an endpoint)."""
-        return outbox.redeliver(self.store, message_id=message_id, endpoint=endpoint, dead=dead, actor=actor)
+        """Send messages again, under the same ids: one, all of an endpoint, all dead letters (of an endpoint).
+
+        Raises LedgerError where its endpoint is not, or no longer, one of the ledger's.
+        """
+        return outbox.redeliver(
+            self.store, message_id=message_id, endpoint=endpoint, dead=dead, actor=actor, endpoints=self.endpoints
+        )
 
     def seal(self) -> audit.Seal:
         """Seal all chains as they are now. Do it daily; the log has the digest. Forgets old webhooks too."""

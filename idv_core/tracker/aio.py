@@ -21,12 +21,13 @@ from ..ledger import Delivery, Ledger, LedgerError, Stale, Verification
 from ..ledger.audit import prune
 from ..ledger.leases import Handler
 from ..ledger.outbox import claim as claim_deliveries
+from ..ledger.reaching import trouble
 from ..ledger.verification import Claim, News
 from ..model import Document
 from ..model.validation import seconds
-from .delivery import LEASE, MOST_BYTES, SECONDS, Letter, Reply, check_endpoint
+from .delivery import LEASE, MOST_BYTES, SECONDS, UNSENT, Letter, Reply, check_endpoint
 from .listening import Listener
-from .tracker import _AWAY, _BEFORE_OPENED, _LOOK, _PRUNE, _WITHIN, poll_of, worker_name
+from .tracker import _AWAY, _BEFORE_OPENED, _PRUNE, _WITHIN, pause_of, poll_of, worker_name
 from .turning import Ask, Context, Effect, Rest, Steps, Work, deliver, failed, hand_in, log, turn
 
 T = TypeVar("T")
@@ -110,7 +111,7 @@ class AsyncTracker:
                 self._pruned = time.monotonic()
                 await asyncio.to_thread(prune, self._ledger.store)
         except SQLAlchemyError as error:
-            log.error("the ledger's database cannot be reached, trying again (%s)", type(error).__name__)
+            log.error("%s; trying again", trouble(error))
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), _AWAY)
             return False
@@ -168,8 +169,8 @@ class AsyncTracker:
     async def _deliver(self, delivery: Delivery) -> None:
         try:
             await self._carry_through(deliver(self._context, delivery))
-        except (Stale, SQLAlchemyError) as error:
-            log.info("message %s is sent again when its lease is over (%s)", delivery.id, type(error).__name__)
+        except Exception as error:
+            log.warning("message %s is sent again when its lease is over (%s)", delivery.id, type(error).__name__)
 
     async def _carry_through(self, steps: Steps[T]) -> T:
         value: Any = None
@@ -205,7 +206,7 @@ class AsyncTracker:
             case Letter(url, headers, content):
                 reply = Reply(None)
                 # an endpoint's address may be a secret, and httpx logs addresses
-                with contextlib.suppress(httpx.HTTPError, httpx.StreamError, TimeoutError), QUIET:
+                with contextlib.suppress(*UNSENT, TimeoutError), QUIET:
                     async with (
                         asyncio.timeout(SECONDS),
                         self._client.stream("POST", url, headers=headers, content=content) as answer,
@@ -223,14 +224,15 @@ class AsyncTracker:
     async def opened(self, verification: Verification | str, *, within: timedelta | float = _WITHIN) -> Verification:
         """The verification once it has its flow (see `Tracker.opened`)."""
         id = verification if isinstance(verification, str) else verification.id
-        end = time.monotonic() + seconds(within)
+        begun, most = time.monotonic(), seconds(within)
         while True:
             now = await asyncio.to_thread(self._ledger.get, id)
             if now.state not in _BEFORE_OPENED:
                 return now
-            if time.monotonic() >= end:
+            waited = time.monotonic() - begun
+            if waited >= most:
                 raise DeadlineExceeded(f"verification {id} is still {now.state}; look again later", operation="opened")
-            await asyncio.sleep(_LOOK)
+            await asyncio.sleep(pause_of(waited, most))
 
     async def upload(self, id: str, documents: Sequence[Document]) -> Verification:
         """Hand documents in. Raises the gateway's errors."""
@@ -245,15 +247,16 @@ class AsyncTracker:
         return await self._hand_in(id, "renew_link", (), News("link_renewed", {}, "platform"))
 
     async def _hand_in(self, id: str, operation: str, args: tuple[Any, ...], news: News) -> Verification:
-        end = time.monotonic() + _WITHIN.total_seconds()
+        begun, most = time.monotonic(), _WITHIN.total_seconds()
         while True:
             claims = await asyncio.to_thread(partial(self._ledger.claim, self.worker, self._context.lease, id=id))
             for claim in claims:
                 return await self._carry_through(hand_in(self._context, claim, operation, args, news))
             await asyncio.to_thread(self._ledger.get, id)
-            if time.monotonic() >= end:
+            waited = time.monotonic() - begun
+            if waited >= most:
                 raise DeadlineExceeded(f"verification {id} is being worked on; try again", operation=operation)
-            await asyncio.sleep(_LOOK)
+            await asyncio.sleep(pause_of(waited, most))
 
     async def __aenter__(self) -> Self:
         self.start()

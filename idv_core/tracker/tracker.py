@@ -25,10 +25,11 @@ from ..ledger import Delivery, Ledger, LedgerError, Stale, State, Verification
 from ..ledger.audit import prune
 from ..ledger.leases import Handler
 from ..ledger.outbox import claim as claim_deliveries
+from ..ledger.reaching import trouble
 from ..ledger.verification import Claim, News
 from ..model import Document
 from ..model.validation import seconds
-from .delivery import LEASE, MOST_BYTES, SECONDS, Letter, Reply, check_endpoint
+from .delivery import LEASE, MOST_BYTES, SECONDS, UNSENT, Letter, Reply, check_endpoint
 from .listening import Listener
 from .turning import Ask, Context, Effect, Rest, Steps, Work, deliver, failed, hand_in, log, turn
 
@@ -50,6 +51,12 @@ def worker_name() -> str:
 def poll_of(ledger: Ledger) -> float:
     """How often to look for what is due, in seconds: seldom where the database tells."""
     return _POLL_NOTIFIED if Listener(ledger, lambda: None).is_possible else _POLL
+
+
+def pause_of(waited: float, most: float) -> float:
+    """Seconds until whoever waits looks again: a tenth of what was waited already, so that many who wait ask little and nobody
+    waits much longer than need be. Not beyond `most`."""
+    return min(max(_LOOK, waited / 10), most - waited)
 
 
 class Tracker:
@@ -139,7 +146,7 @@ class Tracker:
             letters = self._letters(free - len(claims))
             self._prune()
         except SQLAlchemyError as error:
-            log.error("the ledger's database cannot be reached, trying again (%s)", type(error).__name__)
+            log.error("%s; trying again", trouble(error))
             self._stopping.wait(_AWAY)
             return False
         work: list[Callable[[], object]] = [partial(self._turn, claim) for claim in claims]
@@ -210,8 +217,8 @@ class Tracker:
     def _deliver(self, delivery: Delivery) -> None:
         try:
             self._carry_through(deliver(self._context, delivery))
-        except (Stale, SQLAlchemyError) as error:
-            log.info("message %s is sent again when its lease is over (%s)", delivery.id, type(error).__name__)
+        except Exception as error:
+            log.warning("message %s is sent again when its lease is over (%s)", delivery.id, type(error).__name__)
 
     def _carry_through(self, steps: Steps[T]) -> T:
         value: Any = None
@@ -246,7 +253,7 @@ class Tracker:
                 reply, end = Reply(None), time.monotonic() + SECONDS
                 # an endpoint's address may be a secret, and httpx logs addresses
                 with (
-                    contextlib.suppress(httpx.HTTPError, httpx.StreamError),
+                    contextlib.suppress(*UNSENT),
                     QUIET,
                     self._client.stream("POST", url, headers=headers, content=content) as answer,
                 ):
@@ -263,14 +270,15 @@ class Tracker:
     def opened(self, verification: Verification | str, *, within: timedelta | float = _WITHIN) -> Verification:
         """The verification once it has its flow, and its link if the vendor gives one. Raises DeadlineExceeded: it goes on."""
         id = verification if isinstance(verification, str) else verification.id
-        end = time.monotonic() + seconds(within)
+        begun, most = time.monotonic(), seconds(within)
         while True:
             now = self._ledger.get(id)
             if now.state not in _BEFORE_OPENED:
                 return now
-            if time.monotonic() >= end:
+            waited = time.monotonic() - begun
+            if waited >= most:
                 raise DeadlineExceeded(f"verification {id} is still {now.state}; look again later", operation="opened")
-            time.sleep(_LOOK)
+            time.sleep(pause_of(waited, most))
 
     def upload(self, id: str, documents: Sequence[Document]) -> Verification:
         """Hand documents in. Raises the gateway's errors."""
@@ -285,14 +293,15 @@ class Tracker:
         return self._hand_in(id, "renew_link", (), News("link_renewed", {}, "platform"))
 
     def _hand_in(self, id: str, operation: str, args: tuple[Any, ...], news: News) -> Verification:
-        end = time.monotonic() + _WITHIN.total_seconds()
+        begun, most = time.monotonic(), _WITHIN.total_seconds()
         while True:
             for claim in self._ledger.claim(self.worker, self._context.lease, id=id):
                 return self._carry_through(hand_in(self._context, claim, operation, args, news))
             self._ledger.get(id)
-            if time.monotonic() >= end:
+            waited = time.monotonic() - begun
+            if waited >= most:
                 raise DeadlineExceeded(f"verification {id} is being worked on; try again", operation=operation)
-            time.sleep(_LOOK)
+            time.sleep(pause_of(waited, most))
 
     def __enter__(self) -> Self:
         self.start()
