@@ -146,22 +146,27 @@ class Request:
 
     @classmethod
     def get(cls, path: str, *segments: str, **more: Any) -> Request:
+        """`GET` of a path, each `{}` of which is filled with an encoded segment. `more` are fields of `Request`."""
         return cls(method="GET", path=fill_path(path, *segments), template=path, **more)
 
     @classmethod
     def post(cls, path: str, *segments: str, **more: Any) -> Request:
+        """`POST` of a path, each `{}` of which is filled with an encoded segment. `more` are fields of `Request`."""
         return cls(method="POST", path=fill_path(path, *segments), template=path, **more)
 
     @classmethod
     def put(cls, path: str, *segments: str, **more: Any) -> Request:
+        """`PUT` of a path, each `{}` of which is filled with an encoded segment. `more` are fields of `Request`."""
         return cls(method="PUT", path=fill_path(path, *segments), template=path, **more)
 
     @classmethod
     def patch(cls, path: str, *segments: str, **more: Any) -> Request:
+        """`PATCH` of a path, each `{}` of which is filled with an encoded segment. `more` are fields of `Request`."""
         return cls(method="PATCH", path=fill_path(path, *segments), template=path, **more)
 
     @classmethod
     def delete(cls, path: str, *segments: str, **more: Any) -> Request:
+        """`DELETE` of a path, each `{}` of which is filled with an encoded segment. `more` are fields of `Request`."""
         return cls(method="DELETE", path=fill_path(path, *segments), template=path, **more)
 
     @classmethod
