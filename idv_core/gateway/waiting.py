@@ -30,7 +30,7 @@ from .state import GatewayState
 
 Progress: TypeAlias = Callable[[Result], Any]
 
-# Two looks begin at least so many seconds apart, and each may take so many also when the wait is nearly over.
+# Two looks begin at least this many seconds apart, and each may take that long also when the wait is nearly over.
 _LOOK_DISTANCE = 1.0
 _LOOK_SECONDS = 10.0
 _GROWTH = 1.5

@@ -25,7 +25,7 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
-# So many frames of a platform's error are logged; ours, and those that only start the thread, are left out.
+# This many frames of a platform's error are logged; ours, and those that only start the thread, are left out.
 _FRAMES = 12
 _NOT_THEIRS = frozenset({__file__, asyncio.threads.__file__, concurrent.futures.thread.__file__})
 _ANYBODY = frozenset({404, 405, 408, 429, 503})
