@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from collections.abc import Iterator
@@ -16,11 +17,15 @@ import typer
 from ..config import read_ledger_settings
 from ..errors import ConfigError
 from ..gateway.sync import Gateway
+from ..model.validation import text_fault
+from ..model.words import quoted
 from .options import CONFIG, Config, Json
 from .output import FAILED, as_json, console, reported, table
 
 if TYPE_CHECKING:
     from ..ledger import Ledger, Verification
+
+_ACTOR = 100
 
 ledger = typer.Typer(name="ledger", help="Look after stored verifications.", no_args_is_help=True)
 
@@ -33,12 +38,14 @@ def _opened(file: Path, json: bool = False) -> Iterator[Ledger]:
     with reported(json):
         _check_extra()
         from ..ledger import Ledger
+        from ..ledger.reaching import reached
 
-        opened = Ledger.load(file)
-        try:
-            yield opened
-        finally:
-            opened.close()
+        with reached():
+            opened = Ledger.load(file)
+            try:
+                yield opened
+            finally:
+                opened.close()
 
 
 def _check_extra() -> None:
@@ -48,7 +55,15 @@ def _check_extra() -> None:
 
 
 def _actor(given: str | None) -> str:
-    return given or f"user:{getuser()}"
+    """Raises ValueError for what does not fit into the history."""
+    if given is not None and (fault := text_fault(given, _ACTOR)):
+        raise ValueError(f"--as: {fault}")
+    try:
+        name = getuser()
+    except (KeyError, OSError):
+        # in containers users have numbers only
+        name = str(os.getuid())
+    return given or f"user:{name}"[:_ACTOR]
 
 
 @ledger.command()
@@ -57,12 +72,14 @@ def migrate(config: Config = CONFIG) -> None:
     with reported():
         _check_extra()
         from ..ledger import migrate
+        from ..ledger.reaching import reached
         from ..ledger.store import connect
 
         settings = read_ledger_settings(config)
         engine = connect(settings.url, settings.password)
         try:
-            migrate(engine)
+            with reached():
+                migrate(engine)
         finally:
             engine.dispose()
     typer.echo("the ledger's tables are up to date")
@@ -111,6 +128,8 @@ def find(
         from ..ledger import State
 
         if state is not None:
+            if state not in set(State):
+                raise ValueError(f"--state {quoted(state)}: must be one of {', '.join(State)}")
             found = books.listed(State(state))
         else:
             if not (id or application or ref):

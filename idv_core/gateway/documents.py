@@ -14,6 +14,7 @@ import attrs
 
 from ..errors import InvalidOrder
 from ..model import Document, FlowOrder
+from ..model.words import what_is
 from ..plugin.protocols import PictureProtocol
 
 _HEAD = 64
@@ -142,7 +143,7 @@ def _check_streams(documents: tuple[Document, ...]) -> None:
 def check_order(order: object, now: datetime) -> None:
     """Raise InvalidOrder if it is no FlowOrder or the birthdate is in the future (with a day of tolerance for time zones)."""
     if not isinstance(order, FlowOrder):
-        raise InvalidOrder("order must be a FlowOrder", fields=("order",))
+        raise InvalidOrder(f"order must be a FlowOrder, not {what_is(order)}", fields=("order",))
     born = order.applicant.birthdate
     if born is not None and born > (now + timedelta(days=1)).date():
         raise InvalidOrder("birthdate: must be in the past", fields=("applicant.birthdate",))
@@ -236,8 +237,10 @@ def _of_stream(id: str, stream: BinaryIO, limit: int) -> bytes:
 
 def _turned_back(stream: Any) -> bool:
     """Whether the stream stands at its beginning now."""
+    # some can be turned back and do not say so, such as mmap before Python 3.13
+    seekable = getattr(stream, "seekable", None)
     try:
-        if not stream.seekable():
+        if seekable is not None and not seekable():
             return False
         stream.seek(0)
     except (AttributeError, OSError):

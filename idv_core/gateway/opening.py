@@ -179,14 +179,14 @@ def _open_at(
         raise
     except IdvError as error:
         if error.nothing_done:
-            session.cap.give_back()
+            session.cap.give_back(now)
         raise
     except BaseException:
         # cancelled, or interrupted: nobody will be told what the vendor answered
         if trail.went_out:
             state.openings.lose(key, session.name, now, plan.policy)
         else:
-            session.cap.give_back()
+            session.cap.give_back(now)
         raise
 
 

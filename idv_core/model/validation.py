@@ -185,7 +185,9 @@ def several(value: Any) -> Any:
     """One text, or several, as a tuple; anything else as it is, for the validator to refuse."""
     if isinstance(value, str):
         return (str(value),)
-    if type(value) is tuple and not any(issubclass(kind, str) and kind is not str for kind in {*map(type, value)}):
+    if type(value) is tuple and not (
+        value and any(issubclass(kind, str) and kind is not str for kind in {*map(type, value)})
+    ):
         return value
     try:
         return tuple(str(item) if isinstance(item, str) else item for item in value)
@@ -197,8 +199,20 @@ def are(kind: type) -> Callable[[object, attrs.Attribute[Any], Any], None]:
     """A validator: a tuple of values of that class."""
 
     def check(_: object, attribute: attrs.Attribute[Any], values: Any) -> None:
-        if not isinstance(values, tuple) or not all(issubclass(found, kind) for found in {*map(type, values)}):
+        if not isinstance(values, tuple) or (
+            values and not all(issubclass(found, kind) for found in {*map(type, values)})
+        ):
             raise ValueError(f"{attribute.name}: must hold {kind.__name__} values only")
+
+    return check
+
+
+def is_a(kind: type, *, or_none: bool = False) -> Validator:
+    """A validator: a value of that class; None too with `or_none`."""
+
+    def check(_: object, attribute: attrs.Attribute[Any], value: object) -> None:
+        if not isinstance(value, kind) and not (or_none and value is None):
+            raise ValueError(f"{attribute.name}: must be {kind.__name__}(...), not {what_is(value)}")
 
     return check
 
@@ -255,15 +269,14 @@ def plain_mapping(value: Mapping[Any, Any]) -> dict[Any, Any]:
 
 def is_country(_: object, attribute: attrs.Attribute[Any], value: str | None) -> None:
     if value is not None and not (isinstance(value, str) and value in COUNTRIES):
-        raise ValueError(f"{attribute.name}: must be an ISO 3166-1 alpha-2 code, such as 'IN'")
+        raise ValueError(f"{attribute.name}: must be an ISO 3166-1 alpha-2 code in capital letters, such as 'IN'")
 
 
 def are_countries(_: object, attribute: attrs.Attribute[Any], value: tuple[str, ...]) -> None:
     wrong = [country for country in value if not isinstance(country, str) or country not in COUNTRIES]
     if wrong:
-        raise ValueError(
-            f"{attribute.name}: must be ISO 3166-1 alpha-2 codes, such as 'IN'; {quoted(wrong[0])} is not one"
-        )
+        what = f"must be ISO 3166-1 alpha-2 codes in capital letters, such as 'IN'; {quoted(wrong[0])} is not one"
+        raise ValueError(f"{attribute.name}: {what}")
 
 
 def is_text(_: object, attribute: attrs.Attribute[Any], value: object) -> None:

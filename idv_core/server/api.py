@@ -261,7 +261,7 @@ def _check_new(verification: Verification, ids: list[str]) -> None:
     flow = verification.flow
     known = {upload.document_id for upload in flow.uploads if upload.accepted} if flow is not None else set()
     if known & set(ids):
-        raise Conflict("a document of that id was handed in before: give this one another id")
+        raise Conflict("a document with that id was uploaded before: give this one another id")
 
 
 def _step(name: str) -> Handler:

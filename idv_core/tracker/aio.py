@@ -21,10 +21,11 @@ from ..ledger import Delivery, Ledger, LedgerError, Stale, Verification
 from ..ledger.audit import prune
 from ..ledger.leases import Handler
 from ..ledger.outbox import claim as claim_deliveries
+from ..ledger.reaching import trouble
 from ..ledger.verification import Claim, News
 from ..model import Document
 from ..model.validation import seconds
-from .delivery import LEASE, MOST_BYTES, SECONDS, Letter, Reply, check_endpoint
+from .delivery import LEASE, MOST_BYTES, SECONDS, UNSENT, Letter, Reply, check_endpoint
 from .listening import Listener
 from .tracker import _AWAY, _BEFORE_OPENED, _PRUNE, _WITHIN, pause_of, poll_of, worker_name
 from .turning import Ask, Context, Effect, Rest, Steps, Work, deliver, failed, hand_in, log, turn
@@ -110,7 +111,7 @@ class AsyncTracker:
                 self._pruned = time.monotonic()
                 await asyncio.to_thread(prune, self._ledger.store)
         except SQLAlchemyError as error:
-            log.error("the ledger's database is away, trying again (%s)", type(error).__name__)
+            log.error("%s; trying again", trouble(error))
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), _AWAY)
             return False
@@ -168,8 +169,8 @@ class AsyncTracker:
     async def _deliver(self, delivery: Delivery) -> None:
         try:
             await self._carry_through(deliver(self._context, delivery))
-        except (Stale, SQLAlchemyError) as error:
-            log.info("message %s is sent again when its lease is over (%s)", delivery.id, type(error).__name__)
+        except Exception as error:
+            log.warning("message %s is sent again when its lease is over (%s)", delivery.id, type(error).__name__)
 
     async def _carry_through(self, steps: Steps[T]) -> T:
         value: Any = None
@@ -205,7 +206,7 @@ class AsyncTracker:
             case Letter(url, headers, content):
                 reply = Reply(None)
                 # an endpoint's address may be a secret, and httpx logs addresses
-                with contextlib.suppress(httpx.HTTPError, httpx.StreamError, TimeoutError), QUIET:
+                with contextlib.suppress(*UNSENT, TimeoutError), QUIET:
                     async with (
                         asyncio.timeout(SECONDS),
                         self._client.stream("POST", url, headers=headers, content=content) as answer,
@@ -238,7 +239,7 @@ class AsyncTracker:
         return await self._hand_in(id, "upload", (documents,), News("uploaded", {"count": len(documents)}, "platform"))
 
     async def submit(self, id: str) -> Verification:
-        """Say that everything was handed in. Raises the gateway's errors."""
+        """Say that all documents are uploaded. Raises the gateway's errors."""
         return await self._hand_in(id, "submit", (), News("submitted", {}, "platform"))
 
     async def renew_link(self, id: str) -> Verification:

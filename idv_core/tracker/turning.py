@@ -23,6 +23,7 @@ from ..gateway.telling import decided
 from ..ledger import Delivery, Ledger, LedgerError, Stale, Verification
 from ..ledger.leases import Handler, reserve
 from ..ledger.outbox import settle
+from ..ledger.reaching import trouble
 from ..ledger.verification import Change, Claim, News
 from ..model import Decision, Flow
 from . import delivery as deliveries
@@ -38,6 +39,8 @@ _MARGIN = timedelta(seconds=30)
 # An account's pace is waited for in place if it takes no longer than this.
 _PATIENCE = timedelta(seconds=5)
 _COMMITS = (0.5, 1.0, 2.0, 4.0, 8.0)
+# For what nobody waits for, and many vendors cannot be asked for again: a flow that was opened.
+_OPENINGS = (*_COMMITS, 16.0, 30.0, 30.0, 30.0)
 _FIRST, _LONGEST = timedelta(seconds=5), timedelta(minutes=15)
 
 
@@ -223,11 +226,11 @@ def _ask(action: Open | Recover | Look | Adopt | Compare | Erase, held: _Held) -
 
 
 def _keep(context: Context, claim: Claim, change: Change, *, is_opening: bool) -> Steps[Verification]:
-    """Commit what only the vendor knows besides: a flow that was opened, a link that was renewed. It is tried for as long as
-    the lease lasts: where the database is away, and an opening also where somebody else took over what he believed to be lost.
+    """Commit what only the vendor knows besides: a flow that was opened, a link that was renewed. Where the database is away
+    it is tried again, an opening for two minutes; and once more where somebody else took over what he believed to be lost.
     """
     is_late = False
-    for pause in (*_COMMITS, None):
+    for pause in (*(_OPENINGS if is_opening else _COMMITS), None):
         try:
             commit = partial(context.ledger.commit, claim, change, context.handlers, is_late=is_late)
             return (yield Work(commit))  # type: ignore[no-any-return]
@@ -277,6 +280,7 @@ def failed(claim: Claim, error: BaseException) -> timedelta:
     pause it is tried again. No values are shown."""
     frame = traceback.extract_tb(error.__traceback__)[-1:]
     where = f" at {frame[0].filename}:{frame[0].lineno}" if frame else ""
-    log.error("verification %s: its turn failed with %s%s", claim.id, type(error).__name__, where)
+    why = f": {trouble(error)}" if isinstance(error, DBAPIError) else ""
+    log.error("verification %s: its turn failed with %s%s%s", claim.id, type(error).__name__, where, why)
     pause: timedelta = _FIRST * 2 ** min(claim.verification.tries, 20)
     return min(pause, _LONGEST)

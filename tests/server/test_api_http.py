@@ -318,6 +318,14 @@ class TestAnswers:
                 assert answer.status_code == 405, f"{method} {path}"
                 assert {one.strip() for one in answer.headers["allow"].split(",")} - {"HEAD"} == there
 
+    @pytest.mark.parametrize("path", [V, "/console", "/readyz", "/v1/accounts", "/console/login"])
+    def test_a_slash_at_the_end_sends_the_key_nowhere_else(self, running: Running, path: str) -> None:
+        client = running.client("verify", "read")
+        for method in ("GET", "POST"):
+            answer = client.request(method, f"{path}/", json=ORDER, headers={"host": "elsewhere.example"})
+            assert (answer.status_code, "location" in answer.headers) == (404, False)
+            assert answer.json()["detail"] == "there is nothing at this address: leave out the slash at its end"
+
     def test_a_head_is_a_get_without_its_body(self, running: Running) -> None:
         answer: httpx.Response = running.client("read").head("/v1/accounts")
         assert (answer.status_code, answer.content) == (200, b"")
