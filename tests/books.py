@@ -183,7 +183,8 @@ class AcmeCalling(AcmeBare):
 
 
 CALLING = Plugin(name="calling", summary="invented", settings=AcmeSettings, create=AcmeCalling, adapters=(AcmeCalling,))
-REGISTRY = registry_of(PLUGIN, BARE, SIGNING, CALLING)
+BOOKS = (PLUGIN, BARE, SIGNING, CALLING)
+REGISTRY = registry_of(*BOOKS)
 WEBHOOKS = Webhooks("https://platform.example/idv", Secret("an-invented-key-of-addresses-000001"))
 
 

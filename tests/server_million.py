@@ -15,11 +15,13 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import httpx
 from books import KEY, REGISTRY, Town, account, configuration, postgresql_server
+from server.plans import plan
 from server.running import run_in_thread
 from sqlalchemy import Table, event, insert, text
 
@@ -156,20 +158,8 @@ def plans(ledger: Ledger, id: str) -> Iterator[tuple[str, str]]:
         "by application": search.Filter(text="APP-77"),
     }
     wanted |= {"by state": search.Filter(state=search.State.UNKNOWN), "next page": search.Filter(before=id)}
-    word = "EXPLAIN " if ledger.store.is_postgresql else "EXPLAIN QUERY PLAN "
     for name, one in wanted.items():
-        seen: list[tuple[str, Any]] = []
-
-        def note(con: Any, cursor: Any, statement: str, parameters: Any, *more: Any, seen: Any = seen) -> None:
-            seen.append((statement, parameters))
-
-        event.listen(ledger.store.engine, "before_cursor_execute", note)
-        search.find(ledger.store, one)
-        event.remove(ledger.store.engine, "before_cursor_execute", note)
-        statement, parameters = seen[-1]
-        with ledger.store.engine.connect() as con:
-            lines = con.exec_driver_sql(word + statement, parameters).all()
-        yield name, "\n".join(str(line[-1]) for line in lines)
+        yield name, plan(ledger.store, partial(search.find, ledger.store, one))
 
 
 def measure(url: str, rows: int) -> bool:
@@ -187,15 +177,15 @@ def measure(url: str, rows: int) -> bool:
     bearer = keys.add(ledger.store, "million", ["read"]).reveal()
     (newest, *_), _ = search.find(ledger.store, search.Filter(), 1)
     is_good = True
-    for name, plan in plans(ledger, newest.id):
+    for name, made_of in plans(ledger, newest.id):
         scans = [
             line
-            for line in plan.splitlines()
+            for line in made_of.splitlines()
             if "Seq Scan on idv_verification" in line or line == "SCAN idv_verification"
         ]
         print(f"  plan {name}: {'reads the whole table' if scans else 'by index'}")
         if scans:
-            print(plan)
+            print(made_of)
             is_good = False
     gateway = AsyncGateway(
         configuration(*(account(name) for name in ACCOUNTS)),
@@ -211,6 +201,13 @@ def measure(url: str, rows: int) -> bool:
         "/console/verifications?text=APP-77": 50,
         "/console/verifications?state=unknown": 20,
         "/console/verifications?product=loan": 20,
+        "/console/verifications?review_state=waiting": 20,
+        f"/console/verifications/{newest.id}": 20,
+        "/console/review": 20,
+        "/console/trouble": 20,
+        "/v1/verifications?application_id=APP-77": 20,
+        "/v1/verifications?account=a&decision=review&review_state=decided": 20,
+        "/v1/verifications?tenant=nobody": 20,
         "/metrics": 20,
         "/console/performance": 3,
         "/console/performance?since=": 3,

@@ -265,7 +265,9 @@ MESSAGES = {
     ),
     "a country that does not exist": (
         '[[routes]]\nname = "a"\nwhen.country = ["IN", "XX"]\nto = "acme-in"\n' + ELSE,
-        ["12: routes[a].when.country: must be ISO 3166-1 alpha-2 codes, such as 'IN'; 'XX' is not one"],
+        [
+            "12: routes[a].when.country: must be ISO 3166-1 alpha-2 codes in capital letters, such as 'IN'; 'XX' is not one"
+        ],
     ),
     "an unknown condition": (
         '[[routes]]\nname = "a"\nwhen.produkt = "x"\nto = "acme-in"\n' + ELSE,

@@ -485,6 +485,18 @@ refuse = "no"
         done = run("route", "share", "--product", "x", "--ids", str(tmp_path / "ids"), "--config", file)
         assert (done.exit_code, "the file has no application ids" in done.stderr) == (2, True)
 
+    def test_a_file_without_routes_says_so(self, tmp_path: Path) -> None:
+        (tmp_path / "idv.toml").write_text(
+            '[accounts.v]\nplugin = "verigram"\nbase_url = "https://v.example"\napi_key = { env = "K" }'
+        )
+        args = ("route", "share", "--product", "x", "--count", "3", "--without-secrets")
+        done = run(*args, "--config", str(tmp_path / "idv.toml"))
+        assert done.stdout == "no route, 3 applications\nv: 3 (100.0 %)\n"
+
+    def test_one_mistake_is_one_line(self) -> None:
+        done = run("status", "v/1", "--config", "/no/such/file.toml")
+        assert done.stderr == "idv: /no/such/file.toml: cannot be read: file not found\n"
+
     def test_the_schema_goes_to_a_file(self, tmp_path: Path) -> None:
         done = run("config", "schema", "-o", str(tmp_path / "s.json"))
         assert done.exit_code == 0

@@ -77,6 +77,19 @@ def test_another_process_with_the_same_key_knows_the_address(idv: Gateway, vendo
         stranger.receive("acme-1", WebhookRequest(method="POST", path=path))
 
 
+def test_an_address_that_was_proved_is_proved_again_by_other_keys_and_for_other_paths(
+    idv: Gateway, vendor: Vendor
+) -> None:
+    request = WebhookRequest(method="POST", path=path_of(idv, vendor))
+    assert idv.max_body("acme-1", request) == MAX_BODY
+    stranger = gateway(Vendor(), webhooks=Webhooks(WEBHOOKS.url, Secret("another key " * 4)))
+    other = attrs.evolve(request, path=request.path.replace("/done", "/auth"))
+    for receiver, forged in ((stranger, request), (idv, other)):
+        with pytest.raises(WebhookRejected):
+            receiver.receive("acme-1", forged)
+    assert idv.receive("acme-1", request).application_id == "APP-1"
+
+
 def test_forged_addresses_are_refused(idv: Gateway, vendor: Vendor) -> None:
     good = path_of(idv, vendor)
     token = good.split("/")[1]

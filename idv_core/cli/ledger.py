@@ -14,14 +14,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..config import LedgerSettings, read_configuration
-from ..config.problems import Problems
-from ..config.settings import WRONG, SettingsReader
+from ..config import read_ledger_settings
 from ..errors import ConfigError
 from ..gateway.sync import Gateway
 from ..model.validation import text_fault
 from ..model.words import quoted
-from ..registry import discover
 from .options import CONFIG, Config, Json
 from .output import FAILED, as_json, console, reported, table
 
@@ -36,23 +33,6 @@ Id = Annotated[str, typer.Argument(help="The id of the verification, as `idv led
 Actor = Annotated[str | None, typer.Option("--as", help="Who does it, for the history; default: the user.")]
 
 
-def _settings(file: Path) -> LedgerSettings:
-    """The `[ledger]` of the file. The accounts' secrets are not needed for it."""
-    configuration = read_configuration(file)
-    problems = Problems(configuration.places)
-    if configuration.ledger is None:
-        raise (
-            ConfigError.of(configuration.problems)
-            if configuration.problems
-            else ConfigError(f"{file}: there is no [ledger]; add one with url and key")
-        )
-    read = SettingsReader(problems, discover().secret_sources).read(LedgerSettings, configuration.ledger, ("ledger",))
-    if read is WRONG:
-        raise ConfigError.of(tuple(problems.found))
-    settings: LedgerSettings = read
-    return settings
-
-
 @contextmanager
 def _opened(file: Path, json: bool = False) -> Iterator[Ledger]:
     with reported(json):
@@ -61,7 +41,7 @@ def _opened(file: Path, json: bool = False) -> Iterator[Ledger]:
         from ..ledger.reaching import reached
 
         with reached():
-            opened = Ledger.of(_settings(file))
+            opened = Ledger.load(file)
             try:
                 yield opened
             finally:
@@ -95,7 +75,7 @@ def migrate(config: Config = CONFIG) -> None:
         from ..ledger.reaching import reached
         from ..ledger.store import connect
 
-        settings = _settings(config)
+        settings = read_ledger_settings(config)
         engine = connect(settings.url, settings.password)
         try:
             with reached():

@@ -162,7 +162,8 @@ def share(
     if json:
         as_json({"route": asked[0].route, "applications": len(names), "accounts": rows})
         return
-    typer.echo(f"route {asked[0].route!r}, {len(names)} applications")
+    by = f"route {asked[0].route!r}" if asked[0].route else "no route"
+    typer.echo(f"{by}, {len(names)} applications")
     for row in rows:
         wanted = f", wanted {row['wanted']} ± {row['bound']}" if row["wanted"] is not None else ""
         typer.echo(f"{row['account']}: {row['count']} ({row['percent']} %){wanted}")

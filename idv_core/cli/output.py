@@ -49,6 +49,9 @@ class FittingTable(Table):
     """A table; where a word would be cut to make it fit, lines of `column  value` instead."""
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        if not self.rows and len(self.columns) > _LABEL_AND_VALUE:
+            yield Text("none")
+            return
         least = self.__rich_measure__(console, options.update(max_width=_NO_BOUND)).minimum
         if least <= options.max_width:
             yield from super().__rich_console__(console, options)

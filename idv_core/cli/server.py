@@ -17,11 +17,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..config import LedgerSettings, read_configuration
+from ..config import LedgerSettings, read_configuration, read_ledger_settings
 from ..config.secrets import read_env
 from ..errors import ConfigError
 from ..model import Secret
-from .ledger import _settings as ledger_settings
 from .options import CONFIG, Config, Json
 from .output import as_json, console, reported, table
 
@@ -48,7 +47,7 @@ def settings_of(file: Path) -> LedgerSettings:
     _check_file(file)
     configuration = read_configuration(file)
     if configuration.ledger is not None:
-        return ledger_settings(file)
+        return read_ledger_settings(file)
     if "*" in configuration.unread:
         raise ConfigError.of(configuration.problems)
     if _VARIABLE not in os.environ:

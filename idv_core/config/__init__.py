@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from .accounts import Account, Price, UnknownRule, Webhooks
     from .books import EndpointSettings, LedgerSettings
     from .configuration import Configuration
-    from .toml import load_configuration, read_configuration
+    from .toml import load_configuration, read_configuration, read_ledger_settings
 
 __all__ = [
     "Account",
@@ -29,6 +29,7 @@ __all__ = [
     "check",
     "load_configuration",
     "read_configuration",
+    "read_ledger_settings",
 ]
 
 if not TYPE_CHECKING:

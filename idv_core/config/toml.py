@@ -12,8 +12,10 @@ from ..errors import ConfigError
 from ..model import CheckKind, CheckRules, DocumentRules, Policy, ReviewRules, Threshold, VerdictRule
 from ..model.check_names import check_name_fault
 from ..model.words import listed, near
+from ..registry import discover
 from ..routing import Route
 from .accounts import OF_THE_CORE, Account, AccountDefaults
+from .books import LedgerSettings
 from .configuration import Configuration
 from .places import Path
 from .problems import Problems, said, without
@@ -64,6 +66,21 @@ def read_policies(path: str | FilePath) -> Mapping[str, Policy]:
     if source.problems:
         raise ConfigError.of(tuple(source.problems))
     return policies
+
+
+def read_ledger_settings(path: str | FilePath) -> LedgerSettings:
+    """Only the `[ledger]` of a file; the accounts' secrets are not needed for it. Raises ConfigError."""
+    configuration = read_configuration(path)
+    if configuration.ledger is None:
+        if configuration.problems:
+            raise ConfigError.of(configuration.problems)
+        raise ConfigError(f"{path}: there is no [ledger]; add one with url and key")
+    problems = Problems(configuration.places)
+    reader = SettingsReader(problems, discover().secret_sources)
+    settings: LedgerSettings = reader.read(LedgerSettings, configuration.ledger, ("ledger",))
+    if problems.found:
+        raise ConfigError.of(tuple(problems.found))
+    return settings
 
 
 @attrs.define

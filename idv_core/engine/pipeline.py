@@ -237,6 +237,7 @@ def _renewed_token(run: Run, seen: CachedToken | None) -> Steps[CachedToken]:
     """
     session = run.session
     limiter, slot = session.renewal, Slot()
+    assert limiter is not None, "only accounts with tokens ask for one"
     try:
         if not limiter.take(slot):
             yield Lock(limiter, slot, run.left())

@@ -14,6 +14,7 @@ import attrs
 
 from ..errors import InvalidOrder
 from ..model import Document, FlowOrder
+from ..model.words import what_is
 from ..plugin.protocols import PictureProtocol
 
 _HEAD = 64
@@ -142,7 +143,7 @@ def _check_streams(documents: tuple[Document, ...]) -> None:
 def check_order(order: object, now: datetime) -> None:
     """Raise InvalidOrder if it is no FlowOrder or the birthdate is in the future (with a day of tolerance for time zones)."""
     if not isinstance(order, FlowOrder):
-        raise InvalidOrder("order must be a FlowOrder", fields=("order",))
+        raise InvalidOrder(f"order must be a FlowOrder, not {what_is(order)}", fields=("order",))
     born = order.applicant.birthdate
     if born is not None and born > (now + timedelta(days=1)).date():
         raise InvalidOrder("birthdate: must be in the past", fields=("applicant.birthdate",))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
+from pathlib import Path
 from typing import Self
 
 from sqlalchemy import Connection, Engine, select, update
 from sqlalchemy.sql import ColumnElement
 
 from ..clock import Clock, SystemClock
-from ..config import LedgerSettings
+from ..config import LedgerSettings, read_ledger_settings
 from ..errors import DuplicateFlow
 from ..gateway.documents import check_order
 from ..model import FlowOrder, FlowRef, Secret, to_json
@@ -76,6 +77,11 @@ class Ledger:
             if isinstance(database, str):
                 engine.dispose()
             raise
+
+    @classmethod
+    def load(cls, path: str | Path = "idv.toml", *, clock: Clock | None = None) -> Self:
+        """The ledger of the `[ledger]` of a file, as `idv track` and `idv serve` use it. Raises ConfigError, LedgerError."""
+        return cls.of(read_ledger_settings(path), clock=clock)
 
     @classmethod
     def of(cls, settings: LedgerSettings, *, clock: Clock | None = None) -> Self:

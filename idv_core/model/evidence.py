@@ -55,6 +55,9 @@ class Score:
         """Read a vendor's number (or numeric text) on the scale `low`..`high`; None for anything else, or outside it."""
         if isinstance(raw, bool) or not isinstance(raw, (int, float, str)):
             return None
+        if isinstance(raw, str) and "_" in raw:
+            # Python's own way of writing numbers, and nobody's else
+            return None
         try:
             number = float(raw)
         except (ValueError, OverflowError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
+from functools import cached_property
 from hashlib import sha256
 from urllib.parse import quote
 
@@ -193,7 +194,7 @@ class Policy:
         """The threshold for this check: by its name, else by its kind."""
         return self._by_check.get((check.kind, check.name)) or self._by_check.get((check.kind, None))
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """Eight hexadecimal digits of the rules. The name does not change them."""
         thresholds = sorted((name, bounds.approve_at, bounds.decline_below) for name, bounds in self.thresholds.items())
@@ -207,7 +208,7 @@ class Policy:
         rules = (*rules, attrs.astuple(self.review)) if self.review != ReviewRules() else rules
         return sha256(repr(rules).encode()).hexdigest()[:8]
 
-    @property
+    @cached_property
     def mark(self) -> str | None:
         """What a flow reference holds of the policy: `lending.1a2b3c4d`; None for the unnamed strict default."""
         return f"{quote(self.name, safe='')}.{self.fingerprint}" if self != _PLAIN else None

@@ -38,7 +38,7 @@ _KINDS: tuple[tuple[Any, str], ...] = (
 
 
 def what_is(value: object) -> str:
-    """What a value is: `a text`, `a whole number`, `a list`."""
+    """What a value is: `a string`, `a whole number`, `a list`."""
     for kinds, name in _KINDS:
         if isinstance(value, kinds):
             return name

@@ -311,9 +311,9 @@ _ALL_BUT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
 def _is_too_deep(data: Any, content: bytes) -> bool:
     """Counts brackets, then peels them pair by pair; only what is still there afterwards is looked at in earnest."""
-    if content.count(b"[") + content.count(b"{") <= _DEEPEST:
-        return False
     brackets = content.translate(None, _ALL_BUT_BRACKETS)
+    if len(brackets) <= _DEEPEST:
+        return False
     for _ in range(_DEEPEST // 2):
         if not brackets:
             return False

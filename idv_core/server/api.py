@@ -24,6 +24,7 @@ from ..ledger.verification import News
 from ..model import Decision, Document, to_json
 from ..model.validation import text_fault
 from ..tracker import AsyncTracker
+from ..tracker.tracker import pause_of
 from . import idempotency, keys, reviews, search
 from .keys import Key
 from .problems import Ambiguous, BadRequest, Conflict, Erased, Forbidden, NotFound, Unauthorized, problem, unexpected
@@ -38,7 +39,6 @@ from .wire import (
     verification_json,
 )
 
-_LOOK = 0.1
 _ERASED = "the personal data of this verification was erased; its events remain"
 _ID = re.compile(r"[0-9A-HJKMNP-TV-Z]{26}")
 _FLOW = re.compile(r"[!-~]{1,300}")
@@ -261,7 +261,7 @@ def _check_new(verification: Verification, ids: list[str]) -> None:
     flow = verification.flow
     known = {upload.document_id for upload in flow.uploads if upload.accepted} if flow is not None else set()
     if known & set(ids):
-        raise Conflict("a document of that id was handed in before: give this one another id")
+        raise Conflict("a document with that id was uploaded before: give this one another id")
 
 
 def _step(name: str) -> Handler:
@@ -282,9 +282,9 @@ async def result(service: Service, key: Key, request: Request) -> Response:
     """The result; 202 with the verification while there is none."""
     verification = await _standing(service, request)
     wait = preferred_wait(request)
-    end = time.monotonic() + wait
-    while _is_open(verification) and time.monotonic() < end:
-        await asyncio.sleep(_LOOK)
+    begun = time.monotonic()
+    while _is_open(verification) and (waited := time.monotonic() - begun) < wait:
+        await asyncio.sleep(pause_of(waited, wait))
         verification = await _standing(service, request)
     if verification.result is None:
         later = {"retry-after": "5"} if _is_open(verification) else {}

@@ -53,6 +53,8 @@ def create_app(
     The tables of the service are made on SQLite; for PostgreSQL run `idv server migrate`.
 
     Args:
+        gateway: The gateway.
+        ledger: Its ledger.
         console: How people come to the console.
         transport: How messages to your endpoints are sent; for tests.
 
@@ -127,7 +129,7 @@ async def _ready(request: Request) -> Response:
         await asyncio.to_thread(_ask, store)
         lag = await asyncio.to_thread(metrics.due_lag, store)
     except SQLAlchemyError:
-        return _health(503, status="not ready", why="the database is away")
+        return _health(503, status="not ready", why="the database cannot be reached")
     if lag > LAGGING:
         why = f"what is due waits for {round(lag.total_seconds())} s"
         return _health(503, status="not ready", why=why)

@@ -13,7 +13,7 @@ import httpx
 from ..engine.breaker import Circuit
 from ..engine.retry import Retry
 from ..errors import IdvError, PluginError
-from ..model import CheckKind, CheckOutcome, Decision, Flow, Result
+from ..model import CheckKind, CheckOutcome, Decision, ExtractedField, FieldName, Flow, Result
 from .harness import Driver, Finish, Harness, another_person
 from .specimens import PEOPLE
 
@@ -209,6 +209,22 @@ UNREADABLE_DATES: tuple[Any, ...] = (
 """Ambiguous, implausible, of another calendar, incomplete, of another type, or no date at all."""
 
 
+MOVED_DATES = ("1990-04-30T18:30:00.000Z", "1990-04-30T19:00:00-05:00")
+"""Midnight of somebody's birthday, written as a moment of another zone: which day is meant is not known."""
+
+STRANGE_NAMES = (
+    "Nguyễn Văn An",
+    "Jose\u0301 D’Arcy-O'Neil",
+    "\u200fمحمد بن سلمان",
+    "Null",
+    "O",
+    "李",
+    "ANA \U0001f469\u200d\U0001f680",
+    "de la Cruz y " * 30 + "Mora",
+)
+"""Names that are somebody's, however they look."""
+
+
 def dates_in(value: Any) -> set[str]:
     """The names of the keys under which a date stands, as text or as an object of year, month and day."""
     if isinstance(value, Mapping):
@@ -235,6 +251,13 @@ def lost_dates(before: Result, after: Result | None) -> bool:
 
 def _dates(result: Result) -> int:
     return sum((one.issued_on is not None) + (one.expires_on is not None) for one in result.documents)
+
+
+def told_of(result: Result | None, *names: FieldName) -> Iterator[ExtractedField]:
+    """What a result tells of the person under these names, wherever it stands."""
+    if result is not None:
+        places = (result.fields, *(document.fields for document in result.documents))
+        yield from (field for place in places for field in place if field.name in names)
 
 
 CHANGES: Mapping[str, Callable[[str], Change]] = {"missing": without, "renamed": renamed, "empty": emptied}

@@ -124,7 +124,7 @@ class _Skewed:
         return getattr(self.clock, name)
 
 
-class _InStep:
+class _InStep(Limits):
     """The limits of the account under test, and an observer of its calls, which keep it in step with the server.
 
     A call that will be answered has all the time it needs. One that will not is given up soon, and what comes next waits
@@ -132,7 +132,7 @@ class _InStep:
     """
 
     def __init__(self, server: FaultServer) -> None:
-        self._server = server
+        object.__setattr__(self, "_server", server)
 
     @property
     def read(self) -> float:

@@ -94,6 +94,7 @@ _BY_TESTS: tuple[tuple[Level, str, tuple[str, ...]], ...] = (
             "test_a_reference_is_enough_to_go_on",
             "test_results_go_through_json",
             "test_results_speak_the_vocabulary",
+            "test_what_is_told_of_a_person_is_kept_exactly_or_not_at_all",
             "test_an_id_stays_one_segment",
         ),
     ),

@@ -27,7 +27,7 @@ from ..model import Document
 from ..model.validation import seconds
 from .delivery import LEASE, MOST_BYTES, SECONDS, UNSENT, Letter, Reply, check_endpoint
 from .listening import Listener
-from .tracker import _AWAY, _BEFORE_OPENED, _LOOK, _PRUNE, _WITHIN, poll_of, worker_name
+from .tracker import _AWAY, _BEFORE_OPENED, _PRUNE, _WITHIN, pause_of, poll_of, worker_name
 from .turning import Ask, Context, Effect, Rest, Steps, Work, deliver, failed, hand_in, log, turn
 
 T = TypeVar("T")
@@ -224,21 +224,22 @@ class AsyncTracker:
     async def opened(self, verification: Verification | str, *, within: timedelta | float = _WITHIN) -> Verification:
         """The verification once it has its flow (see `Tracker.opened`)."""
         id = verification if isinstance(verification, str) else verification.id
-        end = time.monotonic() + seconds(within)
+        begun, most = time.monotonic(), seconds(within)
         while True:
             now = await asyncio.to_thread(self._ledger.get, id)
             if now.state not in _BEFORE_OPENED:
                 return now
-            if time.monotonic() >= end:
+            waited = time.monotonic() - begun
+            if waited >= most:
                 raise DeadlineExceeded(f"verification {id} is still {now.state}; look again later", operation="opened")
-            await asyncio.sleep(_LOOK)
+            await asyncio.sleep(pause_of(waited, most))
 
     async def upload(self, id: str, documents: Sequence[Document]) -> Verification:
         """Hand documents in. Raises the gateway's errors."""
         return await self._hand_in(id, "upload", (documents,), News("uploaded", {"count": len(documents)}, "platform"))
 
     async def submit(self, id: str) -> Verification:
-        """Say that everything was handed in. Raises the gateway's errors."""
+        """Say that all documents are uploaded. Raises the gateway's errors."""
         return await self._hand_in(id, "submit", (), News("submitted", {}, "platform"))
 
     async def renew_link(self, id: str) -> Verification:
@@ -246,15 +247,16 @@ class AsyncTracker:
         return await self._hand_in(id, "renew_link", (), News("link_renewed", {}, "platform"))
 
     async def _hand_in(self, id: str, operation: str, args: tuple[Any, ...], news: News) -> Verification:
-        end = time.monotonic() + _WITHIN.total_seconds()
+        begun, most = time.monotonic(), _WITHIN.total_seconds()
         while True:
             claims = await asyncio.to_thread(partial(self._ledger.claim, self.worker, self._context.lease, id=id))
             for claim in claims:
                 return await self._carry_through(hand_in(self._context, claim, operation, args, news))
             await asyncio.to_thread(self._ledger.get, id)
-            if time.monotonic() >= end:
+            waited = time.monotonic() - begun
+            if waited >= most:
                 raise DeadlineExceeded(f"verification {id} is being worked on; try again", operation=operation)
-            await asyncio.sleep(_LOOK)
+            await asyncio.sleep(pause_of(waited, most))
 
     async def __aenter__(self) -> Self:
         self.start()

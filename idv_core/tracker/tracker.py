@@ -53,6 +53,12 @@ def poll_of(ledger: Ledger) -> float:
     return _POLL_NOTIFIED if Listener(ledger, lambda: None).is_possible else _POLL
 
 
+def pause_of(waited: float, most: float) -> float:
+    """Seconds until whoever waits looks again: a tenth of what was waited already, so that many who wait ask little and nobody
+    waits much longer than need be. Not beyond `most`."""
+    return min(max(_LOOK, waited / 10), most - waited)
+
+
 class Tracker:
     """Follows verifications to their end: opens, recovers, looks, decides, tells the platform, erases.
 
@@ -264,21 +270,22 @@ class Tracker:
     def opened(self, verification: Verification | str, *, within: timedelta | float = _WITHIN) -> Verification:
         """The verification once it has its flow, and its link if the vendor gives one. Raises DeadlineExceeded: it goes on."""
         id = verification if isinstance(verification, str) else verification.id
-        end = time.monotonic() + seconds(within)
+        begun, most = time.monotonic(), seconds(within)
         while True:
             now = self._ledger.get(id)
             if now.state not in _BEFORE_OPENED:
                 return now
-            if time.monotonic() >= end:
+            waited = time.monotonic() - begun
+            if waited >= most:
                 raise DeadlineExceeded(f"verification {id} is still {now.state}; look again later", operation="opened")
-            time.sleep(_LOOK)
+            time.sleep(pause_of(waited, most))
 
     def upload(self, id: str, documents: Sequence[Document]) -> Verification:
         """Hand documents in. Raises the gateway's errors."""
         return self._hand_in(id, "upload", (documents,), News("uploaded", {"count": len(documents)}, "platform"))
 
     def submit(self, id: str) -> Verification:
-        """Say that everything was handed in. Raises the gateway's errors."""
+        """Say that all documents are uploaded. Raises the gateway's errors."""
         return self._hand_in(id, "submit", (), News("submitted", {}, "platform"))
 
     def renew_link(self, id: str) -> Verification:
@@ -286,14 +293,15 @@ class Tracker:
         return self._hand_in(id, "renew_link", (), News("link_renewed", {}, "platform"))
 
     def _hand_in(self, id: str, operation: str, args: tuple[Any, ...], news: News) -> Verification:
-        end = time.monotonic() + _WITHIN.total_seconds()
+        begun, most = time.monotonic(), _WITHIN.total_seconds()
         while True:
             for claim in self._ledger.claim(self.worker, self._context.lease, id=id):
                 return self._carry_through(hand_in(self._context, claim, operation, args, news))
             self._ledger.get(id)
-            if time.monotonic() >= end:
+            waited = time.monotonic() - begun
+            if waited >= most:
                 raise DeadlineExceeded(f"verification {id} is being worked on; try again", operation=operation)
-            time.sleep(_LOOK)
+            time.sleep(pause_of(waited, most))
 
     def __enter__(self) -> Self:
         self.start()

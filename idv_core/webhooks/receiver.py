@@ -51,6 +51,8 @@ class WebhookRequest:
         headers: Names in any case. Join repeated headers with ", " (RFC 9110 section 5.3).
         query: The decoded parameters of the query string.
         body: The raw bytes, as received.
+
+    `_admitted` is what was found of its address, and by which addresses: it is asked for before the body is read, and again.
     """
 
     method: str
@@ -58,6 +60,7 @@ class WebhookRequest:
     headers: Mapping[str, str] = attrs.field(factory=dict, converter=plain_mapping, repr=False, hash=False)
     query: Mapping[str, str] = attrs.field(factory=dict, converter=plain_mapping, repr=False, hash=False)
     body: bytes = attrs.field(default=b"", repr=False)
+    _admitted: list[tuple[Addresses, str, Admitted]] = attrs.field(factory=list, init=False, repr=False, eq=False)
 
 
 @attrs.frozen(kw_only=True)
@@ -119,10 +122,11 @@ class Received:
 
 @attrs.frozen
 class Admitted:
-    """A call whose address was verified."""
+    """A call whose address was verified. `signed` is the part of its token that says whose it is."""
 
     addressee: Addressee
     purpose: str
+    signed: str
 
     @property
     def is_visit(self) -> bool:
@@ -131,7 +135,7 @@ class Admitted:
     def place(self, account: str) -> Place:
         """The address, whichever key signed its token."""
         is_of_account = self.addressee.application_id is None
-        return Place(account, f"{self.purpose}/{self.addressee.text}", is_of_account)
+        return Place(account, f"{self.purpose}/{self.signed}", is_of_account)
 
 
 @attrs.frozen
@@ -162,12 +166,17 @@ class WebhookReceiver:
         """
         if request.method not in METHODS:
             raise WebhookRejected("this method is not allowed: use GET, HEAD or POST", status=405)
+        for addresses, account, admitted in request._admitted:
+            if addresses is self.addresses and account == session.name:
+                return admitted
         path = request.path.removeprefix("/").removeprefix(f"{session.name}/")
         token, _, purpose = path.partition("/")
         addressee = self.addresses.read(session.name, token, purpose)
         if addressee is None or not (purpose == RETURN or session.offers(WebhookProtocol)):
             raise WebhookRejected("there is no webhook URL with this path", status=404)
-        return Admitted(addressee, purpose)
+        admitted = Admitted(addressee, purpose, token.partition(".")[0])
+        request._admitted.append((self.addresses, session.name, admitted))
+        return admitted
 
     def missing_key(self, session: AccountSession, request: WebhookRequest) -> str | None:
         """The id of the key that has to be fetched before `receive`, None where there is nothing to fetch.
@@ -264,8 +273,9 @@ class WebhookReceiver:
 
 def _digest(request: WebhookRequest) -> bytes:
     """Two calls to one address are the same if method, query and body are."""
-    head = json.dumps([request.method, sorted(request.query.items())]).encode()
-    return hashlib.sha256(hashlib.sha256(head).digest() + request.body).digest()
+    head = repr((request.method, sorted(request.query.items()))).encode()
+    # what Python writes has no line break
+    return hashlib.sha256(head + b"\n" + request.body).digest()
 
 
 def _webhook(admitted: Admitted, request: WebhookRequest, now: datetime) -> Webhook:

@@ -18,7 +18,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import OperationalError, ProgrammingError
 from typer.testing import CliRunner, Result
 
-from idv_core import Secret
+from idv_core import ConfigError, Secret
 from idv_core.cli.commands import app
 from idv_core.config import EndpointSettings, LedgerSettings
 from idv_core.ledger import Ledger, State, Verification
@@ -264,6 +264,17 @@ def test_the_settings_of_the_file_make_the_ledger(tmp_path: Path) -> None:
     made = Ledger.of(settings)
     assert (made.deadline, made.retention, list(made.endpoints)) == (timedelta(days=7), timedelta(days=90), ["loans"])
     made.close()
+
+
+def test_a_program_reads_the_file_as_the_commands_do(file: Path, books: Ledger, tmp_path: Path) -> None:
+    id = books.take(order()).id
+    read = Ledger.load(file)
+    assert read.get(id).order == order()
+    read.close()
+    (tmp_path / "none.toml").write_text("")
+    for name, said in (("none.toml", r"there is no \[ledger\]; add one"), ("away.toml", "away.toml")):
+        with pytest.raises(ConfigError, match=said):
+            Ledger.load(tmp_path / name)
 
 
 def test_a_tracker_ends_well_at_sigterm(file: Path, books: Ledger) -> None:

@@ -29,7 +29,9 @@ def test_the_first_example_brings_an_applicant_on_the_way(
     town, sent = Town("a"), list[str]()
     gateway = make_gateway(town, clock, account("a"))
     monkeypatch.setattr(idv_core.Gateway, "load", lambda path: gateway)
-    names: dict[str, Any] = {"ledger_key": "k" * 32, "send_the_applicant_to": sent.append}
+    monkeypatch.setenv("IDV_LEDGER_KEY", "k" * 32)
+    (tmp_path / "idv.toml").write_text(blocks("ledger.md", "toml")[0])
+    names: dict[str, Any] = {"send_the_applicant_to": sent.append}
     exec(blocks("ledger.md", "python")[0], names)
     assert sent == ["https://acme.example/go?t=secret-f-1"]
     names["ledger"].close()

@@ -30,6 +30,7 @@ from idv_core.errors import (
 from idv_core.ledger import State, Verification
 from idv_core.ledger.verification import KEEP, Change, Claim, FlowRow, Hint, Order, Role
 from idv_core.model import Erasure, subject_of
+from idv_core.tracker.tracker import pause_of
 from idv_core.tracker.turns import Adopt, Apply, Compare, Erase, Look, Open, Recover, Terms, conclude, plan
 
 NOW = datetime(2026, 3, 2, 10, 15, tzinfo=UTC)
@@ -449,3 +450,15 @@ def test_no_error_ever_makes_a_decision(finding: IdvError, state: State, terms: 
     change = came_to(claimed, finding, terms)
     assert change.result is None
     assert change.state is not State.DECIDED or state is State.DECIDED
+
+
+@given(st.floats(0.1, 30))
+def test_who_waits_looks_seldom_and_in_time(most: float) -> None:
+    waited, looks = 0.0, 0
+    while waited < most:
+        pause = pause_of(waited, most)
+        assert 0 < pause <= max(0.05, waited / 10)
+        waited += pause
+        looks += 1
+        assert looks <= 60
+    assert waited == pytest.approx(most)

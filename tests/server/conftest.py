@@ -13,12 +13,14 @@ import attrs
 import httpx
 import pytest
 from argon2 import PasswordHasher
-from books import KEY, REGISTRY, Town, account, configuration, postgresql_server
+from books import BOOKS, KEY, Town, account, configuration, postgresql_server
+from server.operators import DOUBTING
 from server.running import LOANS, Contract, Running, run_in_thread
 
 from idv_core import AsyncGateway
 from idv_core.ledger import Ledger
 from idv_core.policy import Policy
+from idv_core.registry import registry_of
 from idv_core.routing import Route
 from idv_core.server.app import create_app
 from idv_core.server.console import users
@@ -61,7 +63,7 @@ def options() -> dict[str, Any]:
 
 @pytest.fixture
 def registry() -> Any:
-    return REGISTRY
+    return registry_of(*BOOKS, DOUBTING)
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ from typing import Any
 
 import httpx
 import pytest
-from books import CALLING, account
-from server.operators import DOUBTING, EVIL, PASSWORD, V, csrf, log_in, press, visitor
+from books import account
+from server.operators import EVIL, PASSWORD, V, csrf, log_in, press, visitor
 from server.running import ORDER, Running
 from sqlalchemy import update
 
@@ -22,17 +22,11 @@ from idv_core.ledger import State
 from idv_core.ledger.tables import FORMAT, deliveries, verifications
 from idv_core.model import Applicant, FlowOrder
 from idv_core.policy import Policy, ReviewRules
-from idv_core.registry import registry_of
 from idv_core.server import reviews
 from idv_core.server.console import listing, users
 from idv_core.server.console.routes import routes
 from idv_core.server.console.web import ConsoleOptions
 from idv_core.server.tables import sessions
-
-
-@pytest.fixture
-def registry() -> Any:
-    return registry_of(DOUBTING, CALLING)
 
 
 @pytest.fixture

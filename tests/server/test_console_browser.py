@@ -6,22 +6,16 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from books import CALLING, account
+from books import account
 from playwright.sync_api import Page
 from server.browsing import chromium, needs_chromium
-from server.operators import DOUBTING, PASSWORD, V
+from server.operators import PASSWORD, V
 from server.running import Running
 
 from idv_core import Secret
-from idv_core.registry import registry_of
 from idv_core.server import reviews
 from idv_core.server.console import users
 from idv_core.server.console.routes import routes
-
-
-@pytest.fixture
-def registry() -> Any:
-    return registry_of(DOUBTING, CALLING)
 
 
 @pytest.fixture

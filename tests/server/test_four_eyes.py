@@ -13,8 +13,8 @@ import attrs
 import pytest
 from alembic import command
 from alembic.config import Config
-from books import CALLING, account
-from server.operators import DOUBTING, V, log_in, press, visitor
+from books import account
+from server.operators import V, log_in, press, visitor
 from server.running import Running
 from sqlalchemy import select, text
 
@@ -23,7 +23,6 @@ from idv_core.errors import ConfigError
 from idv_core.ledger import migrate as migrate_ledger
 from idv_core.ledger.store import connect
 from idv_core.policy import Policy, ReviewRules, Threshold
-from idv_core.registry import registry_of
 from idv_core.server import migrating, reviews, tables
 from idv_core.server.console import users
 from idv_core.server.console.web import ConsoleOptions
@@ -32,11 +31,6 @@ from idv_core.server.problems import Conflict
 from idv_core.server.reviews import ReviewState
 
 STRICT = Policy(name="registered", verdict="ignore", review=ReviewRules(four_eyes=True))
-
-
-@pytest.fixture
-def registry() -> Any:
-    return registry_of(DOUBTING, CALLING)
 
 
 @pytest.fixture

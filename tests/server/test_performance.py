@@ -179,7 +179,7 @@ def test_a_report_is_about_a_time(ledger: Ledger) -> None:
 
 def test_a_spreadsheet_computes_nothing_of_a_name() -> None:
     counts = dict.fromkeys((*performance.COLUMNS,), 1)
-    line = Line(group=("=cmd()",), median=None, most=None, **counts)
+    line = Line(group=("=cmd()",), median=None, p95=None, **counts)
     (row,) = csv.DictReader(
         io.StringIO(performance.csv_of(performance.rows([line], ["account"]), performance.columns(["account"])))
     )

@@ -9,19 +9,13 @@ from unittest.mock import AsyncMock
 
 import httpx
 import pytest
-from books import CALLING, account
-from server.operators import DOUBTING, V, log_in, press
+from books import account
+from server.operators import V, log_in, press
 from server.running import ORDER, Running
 
 from idv_core.ledger.store import connect
-from idv_core.registry import registry_of
 from idv_core.server.console import users
 from idv_core.server.migrating import migrate
-
-
-@pytest.fixture
-def registry() -> Any:
-    return registry_of(DOUBTING, CALLING)
 
 
 @pytest.fixture

@@ -8,10 +8,13 @@ import attrs
 import pytest
 
 from ...errors import DuplicateFlow, IdvError, PluginError
-from ...model import Decision, Result
+from ...model import Decision, FieldName, Result
+from ...plugin.dates import read_date
 from ...plugin.protocols import RecoverProtocol
 from ..doubting import (
     CHANGES,
+    MOVED_DATES,
+    STRANGE_NAMES,
     UNREADABLE_DATES,
     Misnaming,
     Replayed,
@@ -24,8 +27,11 @@ from ..doubting import (
     redated,
     reworded,
     telling,
+    told_of,
 )
 from ..harness import Driver, Finish, Harness, another_person
+
+_NAMES = (FieldName.NAME, FieldName.GIVEN_NAME, FieldName.MIDDLE_NAME, FieldName.FAMILY_NAME)
 
 
 class ApprovesOnlyEvidence:
@@ -126,6 +132,29 @@ class ApprovesOnlyEvidence:
                 assert not (approves(result) and lost_dates(made.result, result)), (
                     f"approved although {name!r}, a date of the document, is {other!r}"
                 )
+        made.close()
+
+    def test_what_is_told_of_a_person_is_kept_exactly_or_not_at_all(self, harness: Harness) -> None:
+        """A name is never cut, turned or completed, and a birthdate that may mean another day is none."""
+        made = Replayed(harness, harness.finish, "exactly")
+        before = {(field.name, str(field.value)) for field in told_of(made.result, *_NAMES, FieldName.BIRTHDATE)}
+        if not before:
+            made.close()
+            pytest.skip("not offered: these results hold no name and no birthdate")
+        for text in {field.vendor_text or str(field.value) for field in told_of(made.result, *_NAMES)}:
+            for other in STRANGE_NAMES:
+                for field in told_of(made.with_change(reworded(text, other)), *_NAMES):
+                    is_kept = field.value is None or other.strip() in str(field.value)
+                    assert is_kept or (field.name, str(field.value)) in before, (
+                        f"{field.name.value} is another text than the vendor wrote under {field.vendor_name!r}"
+                    )
+        for key in sorted(dates_in(made.answers)):
+            for moment in (*UNREADABLE_DATES, *MOVED_DATES):
+                days = {None, read_date(moment), read_date(moment, day_first=True)}
+                for field in told_of(made.with_change(redated(key, moment)), FieldName.BIRTHDATE):
+                    assert field.value in days or (field.name, str(field.value)) in before, (
+                        f"the birthdate is {field.value} where the vendor wrote {moment!r}"
+                    )
         made.close()
 
 

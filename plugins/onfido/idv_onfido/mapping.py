@@ -233,6 +233,10 @@ def is_clear(report: Report) -> bool:
 def _contradictions(data: Mapping[str, Any]) -> Iterator[str]:
     """The parts of the breakdown, of any depth, that are not clear, and what else tells of a failure."""
     yield from (as_word(name) or "part" for name, part in _all_parts(data) if _is_flagged(part))
+    # what was read of a document stands there, and with it when it ends
+    properties = data.get("properties")
+    if properties not in (None, [], {}) and not isinstance(properties, dict):
+        yield "properties"
     for rest in _rests(data):
         yield from failures_in(rest, known=_PERSONAL)
 
@@ -275,11 +279,11 @@ def _is_flagged(part: object) -> bool:
 
 def _document(report: Report, ours: Mapping[str, str]) -> DocumentEvidence:
     read = as_object(report.data.get("properties"))
-    fields = [read_field(name, key, as_text(read.get(key))) for key, name in _CLAIMS.items()]
+    fields = [read_field(name, key, read.get(key)) for key, name in _CLAIMS.items()]
     for number in as_list(read.get("document_numbers")):
         key = as_word(as_object(number).get("type"))
         if key:
-            fields.append(read_field(_NUMBERS.get(key, FieldName.OTHER), key, as_text(as_object(number).get("value"))))
+            fields.append(read_field(_NUMBERS.get(key, FieldName.OTHER), key, as_object(number).get("value")))
     fields.append(_address(read))
     word = as_word(read.get("document_type"))
     return DocumentEvidence(

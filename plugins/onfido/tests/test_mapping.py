@@ -184,9 +184,24 @@ def test_a_document() -> None:
     assert (document.type, document.vendor_type) == ("idcard", "national_identity_card")
     assert [(field.name, field.value) for field in document.fields] == [
         ("given_name", "Ana"),
+        ("birthdate", None),
         ("document_number", "X1"),
     ]
     assert "X1" not in repr(report("document", {"properties": properties}))
+
+
+@pytest.mark.parametrize("there", ["Ana Ruiz", 7, True, False, ["Ana"], ""])
+def test_what_was_read_and_is_no_object_is_not_clear(there: Any) -> None:
+    data = {"result": "clear", "sub_result": "clear", "status": "complete", "properties": there}
+    (check,), _ = read_reports([report("document", data)], {})
+    assert (check.outcome, check.reasons) == (INCONCLUSIVE, ("properties",))
+
+
+@pytest.mark.parametrize("there", [7, True, ["Ana"], {"first": "Ana"}])
+def test_a_name_that_cannot_be_read_is_not_the_other_half_of_it(there: Any) -> None:
+    _, (document,) = read_reports([report("document", {"properties": {"first_name": there, "last_name": "Ruiz"}})], {})
+    assert (document.claims.given_name.value, document.claims.name.value) == (None, None)
+    assert document.claims.family_name.value == "Ruiz"
 
 
 def test_an_address_is_one_with_its_parts() -> None:

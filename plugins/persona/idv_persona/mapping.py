@@ -35,7 +35,7 @@ from idv_core.plugin import (
 )
 
 from .json_api import all_related, as_list, as_object, as_text, attributes_of, included, related
-from .words import ADDRESS, CHECKS, CLAIMS, FORGERY, ID_CLASSES, REGISTER_CLAIMS, REPORTS, VERIFICATIONS
+from .words import ADDRESS, CHECKS, CLAIMS, COMPARED, FORGERY, ID_CLASSES, REGISTER_CLAIMS, REPORTS, VERIFICATIONS
 
 _STATUS = {
     "created": FlowStatus.AWAITING_APPLICANT,
@@ -280,11 +280,14 @@ def _document(verification: Mapping[str, Any]) -> DocumentEvidence:
 
 
 def _confirmed(verification: Mapping[str, Any]) -> Iterator[ExtractedField]:
-    """What a register, or a code that was sent, confirmed."""
+    """What a register, or a code that was sent, confirmed; not what it compared and found otherwise, required or not."""
     attributes = attributes_of(verification)
     kind, _ = VERIFICATIONS.get(_type_of(verification), (CheckKind.OTHER, OTHER))
     if kind in _REGISTERS and attributes.get("status") == "passed":
-        yield from _fields(REGISTER_CLAIMS, attributes)
+        checks = map(as_object, as_list(attributes.get("checks")))
+        slugs = [as_text(check.get("name")) for check in checks if check.get("status") != "passed"]
+        denied = {key for slug in slugs for key in COMPARED.get(slug or "", ())}
+        yield from _fields(REGISTER_CLAIMS, {key: value for key, value in attributes.items() if key not in denied})
 
 
 def _fields(names: Mapping[str, FieldName], attributes: Mapping[str, Any]) -> Iterator[ExtractedField]:

@@ -339,6 +339,16 @@ class TestDocuments:
         failed = part("ver_2", "database", "failed", **said)
         assert read(answer("declined", failed)).fields == ()
 
+    @pytest.mark.parametrize("word", ["failed", "not_applicable", "another word", None])
+    @pytest.mark.parametrize("requirement", ["required", "not_required"])
+    def test_what_a_register_found_otherwise_is_no_claim(self, word: Any, requirement: str) -> None:
+        """The key holds what the applicant gave; the register's word on it stands in the check alone."""
+        said = {"name-first": "Jane", "birthdate": "1990-01-01", "identification-number": "078051120"}
+        checks = [check("database_birthdate_comparison", word, requirement=requirement)]
+        result = read(answer("approved", part(), part("ver_2", "database", checks=checks, **said)))
+        assert result.claims.birthdate.sources == ()
+        assert (result.claims.given_name.value, result.claims.personal_number.value) == ("Jane", "078051120")
+
 
 class TestWhoseItIs:
     def test_another_inquiry_is_an_alarm(self) -> None:

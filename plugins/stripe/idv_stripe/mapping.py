@@ -210,7 +210,7 @@ def _documents(report: Mapping[str, Any]) -> Iterator[DocumentEvidence]:
 
 def _fields(data: Mapping[str, Any]) -> Iterator[ExtractedField]:
     for key, name in _CLAIMS.items():
-        raw = data.get(key) if name is FieldName.BIRTHDATE else as_text(data.get(key))
+        raw = data.get(key)
         field = None if _is_null(raw) else read_field(name, key, raw)
         if field is not None:
             yield field

@@ -30,7 +30,7 @@ from idv_core.plugin import (
 
 from . import mapping
 from .credentials import bearer
-from .facts import Likeness, asked_of, is_foreign, likeness, moment, person_of
+from .facts import Likeness, asked_of, is_foreign, likeness, moment, person_of, small_letters
 from .payloads import (
     DUPLICATES,
     LinkResent,
@@ -198,7 +198,7 @@ class Registrations:
 
     def find(self, email: str) -> Exchange[tuple[str, ...]]:
         """Ids of the registrations with this e-mail, newest first. They may be of several people: look at their names."""
-        return tuple(read_id(item) for item in (yield from self._list({"email": email.lower()})))
+        return tuple(read_id(item) for item in (yield from self._list({"email": small_letters(email)})))
 
     def _list(self, contact: Mapping[str, str]) -> Exchange[list[dict[str, Any]]]:
         filters = {f"where_{name}": value for name, value in contact.items()}

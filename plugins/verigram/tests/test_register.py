@@ -152,6 +152,7 @@ class TestWhatIsRead:
 
     def test_a_record_of_nothing(self) -> None:
         assert read_register(b'{"person": {}}', TODAY) == Register()
+        assert codes(read_register(b'{"person": {"data": {"name": "x"}}}', TODAY)) == ["register.unread"]
 
     def test_base64_is_read_alike(self) -> None:
         plain = json.dumps({"person": PERSON}).encode()
