@@ -96,7 +96,6 @@ class Submitted:
 @attrs.frozen(kw_only=True)
 class CoApplicantCreated:
     external_reference_id: str
-    co_applicant_id: str | None = None
 
 
 @attrs.frozen(kw_only=True)
