@@ -24,6 +24,7 @@ from ..errors import (
 from ..model import Flow, Result
 from ..model.validation import seconds
 from . import operations
+from .documents import check_function
 from .execution import flow_at
 from .state import GatewayState
 
@@ -47,6 +48,7 @@ def wait(
         patience = seconds(deadline)
     except ValueError as error:
         raise InvalidOrder(f"deadline: {error}", fields=("deadline",), account=session.name, operation="wait") from None
+    check_function("progress", progress)
     end = state.clock.monotonic() + patience
     pause = first = session.polling.first.total_seconds()
     ceiling = session.polling.ceiling.total_seconds()

@@ -95,6 +95,7 @@ _BY_TESTS: tuple[tuple[Level, str, tuple[str, ...]], ...] = (
             "test_results_go_through_json",
             "test_results_speak_the_vocabulary",
             "test_what_is_told_of_a_person_is_kept_exactly_or_not_at_all",
+            "test_a_name_goes_out_whole_or_not_at_all",
             "test_an_id_stays_one_segment",
         ),
     ),
@@ -104,6 +105,7 @@ _BY_TESTS: tuple[tuple[Level, str, tuple[str, ...]], ...] = (
         (
             "test_documented_errors",
             "test_any_status_is_a_model_or_an_error",
+            "test_a_page_on_the_way_ends_nothing_and_proves_no_key",
             "test_errors_are_read_whatever_the_body_is",
         ),
     ),

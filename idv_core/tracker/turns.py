@@ -352,7 +352,7 @@ def _is_new(claim: Claim, result: Result) -> bool:
 
 def _evidence(result: Result) -> Any:
     # without the verdict: it is what a vendor makes of the person's decision that it was told
-    return to_json([*result.checks, *result.documents])
+    return to_json([*result.checks, *result.documents, *result.fields])
 
 
 def _check(check: Any) -> dict[str, Any]:
