@@ -28,7 +28,7 @@ from typing import Any
 import attrs
 
 _TEXT_LIMIT = 200
-# Of a text that is mostly blanks, no more than so many times what is shown is looked at.
+# Of a text that is mostly blanks, no more than this many times what is shown is looked at.
 _LOOKED_AT = 50
 
 

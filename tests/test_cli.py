@@ -507,6 +507,7 @@ refuse = "no"
         ("case", "said"),
         [
             ("not json", "cannot be read: not JSON"),
+            ("[" * 100_000, "cannot be read: not JSON, or nested too deep"),
             ("[]", "record results with: idv result REF --json > case.json"),
             ('{"flow": {"id": "f"}}', "not a stored Result"),
             (
@@ -521,6 +522,21 @@ refuse = "no"
         done = run("policy", "test", str(tmp_path / "p.toml"), str(tmp_path / "case.json"))
         assert done.exit_code == 2
         assert said in done.stderr
+
+    def test_a_folder_is_called_one(self, tmp_path: Path) -> None:
+        (tmp_path / "p.toml").write_text('[policies.x]\nverdict = "trust"\n')
+        done = run("policy", "test", str(tmp_path / "p.toml"), str(tmp_path))
+        assert done.stderr == f"idv: {tmp_path}: cannot be read: is a directory\n"
+
+    def test_ids_that_are_no_text_are_named_by_their_file(self, tmp_path: Path) -> None:
+        (tmp_path / "ids").write_bytes(b"APP-1\n\xff\xfe")
+        done = run("route", "share", "--product", "x", "--ids", str(tmp_path / "ids"))
+        assert done.exit_code == 2
+        assert done.stderr == f"idv: {tmp_path / 'ids'}: cannot be read: not UTF-8 text\n"
+
+    @pytest.mark.parametrize("words", [("route", "share", "--product", "x", "--count"), ("track", "--concurrency")])
+    def test_a_number_that_the_machine_could_not_hold_is_refused(self, words: tuple[str, ...]) -> None:
+        assert run(*words, "99999999999").exit_code == 2
 
     def test_a_case_may_be_judged_by_any_policy(self, tmp_path: Path) -> None:
         (tmp_path / "p.toml").write_text('[policies.x]\nverdict = "require"\n')

@@ -733,7 +733,14 @@ class TestApp:
 
     @pytest.mark.parametrize(
         "error",
-        [StopIteration, StopAsyncIteration, concurrent.futures.CancelledError, asyncio.CancelledError, TimeoutError],
+        [
+            StopIteration,
+            StopAsyncIteration,
+            concurrent.futures.CancelledError,
+            asyncio.CancelledError,
+            TimeoutError,
+            SystemExit,
+        ],
     )
     async def test_whatever_a_plain_function_raises_is_a_failure(
         self, idv: Gateway, error: type[BaseException], caplog: pytest.LogCaptureFixture
@@ -750,6 +757,21 @@ class TestApp:
         assert [answer.status_code for answer in answers] == [500, 200, 200]
         assert len(tries) == 2
         assert f"{error.__name__} at {__file__}:{handle.__code__.co_firstlineno + 3} in handle" in caplog.text
+        assert "Meera" not in caplog.text
+
+    async def test_of_a_task_group_the_first_error_is_told(
+        self, idv: Gateway, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        async def store() -> None:
+            raise KeyError("Meera Iyer")
+
+        async def handle(received: Received) -> None:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(store())
+
+        client, path = self.over(WebhookApp(idv, handle)), "/acme-1" + address(idv, "done")
+        assert (await client.post(path)).status_code == 500
+        assert f"caused by KeyError at {__file__}:{store.__code__.co_firstlineno + 1} in store" in caplog.text
         assert "Meera" not in caplog.text
 
     async def test_a_cancelled_handler_has_not_handled(self, idv: Gateway) -> None:

@@ -239,7 +239,7 @@ def rotate(config: Config = CONFIG) -> None:
 
 def track(
     config: Config = CONFIG,
-    concurrency: Annotated[int, typer.Option(help="Turns and deliveries at a time.", min=1)] = 8,
+    concurrency: Annotated[int, typer.Option(help="Turns and deliveries at a time.", min=1, max=1000)] = 8,
 ) -> None:
     """Follow all verifications of the ledger until SIGTERM or Ctrl-C. Reads the file again at SIGHUP."""
     stopped = threading.Event()

@@ -134,7 +134,9 @@ def explain(
 def share(
     product: Product,
     ids: Annotated[Path | None, typer.Option(help="A file with one application id per line.")] = None,
-    count: Annotated[int, typer.Option(help="Without --ids: the number of ids, APP-1, APP-2, ...", min=1)] = 10_000,
+    count: Annotated[
+        int, typer.Option(help="Without --ids: the number of ids, APP-1, APP-2, ...", min=1, max=1_000_000)
+    ] = 10_000,
     country: Country = None,
     tenant: Tenant = None,
     locale: Locale = "en",
@@ -149,7 +151,7 @@ def share(
 ) -> None:
     """Count to which accounts many applications would go, beside the shares of the split."""
     with reported(json):
-        names = ids.read_text(encoding="utf-8").split() if ids else [f"APP-{number}" for number in range(1, count + 1)]
+        names = _ids(ids) if ids else [f"APP-{number}" for number in range(1, count + 1)]
         if not names:
             raise ValueError(f"{ids}: the file has no application ids")
         order = _order(product, names[0], country, tenant, locale, document, metadata, has, birthdate)
@@ -167,6 +169,14 @@ def share(
     for row in rows:
         wanted = f", wanted {row['wanted']} ± {row['bound']}" if row["wanted"] is not None else ""
         typer.echo(f"{row['account']}: {row['count']} ({row['percent']} %){wanted}")
+
+
+def _ids(file: Path) -> list[str]:
+    try:
+        return file.read_text(encoding="utf-8-sig").split()
+    except UnicodeDecodeError:
+        pass
+    raise ValueError(f"{file}: cannot be read: not UTF-8 text")
 
 
 def _share(account: str, count: int, total: int, percent: float | None) -> dict[str, Any]:
@@ -305,9 +315,12 @@ def _case(path: Path, policies: Any, name: str | None, file: Path) -> dict[str, 
 def _recorded(path: Path) -> Result:
     try:
         data = json_.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError) as error:
-        why = "file not found" if isinstance(error, FileNotFoundError) else "not JSON"
-        raise ValueError(f"{path}: cannot be read: {why}") from None
+    except FileNotFoundError:
+        raise ValueError(f"{path}: cannot be read: file not found") from None
+    except OSError as error:
+        raise ValueError(f"{path}: cannot be read: {(error.strerror or 'unknown reason').lower()}") from None
+    except (ValueError, RecursionError):
+        raise ValueError(f"{path}: cannot be read: not JSON, or nested too deep") from None
     if isinstance(data, dict):
         data.pop("ref", None)
     try:

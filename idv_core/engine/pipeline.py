@@ -331,11 +331,10 @@ def _attempt(run: Run, request: Request, token: CachedToken | None, retries: _Re
         if wait > 0:
             yield Pause(wait)
         left = run.left()
+        outgoing, address = _prepared(run, request, token)
         guard = Guard(run, request, retries.number)
         try:
             guard.admit()
-            outgoing = _authorized(run, request.with_fresh_nonce(), token)
-            address = address_of(session, outgoing)
             guard.begin()
             if not retries.does_nothing:
                 run.sent(request)
@@ -365,6 +364,16 @@ def _rate_limited(run: Run) -> float:
             retry_after=timedelta(seconds=wait),
         )
     return wait
+
+
+def _prepared(run: Run, request: Request, token: CachedToken | None) -> tuple[Request, str]:
+    """The request as it goes out, and where to. Whatever is raised here, nothing was sent."""
+    try:
+        outgoing = _authorized(run, request.with_fresh_nonce(), token)
+        return outgoing, address_of(run.session, outgoing)
+    except VendorError as error:
+        error.nothing_done = True
+        raise
 
 
 def _authorized(run: Run, request: Request, token: CachedToken | None) -> Request:

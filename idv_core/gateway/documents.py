@@ -149,6 +149,12 @@ def check_order(order: object, now: datetime) -> None:
         raise InvalidOrder("birthdate: must be in the past", fields=("applicant.birthdate",))
 
 
+def check_function(name: str, function: object) -> None:
+    """Raise InvalidOrder for what cannot be called."""
+    if function is not None and not callable(function):
+        raise InvalidOrder(f"{name} must be a function", fields=(name,))
+
+
 def _bytes(id: str, path: str | Path | None, content: bytes | BinaryIO | None, limit: int) -> bytes | None:
     if path is not None:
         content = _of_file(id, path, limit)

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 
 class CheckOutcome(StrEnum):
+    """How a check went. `INCONCLUSIVE`: it was done, and says neither; `NOT_DONE`: the vendor says that it was not done."""
+
     PASSED = "passed"
     FAILED = "failed"
     INCONCLUSIVE = "inconclusive"

@@ -57,7 +57,7 @@ def fill_path(template: str, *segments: str) -> str:
         if segment in ("", ".", ".."):
             raise InvalidOrder("an id that goes into a path is empty or a dot segment", fields=("id",))
         if text_fault(segment, _LONGEST_SEGMENT, blank=True, controls=True):
-            raise InvalidOrder("an id that goes into a path is no text that can be sent", fields=("id",))
+            raise InvalidOrder("an id that goes into a path is not text that can be sent", fields=("id",))
         path += [quote(segment, safe=""), after]
     return "".join(path)
 
@@ -130,7 +130,7 @@ class Request:
             raise ValueError(f"the path of {self.template!r} must have no segment '.' or '..'")
         for name, value in self.query:
             if not isinstance(value, str) or text_fault(value, len(value), blank=True, controls=True):
-                raise InvalidOrder(f"the value of {name!r} in the query is no text that can be sent", fields=(name,))
+                raise InvalidOrder(f"the value of {name!r} in the query is not text that can be sent", fields=(name,))
 
     @template.default
     def _by_path(self) -> str:
@@ -146,22 +146,27 @@ class Request:
 
     @classmethod
     def get(cls, path: str, *segments: str, **more: Any) -> Request:
+        """`GET` of a path, each `{}` of which is filled with an encoded segment. `more` are fields of `Request`."""
         return cls(method="GET", path=fill_path(path, *segments), template=path, **more)
 
     @classmethod
     def post(cls, path: str, *segments: str, **more: Any) -> Request:
+        """`POST` of a path, each `{}` of which is filled with an encoded segment. `more` are fields of `Request`."""
         return cls(method="POST", path=fill_path(path, *segments), template=path, **more)
 
     @classmethod
     def put(cls, path: str, *segments: str, **more: Any) -> Request:
+        """`PUT` of a path, each `{}` of which is filled with an encoded segment. `more` are fields of `Request`."""
         return cls(method="PUT", path=fill_path(path, *segments), template=path, **more)
 
     @classmethod
     def patch(cls, path: str, *segments: str, **more: Any) -> Request:
+        """`PATCH` of a path, each `{}` of which is filled with an encoded segment. `more` are fields of `Request`."""
         return cls(method="PATCH", path=fill_path(path, *segments), template=path, **more)
 
     @classmethod
     def delete(cls, path: str, *segments: str, **more: Any) -> Request:
+        """`DELETE` of a path, each `{}` of which is filled with an encoded segment. `more` are fields of `Request`."""
         return cls(method="DELETE", path=fill_path(path, *segments), template=path, **more)
 
     @classmethod
@@ -178,7 +183,7 @@ class Request:
         try:
             parse_url(text)
         except ValueError:
-            raise UnexpectedResponse("what the answer gives as an address is no plain web address") from None
+            raise UnexpectedResponse("the response gives an address that is not a valid web address") from None
         return cls(method=method, path="/", template=FETCHED, address=Secret(text), signed=signed, **more)
 
     @property

@@ -80,10 +80,12 @@ class Body:
 def body_for(limits: Limits, headers: Mapping[str, str], status: int, sink: Sink | None) -> Body:
     """What takes the body of this answer. Only that of a success goes to the sink; an error is read by the plugin.
 
-    Raises UnexpectedResponse for a part of a file, which nobody asked for.
+    Raises UnexpectedResponse for a part of a file, which nobody asked for, and for a web page in place of one.
     """
     if sink is not None and status == 206:
         raise UnexpectedResponse("the vendor gave only a part of the file", status=status)
+    if sink is not None and 200 <= status < 300 and headers.get("content-type", "").lower().startswith("text/html"):
+        raise UnexpectedResponse("a web page came in place of the file", status=status)
     if sink is not None and 200 <= status < 300:
         return Body(headers, status, limits.max_media, sink)
     return Body(headers, status, limits.max_response)

@@ -20,7 +20,7 @@ from ..errors import IdvError, PluginError, WebhookRejected, bounded
 from ..model import FlowRef, FlowUrls
 from ..model.copies import with_changed
 from ..model.flow import RETURN
-from ..model.validation import plain_mapping
+from ..model.validation import is_string, plain_mapping
 from ..plugin.protocols import Webhook, WebhookEvent, WebhookKeysProtocol, WebhookProtocol
 from ..runtime.interrupts import interrupt_in
 from .addresses import BEARER_LIFETIME, Addressee, Addresses
@@ -52,14 +52,9 @@ def _raw(value: Any) -> Any:
     return bytes(value) if isinstance(value, (bytearray, memoryview)) else value
 
 
-def _is_string(_: object, attribute: attrs.Attribute[Any], value: object) -> None:
-    if not isinstance(value, str):
-        raise ValueError(f"{attribute.name}: must be a string")
-
-
 def _are_strings(_: object, attribute: attrs.Attribute[Any], value: object) -> None:
     if not isinstance(value, dict) or not all(
-        isinstance(key, str) and isinstance(one, str) for key, one in value.items()
+        issubclass(kind, str) for kind in {*map(type, value), *map(type, value.values())}
     ):
         raise ValueError(f"{attribute.name}: must be a mapping of strings to strings, with one value for each name")
 
@@ -80,13 +75,11 @@ class WebhookRequest:
         query: The decoded parameters of the query string.
         body: The raw bytes, as received.
 
-    `_admitted` is what was found of its address, and by which addresses: it is asked for before the body is read, and again.
-
     Raises ValueError that names the field.
     """
 
-    method: str = attrs.field(validator=_is_string)
-    path: str = attrs.field(validator=_is_string, repr=False)
+    method: str = attrs.field(validator=is_string)
+    path: str = attrs.field(validator=is_string, repr=False)
     headers: Mapping[str, str] = attrs.field(
         factory=dict, converter=_mapping, validator=_are_strings, repr=False, hash=False
     )
@@ -94,6 +87,7 @@ class WebhookRequest:
         factory=dict, converter=_mapping, validator=_are_strings, repr=False, hash=False
     )
     body: bytes = attrs.field(default=b"", converter=_raw, validator=_is_raw, repr=False)
+    # what was found of its address, by which addresses and for whom: it is asked for before the body is read, and again
     _admitted: list[tuple[Addresses, str, Admitted]] = attrs.field(factory=list, init=False, repr=False, eq=False)
 
 

@@ -334,5 +334,9 @@ def csv_of(rows: Iterable[Mapping[str, Any]], names: Sequence[str]) -> str:
     return made.getvalue()
 
 
+# OWASP, "CSV Injection", with the wide forms that Japanese spreadsheets take for the same
+_FORMULA = tuple("=+-@\t\r\n＝＋－＠")
+
+
 def _cell(value: Any) -> Any:
-    return f"'{value}" if isinstance(value, str) and value[:1] in "=+-@\t\r" else value
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value

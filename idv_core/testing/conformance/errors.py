@@ -25,7 +25,7 @@ from ..garbled import UNREADABLE, assert_error_is_read
 from ..harness import ACCOUNT, Driver, Harness, another_person
 from .steps import is_understood, offered, operate
 
-# So many calls by POST may come before the one that opens.
+# This many calls by POST may come before the one that opens.
 _READS = 5
 _UNUSUAL = (
     100,

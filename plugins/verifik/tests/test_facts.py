@@ -268,6 +268,18 @@ class TestEmulator:
         clock.advance(caught.value.retry_after.total_seconds())
         assert idv.vendor(check).id == flow.id
 
+    def test_it_takes_nothing_for_a_registration_that_has_expired_and_no_selfie_for_one_in_review(
+        self, idv: Gateway, emulator: VerifikEmulator, clock: FakeClock
+    ) -> None:
+        flow = idv.upload(idv.open(order()), pictures()[:1])
+        emulator.override(flow.id, "NEEDS_MANUAL_VERIFICATION")
+        with pytest.raises(FlowNotFound):
+            idv.upload(flow, pictures()[1:])
+        emulator.override(flow.id, "ONGOING")
+        clock.advance(25 * 3600)
+        with pytest.raises(FlowNotFound):
+            idv.upload(flow, pictures()[1:])
+
     def test_a_failed_document_that_was_replaced_counts_as_an_attempt(
         self, idv: Gateway, emulator: VerifikEmulator
     ) -> None:

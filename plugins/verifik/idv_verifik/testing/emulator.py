@@ -194,7 +194,7 @@ class VerifikEmulator(Emulator):
     def _as_applicant(self, call: EmulatedRequest) -> Record:
         id = self._claims(call).get("appRegistrationId", "")
         registration = self.registrations.get(id)
-        if registration is None or registration["status"] in _ENDED:
+        if registration is None or self._expired(registration)["status"] in (*_ENDED, "EXPIRED"):
             raise _coded(404, "appRegistration_not_found")
         return registration
 
@@ -639,7 +639,11 @@ class VerifikEmulator(Emulator):
 
     def _create_biometric(self, call: EmulatedRequest) -> EmulatedResponse:
         registration = self._as_applicant(call)
+        if registration["status"] not in ("STARTED", "ONGOING"):
+            raise _coded(404, "appRegistration_not_found")
         body = _required(call, "image", "os")
+        if body["os"] not in ("DESKTOP", "IOS", "ANDROID"):
+            raise _said(409, "MissingParameter", '"os" is required')
         if registration.get("biometricValidation") and body.get("force") is not True:
             told = {"error": True, "statusCode": "409", "message": "person_already_set"}
             self._announce("app_registration_person_already_set", {**told, **registration})
