@@ -239,7 +239,8 @@ def _contradictions(report: Report) -> Iterator[str]:
     data = report.data
     yield from (as_word(name) or "part" for name, part in _all_parts(data) if _is_flagged(part))
     # what was read of a document stands there, and with it when it ends
-    if not isinstance(data.get("properties"), (dict, list, type(None))):
+    properties = data.get("properties")
+    if not isinstance(properties, (dict, list, type(None))):
         yield "properties"
     found = _FINDINGS.get(report.name.partition("_")[0], ())
     yield from (key for key in found if as_object(properties).get(key))
