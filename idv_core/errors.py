@@ -28,7 +28,7 @@ from typing import Any
 import attrs
 
 _TEXT_LIMIT = 200
-# Of a text that is mostly blanks, no more than so many times what is shown is looked at.
+# Of a text that is mostly blanks, no more than this many times what is shown is looked at.
 _LOOKED_AT = 50
 
 
@@ -290,7 +290,7 @@ def kind_of_status(status: int) -> type[VendorError]:
             return DuplicateFlow
         case 429:
             return RateLimited
-        case 408 | 425:
+        case 408 | 425 | 499:
             return VendorUnavailable
         case _ if status >= 500:
             return VendorUnavailable

@@ -420,7 +420,7 @@ MESSAGES = {
     ),
     "ages of documents": (
         "[policies.x]\ndocuments.max_age_days = { tax_card = -1 }",
-        ["11: policies.x.documents.max_age_days: must be a number of days above 0"],
+        ["11: policies.x.documents.max_age_days: must be a whole number of days above 0"],
     ),
     "a list that is none": (
         "[policies.x]\ndocuments.required = 3",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta, timezone
+from decimal import Decimal
 from typing import Any
 
 import attrs
@@ -228,10 +229,13 @@ class TestWordsOfAPerson:
             ("given_name", 1.5, None),
             ("address", 7, None),
             ("email", 7, None),
-            ("document_number", 12345678, 12345678),
+            ("document_number", 12345678, "12345678"),
+            ("document_number", 10**20 + 1, "100000000000000000001"),
+            ("document_number", -1, None),
             ("document_number", 1.2e7, None),
             ("personal_number", True, None),
             ("total_amount", 1.5, 1.5),
+            ("document_number", 10**100, None),
             ("total_amount", 10**400, 10**400),
         ],
     )
@@ -248,6 +252,17 @@ class TestWordsOfAPerson:
     )
     def test_scores_that_are_none(self, raw: Any) -> None:
         assert Score.read(raw) is None
+
+    @given(st.integers(0, 10_000), st.sampled_from([(0, 100), (0, 10), (-1, 1), (300, 850)]))
+    def test_a_score_at_the_bound_has_reached_it(self, number: int, ends: tuple[int, int]) -> None:
+        """`70.1` on a scale to 100 is the `0.701` that stands in a policy, whatever binary fractions make of it."""
+        low, high = ends
+        bound = Decimal(number) / 10_000
+        score = Score.read(str(low + bound * (high - low)), low, high)
+        assert score is not None
+        assert score.value == float(bound)
+        if number:
+            assert Threshold(approve_at=float(bound), decline_below=0).outcome(score.value) == "passed"
 
 
 BROKEN: list[Callable[[], object]] = [
@@ -297,4 +312,4 @@ def test_a_name_of_letters_that_nobody_sees_is_none(blank: str) -> None:
 def test_a_field_is_what_was_written_or_nothing(name: FieldName, raw: Any) -> None:
     field = read_field(name, "k", raw)
     if field is not None and isinstance(field.value, (str, int, float)) and name is not FieldName.GENDER:
-        assert field.value == (raw.strip() if isinstance(raw, str) and name is not FieldName.OTHER else raw)
+        assert str(field.value) == str(raw.strip() if isinstance(raw, str) and name is not FieldName.OTHER else raw)

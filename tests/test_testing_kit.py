@@ -284,6 +284,18 @@ class Guesses(Verigram):
             born = None
         return attrs.evolve(result, fields=[ExtractedField(name="birthdate", value=born, vendor_name="born")])
 
+class Splits(Verigram):
+    """Cuts a name in two at its first blank."""
+    def open_flow(self, order):
+        first, _, last = (order.applicant.full_name or "").partition(" ")
+        steps, reply = Verigram.open_flow(self, order), None
+        try:
+            while True:
+                request = steps.send(reply)
+                reply = yield attrs.evolve(request, json={{**request.json, "first": first, "last": last}})
+        except StopIteration as end:
+            return end.value
+
 class Mumbles(Verigram):
     """Hands on what the vendor wrote, in the vendor's words."""
     def result(self, flow):
@@ -319,6 +331,7 @@ class TestBroken(PluginConformance):
         ("Trusts", {"test_an_answer_about_somebody_else_never_approves"}),
         ("Mumbles", {"test_results_speak_the_vocabulary"}),
         ("Guesses", {"test_what_is_told_of_a_person_is_kept_exactly_or_not_at_all"}),
+        ("Splits", {"test_a_name_goes_out_whole_or_not_at_all"}),
         ("Undated", {"test_dates_that_cannot_be_read_never_approve"}),
     ],
 )

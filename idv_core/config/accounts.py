@@ -16,6 +16,7 @@ from ..errors import PluginError
 from ..model import Secret
 from ..model.validation import (
     as_secrets,
+    check_base_url,
     is_a,
     is_base_url,
     is_count_or_none,
@@ -24,6 +25,7 @@ from ..model.validation import (
     texts,
     without_slash,
 )
+from ..model.words import what_is
 from ..plugin.protocols import Polling
 from ..registry import Registry
 from ..runtime.interrupts import interrupt_in
@@ -229,6 +231,7 @@ def resolve_account(account: Account, registry: Registry, reader: SettingsReader
         return None
     try:
         adapter = plugin.create(settings)
+        _check_adapter(adapter)
     except (ValueError, TypeError) as error:
         reader.problems.add(path, without(said(error), [account.settings, _values(settings)]))
         return None
@@ -237,12 +240,21 @@ def resolve_account(account: Account, registry: Registry, reader: SettingsReader
         if interrupt is not None:
             raise interrupt from None
         text = (
-            f"bug in plugin '{plugin.name}': create raised {type(error).__name__} for these settings. "
+            f"bug in plugin '{plugin.name}': {type(error).__name__} while its adapter was made from these settings. "
             "Please report it to the plugin's authors"
         )
         reader.problems.add(path, text)
         return None
     return ResolvedAccount(account=account, plugin=plugin.name, settings=settings, adapter=adapter)
+
+
+def _check_adapter(adapter: Any) -> None:
+    """Raises whatever shows that no account could work with it: better now than at the first applicant."""
+    for url in (adapter.base_url, *dict(getattr(adapter, "servers", {})).values()):
+        check_base_url("base_url", url)
+    polling = getattr(adapter, "polling", None)
+    if polling is not None and not isinstance(polling, Polling):
+        raise TypeError(f"the plugin's polling must be a Polling, not {what_is(polling)}")
 
 
 def _values(settings: Any) -> list[Any]:

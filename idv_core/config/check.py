@@ -37,9 +37,9 @@ if TYPE_CHECKING:
     from .books import LedgerSettings
 
 DEFAULT = "default"
+"""The name of the policy for routes that name none."""
 # A random key of 32 hexadecimal digits has fewer different characters than this less than once in a thousand times.
 _DIFFERENT = 10
-"""The name of the policy for routes that name none."""
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)

@@ -53,6 +53,10 @@ class Limits:
     allow_private_urls: bool = False
 
 
+# No token lives longer; a vendor may say any number.
+_LONGEST = timedelta(days=36_500)
+
+
 @attrs.frozen
 class CachedToken:
     """A token with the moments when to renew it and when it expires."""
@@ -63,8 +67,14 @@ class CachedToken:
 
     @classmethod
     def of(cls, grant: Grant, now: datetime) -> CachedToken:
-        expires_at = grant.expires_at if grant.expires_in is None else now + grant.expires_in
-        return cls(grant, expires_at and expires_at - grant.renew_before, expires_at)
+        expires_at = grant.expires_at
+        if grant.expires_in is not None:
+            expires_at = now + max(timedelta(0), min(grant.expires_in, _LONGEST))
+        if expires_at is None:
+            return cls(grant, None, None)
+        # counted from now, so that no moment leaves the calendar
+        left = min(expires_at - now, _LONGEST) - max(timedelta(0), min(grant.renew_before, _LONGEST))
+        return cls(grant, now + max(left, timedelta(0)), expires_at)
 
     def is_due(self, now: datetime) -> bool:
         return self.renew_at is not None and now >= self.renew_at

@@ -149,6 +149,12 @@ def check_order(order: object, now: datetime) -> None:
         raise InvalidOrder("birthdate: must be in the past", fields=("applicant.birthdate",))
 
 
+def check_function(name: str, function: object) -> None:
+    """Raise InvalidOrder for what cannot be called."""
+    if function is not None and not callable(function):
+        raise InvalidOrder(f"{name} must be a function", fields=(name,))
+
+
 def _bytes(id: str, path: str | Path | None, content: bytes | BinaryIO | None, limit: int) -> bytes | None:
     if path is not None:
         content = _of_file(id, path, limit)
@@ -237,8 +243,10 @@ def _of_stream(id: str, stream: BinaryIO, limit: int) -> bytes:
 
 def _turned_back(stream: Any) -> bool:
     """Whether the stream stands at its beginning now."""
+    # some can be turned back and do not say so, such as mmap before Python 3.13
+    seekable = getattr(stream, "seekable", None)
     try:
-        if not stream.seekable():
+        if seekable is not None and not seekable():
             return False
         stream.seek(0)
     except (AttributeError, OSError):

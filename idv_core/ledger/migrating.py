@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from alembic import command
+from alembic import command, context
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import Engine
+from sqlalchemy import Engine, MetaData, text
 
 from .errors import NewerRelease
 
@@ -41,6 +41,29 @@ def upgrade(engine: Engine, folder: Path) -> None:
     raise NewerRelease(
         "the tables were changed by a newer release: install that one again, or restore the backup from before the update"
     )
+
+
+def run(metadata: MetaData, versions: str, lock: int) -> None:
+    """What an `env.py` does: run the migrations on the connection that `upgrade` brings. SQLite is altered by copying (batch).
+
+    Args:
+        metadata: The tables as they are now.
+        versions: The table that says which migrations were run.
+        lock: The advisory lock of PostgreSQL under which processes wait for each other.
+    """
+    connection = context.config.attributes["connection"]
+    is_postgresql = connection.dialect.name == "postgresql"
+    if is_postgresql:
+        connection.execute(text(f"SELECT pg_advisory_xact_lock({lock})"))
+    context.configure(
+        connection=connection,
+        target_metadata=metadata,
+        version_table=versions,
+        render_as_batch=True,
+        transactional_ddl=is_postgresql,
+    )
+    with context.begin_transaction():
+        context.run_migrations()
 
 
 def are_behind(engine: Engine, folder: Path, versions: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from datetime import date
+from decimal import Decimal
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 
 class CheckOutcome(StrEnum):
+    """How a check went. `INCONCLUSIVE`: it was done, and says neither; `NOT_DONE`: the vendor says that it was not done."""
+
     PASSED = "passed"
     FAILED = "failed"
     INCONCLUSIVE = "inconclusive"
@@ -64,7 +67,15 @@ class Score:
             return None
         if not math.isfinite(number) or not low <= number <= high:
             return None
-        return cls((number - low) / (high - low), number, (low, high))
+        return cls(_share(number, low, high), number, (low, high))
+
+
+def _share(number: float, low: float, high: float) -> float:
+    """Where a number stands between two ends, 0..1: in decimals, so that 70.1 of 100 is 0.701, the bound of a policy."""
+    if (low, high) == (0.0, 1.0):
+        return number
+    first, last, here = (Decimal(repr(float(one))) for one in (low, high, number))
+    return float((here - first) / (last - first))
 
 
 @not_pickled

@@ -381,7 +381,13 @@ def without_slash(url: str) -> str:
 
 def is_base_url(_: object, attribute: attrs.Attribute[Any], value: str) -> None:
     """HTTPS, or HTTP to this very machine (emulators); no query, no credentials in it."""
-    name = attribute.name
+    check_base_url(attribute.name, value)
+
+
+def check_base_url(name: str, value: object) -> None:
+    """The same for a value of that name. Raises ValueError."""
+    if not isinstance(value, str):
+        raise ValueError(f"{name}: must be a URL such as 'https://api.vendor.example'")
     try:
         parts = urlsplit(value)
         host = parts.hostname

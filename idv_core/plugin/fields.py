@@ -29,6 +29,7 @@ _GENDERS = {
     "transgender": "other",
 }
 _OLDEST = 130
+_MOST = 10**100
 _NOTHING: tuple[Any, ...] = (None, "", [], {})
 
 
@@ -93,13 +94,14 @@ def _typed(name: FieldName, raw: Any, day_first: bool) -> Any:
     return _number(name, raw)
 
 
-def _number(name: FieldName, raw: Any) -> int | float | None:
-    """A JSON number where one may stand. A person's name is none, and a fraction is no number of a document."""
+def _number(name: FieldName, raw: Any) -> str | int | float | None:
+    """A JSON number where one may stand. A person's name is none; that of a document is a text, whose digits nobody rounds."""
     is_whole = isinstance(raw, int) and not isinstance(raw, bool)
-    is_amount = name in AMOUNTS and isinstance(raw, float) and math.isfinite(raw)
-    if name is FieldName.AGE and (is_whole or is_amount) and not 0 <= raw <= _OLDEST:
+    if name in NUMBERS:
+        return str(raw) if is_whole and 0 <= raw < _MOST else None
+    if name not in AMOUNTS or not (is_whole or (isinstance(raw, float) and math.isfinite(raw))):
         return None
-    return raw if is_amount or (is_whole and name in (AMOUNTS | NUMBERS)) else None
+    return None if name is FieldName.AGE and not 0 <= raw <= _OLDEST else raw
 
 
 def _text(raw: Any) -> str | None:

@@ -157,7 +157,7 @@ class AdapterProtocol(Protocol):
         ...
 
     def authorize(self, request: Request, token: Secret | None, now: datetime) -> Request:
-        """Put the credentials on. Called anew for every attempt; `token` is the one of `TokenProtocol`, if any."""
+        """The request with the credentials. Called for every attempt; `token` is the one of `TokenProtocol`, if any."""
         ...
 
     def read_error(self, request: Request, response: Response) -> Refusal:
@@ -176,7 +176,7 @@ class TokenProtocol(Protocol):
 
 @runtime_checkable
 class FlowProtocol(Protocol):
-    """Opening a flow."""
+    """Opening a flow. Returns it with the vendor's id, its status and, where there is a hosted page, its link."""
 
     def open_flow(self, order: FlowOrder) -> Exchange[Flow]: ...
 
@@ -190,8 +190,9 @@ class StatusProtocol(Protocol):
 
 @runtime_checkable
 class UploadProtocol(Protocol):
-    """Handing in documents through the API. `content` and `back_content` are bytes here, `path` is never set.
+    """Uploading documents by API. Returns the flow, whose `uploads` have one `Upload` more for each document.
 
+    `content` and `back_content` are bytes here, `path` is never set.
     An adapter that knows what its vendor reads says so in `accepts` (see `PictureProtocol`).
     """
 
@@ -242,7 +243,7 @@ class AllowedHostsProtocol(Protocol):
 
 @runtime_checkable
 class SubmitProtocol(Protocol):
-    """For vendors that must be told that all documents are uploaded."""
+    """For vendors that must be told that all documents are uploaded. Returns the flow with its new status."""
 
     def submit(self, flow: Flow) -> Exchange[Flow]: ...
 
@@ -300,7 +301,7 @@ class TemplateProtocol(Protocol):
 
 @runtime_checkable
 class LinkProtocol(Protocol):
-    """For vendors whose link can be renewed."""
+    """For vendors whose link can be renewed. Returns the flow with the new link."""
 
     def renew_link(self, flow: Flow) -> Exchange[Flow]: ...
 

@@ -31,7 +31,7 @@ _NOBODY = bytes(32)
 _TOKEN = re.compile(r"idv_([0-9a-f]{12})_([A-Za-z0-9_-]{43})")
 _USED = timedelta(minutes=1)
 FORGOTTEN = 0.5
-"""For so many seconds a process knows a key without asking the database again."""
+"""How many seconds a process knows a key without asking the database again."""
 _BY_ID = select(keys).where(_K.id == bindparam("of"))
 
 

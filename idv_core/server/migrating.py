@@ -12,7 +12,7 @@ from ..ledger import migrating as of_ledger
 from .tables import metadata
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
-_VERSIONS = "idv_server_migration"
+VERSIONS = "idv_server_migration"
 
 
 def migrate(engine: Engine) -> None:
@@ -28,6 +28,6 @@ def check_tables(engine: Engine) -> None:
     """Raises LedgerError where tables are missing, or are of an older release."""
     if set(metadata.tables) - set(inspect(engine).get_table_names()):
         raise LedgerError("the tables of the service are missing: run 'idv server migrate'")
-    both = ((of_ledger.MIGRATIONS, of_ledger.VERSIONS), (_MIGRATIONS, _VERSIONS))
+    both = ((of_ledger.MIGRATIONS, of_ledger.VERSIONS), (_MIGRATIONS, VERSIONS))
     if any(of_ledger.are_behind(engine, folder, versions) for folder, versions in both):
         raise LedgerError("the tables are of an older release: run 'idv server migrate'")

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
+from urllib.parse import parse_qsl
 
 import attrs
 import httpx
@@ -25,6 +26,10 @@ IDENTITY = frozenset({CheckKind.DOCUMENT, CheckKind.FACE_MATCH, CheckKind.LIVENE
 _WORD = re.compile(r"[A-Za-z]+([ _-][A-Za-z]+){0,4}")
 _NAMES = {part.casefold() for person in PEOPLE.values() for part in person.name.split()}
 _LATER = 3600.0
+
+
+GIVEN_NAME, FAMILY_NAME = "Qörvax", "de la Zürnik"
+"""Words that stand nowhere else."""
 
 
 class Replayed:
@@ -97,6 +102,23 @@ class Misnaming(httpx.BaseTransport):
         return httpx.Response(
             response.status_code, headers=headers, stream=httpx.ByteStream(json.dumps(changed).encode())
         )
+
+
+class Overhearing(httpx.BaseTransport):
+    """Keeps the texts of all JSON and all forms that are sent."""
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+        self.texts: set[str] = set()
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        content = request.read()
+        if _is_json(content):
+            self.texts |= {value for _, value in leaves(json.loads(content)) if isinstance(value, str)}
+        elif request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
+            self.texts |= {value for _, value in parse_qsl(content.decode())}
+        response: httpx.Response = self._inner.handle_request(request)
+        return response
 
 
 class _Answers(httpx.BaseTransport):
@@ -279,6 +301,12 @@ def telling(good: Replayed, bad: Replayed, but: Collection[str]) -> tuple[set[st
                 keys.add(key)
                 words.add(value)
     return keys, words
+
+
+def is_name(text: str) -> bool:
+    """Whether it holds a part of that name, however it is written."""
+    words = GIVEN_NAME, FAMILY_NAME.rpartition(" ")[2]
+    return any(word.casefold() in text.casefold() for word in words)
 
 
 def is_word(value: Any) -> bool:

@@ -33,7 +33,7 @@ from .harness import DECLINE, Driver, Harness, another_person, operations_of
 _BODY_LIMIT = 200_000
 _PATIENT = Limits(connect=60.0, read=60.0, write=60.0, pool=60.0, allow_private_urls=True)
 _UNDER_TEST = attrs.evolve(_PATIENT, max_response=_BODY_LIMIT, concurrency=10, allow_private_urls=False)
-# A call that will not be answered is given up after so many seconds.
+# A call that will not be answered is given up after this many seconds.
 _BRIEF = 0.2
 _RETRY = Retry(attempts=3, base=0.01, ceiling=0.02)
 # One cell may fail as often as it likes; that circuits open is tested elsewhere.

@@ -28,9 +28,9 @@ SCHEDULE = (
 )
 """The pauses between tries, as the specification has them. After the last a message is a dead letter."""
 SECONDS = 15.0
-"""So long an endpoint may take to answer."""
+"""How long an endpoint may take to answer."""
 MOST_BYTES = 65_536
-"""So much of its answer is read, that the connection can serve again. Only the status counts."""
+"""How many bytes of its answer are read, so that the connection can serve again. Only the status counts."""
 LEASE = timedelta(seconds=45)
 UNSENT = (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, ValueError)
 """What clients raise for a message that nobody answered. ValueError: for a host with a label that no name server takes."""

@@ -62,7 +62,7 @@ class Work:
 
 @attrs.frozen
 class Rest:
-    """Let so many seconds pass."""
+    """Let this many seconds pass."""
 
     seconds: float
 

@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import quote, urlsplit
 
 import attrs
@@ -20,7 +20,7 @@ from ..errors import IdvError, PluginError, WebhookRejected, bounded
 from ..model import FlowRef, FlowUrls
 from ..model.copies import with_changed
 from ..model.flow import RETURN
-from ..model.validation import plain_mapping
+from ..model.validation import is_string, plain_mapping
 from ..plugin.protocols import Webhook, WebhookEvent, WebhookKeysProtocol, WebhookProtocol
 from ..runtime.interrupts import interrupt_in
 from .addresses import BEARER_LIFETIME, Addressee, Addresses
@@ -41,6 +41,29 @@ _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*", re.IGNORECASE)
 _ACTIVE = frozenset({"javascript", "data", "vbscript", "file", "blob", "about"})
 
 
+def _mapping(value: Any) -> Any:
+    try:
+        return dict(value)
+    except (TypeError, ValueError):
+        return value
+
+
+def _raw(value: Any) -> Any:
+    return bytes(value) if isinstance(value, (bytearray, memoryview)) else value
+
+
+def _are_strings(_: object, attribute: attrs.Attribute[Any], value: object) -> None:
+    if not isinstance(value, dict) or not all(
+        issubclass(kind, str) for kind in {*map(type, value), *map(type, value.values())}
+    ):
+        raise ValueError(f"{attribute.name}: must be a mapping of strings to strings, with one value for each name")
+
+
+def _is_raw(_: object, attribute: attrs.Attribute[Any], value: object) -> None:
+    if not isinstance(value, bytes):
+        raise ValueError(f"{attribute.name}: must be the bytes that were received, not decoded")
+
+
 @attrs.frozen(kw_only=True)
 class WebhookRequest:
     """An incoming HTTP request.
@@ -52,14 +75,19 @@ class WebhookRequest:
         query: The decoded parameters of the query string.
         body: The raw bytes, as received.
 
-    `_admitted` is what was found of its address, and by which addresses: it is asked for before the body is read, and again.
+    Raises ValueError that names the field.
     """
 
-    method: str
-    path: str = attrs.field(repr=False)
-    headers: Mapping[str, str] = attrs.field(factory=dict, converter=plain_mapping, repr=False, hash=False)
-    query: Mapping[str, str] = attrs.field(factory=dict, converter=plain_mapping, repr=False, hash=False)
-    body: bytes = attrs.field(default=b"", repr=False)
+    method: str = attrs.field(validator=is_string)
+    path: str = attrs.field(validator=is_string, repr=False)
+    headers: Mapping[str, str] = attrs.field(
+        factory=dict, converter=_mapping, validator=_are_strings, repr=False, hash=False
+    )
+    query: Mapping[str, str] = attrs.field(
+        factory=dict, converter=_mapping, validator=_are_strings, repr=False, hash=False
+    )
+    body: bytes = attrs.field(default=b"", converter=_raw, validator=_is_raw, repr=False)
+    # what was found of its address, by which addresses and for whom: it is asked for before the body is read, and again
     _admitted: list[tuple[Addresses, str, Admitted]] = attrs.field(factory=list, init=False, repr=False, eq=False)
 
 

@@ -54,7 +54,7 @@ class Mark:
 
 
 def refresh(store: Store, most: int | None = None) -> int:
-    """Bring the facts up to what the events say, with at most so many rounds. Returns how many were written.
+    """Bring the facts up to what the events say, in at most `most` rounds. Returns how many were written.
 
     With `most`, for a page that must not wait, what was committed out of turn is left to the next whole refresh.
     """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import attrs
 import pytest
@@ -13,14 +14,18 @@ from ...plugin.dates import read_date
 from ...plugin.protocols import RecoverProtocol
 from ..doubting import (
     CHANGES,
+    FAMILY_NAME,
+    GIVEN_NAME,
     MOVED_DATES,
     STRANGE_NAMES,
     UNREADABLE_DATES,
     Misnaming,
+    Overhearing,
     Replayed,
     approves,
     dates_in,
     is_borne,
+    is_name,
     keys_in,
     lost_dates,
     names,
@@ -32,6 +37,13 @@ from ..doubting import (
 from ..harness import Driver, Finish, Harness, another_person
 
 _NAMES = (FieldName.NAME, FieldName.GIVEN_NAME, FieldName.MIDDLE_NAME, FieldName.FAMILY_NAME)
+
+_TOLD: tuple[dict[str, str], ...] = (
+    {"name": f"{GIVEN_NAME} {FAMILY_NAME}"},
+    {"given_name": GIVEN_NAME},
+    {"family_name": FAMILY_NAME},
+    {"given_name": GIVEN_NAME, "family_name": FAMILY_NAME},
+)
 
 
 class ApprovesOnlyEvidence:
@@ -156,6 +168,33 @@ class ApprovesOnlyEvidence:
                         f"the birthdate is {field.value} where the vendor wrote {moment!r}"
                     )
         made.close()
+
+    def test_a_name_goes_out_whole_or_not_at_all(self, harness: Harness) -> None:
+        """No vendor is told a name that was cut by guess, turned round, or written otherwise."""
+        is_sent = False
+        for number, told in enumerate(_TOLD):
+            mark = f"whole-{number}"
+            order = another_person(attrs.evolve(harness.order, application_id=f"APP-{mark}"), mark)
+            nobody: dict[str, Any] = dict.fromkeys(("name", "given_name", "family_name"))
+            person = attrs.evolve(order.applicant, **{**nobody, **told})
+            overhearing = Overhearing(harness.transport)
+            driver = Driver(attrs.evolve(harness, transport=overhearing), "sync")
+            try:
+                driver.open(attrs.evolve(order, applicant=person))
+            except PluginError as error:
+                pytest.fail(f"the plugin broke: {error}")
+            except IdvError:
+                # it may need the parts
+                pass
+            driver.close()
+            for text in overhearing.texts:
+                if is_name(text):
+                    is_sent = True
+                    assert text in {*told.values(), " ".join(told.values())}, (
+                        f"of a person with {' and '.join(told)} the vendor was told another name than was given"
+                    )
+        if not is_sent:
+            pytest.skip("not offered: the vendor is told no name")
 
 
 def _changed(harness: Harness, finish: Finish, mark: str) -> Iterator[tuple[str, str, Result | None]]:

@@ -47,7 +47,7 @@ class ShowsNothingSecret:
         dark = [*harness.personal, *secrets_of(flow), *secrets_of(finished), *_setting_secrets(harness.settings)]
         for where, text in shown.items():
             for secret in dark:
-                assert secret not in text, f"{where} shows what must stay dark"
+                assert secret not in text, f"{where} shows what must be redacted"
 
 
 def _setting_secrets(given: Mapping[str, Any]) -> list[str]:

@@ -112,6 +112,8 @@ _NUMBERS = {
     "personal_number": FieldName.PERSONAL_NUMBER,
     "tax_id": FieldName.TAX_NUMBER,
 }
+# Of reports that look for somebody in lists: what they have found (API v3.6), by the beginning of their names.
+_FINDINGS: Mapping[str, tuple[str, ...]] = {"watchlist": ("records",), "known": ("matches",)}
 # What is read where it stands, or is about the report itself; the rest may tell of a failure or a date.
 _REPORT = frozenset(
     {
@@ -187,7 +189,7 @@ def _check(report: Report, kind: CheckKind | None, name: str, ours: Mapping[str,
         name=name,
         vendor_name=as_word(report.name) or "report",
         outcome=outcome or CheckOutcome.INCONCLUSIVE,
-        reasons=tuple(_flagged(report.data)) or (tuple(_contradictions(report.data)) if word == "clear" else ()),
+        reasons=tuple(_flagged(report.data)) or (tuple(_contradictions(report)) if word == "clear" else ()),
         document_id=_one_of_ours(report, "documents", ours),
         vendor_word=sub or word,
     )
@@ -222,7 +224,7 @@ def _is_complete(report: Report) -> bool:
 
 def _is_clear(report: Report) -> bool:
     """Clear as a whole and in all of its parts; one that contradicts itself is not understood."""
-    return report.data.get("result") == "clear" and next(_contradictions(report.data), None) is None
+    return report.data.get("result") == "clear" and next(_contradictions(report), None) is None
 
 
 def is_clear(report: Report) -> bool:
@@ -230,13 +232,17 @@ def is_clear(report: Report) -> bool:
     return _is_complete(report) and _is_clear(report) and report.data.get("sub_result") in (None, "clear")
 
 
-def _contradictions(data: Mapping[str, Any]) -> Iterator[str]:
-    """The parts of the breakdown, of any depth, that are not clear, and what else tells of a failure."""
+def _contradictions(report: Report) -> Iterator[str]:
+    """The parts of the breakdown, of any depth, that are not clear, what was found all the same, and what else tells of a
+    failure."""
+    data = report.data
     yield from (as_word(name) or "part" for name, part in _all_parts(data) if _is_flagged(part))
     # what was read of a document stands there, and with it when it ends
     properties = data.get("properties")
     if properties not in (None, [], {}) and not isinstance(properties, dict):
         yield "properties"
+    found = _FINDINGS.get(report.name.partition("_")[0], ())
+    yield from (key for key in found if as_object(properties).get(key))
     for rest in _rests(data):
         yield from failures_in(rest, known=_PERSONAL)
 

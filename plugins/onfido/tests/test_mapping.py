@@ -47,6 +47,23 @@ def test_a_document_report(result: str | None, sub_result: str | None, outcome: 
 
 
 @pytest.mark.parametrize(
+    ("name", "key"),
+    [
+        ("watchlist_aml", "records"),
+        ("watchlist_standard", "records"),
+        ("watchlist_enhanced", "records"),
+        ("watchlist_peps_only", "records"),
+        ("watchlist_sanctions_only", "records"),
+        ("known_faces", "matches"),
+    ],
+)
+def test_a_list_that_is_clear_and_names_somebody_is_looked_at(name: str, key: str) -> None:
+    assert one(name, result="clear", properties={key: []}).outcome is PASSED
+    found = one(name, result="clear", properties={key: [{"full_name": "somebody"}]})
+    assert (found.outcome, found.reasons) == (INCONCLUSIVE, (key,))
+
+
+@pytest.mark.parametrize(
     ("status", "outcome"),
     [
         ("complete", PASSED),

@@ -165,6 +165,7 @@ ID_CLASSES: Mapping[str, DocumentType] = {
 """Classes of government ids (docs.withpersona.com/api-reference/verifications/government-id-verifications)."""
 
 CLAIMS: Mapping[str, FieldName] = {
+    "name-full": FieldName.NAME,
     "name-first": FieldName.GIVEN_NAME,
     "name-middle": FieldName.MIDDLE_NAME,
     "name-last": FieldName.FAMILY_NAME,
@@ -193,6 +194,9 @@ REGISTER_CLAIMS: Mapping[str, FieldName] = {
 ADDRESS: Mapping[str, str] = {
     "address-city": "locality",
     "address-subdivision": "region",
+    "address-state": "region",
     "address-postal-code": "postal_code",
 }
-"""Keys of an address and the members of ours. Streets are `address-street-1` and `address-street-2`, a line each."""
+"""Keys of an address and the members of ours."""
+STREETS = ("address-street", "address-street-1", "address-street-2")
+"""Its streets, a line each."""

@@ -31,12 +31,11 @@ def read_liveness(data: Mapping[str, Any], document_id: str | None) -> Check:
 def read_refused_selfie(said: Said, document_id: str) -> Check:
     """A 409 that speaks of the person is evidence; one about the picture asks for another (section 3.7)."""
     score = Score.read(said.body.get("livenessScore")) or Score.read(said.detail)
-    low = (
-        said.names("liveness_failed")
-        and (score is not None or not said.detail)
-        and said.body.get("failureKind") != "quality"
-    )
-    reason = said.body.get("failureReason")
+    kind, reason = said.body.get("failureKind"), said.body.get("failureReason")
+    # without a score only words that say nothing else: `unknown`, `poor_lighting` and `liveness_error` are not about the person
+    is_bare = kind in (None, "score") and not said.detail and "@" not in said.token
+    is_of_score = kind == "score" or (kind != "quality" and reason in (None, "liveness_failed"))
+    low = said.names("liveness_failed") and is_of_score and (score is not None or is_bare)
     words = (said.token, None if score else said.detail, reason if isinstance(reason, str) else None)
     return Check(
         kind=CheckKind.LIVENESS,

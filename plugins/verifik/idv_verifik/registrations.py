@@ -138,10 +138,10 @@ class Registrations:
         if not resent.token:
             raise UnexpectedResponse("the answer has an empty token", status=reply.status)
         must_be(flow, resent.appRegistrationId, reply.status)
-        status = mapping.read_status(resent.status) if resent.status else flow.status
+        if resent.status:
+            flow = mapping.become(flow, mapping.read_status(resent.status), resent.status)
         secrets = {**flow.secrets, "token": Secret(resent.token)}
-        link = self._link(resent.token, moment(resent.expiresAt))
-        return attrs.evolve(flow, status=status, secrets=secrets, link=link)
+        return attrs.evolve(flow, secrets=secrets, link=self._link(resent.token, moment(resent.expiresAt)))
 
     def recover(self, order: FlowOrder, since: datetime | None) -> Exchange[Flow]:
         """The registration that this order was opened as, with a fresh link. It never registers.
