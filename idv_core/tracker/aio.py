@@ -21,14 +21,13 @@ from ..ledger import Delivery, Ledger, LedgerError, Stale, Verification
 from ..ledger.audit import prune
 from ..ledger.leases import Handler
 from ..ledger.outbox import claim as claim_deliveries
-from ..ledger.reaching import trouble
 from ..ledger.verification import Claim, News
 from ..model import Document
 from ..model.validation import seconds
 from .delivery import LEASE, MOST_BYTES, SECONDS, UNSENT, Letter, Reply, check_endpoint
 from .listening import Listener
 from .tracker import _AWAY, _BEFORE_OPENED, _PRUNE, _WITHIN, pause_of, poll_of, worker_name
-from .turning import Ask, Context, Effect, Rest, Steps, Work, deliver, failed, hand_in, log, turn
+from .turning import Ask, Context, Effect, Rest, Steps, Work, deliver, failed, hand_in, log, stumbled, turn
 
 T = TypeVar("T")
 
@@ -104,17 +103,21 @@ class AsyncTracker:
         free = self._concurrency - len(self._under_way)
         if free <= 0:
             return False
+        claims: list[Claim] = []
+        letters: list[Delivery] = []
         try:
             claims = await asyncio.to_thread(self._ledger.claim, self.worker, self._context.lease, free)
             letters = await self._letters(free - len(claims))
             if time.monotonic() - self._pruned > _PRUNE:
                 self._pruned = time.monotonic()
                 await asyncio.to_thread(prune, self._ledger.store)
-        except SQLAlchemyError as error:
-            log.error("%s; trying again", trouble(error))
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), _AWAY)
-            return False
+        except Exception as error:
+            stumbled(error)
+            # what was claimed before that is worked on
+            if not claims:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._stopping.wait(), _AWAY)
+                return False
         work: list[Callable[[], Coroutine[Any, Any, None]]] = [partial(self._turn, claim) for claim in claims]
         work += [partial(self._deliver, letter) for letter in letters]
         for one in work:

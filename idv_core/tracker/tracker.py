@@ -25,13 +25,12 @@ from ..ledger import Delivery, Ledger, LedgerError, Stale, State, Verification
 from ..ledger.audit import prune
 from ..ledger.leases import Handler
 from ..ledger.outbox import claim as claim_deliveries
-from ..ledger.reaching import trouble
 from ..ledger.verification import Claim, News
 from ..model import Document
 from ..model.validation import seconds
 from .delivery import LEASE, MOST_BYTES, SECONDS, UNSENT, Letter, Reply, check_endpoint
 from .listening import Listener
-from .turning import Ask, Context, Effect, Rest, Steps, Work, deliver, failed, hand_in, log, turn
+from .turning import Ask, Context, Effect, Rest, Steps, Work, deliver, failed, hand_in, log, stumbled, turn
 
 T = TypeVar("T")
 
@@ -141,14 +140,18 @@ class Tracker:
             free = self._concurrency - self._running
         if free <= 0:
             return False
+        claims: list[Claim] = []
+        letters: list[Delivery] = []
         try:
             claims = self._ledger.claim(self.worker, self._context.lease, free)
             letters = self._letters(free - len(claims))
             self._prune()
-        except SQLAlchemyError as error:
-            log.error("%s; trying again", trouble(error))
-            self._stopping.wait(_AWAY)
-            return False
+        except Exception as error:
+            stumbled(error)
+            # what was claimed before that is worked on
+            if not claims:
+                self._stopping.wait(_AWAY)
+                return False
         work: list[Callable[[], object]] = [partial(self._turn, claim) for claim in claims]
         work += [partial(self._deliver, letter) for letter in letters]
         for one in work:

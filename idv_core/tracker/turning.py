@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any, TypeAlias, TypeVar
 
 import attrs
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from ..config import UnknownRule
 from ..engine.account import AccountSession
@@ -275,12 +275,22 @@ def deliver(context: Context, delivery: Delivery) -> Steps[None]:
     yield Work(partial(settle, context.ledger.store, delivery, reply.status, again=again, is_done=is_done))
 
 
+def stumbled(error: Exception) -> None:
+    """Log that what is due could not be looked for. Whatever it was, the tracker goes on: nobody else would."""
+    what = trouble(error) if isinstance(error, SQLAlchemyError) else f"what is due cannot be taken: {_place_of(error)}"
+    log.error("%s; trying again", what)
+
+
+def _place_of(error: BaseException) -> str:
+    """Its class, and where it was raised. No values."""
+    frame = traceback.extract_tb(error.__traceback__)[-1:]
+    return type(error).__name__ + (f" at {frame[0].filename}:{frame[0].lineno}" if frame else "")
+
+
 def failed(claim: Claim, error: BaseException) -> timedelta:
     """Log that a turn was broken off by what is no error of a vendor (a handler of the platform, most likely); after which
     pause it is tried again. No values are shown."""
-    frame = traceback.extract_tb(error.__traceback__)[-1:]
-    where = f" at {frame[0].filename}:{frame[0].lineno}" if frame else ""
     why = f": {trouble(error)}" if isinstance(error, DBAPIError) else ""
-    log.error("verification %s: its turn failed with %s%s%s", claim.id, type(error).__name__, where, why)
+    log.error("verification %s: its turn failed with %s%s", claim.id, _place_of(error), why)
     pause: timedelta = _FIRST * 2 ** min(claim.verification.tries, 20)
     return min(pause, _LONGEST)

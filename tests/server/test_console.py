@@ -326,6 +326,22 @@ class TestTrouble:
         assert press(client, "/console/trouble", "/console/redelivery", message="msg_x").status_code == 404
         assert press(client, "/console/trouble", "/console/redelivery").status_code == 400
 
+    def test_messages_for_an_endpoint_that_is_gone_are_in_trouble(self, running: Running) -> None:
+        client = log_in(running, "ana", "operate")
+        assert "waits for the endpoint" not in client.get("/console/trouble").text
+        id = running.decided().id
+        running.until(id, lambda _: all(one.done_at for one in running.ledger.deliveries(id)))
+        message = running.ledger.deliveries(id)[0].id
+        gone = {"endpoint": "renamed", "done_at": None, "due": datetime.now().astimezone()}
+        with running.ledger.store.begin() as con:
+            con.execute(update(deliveries).where(deliveries.c.id == message).values(gone))
+        assert "1 message waits for the endpoint renamed, which is not in the configuration" in (
+            client.get("/console/trouble").text
+        )
+        again = press(client, "/console/trouble", "/console/redelivery", message=message)
+        assert again.status_code == 409
+        assert "add it to [ledger.endpoints]" in again.text
+
 
 class TestTheScript:
     def test_it_is_the_file_that_was_published(self, running: Running) -> None:
