@@ -252,6 +252,9 @@ class TestWordsOfAPerson:
     )
     def test_scores_that_are_none(self, raw: Any) -> None:
         assert Score.read(raw) is None
+        assert Score.is_unread(raw) is (raw is not None)
+        assert not Score.is_unread("")
+        assert not Score.is_unread(" 0.5 ")
 
     @given(st.integers(0, 10_000), st.sampled_from([(0, 100), (0, 10), (-1, 1), (300, 850)]))
     def test_a_score_at_the_bound_has_reached_it(self, number: int, ends: tuple[int, int]) -> None:

@@ -296,6 +296,13 @@ class Splits(Verigram):
         except StopIteration as end:
             return end.value
 
+class Counts(Verigram):
+    """Goes by the word beside a score that it cannot read."""
+    def result(self, flow):
+        result = yield from Verigram.result(self, flow)
+        checks = [attrs.evolve(c, outcome="passed") if c.reasons == ("similarity",) else c for c in result.checks]
+        return attrs.evolve(result, checks=checks)
+
 class Mumbles(Verigram):
     """Hands on what the vendor wrote, in the vendor's words."""
     def result(self, flow):
@@ -332,6 +339,7 @@ class TestBroken(PluginConformance):
         ("Mumbles", {"test_results_speak_the_vocabulary"}),
         ("Guesses", {"test_what_is_told_of_a_person_is_kept_exactly_or_not_at_all"}),
         ("Splits", {"test_a_name_goes_out_whole_or_not_at_all"}),
+        ("Counts", {"test_scores_that_cannot_be_read_never_approve"}),
         ("Undated", {"test_dates_that_cannot_be_read_never_approve"}),
     ],
 )

@@ -20,7 +20,7 @@ from ..gateway.sync import Gateway
 from ..model.validation import text_fault
 from ..model.words import quoted
 from .options import CONFIG, Config, Json
-from .output import FAILED, as_json, console, reported, table
+from .output import FAILED, as_json, console, counted, reported, table
 
 if TYPE_CHECKING:
     from ..ledger import Ledger, Verification
@@ -93,7 +93,7 @@ def seal(config: Config = CONFIG, json: Json = False) -> None:
     if json:
         as_json({"seal": made.n, "verifications": made.count, "digest": made.digest.hex()})
     else:
-        typer.echo(f"seal {made.n}: {made.count} verifications, {made.digest.hex()}")
+        typer.echo(f"seal {made.n}: {counted(made.count, 'verification')}, {made.digest.hex()}")
 
 
 @ledger.command()
@@ -107,8 +107,13 @@ def verify(config: Config = CONFIG, json: Json = False) -> None:
     else:
         for problem in found.problems:
             typer.echo(problem)
-        what = f"{found.verifications} verifications, {found.events} events, {found.seals} seals"
-        typer.echo(f"{what}: {len(found.problems) or 'no'} problems")
+        seen = (
+            counted(found.verifications, "verification"),
+            counted(found.events, "event"),
+            counted(found.seals, "seal"),
+        )
+        problems = counted(len(found.problems), "problem") if found.problems else "no problems"
+        typer.echo(f"{', '.join(seen)}: {problems}")
     if found.problems:
         raise typer.Exit(FAILED)
 
@@ -209,6 +214,8 @@ def resolve(
 ) -> None:
     """Decide about a verification of which nobody can tell whether the vendor opened it."""
     with _opened(config) as books:
+        if (adopt is not None) + reopen + give_up != 1:
+            raise ValueError("resolve: give exactly one of --adopt, --reopen and --give-up")
         books.resolve(id, adopt=adopt, reopen=reopen, give_up=give_up, actor=_actor(actor))
     typer.echo(f"{id}: stored; the tracker carries it out")
 
@@ -223,8 +230,10 @@ def redeliver(
 ) -> None:
     """Send messages again, under the same ids."""
     with _opened(config) as books:
+        if not (message or endpoint or dead):
+            raise ValueError("redeliver: say which messages: an id, --endpoint or --dead")
         count = books.redeliver(message_id=message, endpoint=endpoint, dead=dead, actor=_actor(actor))
-    typer.echo(f"{count} messages are sent again")
+    typer.echo(f"sent again: {counted(count, 'message')}")
     if not count:
         raise typer.Exit(FAILED)
 
@@ -234,7 +243,7 @@ def rotate(config: Config = CONFIG) -> None:
     """After a new first key of the ledger: wrap everything by it. Then the old key can be removed from the file."""
     with _opened(config) as books:
         changed = books.rewrap()
-    typer.echo(f"{changed} keys are wrapped by the first key now; the others can be removed")
+    typer.echo(f"{counted(changed, 'key')} wrapped by the first key now; the other keys of [ledger] can be removed")
 
 
 def track(

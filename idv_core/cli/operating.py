@@ -23,7 +23,7 @@ from ..plugin.spec import SecretSource
 from ..policy import evaluate
 from ..registry import Registry, discover
 from .options import CONFIG, Config, Json
-from .output import FAILED, USAGE, as_json, reported
+from .output import FAILED, USAGE, as_json, counted, reported
 
 NoSecrets = Annotated[
     bool, typer.Option("--without-secrets", help="Check secret references without reading the secrets.")
@@ -63,10 +63,10 @@ def check_config(
             typer.echo(f"account {line['account']}: {line['credentials']}")
         if not wrong:
             found = checked.configuration
-            counts = [_counted(len(found.accounts), "account"), _counted(len(found.routes), "route")]
-            counts += [_counted(len(problems), "warning")] if problems else []
+            counts = [counted(len(found.accounts), "account"), counted(len(found.routes), "route")]
+            counts += [counted(len(problems), "warning")] if problems else []
             failed = sum(line["failed"] for line in tried)
-            ending = f"{_counted(failed, 'account')} refused online" if failed else "no errors"
+            ending = f"{counted(failed, 'account')} refused online" if failed else "no errors"
             typer.echo(f"{file}: {', '.join(counts)}, {ending}")
     if wrong:
         raise typer.Exit(USAGE)
@@ -165,7 +165,7 @@ def share(
         as_json({"route": asked[0].route, "applications": len(names), "accounts": rows})
         return
     by = f"route {asked[0].route!r}" if asked[0].route else "no route"
-    typer.echo(f"{by}, {len(names)} applications")
+    typer.echo(f"{by}, {counted(len(names), 'application')}")
     for row in rows:
         wanted = f", wanted {row['wanted']} ± {row['bound']}" if row["wanted"] is not None else ""
         typer.echo(f"{row['account']}: {row['count']} ({row['percent']} %){wanted}")
@@ -213,7 +213,7 @@ def try_policy(
             typer.echo(f"{row['case']} (policy {row['policy']}): {now}")
             for reason in row["why"]:
                 typer.echo(f"  {reason}")
-        typer.echo(f"{len(rows)} cases, {len(flips)} flip")
+        typer.echo(f"{counted(len(rows), 'case')}, {len(flips)} flip")
     if flips:
         raise typer.Exit(FAILED)
 
@@ -277,10 +277,6 @@ def _try_credentials(checked: Checked) -> list[dict[str, Any]]:
             except IdvError as error:
                 tried.append({"account": account, "credentials": str(error), "failed": True})
     return tried
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -34,7 +34,7 @@ from .settings import WRONG, SettingsReader
 
 if TYPE_CHECKING:
     from ..plugin.spec import SecretSource
-    from .books import LedgerSettings
+    from .ledger import LedgerSettings
 
 DEFAULT = "default"
 """The name of the policy for routes that name none."""
@@ -93,7 +93,7 @@ def check(
             problems.add(("webhooks", "key"), text, is_warning=True)
     ledger = configuration.ledger
     if ledger is not None:
-        from .books import LedgerSettings  # for those who keep any
+        from .ledger import LedgerSettings  # for those who keep any
 
         ledger = reader.read(LedgerSettings, ledger, ("ledger",))
     for ready in resolved.values():

@@ -15,7 +15,7 @@ from .accounts import Account, Webhooks
 from .places import Places
 
 if TYPE_CHECKING:
-    from .books import LedgerSettings
+    from .ledger import LedgerSettings
 
 
 def _are_policies(_: object, attribute: attrs.Attribute[Any], policies: Mapping[str, Policy]) -> None:

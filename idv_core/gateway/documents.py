@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import stat
 from collections.abc import Iterable
@@ -226,6 +227,8 @@ def _of_stream(id: str, stream: BinaryIO, limit: int) -> bytes:
         raise
     except UnicodeError:
         raise InvalidOrder(f"document {id!r}: open its file in binary mode", fields=(id,)) from None
+    except io.UnsupportedOperation:
+        raise InvalidOrder(f"document {id!r}: open its file for reading, in binary mode", fields=(id,)) from None
     except ValueError:
         raise InvalidOrder(f"document {id!r}: its file is closed", fields=(id,)) from None
     except Exception as error:

@@ -69,6 +69,11 @@ class Score:
             return None
         return cls(_share(number, low, high), number, (low, high))
 
+    @classmethod
+    def is_unread(cls, raw: object, low: float = 0.0, high: float = 1.0) -> bool:
+        """Whether something stands where the score should that is no number on the scale; nothing at all is none."""
+        return raw is not None and raw != "" and cls.read(raw, low, high) is None
+
 
 def _share(number: float, low: float, high: float) -> float:
     """Where a number stands between two ends, 0..1: in decimals, so that 70.1 of 100 is 0.701, the bound of a policy."""

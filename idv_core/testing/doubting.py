@@ -14,7 +14,7 @@ import httpx
 from ..engine.breaker import Circuit
 from ..engine.retry import Retry
 from ..errors import IdvError, PluginError
-from ..model import CheckKind, CheckOutcome, Decision, ExtractedField, FieldName, Flow, Result
+from ..model import CheckKind, CheckOutcome, Decision, ExtractedField, FieldName, Flow, Result, Score
 from .harness import Driver, Finish, Harness, another_person
 from .specimens import PEOPLE
 
@@ -209,6 +209,26 @@ def reworded(word: Any, other: Any) -> Change:
         return other if type(value) is type(word) and value == word else value
 
     return apply
+
+
+UNREADABLE_SCORES: tuple[Any, ...] = ("high", "95%", "0,9", -1, 10**6, True, [0.9], {"n": 0.9})
+"""In words, of another scale, below and above every scale, of another type."""
+
+
+def scores_in(answers: list[Any], result: Result) -> set[str]:
+    """The names of the keys under which a number stands that the result has as a score."""
+    scores = {check.score.raw for check in result.checks if check.score is not None}
+    found = ((path, value) for answer in answers for path, value in leaves(answer))
+    return {
+        next((name for name in reversed(path) if not name.isdigit()), "")
+        for path, value in found
+        if (score := Score.read(value, -(10**9), 10**9)) is not None and score.raw in scores
+    }
+
+
+def rescored(name: str, other: Any) -> Change:
+    """What stands under that key, where it is no list and no object, is something else."""
+    return everywhere(lambda key, value: {key: other if key == name and not isinstance(value, (list, dict)) else value})
 
 
 _DATE = re.compile(r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{4}|\d{1,2} [A-Za-z]{3,9} \d{4}")

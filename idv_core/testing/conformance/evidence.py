@@ -19,6 +19,7 @@ from ..doubting import (
     MOVED_DATES,
     STRANGE_NAMES,
     UNREADABLE_DATES,
+    UNREADABLE_SCORES,
     Misnaming,
     Overhearing,
     Replayed,
@@ -30,7 +31,9 @@ from ..doubting import (
     lost_dates,
     names,
     redated,
+    rescored,
     reworded,
+    scores_in,
     telling,
     told_of,
 )
@@ -145,6 +148,21 @@ class ApprovesOnlyEvidence:
                     f"approved although {name!r}, a date of the document, is {other!r}"
                 )
         made.close()
+
+    def test_scores_that_cannot_be_read_never_approve(self, harness: Harness) -> None:
+        """A score that is there and no number on its scale is not the same as none."""
+        made = Replayed(harness, harness.finish, "scores")
+        labels = {check.label for check in made.result.checks if check.score is not None}
+        for key in sorted(scores_in(made.answers, made.result)):
+            for other in UNREADABLE_SCORES:
+                result = made.with_change(rescored(key, other))
+                is_lost = result is not None and any(
+                    check.score is None for check in result.checks if check.label in labels
+                )
+                assert not (approves(result) and is_lost), f"approved although {key!r}, a score, is {other!r}"
+        made.close()
+        if not labels:
+            pytest.skip("not offered: these results have no score")
 
     def test_what_is_told_of_a_person_is_kept_exactly_or_not_at_all(self, harness: Harness) -> None:
         """A name is never cut, turned or completed, and a birthdate that may mean another day is none."""

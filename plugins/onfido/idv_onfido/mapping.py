@@ -200,18 +200,19 @@ def _face_checks(report: Report, ours: Mapping[str, str]) -> Iterator[Check]:
     for part_name, kind, name, scored in _FACE_PARTS:
         said = as_object(report.data.get("breakdown")).get(part_name)
         part, word = as_object(said), as_word(_result_of(said))
-        if complete and word == "clear" and _is_clear(report):
+        score = as_object(as_object(as_object(part.get("breakdown")).get(scored)).get("properties")).get("score")
+        unread = ("score",) if Score.is_unread(score) else ()
+        if complete and word == "clear" and _is_clear(report) and not unread:
             outcome = CheckOutcome.PASSED
         else:
             outcome = CheckOutcome.FAILED if complete and word == "consider" else CheckOutcome.INCONCLUSIVE
-        properties = as_object(as_object(as_object(part.get("breakdown")).get(scored)).get("properties"))
         yield Check(
             kind=kind,
             name=name,
             vendor_name=part_name,
             outcome=outcome,
-            score=Score.read(properties.get("score")),
-            reasons=tuple(_flagged(part)),
+            score=Score.read(score),
+            reasons=(*_flagged(part), *unread),
             document_id=_one_of_ours(report, "live_photos", ours),
             vendor_word=word or whole,
         )
@@ -239,7 +240,7 @@ def _contradictions(report: Report) -> Iterator[str]:
     yield from (as_word(name) or "part" for name, part in _all_parts(data) if _is_flagged(part))
     # what was read of a document stands there, and with it when it ends
     properties = data.get("properties")
-    if properties not in (None, [], {}) and not isinstance(properties, dict):
+    if not isinstance(properties, (dict, list, type(None))):
         yield "properties"
     found = _FINDINGS.get(report.name.partition("_")[0], ())
     yield from (key for key in found if as_object(properties).get(key))

@@ -17,6 +17,7 @@ def read_liveness(data: Mapping[str, Any], document_id: str | None) -> Check:
     word = word_of(data.get("status"))
     # `response` is what the engine for faces answered, in its own words
     errors = error_words({key: value for key, value in data.items() if key != "response"})
+    errors += ("livenessScore",) if Score.is_unread(data.get("livenessScore")) else ()
     return Check(
         kind=CheckKind.LIVENESS,
         vendor_name="biometricValidation",
@@ -57,6 +58,10 @@ def read_comparison(data: Mapping[str, Any]) -> Check:
     else:
         outcome = CheckOutcome.PASSED if passed is True and word == "SUCCESS" else CheckOutcome.INCONCLUSIVE
     errors = error_words({**data, "result": result})
+    if data.get("type") not in (None, "compare"):
+        # a search in a collection says nothing of the document
+        errors = (*errors, "type")
+    errors += ("score",) if Score.is_unread(result.get("score")) else ()
     return Check(
         kind=CheckKind.FACE_MATCH,
         name="selfie_to_document",

@@ -118,7 +118,14 @@ def read_registration(data: Mapping[str, Any], flow: Flow, settings: Mapping[str
         documents=tuple(read_evidence(data, flow)),
         notes=tuple(notes),
         doubts=tuple(_doubts(data)),
+        is_test=_is_for_show(data),
     )
+
+
+def _is_for_show(data: Mapping[str, Any]) -> bool:
+    """A project in demo mode takes its own code for every one-time code (section 3.1); a demo document is nobody's (3.6.2)."""
+    is_demo = as_object(data.get("project")).get("demoMode") not in (None, False)
+    return is_demo or word_of(as_object(data.get("documentValidation")).get("type")) == "DEMO"
 
 
 def is_being_read(registration: Mapping[str, Any]) -> bool:

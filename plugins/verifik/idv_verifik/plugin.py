@@ -161,7 +161,9 @@ class Verifik:
         if mapping.read_status(registration.get("status")) is FlowStatus.FINISHED:
             settings = yield from self.project_flows.settings_of(registration)
         result = mapping.read_registration(registration, flow, settings)
-        return attrs.evolve(result, raw=without_secrets(registration, mapping.NEVER_KEPT))
+        # of the project its id only: it is about the account, and names people of it
+        told = {key: reference_id(part) if key == "project" else part for key, part in registration.items()}
+        return attrs.evolve(result, raw=without_secrets(told, mapping.NEVER_KEPT))
 
     def read_webhook(self, webhook: Webhook) -> WebhookEvent:
         """`{type, object}`, or the object itself as older texts have it; only a hint which registration to fetch (4.2)."""

@@ -48,6 +48,7 @@ from .settings import VerifikSettings
 _APPLICANT_TOKEN_LIFE = timedelta(minutes=120)
 _CLOCKS_DIFFER = timedelta(minutes=1)
 _POPULATES = (
+    "project",
     "projectFlow",
     "emailValidation",
     "phoneValidation",

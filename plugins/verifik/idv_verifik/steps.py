@@ -295,13 +295,13 @@ def _with_detail(flow: Flow, name: str, value: str) -> Flow:
 
 
 def _takes_another_document(flow: Flow) -> bool:
-    """Whether an earlier document of this flow was refused or lacks its back, so that another one takes its place."""
-    earlier = [
+    """Whether the last document of this flow was refused or lacks its back, so that another one takes its place."""
+    told = [
         (upload.accepted, upload.check.reasons)
         for upload in flow.uploads
         if upload.check is not None and upload.check.kind is CheckKind.DOCUMENT
     ]
-    return any(not accepted or document_checks.BACK_NEEDED in reasons for accepted, reasons in earlier)
+    return any(not accepted or document_checks.BACK_NEEDED in reasons for accepted, reasons in told[-1:])
 
 
 def _category(document: Document) -> str:

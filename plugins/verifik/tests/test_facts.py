@@ -6,6 +6,7 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
+import attrs
 import pytest
 from idv_verifik import Verifik, faces, idv_plugin, mapping
 from idv_verifik.payloads import read_said
@@ -146,6 +147,17 @@ class TestBackOfADocument:
         result = idv.wait(idv.submit(idv.upload(flow, [both])))
         assert (result.vendor_word, result.decision) == ("COMPLETED", Decision.APPROVED)
 
+    def test_a_document_that_was_taken_is_not_replaced_because_an_earlier_one_was_refused(
+        self, idv: Gateway, emulator: VerifikEmulator
+    ) -> None:
+        torn = Document("torn", content=b"\xff\xd8\xff torn off")
+        flow = idv.upload(idv.open(order()), [torn, pictures()[0]])
+        assert [upload.accepted for upload in flow.uploads] == [False, True]
+        with pytest.raises(InvalidOrder) as caught:
+            idv.upload(flow, [attrs.evolve(pictures()[0], id="again")])
+        assert caught.value.code == "already_exists"
+        assert len(emulator.documents) == 1
+
     def test_without_it_a_person_looks(self, idv: Gateway, emulator: VerifikEmulator) -> None:
         emulator.variants.wants_back = True
         result = idv.wait(idv.submit(idv.upload(idv.open(order()), pictures())))
@@ -228,6 +240,37 @@ def test_the_form_is_mandatory_where_the_steps_do_not_name_it(kind: str, gateway
     assert judged({**data, f"{kind}Validation": {"status": "validated"}}).decision is Decision.APPROVED
     optional = {"steps": {**steps, "signUpForm": "optional"}, "signUpForm": form}
     assert judged({**data, "projectFlow": optional}).decision is Decision.APPROVED
+
+
+def test_a_document_for_show_is_of_a_test() -> None:
+    """Section 3.6.2: `type` is `validation` in a registration, and `demo` verifies nobody."""
+    document = GOOD["documentValidation"]
+    assert not judged({**GOOD, "documentValidation": {**document, "type": "validation"}}).is_test
+    assert judged({**GOOD, "documentValidation": {**document, "type": "demo"}}).is_test
+
+
+def test_a_project_in_demo_mode_is_a_test_and_tells_no_more_of_itself(idv: Gateway, emulator: VerifikEmulator) -> None:
+    """Section 3.1: it accepts its own `demoOTP` as every one-time code."""
+    project = emulator.projects[emulator.project]
+    project |= {"contactEmail": "ops@platform.example", "demoMode": False}
+    flow = idv.submit(idv.upload(idv.open(order()), pictures()))
+    result = idv.result(flow)
+    assert (result.is_test, result.decision) == (False, Decision.APPROVED)
+    assert result.raw["project"] == emulator.project
+    project["demoMode"] = True
+    result = idv.result(flow)
+    assert (result.is_test, result.decision) == (True, Decision.REVIEW)
+
+
+def test_a_search_for_a_face_is_no_comparison_with_the_document() -> None:
+    compared = GOOD["compareFaceVerification"]
+    assert judged({**GOOD, "compareFaceVerification": {**compared, "type": "compare"}}).decision is Decision.APPROVED
+    for other in ("search", "verify", 7):
+        result = judged({**GOOD, "compareFaceVerification": {**compared, "type": other}})
+        assert (result.checks_of(CheckKind.FACE_MATCH)[0].outcome, result.decision) == (
+            CheckOutcome.INCONCLUSIVE,
+            Decision.REVIEW,
+        )
 
 
 def test_a_code_that_ended_says_so() -> None:

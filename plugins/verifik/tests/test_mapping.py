@@ -606,3 +606,10 @@ class TestWhoStandsOnTheDocument:
         assert result.decision is Decision.APPROVED
         assert result.claims.birthdate.value is not None
         assert result.documents[0].issued_on is not None
+
+    @pytest.mark.parametrize("score", ["high", "95%", -1, 95, True, [0.9], {"value": 0.9}])
+    def test_a_score_that_cannot_be_read_is_not_good(self, score: object) -> None:
+        liveness = {**GOOD["biometricValidation"], "livenessScore": score}
+        face = {**GOOD["compareFaceVerification"], "result": {"passed": True, "score": score}}
+        for part, said in (("biometricValidation", liveness), ("compareFaceVerification", face)):
+            assert judged({**GOOD, part: said}).decision is Decision.REVIEW

@@ -226,15 +226,16 @@ def _checks(service: Mapping[str, Any]) -> Iterator[Check]:
             vendor_word=(_as_said(service.get("service_status")) or "")[:40] or None,
         )
     if compares:
-        matched = service.get("face_match")
+        matched, similarity = service.get("face_match"), service.get("similarity")
+        unread = ("similarity",) if Score.is_unread(similarity, 0, 100) else ()
+        outcome = CheckOutcome.FAILED if matched is False else CheckOutcome.INCONCLUSIVE
         yield Check(
             kind=CheckKind.FACE_MATCH,
             name=_COMPARED_WITH.get(name, _COMPARED),
             vendor_name=f"{name}.face_match",
-            outcome={True: CheckOutcome.PASSED, False: CheckOutcome.FAILED}.get(matched, CheckOutcome.INCONCLUSIVE)
-            if isinstance(matched, bool)
-            else CheckOutcome.INCONCLUSIVE,
-            score=Score.read(service.get("similarity"), 0, 100),
+            outcome=CheckOutcome.PASSED if matched is True and not unread else outcome,
+            reasons=unread,
+            score=Score.read(similarity, 0, 100),
         )
 
 
