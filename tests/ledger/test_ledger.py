@@ -15,13 +15,13 @@ from acme import order
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from books import KEY, OTHER_KEY, later, raw
-from sqlalchemy import create_engine, delete, event, func, select, update
+from sqlalchemy import create_engine, delete, event, func, insert, select, update
 
 from idv_core import ConfigError, Decision, Flow, FlowStatus, Result, Secret
 from idv_core.errors import DuplicateFlow, InvalidOrder, RateLimited
 from idv_core.ledger import Ledger, LedgerError, NewerRelease, Stale, State, Tampered, migrate
 from idv_core.ledger.store import connect as engine_of
-from idv_core.ledger.tables import events, metadata, openings, seals, verifications
+from idv_core.ledger.tables import events, flows, metadata, openings, seals, verifications
 from idv_core.ledger.verification import Change, Claim, News, Role
 from idv_core.model import Link
 
@@ -253,6 +253,22 @@ class TestLeases:
         assert ledger.claim("w", LEASE) == []
         with pytest.raises(NewerRelease, match="leave it to the newer one"):
             ledger.get(id)
+
+    def test_a_row_with_a_word_of_a_newer_release_stops_nobody_elses_turn(self, ledger: Ledger) -> None:
+        poisoned, other = ledger.take(order()), ledger.take(order(application_id="APP-2"))
+        ledger.erase(poisoned.id, actor="user:ana")
+        row = {
+            "verification_id": poisoned.id,
+            "n": 1,
+            "account": "a",
+            "flow_id": "f",
+            "ref": "a/f",
+            "role": "of a newer one",
+        }
+        with ledger.store.begin() as con:
+            con.execute(insert(flows).values(**row, opened_at=poisoned.created_at))
+            con.execute(update(verifications).where(_V.id == poisoned.id).values(due=poisoned.created_at))
+        assert [claim.id for claim in ledger.claim("w", LEASE, 10)] == [other.id]
 
     @pytest.mark.parametrize("values", [{"state": "pondering"}, {"sealed_order": b"\x02 another form"}])
     def test_what_is_not_understood_is_put_off_as_it_is(
