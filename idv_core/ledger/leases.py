@@ -46,8 +46,8 @@ def claim(
             try:
                 made.append(_claimed(store, con, worker, row))
             except (LedgerError, ValueError) as error:
-                # it is looked at again when its lease is over, and takes nobody else's turn. A word that is not known here, such as
-                # a role, is a ValueError, whose text may hold a value
+                # it is looked at again when its lease is over, and takes nobody else's turn; a word that is not known here is a
+                # ValueError, whose text may hold a value
                 why = error.message if isinstance(error, LedgerError) else "it holds what this release does not know"
                 log.error("verification %s is left alone: %s", row["id"], why)
     return made
