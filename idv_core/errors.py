@@ -28,7 +28,7 @@ from typing import Any
 import attrs
 
 _TEXT_LIMIT = 200
-# Of a text that is mostly blanks, no more than so many times what is shown is looked at.
+# Of a text that is mostly blanks, no more than this many times what is shown is looked at.
 _LOOKED_AT = 50
 
 
@@ -103,7 +103,8 @@ class ConfigError(IdvError):
     @classmethod
     def of(cls, problems: tuple[Problem, ...]) -> ConfigError:
         """One error that lists all problems."""
-        return cls("".join(f"\n  {problem}" for problem in problems), problems=problems)
+        lines = [str(problem) for problem in problems]
+        return cls(lines[0] if len(lines) == 1 else "".join(f"\n  {line}" for line in lines), problems=problems)
 
 
 class NoRoute(IdvError):
@@ -182,7 +183,7 @@ class VendorError(IdvError):
             "HTTP": self.status,
             "code": self.code,
             "vendor says": self.vendor_message and repr(self.vendor_message),
-            "fields": self.fields and "/".join(self.fields),
+            "field" if len(self.fields) == 1 else "fields": ", ".join(self.fields),
             "request id": self.request_id,
             "retry after": self.retry_after and f"{self.retry_after.total_seconds():g} s",
         }
@@ -289,7 +290,7 @@ def kind_of_status(status: int) -> type[VendorError]:
             return DuplicateFlow
         case 429:
             return RateLimited
-        case 408 | 425:
+        case 408 | 425 | 499:
             return VendorUnavailable
         case _ if status >= 500:
             return VendorUnavailable

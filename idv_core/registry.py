@@ -8,13 +8,17 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from .errors import PluginError
+from .errors import PluginError, bounded
 from .plugin.protocols import CONTRACT_VERSION
+from .runtime.interrupts import interrupt_in
 
 if TYPE_CHECKING:
     from importlib import metadata
 
     from .plugin.spec import Plugin, SecretSource
+
+# Characters of a plugin's own message.
+_LONGEST = 500
 
 
 @attrs.frozen(kw_only=True)
@@ -89,7 +93,8 @@ def discover(entry_points: Iterable[metadata.EntryPoint] | None = None) -> Regis
         distribution, version = _distribution(point)
         try:
             plugin = _load(point)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
+            _raise_interrupt(error)
             broken.append(Broken(name=point.name, distribution=distribution, reason=_summary(error)))
             continue
         if plugin.name in found:
@@ -102,7 +107,8 @@ def discover(entry_points: Iterable[metadata.EntryPoint] | None = None) -> Regis
     for point in _once(installed.select(group=SECRETS_GROUP)):
         try:
             sources[point.name] = point.load()
-        except Exception as error:
+        except (Exception, SystemExit) as error:
+            _raise_interrupt(error)
             broken.append(Broken(name=point.name, distribution=_distribution(point)[0], reason=_summary(error)))
     return Registry(found, tuple(broken), sources)
 
@@ -145,7 +151,18 @@ def _distribution(point: metadata.EntryPoint) -> tuple[str, str]:
     return (point.dist.name, point.dist.version) if point.dist is not None else ("unknown distribution", "")
 
 
-def _summary(error: Exception) -> str:
+def _raise_interrupt(error: BaseException) -> None:
+    """A time limit that ran out meanwhile is no fault of the plugin."""
+    interrupt = interrupt_in(error) if isinstance(error, Exception) else None
+    if interrupt is not None:
+        raise interrupt from None
+
+
+def _summary(error: BaseException) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     where = f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
-    return f"{type(error).__name__}: {error}{where}"
+    try:
+        text = bounded(str(error), _LONGEST)
+    except Exception:
+        text = "(no message)"
+    return f"{type(error).__name__}: {text}{where}"

@@ -265,7 +265,9 @@ MESSAGES = {
     ),
     "a country that does not exist": (
         '[[routes]]\nname = "a"\nwhen.country = ["IN", "XX"]\nto = "acme-in"\n' + ELSE,
-        ["12: routes[a].when.country: must be ISO 3166-1 alpha-2 codes, such as 'IN'; 'XX' is not one"],
+        [
+            "12: routes[a].when.country: must be ISO 3166-1 alpha-2 codes in capital letters, such as 'IN'; 'XX' is not one"
+        ],
     ),
     "an unknown condition": (
         '[[routes]]\nname = "a"\nwhen.produkt = "x"\nto = "acme-in"\n' + ELSE,
@@ -418,7 +420,7 @@ MESSAGES = {
     ),
     "ages of documents": (
         "[policies.x]\ndocuments.max_age_days = { tax_card = -1 }",
-        ["11: policies.x.documents.max_age_days: must be a number of days above 0"],
+        ["11: policies.x.documents.max_age_days: must be a whole number of days above 0"],
     ),
     "a list that is none": (
         "[policies.x]\ndocuments.required = 3",

@@ -485,6 +485,18 @@ refuse = "no"
         done = run("route", "share", "--product", "x", "--ids", str(tmp_path / "ids"), "--config", file)
         assert (done.exit_code, "the file has no application ids" in done.stderr) == (2, True)
 
+    def test_a_file_without_routes_says_so(self, tmp_path: Path) -> None:
+        (tmp_path / "idv.toml").write_text(
+            '[accounts.v]\nplugin = "verigram"\nbase_url = "https://v.example"\napi_key = { env = "K" }'
+        )
+        args = ("route", "share", "--product", "x", "--count", "3", "--without-secrets")
+        done = run(*args, "--config", str(tmp_path / "idv.toml"))
+        assert done.stdout == "no route, 3 applications\nv: 3 (100.0 %)\n"
+
+    def test_one_mistake_is_one_line(self) -> None:
+        done = run("status", "v/1", "--config", "/no/such/file.toml")
+        assert done.stderr == "idv: /no/such/file.toml: cannot be read: file not found\n"
+
     def test_the_schema_goes_to_a_file(self, tmp_path: Path) -> None:
         done = run("config", "schema", "-o", str(tmp_path / "s.json"))
         assert done.exit_code == 0
@@ -495,6 +507,7 @@ refuse = "no"
         ("case", "said"),
         [
             ("not json", "cannot be read: not JSON"),
+            ("[" * 100_000, "cannot be read: not JSON, or nested too deep"),
             ("[]", "record results with: idv result REF --json > case.json"),
             ('{"flow": {"id": "f"}}', "not a stored Result"),
             (
@@ -509,6 +522,21 @@ refuse = "no"
         done = run("policy", "test", str(tmp_path / "p.toml"), str(tmp_path / "case.json"))
         assert done.exit_code == 2
         assert said in done.stderr
+
+    def test_a_folder_is_called_one(self, tmp_path: Path) -> None:
+        (tmp_path / "p.toml").write_text('[policies.x]\nverdict = "trust"\n')
+        done = run("policy", "test", str(tmp_path / "p.toml"), str(tmp_path))
+        assert done.stderr == f"idv: {tmp_path}: cannot be read: is a directory\n"
+
+    def test_ids_that_are_no_text_are_named_by_their_file(self, tmp_path: Path) -> None:
+        (tmp_path / "ids").write_bytes(b"APP-1\n\xff\xfe")
+        done = run("route", "share", "--product", "x", "--ids", str(tmp_path / "ids"))
+        assert done.exit_code == 2
+        assert done.stderr == f"idv: {tmp_path / 'ids'}: cannot be read: not UTF-8 text\n"
+
+    @pytest.mark.parametrize("words", [("route", "share", "--product", "x", "--count"), ("track", "--concurrency")])
+    def test_a_number_that_the_machine_could_not_hold_is_refused(self, words: tuple[str, ...]) -> None:
+        assert run(*words, "99999999999").exit_code == 2
 
     def test_a_case_may_be_judged_by_any_policy(self, tmp_path: Path) -> None:
         (tmp_path / "p.toml").write_text('[policies.x]\nverdict = "require"\n')

@@ -49,3 +49,13 @@ def test_places_agree_or_are_unread() -> None:
     assert document_dates(expires=dates_under(data, means_expiry))["expires_on"] == day
     assert document_dates(expires=(day.isoformat(), "2019-05-07"))["unread"] == ("expires_on",)
     assert document_dates(expires=dates_under({**data, "expired": True}, means_expiry))["unread"] == ("expires_on",)
+
+
+def test_keys_that_are_known_are_not_looked_under() -> None:
+    data = {"register": {"expiry": "2019-05-07"}, "services": [{"register": {"validTo": "x"}, "expiry": "2031-05-07"}]}
+    assert dates_under(data, means_expiry, known={"register"}) == ("2031-05-07",)
+    assert dates_under({"expiry": {"register": 1}}, means_expiry, known={"register"}) == ({"register": 1},)
+
+
+def test_a_field_by_name_is_read_where_its_raw_text_is_null() -> None:
+    assert dates_under([{"name": "expiry", "raw": None, "value": "2031-05-07"}], means_expiry) == ("2031-05-07",)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ast
 import importlib
+import inspect
 import json
 import logging
+import pkgutil
 import re
 import shlex
 import subprocess
@@ -337,3 +339,22 @@ def test_the_filter_of_the_log_of_addresses_masks_the_token() -> None:
 @pytest.fixture
 def fake_vendor() -> FakeVendor:
     return FakeVendor()
+
+
+def _explained(doc: str) -> set[str]:
+    """The names under `Args:`."""
+    section = re.search(r"^Args:\n((?: +.*\n?)+)", inspect.cleandoc(doc), re.MULTILINE)
+    return set(re.findall(r"^ {4}(\w+):", section[1], re.MULTILINE)) if section else set()
+
+
+@pytest.mark.parametrize("path", re.findall(r"^::: (\S+)$", (ROOT / "docs/reference.md").read_text(), re.MULTILINE))
+def test_the_reference_explains_each_argument_and_no_other(path: str) -> None:
+    shown = pkgutil.resolve_name(path)
+    explained = {name for one in getattr(shown, "__mro__", (shown,)) for name in _explained(one.__doc__ or "")}
+    if not explained:
+        return
+    taken = set(inspect.signature(shown).parameters) - {"more"}
+    # `wakes` and `ticket` of Received are the gateway's own
+    assert explained >= taken - {"wakes", "ticket"}, f"{path} does not say what {taken - explained} are"
+    own = _explained(shown.__doc__ or "")
+    assert not own - taken, f"{path} explains what it does not take: {own - taken}"

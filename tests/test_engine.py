@@ -15,8 +15,8 @@ from acme import ACCOUNT, Vendor, async_gateway, gateway, order
 from hypothesis import given
 from hypothesis import strategies as st
 
-from idv_core import OutcomeUnknown, VendorError
-from idv_core.engine.account import Limits
+from idv_core import OutcomeUnknown, Secret, VendorError
+from idv_core.engine.account import CachedToken, Limits
 from idv_core.engine.clock_skew import retry_after, skew_of
 from idv_core.engine.redaction import redact, redact_check
 from idv_core.errors import (
@@ -34,6 +34,7 @@ from idv_core.errors import (
 )
 from idv_core.model import Check
 from idv_core.plugin.http import Request
+from idv_core.plugin.protocols import Grant
 from idv_core.testing import FakeClock
 from idv_core.testing.exchange import reply
 from idv_core.transports.proxies import environment_proxy
@@ -92,6 +93,35 @@ class TestTokens:
         clock.advance(60)
         with pytest.raises(VendorUnavailable):
             idv.status("acme-1/f-1")
+
+    @pytest.mark.parametrize(("lives", "tokens"), [(10**12, 1), (8 * 10**13, 1), (0, 2), (-(10**12), 2)])
+    def test_any_lifetime_is_one(self, vendor: Vendor, lives: int, tokens: int) -> None:
+        """A vendor that counts milliseconds, say, leads past the end of the calendar."""
+        counted: list[int] = []
+
+        def grant(_: httpx.Request) -> httpx.Response:
+            counted.append(1)
+            return httpx.Response(200, json={"token": "t", "lives": lives})
+
+        vendor.answers["POST /token"] = grant
+        idv = gateway(vendor)
+        for _ in range(2):
+            assert idv.status("acme-1/f-1").status == "processing"
+        assert len(counted) == tokens
+
+    @given(
+        expires_in=st.none() | st.timedeltas(),
+        expires_at=st.none() | st.datetimes(timezones=st.just(UTC)),
+        renew_before=st.timedeltas(),
+    )
+    def test_a_token_is_renewed_before_its_end_whatever_the_vendor_says(
+        self, expires_in: timedelta | None, expires_at: datetime | None, renew_before: timedelta
+    ) -> None:
+        grant = Grant(access_token=Secret("t"), expires_in=expires_in, expires_at=expires_at, renew_before=renew_before)
+        now = datetime(2026, 3, 1, 12, tzinfo=UTC)
+        token = CachedToken.of(grant, now)
+        assert token.is_over(now) <= token.is_due(now)
+        assert (token.renew_at is None) == (token.expires_at is None)
 
     def test_a_refused_token_is_renewed_once(self, vendor: Vendor) -> None:
         vendor.refused_tokens.add("token-1")

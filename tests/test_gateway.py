@@ -12,10 +12,11 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, get_overloads
 
+import acme
 import attrs
 import httpx
 import pytest
-from acme import ACCOUNT, PLUGIN, AcmeSettings, Vendor, async_gateway, gateway, order
+from acme import ACCOUNT, PLUGIN, AcmeBare, AcmeSettings, Vendor, async_gateway, gateway, order
 
 from idv_core import AsyncGateway, ConfigError, Decision, Document, FlowOrder, FlowStatus, Gateway, Result, Secret
 from idv_core.config import Account
@@ -393,3 +394,24 @@ def test_one_gateway_serves_many_threads(vendor: Vendor) -> None:
         thread.join()
     assert len(results) == 8
     assert vendor.tokens == 1
+
+
+@pytest.mark.parametrize(
+    ("made", "told"),
+    [
+        (lambda _: None, "bug in plugin 'bare': AttributeError"),
+        (lambda settings: _adapter(base_url=property(lambda _: 1 / 0))(settings), "bug in plugin 'bare': ZeroDivision"),
+        (lambda settings: _adapter(base_url=None)(settings), "base_url: must be a URL"),
+        (lambda settings: _adapter(base_url="http://vendor.example")(settings), "base_url: must begin with https"),
+        (lambda settings: _adapter(servers={"login": 5})(settings), "base_url: must be a URL"),
+        (lambda settings: _adapter(polling=5)(settings), "polling must be a Polling, not a whole number"),
+    ],
+)
+def test_an_adapter_that_cannot_work_is_told_when_the_gateway_is_made(made: Callable[[Any], Any], told: str) -> None:
+    plugin = attrs.evolve(acme.BARE, create=made)
+    with pytest.raises(ConfigError, match=told):
+        Gateway([attrs.evolve(ACCOUNT, plugin="bare")], registry=registry_of(plugin))
+
+
+def _adapter(**members: Any) -> type:
+    return type("Broken", (AcmeBare,), members)

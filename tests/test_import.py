@@ -37,7 +37,7 @@ SELDOM = (
     "pluggy",
     "tomllib",
     "zoneinfo",
-    "idv_core.config.books",
+    "idv_core.config.ledger",
     "idv_core.config.toml",
     "idv_core.engine.async_driver",
     "idv_core.gateway.aio",

@@ -148,7 +148,7 @@ def test_the_whole_table_is_printed_when_a_harness_breaks_half_way(monkeypatch: 
     assert done.exit_code == 0, done.output
     *points, last = done.output.splitlines()
     assert (len(points), last) == (26, "verigram: none")
-    assert [line for line in points if "it broke off: RuntimeError: the emulator is gone (at test_levels.py:" in line]
+    assert [line for line in points if "it crashed: RuntimeError: the emulator is gone (at test_levels.py:" in line]
     assert "[x] gold    its page says what is covered and what is assumed: its README has the table" in points
 
 

@@ -141,6 +141,21 @@ class TestDownloads:
         assert file.stat().st_mode & 0o077 == 0
         assert vendor.requests[-1].headers["accept"] == "*/*"
 
+    @pytest.mark.parametrize(
+        "answer",
+        [httpx.Response(206, content=b"\xff\xd8\xff a half"), httpx.Response(200, html="<html>Sign in</html>")],
+        ids=["a part", "a page"],
+    )
+    def test_what_is_no_whole_file_is_not_kept_as_one(
+        self, vendor: Vendor, idv: Idv, tmp_path: Path, answer: httpx.Response
+    ) -> None:
+        vendor.answers["GET /media/"] = lambda _: httpx.Response(
+            answer.status_code, headers=answer.headers, content=answer.content
+        )
+        with pytest.raises(UnexpectedResponse):
+            idv.download(flow(), SELFIE, tmp_path / "selfie.jpg")
+        assert list(tmp_path.iterdir()) == []
+
     def test_nobody_ever_sees_a_part_of_it(self, idv: Idv, vendor: Vendor, tmp_path: Path) -> None:
         file = tmp_path / "selfie.jpg"
         file.write_bytes(b"an older one")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import attrs
 import httpx
@@ -18,6 +18,7 @@ from idv_core.clock import SystemClock
 from idv_core.config import Account
 from idv_core.engine.account import Limits
 from idv_core.engine.breaker import Breaker, Circuit, CircuitState
+from idv_core.engine.daily_cap import DailyCap
 from idv_core.engine.limiters import ConcurrencyLimiter, RateLimiter, Slot
 from idv_core.errors import DeadlineExceeded, RateLimited, VendorUnavailable
 from idv_core.testing import FakeClock
@@ -25,6 +26,28 @@ from idv_core.testing import FakeClock
 
 def account(**limits: object) -> Account:
     return attrs.evolve(ACCOUNT, plugin="bare", limits=Limits(**limits))
+
+
+class TestDailyCap:
+    def test_an_opening_of_yesterday_that_did_not_happen_makes_no_room_today(self) -> None:
+        evening = datetime(2026, 1, 1, 23, 59, 59, tzinfo=UTC)
+        morning = evening + timedelta(seconds=2)
+        cap = DailyCap(1)
+        assert cap.take(evening)
+        assert cap.take(morning)
+        cap.give_back(evening)
+        assert cap.is_reached(morning)
+        cap.give_back(morning)
+        assert cap.take(morning)
+
+    def test_an_account_that_was_exchanged_meanwhile_counts_on(self) -> None:
+        now = datetime(2026, 1, 1, tzinfo=UTC)
+        before, after = DailyCap(1), DailyCap(1)
+        assert before.take(now)
+        after.go_on(before)
+        assert not after.take(now)
+        before.give_back(now)
+        assert after.take(now)
 
 
 class TestBreaker:

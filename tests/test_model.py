@@ -312,7 +312,7 @@ def test_an_applicant_is_checked_at_once(wrong: dict[str, object]) -> None:
     [
         (
             {"nationalities": ["IN", "in"]},
-            "nationalities: must be ISO 3166-1 alpha-2 codes, such as 'IN'; 'in' is not one",
+            "nationalities: must be ISO 3166-1 alpha-2 codes in capital letters, such as 'IN'; 'in' is not one",
         ),
         ({"address": Address(formatted="14 Hill Road\n\u202eMumbai")}, "address: must have no control characters"),
         ({"address": Address(formatted="x" * 501)}, "address: must have at most 500 characters"),

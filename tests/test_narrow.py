@@ -73,3 +73,7 @@ def test_brackets_and_colons_are_text(text: str, capsys: pytest.CaptureFixture[s
     made.add_row("problem", text)
     console().print(made)
     assert text in capsys.readouterr().out
+
+
+def test_a_table_without_rows_says_none() -> None:
+    assert printed(table("number", "kind", "bytes")) == "none\n"

@@ -14,7 +14,15 @@ from hypothesis import strategies as st
 
 from idv_core import Applicant, Decision, Flow, FlowStatus, Gateway, from_json, to_json
 from idv_core.clock import SystemClock
-from idv_core.errors import DuplicateFlow, FlowNotFound, InvalidOrder, OutcomeUnknown, PluginError, UnexpectedResponse
+from idv_core.errors import (
+    DuplicateFlow,
+    FlowNotFound,
+    IdvError,
+    InvalidOrder,
+    OutcomeUnknown,
+    PluginError,
+    UnexpectedResponse,
+)
 from idv_core.model import CheckRules, FlowRef, subject_of
 from idv_core.plugin.http import Request
 from idv_core.policy import Policy
@@ -113,6 +121,21 @@ class TestOneOrderOneFlow:
                 idv.open(order(application_id=f"BAD-{number}", template="refused" if number else "broken"))
         assert idv.health()["acme-1"].created_today == 0
         assert idv.open(order()).id == "f-1"
+
+    @pytest.mark.parametrize("error", [InvalidOrder, UnexpectedResponse, PluginError])
+    def test_what_is_wrong_before_anything_is_sent_leaves_no_doubt(self, vendor: Vendor, error: type[IdvError]) -> None:
+        """While a request is signed, or its address is looked at."""
+
+        def authorize(*_: object) -> Request:
+            raise error("the key has no region")
+
+        idv = _with(vendor, type("Signs", (Acme,), {"authorize": authorize}), daily_cap=1)
+        for _ in range(2):
+            with pytest.raises(error) as caught:
+                idv.open(order())
+            assert caught.value.nothing_done
+        assert idv.health()["acme-1"].created_today == 0
+        assert "/flows" not in vendor.paths()
 
 
 @attrs.frozen

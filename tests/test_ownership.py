@@ -28,7 +28,7 @@ from idv_core.config import Configuration
 from idv_core.engine.account import Limits
 from idv_core.engine.effects import Blocking
 from idv_core.engine.limiters import Slot
-from idv_core.errors import DeadlineExceeded
+from idv_core.errors import DeadlineExceeded, InvalidOrder
 from idv_core.runtime.forks import renew_after_fork
 from idv_core.runtime.interrupts import interrupt_in
 from idv_core.transports.fast import FastTransport
@@ -491,6 +491,31 @@ class TestInterrupts:
         with pytest.raises(IdvError, match="connection to the vendor failed"):
             idv.status("acme-1/f-1")
         assert idv.health()["acme-1"].running == 0
+
+    def test_an_iterator_that_ended_somewhere_else_is_no_answer(self, vendor: Vendor) -> None:
+        """In a transport, or in a function of the platform: what StopIteration carries is not what the operation gives."""
+
+        def ended(*_: object) -> Any:
+            raise StopIteration("approved")
+
+        idv = gateway(vendor)
+        with pytest.raises(StopIteration):
+            idv.open(order(), attempt=ended)
+        assert not vendor.requests
+        vendor.answers["GET /flows"] = ended
+        with pytest.raises(StopIteration):
+            idv.result("acme-1/f-1")
+        assert idv.health()["acme-1"].running == 0
+
+    def test_what_is_no_function_is_said_at_once(self, vendor: Vendor) -> None:
+        idv = gateway(vendor)
+        with pytest.raises(InvalidOrder, match="attempt must be a function"):
+            idv.open(order(), attempt="acme-1")  # type: ignore[arg-type]
+        with pytest.raises(InvalidOrder, match="progress must be a function"):
+            idv.wait("acme-1/f-1", progress=5)  # type: ignore[arg-type]
+        with pytest.raises(ConfigError, match="there is no account '7'"):
+            idv.open(order(), account=7)  # type: ignore[call-overload]
+        assert not vendor.requests
 
 
 class TestWaits:

@@ -275,6 +275,27 @@ class TestRules:
             DocumentRules(max_age_days={"EBILL": 90})
         with pytest.raises(ValueError, match="days above 0"):
             DocumentRules(max_age_days={"tax_card": 0})
+
+    @pytest.mark.parametrize("days", [float("nan"), float("inf"), True, "90", 2.5, None])
+    def test_an_age_is_whole_days(self, days: object) -> None:
+        """No document is older than "not a number"."""
+        with pytest.raises(ValueError, match="max_age_days: must be a whole number of days above 0"):
+            DocumentRules(max_age_days={"tax_card": days})  # type: ignore[dict-item]
+
+    @pytest.mark.parametrize(
+        ("wrong", "field"),
+        [
+            ({"name": 5}, "name"),
+            ({"thresholds": {"liveness": 0.5}}, "thresholds"),
+            ({"thresholds": ["liveness"]}, "thresholds"),
+            ({"checks": {"required": ["liveness"]}}, r"checks: must be CheckRules\(\.\.\.\), not a table"),
+            ({"documents": None}, r"documents: must be DocumentRules\(\.\.\.\), not None"),
+            ({"review": True}, "review"),
+        ],
+    )
+    def test_rules_are_what_they_are_called(self, wrong: dict[str, object], field: str) -> None:
+        with pytest.raises(ValueError, match=f"^{field}"):
+            Policy(**wrong)  # type: ignore[arg-type]
         with pytest.raises(ValueError, match="ISO 3166-1"):
             DocumentRules(countries=("XX",))
 

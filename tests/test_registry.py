@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from importlib.metadata import Distribution, EntryPoint
 from pathlib import Path
@@ -99,6 +100,28 @@ def test_a_broken_plugin_does_not_disturb_the_others() -> None:
     assert "must return one" in reasons["silent"]
     with pytest.raises(PluginError, match="dist-missing"):
         registry.plugin("missing")
+
+
+@pytest.mark.parametrize(
+    ("source", "told"),
+    [
+        ("import sys; sys.exit('no licence')", "SystemExit: no licence"),
+        ("class E(Exception):\n def __str__(self): raise KeyError\nraise E", r"E: \(no message\)"),
+        ("raise ValueError('line\\n' * 50_000)", "ValueError: line line"),
+    ],
+)
+def test_however_a_module_ends_it_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str, told: str
+) -> None:
+    (tmp_path / "ends_so.py").write_text(source)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "ends_so", raising=False)
+    registry = discover([point("good", "plugins_for_tests:GOOD"), point("bad", "ends_so")])
+    assert list(registry.found) == ["acme"]
+    (broken,) = registry.broken
+    assert re.search(told, str(broken))
+    assert len(str(broken)) < 1000
+    assert "\n" not in str(broken)
 
 
 def test_two_plugins_of_one_name_are_an_error_that_names_both() -> None:

@@ -107,7 +107,7 @@ class TestFetchedAddresses:
 
     @pytest.mark.parametrize("address", NO_ADDRESSES)
     def test_what_is_no_plain_address_is_refused(self, address: str) -> None:
-        with pytest.raises(UnexpectedResponse, match="no plain web address"):
+        with pytest.raises(UnexpectedResponse, match="not a valid web address"):
             Request.fetch(address)
 
     def test_the_credentials_stay_with_the_vendor(self, idv: Idv, vendor: Vendor) -> None:

@@ -14,8 +14,14 @@ from hypothesis import strategies as st
 from idv_core import OutcomeUnknown, VendorError
 from idv_core.engine.account import Limits
 from idv_core.engine.retry import Retry, RetryBudget
-from idv_core.errors import AuthenticationFailed, RateLimited, VendorUnavailable
+from idv_core.errors import AuthenticationFailed, InvalidOrder, RateLimited, UnexpectedResponse, VendorUnavailable
+from idv_core.plugin import Exchange, Request, Response
 from idv_core.testing import FakeClock
+
+
+def asks(request: Request) -> Exchange[Response]:
+    return (yield request)
+
 
 GOOD = httpx.Response(200, json={"status": "busy"})
 
@@ -86,6 +92,45 @@ class TestWhatIsTriedAgain:
         with pytest.raises(Exception, match=f"HTTP {status}"):
             gateway(vendor).status("acme-1/f-1")
         assert vendor.paths().count("/flows/f-1") == 1
+
+    @pytest.mark.parametrize("status", [408, 499])
+    def test_whoever_stopped_waiting_does_not_say_that_nothing_was_done(self, vendor: Vendor, status: int) -> None:
+        """499 is gRPC's CANCELLED behind a gateway."""
+        vendor.answers["POST /flows"] = lambda _: httpx.Response(status, json={})
+        with pytest.raises(OutcomeUnknown) as caught:
+            gateway(vendor).open(order())
+        assert not caught.value.nothing_done
+        vendor.answers["GET /flows"] = first(httpx.Response(status))
+        assert gateway(vendor).status("acme-1/f-1").status == "processing"
+
+    @pytest.mark.parametrize(
+        ("status", "kind"), [(404, UnexpectedResponse), (413, InvalidOrder), (401, AuthenticationFailed)]
+    )
+    @pytest.mark.parametrize(("form", "body"), [("text/html", b"<html>"), ("text/plain", b"\xef\xbb\xbf<html>")])
+    def test_a_page_says_of_the_call_what_anybody_can_tell(
+        self, vendor: Vendor, status: int, kind: type[VendorError], form: str, body: bytes
+    ) -> None:
+        vendor.answers["POST /flows"] = lambda _: httpx.Response(status, content=body, headers={"content-type": form})
+        with pytest.raises(kind) as caught:
+            gateway(vendor).open(order())
+        assert caught.value.nothing_done
+
+    def test_a_page_is_not_handed_to_who_reads_the_status(self, vendor: Vendor) -> None:
+        vendor.answers["GET /anything"] = lambda _: httpx.Response(404, html="<html>Not found</html>")
+        asked = Request.get("/anything", accept={404})
+        idv = gateway(vendor)
+        with pytest.raises(UnexpectedResponse):
+            idv.vendor(lambda _: asks(asked))
+        vendor.answers["GET /anything"] = lambda _: httpx.Response(404, json={})
+        assert idv.vendor(lambda _: asks(asked)).status == 404
+
+    def test_a_sign_in_page_is_no_success(self, vendor: Vendor) -> None:
+        """What a captive portal or a proxy says says nothing of a key."""
+        vendor.answers["GET /anything"] = lambda _: httpx.Response(200, html="<!doctype html><html>Sign in</html>")
+        with pytest.raises(UnexpectedResponse):
+            gateway(vendor).vendor(lambda _: asks(Request.get("/anything")))
+        vendor.answers["GET /anything"] = lambda _: httpx.Response(200, text="<answer/>")
+        assert gateway(vendor).vendor(lambda _: asks(Request.get("/anything"))).content == b"<answer/>"
 
     def test_a_token_is_fetched_again_too(self, vendor: Vendor) -> None:
         vendor.answers["POST /token"] = first(httpx.ReadTimeout("x"), httpx.Response(200, json={"token": "t"}))

@@ -337,6 +337,12 @@ def _calls(act: Callable[[], object]) -> int:
     return count
 
 
+@pytest.mark.parametrize(("wrong", "field"), [({"shadow": "b"}, "shadow"), ({"when": {"product": "x"}}, "when")])
+def test_a_route_is_made_of_values(wrong: dict[str, object], field: str) -> None:
+    with pytest.raises(ValueError, match=f"^{field}: must be "):
+        Route(name="all", to="a", **wrong)  # type: ignore[arg-type]
+
+
 class TestShares:
     def test_the_bucket_is_what_the_documents_say(self) -> None:
         """Stable over processes, machines and Python versions: SHA-256, nothing that this process adds."""

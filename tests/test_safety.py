@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from idv_core import Document, OutcomeUnknown
 from idv_core.engine.account import Limits
-from idv_core.errors import FlowNotFound, InvalidOrder, UnexpectedResponse, UnsupportedOperation
+from idv_core.errors import FlowNotFound, InvalidOrder, UnexpectedResponse, UnsupportedOperation, VendorUnavailable
 from idv_core.gateway.documents import check_url
 from idv_core.plugin.http import Response
 from idv_core.testing import FakeClock
@@ -113,6 +113,35 @@ class TestBodies:
         body = Body({"content-encoding": encoding}, 200, LIMIT)
         body.add(pack(b'{"a": 1}'))
         assert body.content() == b'{"a": 1}'
+
+    @given(data=st.binary(max_size=900), split=st.integers(0, 900), cut=st.integers(1, 50), padding=st.integers(0, 9))
+    def test_members_one_after_the_other_are_all_read(self, data: bytes, split: int, cut: int, padding: int) -> None:
+        packed = gzip.compress(data[:split]) + gzip.compress(data[split:]) + b"\0" * padding
+        body = Body({"content-encoding": "gzip"}, 200, LIMIT)
+        for start in range(0, len(packed), cut):
+            body.add(packed[start : start + cut])
+            body.add(b"")
+        assert body.content() == data
+
+    def test_a_last_member_that_is_cut_off_is_not_left_out(self) -> None:
+        body = Body({"content-encoding": "gzip"}, 200, LIMIT)
+        body.add(gzip.compress(b'{"status": "good"}') + gzip.compress(b'{"status": "bad"}')[:-3])
+        with pytest.raises(UnexpectedResponse, match="cut off"):
+            body.content()
+
+    @pytest.mark.parametrize("coding", ["br", "zstd", "gzip, br", "compress"])
+    def test_a_success_that_is_packed_as_nobody_asked_is_not_taken_as_it_is(self, coding: str) -> None:
+        """A picture would be stored so, and be none."""
+        with pytest.raises(UnexpectedResponse, match="which was not asked for"):
+            Body({"content-encoding": coding}, 200, LIMIT).add(gzip.compress(b"x"))
+        assert Body({"content-encoding": coding}, 204, LIMIT).content() == b""
+
+    def test_of_an_error_that_is_packed_so_the_status_counts(self, vendor: Vendor) -> None:
+        vendor.answers["GET /flows"] = lambda _: httpx.Response(
+            503, headers={"content-encoding": "br"}, stream=Stream(b"\x0b\x02\x80", 1)
+        )
+        with pytest.raises(VendorUnavailable):
+            gateway(vendor).status("acme-1/f-1")
 
     def test_packing_over_and_over_is_bounded(self) -> None:
         bomb = b"0" * 5_000_000

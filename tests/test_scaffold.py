@@ -61,9 +61,9 @@ def test_no_word_of_the_template_is_left(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("My Vendor", "of small letters"),
-        ("-x", "of small letters"),
-        ("../x", "of small letters"),
+        ("My Vendor", "must have lower-case letters"),
+        ("-x", "must have lower-case letters"),
+        ("../x", "must have lower-case letters"),
         ("there", "is there already"),
     ],
 )

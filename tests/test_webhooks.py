@@ -77,6 +77,19 @@ def test_another_process_with_the_same_key_knows_the_address(idv: Gateway, vendo
         stranger.receive("acme-1", WebhookRequest(method="POST", path=path))
 
 
+def test_an_address_that_was_proved_is_proved_again_by_other_keys_and_for_other_paths(
+    idv: Gateway, vendor: Vendor
+) -> None:
+    request = WebhookRequest(method="POST", path=path_of(idv, vendor))
+    assert idv.max_body("acme-1", request) == MAX_BODY
+    stranger = gateway(Vendor(), webhooks=Webhooks(WEBHOOKS.url, Secret("another key " * 4)))
+    other = attrs.evolve(request, path=request.path.replace("/done", "/auth"))
+    for receiver, forged in ((stranger, request), (idv, other)):
+        with pytest.raises(WebhookRejected):
+            receiver.receive("acme-1", forged)
+    assert idv.receive("acme-1", request).application_id == "APP-1"
+
+
 def test_forged_addresses_are_refused(idv: Gateway, vendor: Vendor) -> None:
     good = path_of(idv, vendor)
     token = good.split("/")[1]
@@ -232,6 +245,33 @@ def test_a_plugin_does_not_even_see_it(clock: FakeClock) -> None:
     assert not seen
     idv.receive("acme-1", attrs.evolve(visit, path=address(idv, "done")))
     assert (seen[0].headers, seen[0].query, seen[0].body) == ({"a": "b"}, {"id": "f-2"}, b"{}")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field"),
+    [
+        ({"body": "decoded"}, "body: must be the bytes"),
+        ({"body": None}, "body"),
+        ({"method": b"POST"}, "method"),
+        ({"path": None}, "path"),
+        ({"headers": {"Signature": ["a", "b"]}}, "headers"),
+        ({"headers": {b"Signature": b"a"}}, "headers"),
+        ({"headers": None}, "headers"),
+        ({"query": {"id": ["f-1", "f-2"]}}, "query"),
+    ],
+)
+def test_what_a_framework_hands_over_otherwise_is_told_to_the_platform(wrong: dict[str, Any], field: str) -> None:
+    """It is no bug of the plugin that would read it."""
+    with pytest.raises(ValueError, match=field):
+        WebhookRequest(**{"method": "POST", "path": "/a/b", **wrong})
+
+
+@pytest.mark.parametrize("kind", [bytearray, memoryview])
+def test_bytes_may_come_in_any_form(idv: Gateway, kind: type) -> None:
+    path, headers = address(idv, "done"), {"Signature": "right"}
+    webhook = WebhookRequest(method="POST", path=path, headers=headers, body=kind(b"1"))
+    assert idv.receive("acme-1", webhook).proved == "signature"
+    assert idv.receive("acme-1", attrs.evolve(webhook, body=b"1")).repeated
 
 
 def test_it_is_said_what_a_call_rests_on(idv: Gateway) -> None:
@@ -693,7 +733,14 @@ class TestApp:
 
     @pytest.mark.parametrize(
         "error",
-        [StopIteration, StopAsyncIteration, concurrent.futures.CancelledError, asyncio.CancelledError, TimeoutError],
+        [
+            StopIteration,
+            StopAsyncIteration,
+            concurrent.futures.CancelledError,
+            asyncio.CancelledError,
+            TimeoutError,
+            SystemExit,
+        ],
     )
     async def test_whatever_a_plain_function_raises_is_a_failure(
         self, idv: Gateway, error: type[BaseException], caplog: pytest.LogCaptureFixture
@@ -710,6 +757,21 @@ class TestApp:
         assert [answer.status_code for answer in answers] == [500, 200, 200]
         assert len(tries) == 2
         assert f"{error.__name__} at {__file__}:{handle.__code__.co_firstlineno + 3} in handle" in caplog.text
+        assert "Meera" not in caplog.text
+
+    async def test_of_a_task_group_the_first_error_is_told(
+        self, idv: Gateway, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        async def store() -> None:
+            raise KeyError("Meera Iyer")
+
+        async def handle(received: Received) -> None:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(store())
+
+        client, path = self.over(WebhookApp(idv, handle)), "/acme-1" + address(idv, "done")
+        assert (await client.post(path)).status_code == 500
+        assert f"caused by KeyError at {__file__}:{store.__code__.co_firstlineno + 1} in store" in caplog.text
         assert "Meera" not in caplog.text
 
     async def test_a_cancelled_handler_has_not_handled(self, idv: Gateway) -> None:

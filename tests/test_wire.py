@@ -160,8 +160,10 @@ def test_an_exchange_can_be_run_by_hand() -> None:
         while True:
             yield Request.get("/a")
 
-    with pytest.raises(AssertionError, match="on and on"):
+    with pytest.raises(AssertionError, match="never ends"):
         run_exchange(endless(), [reply(1)])
+    with pytest.raises(AssertionError, match="asks GET /a: give it a reply"):
+        run_exchange(endless(), [])
 
 
 @attrs.frozen

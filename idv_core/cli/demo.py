@@ -23,7 +23,7 @@ from ..testing.files import FileServer
 from ..testing.specimens import PEOPLE
 from ..webhooks import Received, WebhookApp
 from .emulators import RunningEmulator, start_emulators
-from .output import FAILED, OK, as_json, console, result_rows, table
+from .output import FAILED, OK, as_json, console, counted, result_rows, table
 
 # Some vendors only give scores; these are the thresholds that they recommend.
 _POLICY = Policy(name="demo", thresholds={"cross_check": Threshold(approve_at=0.8, decline_below=0.6)})
@@ -180,7 +180,7 @@ def run_demo(vendors: Iterable[str] = (), *, two_people: bool, stop: str | None,
         )
     else:
         _print_table(endings)
-        console().print(f"demo: {len(endings)} vendors, {len(results)} results")
+        console().print(f"demo: {counted(len(endings), 'vendor')}, {counted(len(results), 'result')}")
     return OK if len(results) == len(endings) else FAILED
 
 

@@ -90,7 +90,7 @@ class Cast:
         running: The emulators.
         ledger: Where orders are taken.
         hasty: Makes a second ledger over the same database, whose orders expire after the time that it is given.
-        gateway: Another one over the same accounts, to hand in documents at vendors that take them from the platform.
+        gateway: Another one over the same accounts, to upload documents at vendors that take them from the platform.
         put_file: Gives a file an address.
         say: Is told how far it is.
     """

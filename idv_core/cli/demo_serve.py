@@ -254,7 +254,7 @@ def _banner(stage: Stage) -> str:
         lines.append(
             f"\nAn applicant (Meera) has not been at the vendor's page yet. Go through it, and watch the decision arrive:\n"
             f"  {link.reveal()}\n  {stage.url}/console/verifications/{id}\n"
-            f"  Pictures to hand in there: {stage.pictures}/passport.png, then selfie.png"
+            f"  Pictures to upload there: {stage.pictures}/passport.png, then selfie.png"
         )
     lines.append(f'\nAPI\n  curl -s {stage.url}/v1/verifications -H "Authorization: Bearer {stage.key.reveal()}"')
     lines.append("\nEverything is invented and kept in a temporary folder. Ctrl-C ends it.")

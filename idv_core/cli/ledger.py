@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from collections.abc import Iterator
@@ -16,11 +17,15 @@ import typer
 from ..config import read_ledger_settings
 from ..errors import ConfigError
 from ..gateway.sync import Gateway
+from ..model.validation import text_fault
+from ..model.words import quoted
 from .options import CONFIG, Config, Json
-from .output import FAILED, as_json, console, reported, table
+from .output import FAILED, as_json, console, counted, reported, table
 
 if TYPE_CHECKING:
     from ..ledger import Ledger, Verification
+
+_ACTOR = 100
 
 ledger = typer.Typer(name="ledger", help="Look after stored verifications.", no_args_is_help=True)
 
@@ -33,12 +38,14 @@ def _opened(file: Path, json: bool = False) -> Iterator[Ledger]:
     with reported(json):
         _check_extra()
         from ..ledger import Ledger
+        from ..ledger.reaching import reached
 
-        opened = Ledger.load(file)
-        try:
-            yield opened
-        finally:
-            opened.close()
+        with reached():
+            opened = Ledger.load(file)
+            try:
+                yield opened
+            finally:
+                opened.close()
 
 
 def _check_extra() -> None:
@@ -48,7 +55,15 @@ def _check_extra() -> None:
 
 
 def _actor(given: str | None) -> str:
-    return given or f"user:{getuser()}"
+    """Raises ValueError for what does not fit into the history."""
+    if given is not None and (fault := text_fault(given, _ACTOR)):
+        raise ValueError(f"--as: {fault}")
+    try:
+        name = getuser()
+    except (KeyError, OSError):
+        # in containers users have numbers only
+        name = str(os.getuid())
+    return given or f"user:{name}"[:_ACTOR]
 
 
 @ledger.command()
@@ -57,12 +72,14 @@ def migrate(config: Config = CONFIG) -> None:
     with reported():
         _check_extra()
         from ..ledger import migrate
+        from ..ledger.reaching import reached
         from ..ledger.store import connect
 
         settings = read_ledger_settings(config)
         engine = connect(settings.url, settings.password)
         try:
-            migrate(engine)
+            with reached():
+                migrate(engine)
         finally:
             engine.dispose()
     typer.echo("the ledger's tables are up to date")
@@ -76,7 +93,7 @@ def seal(config: Config = CONFIG, json: Json = False) -> None:
     if json:
         as_json({"seal": made.n, "verifications": made.count, "digest": made.digest.hex()})
     else:
-        typer.echo(f"seal {made.n}: {made.count} verifications, {made.digest.hex()}")
+        typer.echo(f"seal {made.n}: {counted(made.count, 'verification')}, {made.digest.hex()}")
 
 
 @ledger.command()
@@ -90,8 +107,13 @@ def verify(config: Config = CONFIG, json: Json = False) -> None:
     else:
         for problem in found.problems:
             typer.echo(problem)
-        what = f"{found.verifications} verifications, {found.events} events, {found.seals} seals"
-        typer.echo(f"{what}: {len(found.problems) or 'no'} problems")
+        seen = (
+            counted(found.verifications, "verification"),
+            counted(found.events, "event"),
+            counted(found.seals, "seal"),
+        )
+        problems = counted(len(found.problems), "problem") if found.problems else "no problems"
+        typer.echo(f"{', '.join(seen)}: {problems}")
     if found.problems:
         raise typer.Exit(FAILED)
 
@@ -111,6 +133,8 @@ def find(
         from ..ledger import State
 
         if state is not None:
+            if state not in set(State):
+                raise ValueError(f"--state {quoted(state)}: must be one of {', '.join(State)}")
             found = books.listed(State(state))
         else:
             if not (id or application or ref):
@@ -190,6 +214,8 @@ def resolve(
 ) -> None:
     """Decide about a verification of which nobody can tell whether the vendor opened it."""
     with _opened(config) as books:
+        if (adopt is not None) + reopen + give_up != 1:
+            raise ValueError("resolve: give exactly one of --adopt, --reopen and --give-up")
         books.resolve(id, adopt=adopt, reopen=reopen, give_up=give_up, actor=_actor(actor))
     typer.echo(f"{id}: stored; the tracker carries it out")
 
@@ -204,8 +230,10 @@ def redeliver(
 ) -> None:
     """Send messages again, under the same ids."""
     with _opened(config) as books:
+        if not (message or endpoint or dead):
+            raise ValueError("redeliver: say which messages: an id, --endpoint or --dead")
         count = books.redeliver(message_id=message, endpoint=endpoint, dead=dead, actor=_actor(actor))
-    typer.echo(f"{count} messages are sent again")
+    typer.echo(f"sent again: {counted(count, 'message')}")
     if not count:
         raise typer.Exit(FAILED)
 
@@ -215,12 +243,12 @@ def rotate(config: Config = CONFIG) -> None:
     """After a new first key of the ledger: wrap everything by it. Then the old key can be removed from the file."""
     with _opened(config) as books:
         changed = books.rewrap()
-    typer.echo(f"{changed} keys are wrapped by the first key now; the others can be removed")
+    typer.echo(f"{counted(changed, 'key')} wrapped by the first key now; the other keys of [ledger] can be removed")
 
 
 def track(
     config: Config = CONFIG,
-    concurrency: Annotated[int, typer.Option(help="Turns and deliveries at a time.", min=1)] = 8,
+    concurrency: Annotated[int, typer.Option(help="Turns and deliveries at a time.", min=1, max=1000)] = 8,
 ) -> None:
     """Follow all verifications of the ledger until SIGTERM or Ctrl-C. Reads the file again at SIGHUP."""
     stopped = threading.Event()

@@ -23,7 +23,7 @@ from ..plugin.spec import SecretSource
 from ..policy import evaluate
 from ..registry import Registry, discover
 from .options import CONFIG, Config, Json
-from .output import FAILED, USAGE, as_json, reported
+from .output import FAILED, USAGE, as_json, counted, reported
 
 NoSecrets = Annotated[
     bool, typer.Option("--without-secrets", help="Check secret references without reading the secrets.")
@@ -63,10 +63,10 @@ def check_config(
             typer.echo(f"account {line['account']}: {line['credentials']}")
         if not wrong:
             found = checked.configuration
-            counts = [_counted(len(found.accounts), "account"), _counted(len(found.routes), "route")]
-            counts += [_counted(len(problems), "warning")] if problems else []
+            counts = [counted(len(found.accounts), "account"), counted(len(found.routes), "route")]
+            counts += [counted(len(problems), "warning")] if problems else []
             failed = sum(line["failed"] for line in tried)
-            ending = f"{_counted(failed, 'account')} refused online" if failed else "no errors"
+            ending = f"{counted(failed, 'account')} refused online" if failed else "no errors"
             typer.echo(f"{file}: {', '.join(counts)}, {ending}")
     if wrong:
         raise typer.Exit(USAGE)
@@ -134,7 +134,9 @@ def explain(
 def share(
     product: Product,
     ids: Annotated[Path | None, typer.Option(help="A file with one application id per line.")] = None,
-    count: Annotated[int, typer.Option(help="Without --ids: the number of ids, APP-1, APP-2, ...", min=1)] = 10_000,
+    count: Annotated[
+        int, typer.Option(help="Without --ids: the number of ids, APP-1, APP-2, ...", min=1, max=1_000_000)
+    ] = 10_000,
     country: Country = None,
     tenant: Tenant = None,
     locale: Locale = "en",
@@ -149,7 +151,7 @@ def share(
 ) -> None:
     """Count to which accounts many applications would go, beside the shares of the split."""
     with reported(json):
-        names = ids.read_text(encoding="utf-8").split() if ids else [f"APP-{number}" for number in range(1, count + 1)]
+        names = _ids(ids) if ids else [f"APP-{number}" for number in range(1, count + 1)]
         if not names:
             raise ValueError(f"{ids}: the file has no application ids")
         order = _order(product, names[0], country, tenant, locale, document, metadata, has, birthdate)
@@ -162,10 +164,19 @@ def share(
     if json:
         as_json({"route": asked[0].route, "applications": len(names), "accounts": rows})
         return
-    typer.echo(f"route {asked[0].route!r}, {len(names)} applications")
+    by = f"route {asked[0].route!r}" if asked[0].route else "no route"
+    typer.echo(f"{by}, {counted(len(names), 'application')}")
     for row in rows:
         wanted = f", wanted {row['wanted']} ± {row['bound']}" if row["wanted"] is not None else ""
         typer.echo(f"{row['account']}: {row['count']} ({row['percent']} %){wanted}")
+
+
+def _ids(file: Path) -> list[str]:
+    try:
+        return file.read_text(encoding="utf-8-sig").split()
+    except UnicodeDecodeError:
+        pass
+    raise ValueError(f"{file}: cannot be read: not UTF-8 text")
 
 
 def _share(account: str, count: int, total: int, percent: float | None) -> dict[str, Any]:
@@ -202,7 +213,7 @@ def try_policy(
             typer.echo(f"{row['case']} (policy {row['policy']}): {now}")
             for reason in row["why"]:
                 typer.echo(f"  {reason}")
-        typer.echo(f"{len(rows)} cases, {len(flips)} flip")
+        typer.echo(f"{counted(len(rows), 'case')}, {len(flips)} flip")
     if flips:
         raise typer.Exit(FAILED)
 
@@ -268,10 +279,6 @@ def _try_credentials(checked: Checked) -> list[dict[str, Any]]:
     return tried
 
 
-def _counted(count: int, what: str) -> str:
-    return f"{count} {what}" if count == 1 else f"{count} {what}s"
-
-
 def _pair(text: str) -> tuple[str, str]:
     key, equals, value = text.partition("=")
     if not equals:
@@ -304,9 +311,12 @@ def _case(path: Path, policies: Any, name: str | None, file: Path) -> dict[str, 
 def _recorded(path: Path) -> Result:
     try:
         data = json_.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError) as error:
-        why = "file not found" if isinstance(error, FileNotFoundError) else "not JSON"
-        raise ValueError(f"{path}: cannot be read: {why}") from None
+    except FileNotFoundError:
+        raise ValueError(f"{path}: cannot be read: file not found") from None
+    except OSError as error:
+        raise ValueError(f"{path}: cannot be read: {(error.strerror or 'unknown reason').lower()}") from None
+    except (ValueError, RecursionError):
+        raise ValueError(f"{path}: cannot be read: not JSON, or nested too deep") from None
     if isinstance(data, dict):
         data.pop("ref", None)
     try:

@@ -13,7 +13,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Config = Annotated[Path, typer.Option("--config", "-c", help="The configuration file.", envvar="IDV_CONFIG")]
 CONFIG = Path("idv.toml")
 ShowLink = Annotated[bool, typer.Option("--show-link", help="Show the applicant's link. It is a secret.")]
-Ref = Annotated[str, typer.Argument(help="The reference of the flow, as `idv open` printed it.")]
+Ref = Annotated[str, typer.Argument(help="The reference of the flow, as `idv open` printed it; put it in quotes.")]
 
 Product = Annotated[str, typer.Option(help="Your product.")]
 ApplicationId = Annotated[str, typer.Option(help="Your id of the application.")]

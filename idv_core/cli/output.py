@@ -49,6 +49,9 @@ class FittingTable(Table):
     """A table; where a word would be cut to make it fit, lines of `column  value` instead."""
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        if not self.rows and len(self.columns) > _LABEL_AND_VALUE:
+            yield Text("none")
+            return
         least = self.__rich_measure__(console, options.update(max_width=_NO_BOUND)).minimum
         if least <= options.max_width:
             yield from super().__rich_console__(console, options)
@@ -92,8 +95,16 @@ def table(*columns: str, title: str | None = None) -> Table:
     return made
 
 
+def counted(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
 def as_json(data: Any) -> None:
     typer.echo(json.dumps(data, ensure_ascii=False, indent=2))
+
+
+# what a database's address asks for, and what brings it
+_DRIVERS = {"psycopg": "psycopg[binary]", "psycopg2": "psycopg2-binary"}
 
 
 @contextmanager
@@ -104,13 +115,17 @@ def reported(json_wanted: bool = False) -> Iterator[None]:
     except IdvError as error:
         raise _ended(str(error), exit_code(error), json_wanted, error) from None
     except ModuleNotFoundError as error:
-        text = f"{error.name} is missing; install it with: pip install 'idv-core[testing]'"
+        what = _DRIVERS.get(error.name or "", "idv-core[testing]")
+        text = f"{error.name} is missing; install it with: pip install '{what}'"
         raise _ended(text, USAGE, json_wanted, error) from None
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         # one of our own has a sentence instead of a number
         what = error.strerror or str(error) or "cannot be read or written"
         raise _ended(where + what, USAGE, json_wanted, error) from None
+    except UnicodeEncodeError as error:
+        # what the shell handed over as bytes
+        raise _ended("an argument is not UTF-8: type it anew", USAGE, json_wanted, error) from None
     except (ValueError, OverflowError) as error:
         raise _ended(str(error), USAGE, json_wanted, error) from None
 

@@ -74,7 +74,7 @@ def opened(file: Path) -> Iterator[Ledger]:
             if not ledger.store.is_postgresql:
                 migrate(ledger.store.engine)
             check_tables(ledger.store.engine)
-        yield ledger
+            yield ledger
     finally:
         ledger.close()
 
@@ -302,6 +302,8 @@ def add_user(
             typed = getpass("Password: ") if is_terminal else sys.stdin.readline().rstrip("\n")
             if is_terminal and getpass("Once more: ") != typed:
                 raise ConfigError("user: the two passwords differ")
+            if not typed:
+                raise ConfigError("user: there is no password: type one, write it to standard input, or --no-password")
             password = Secret(typed)
         with opened(config) as ledger:
             users.add(ledger.store, name, role or (), password)

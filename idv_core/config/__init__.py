@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from ..engine.breaker import Circuit
     from ..engine.retry import Retry
     from .accounts import Account, Price, UnknownRule, Webhooks
-    from .books import EndpointSettings, LedgerSettings
     from .configuration import Configuration
+    from .ledger import EndpointSettings, LedgerSettings
     from .toml import load_configuration, read_configuration, read_ledger_settings
 
 __all__ = [
@@ -36,5 +36,5 @@ if not TYPE_CHECKING:
     __getattr__ = lazily(
         __name__,
         __all__,
-        (".accounts", ".configuration", ".books", "..engine.account", "..engine.breaker", "..engine.retry", ".toml"),
+        (".accounts", ".configuration", ".ledger", "..engine.account", "..engine.breaker", "..engine.retry", ".toml"),
     )

@@ -14,7 +14,18 @@ from ..engine.breaker import Circuit
 from ..engine.retry import Retry
 from ..errors import PluginError
 from ..model import Secret
-from ..model.validation import as_secrets, is_base_url, is_count_or_none, is_not_negative, is_text, texts, without_slash
+from ..model.validation import (
+    as_secrets,
+    check_base_url,
+    is_a,
+    is_base_url,
+    is_count_or_none,
+    is_not_negative,
+    is_text,
+    texts,
+    without_slash,
+)
+from ..model.words import what_is
 from ..plugin.protocols import Polling
 from ..registry import Registry
 from ..runtime.interrupts import interrupt_in
@@ -106,15 +117,17 @@ class AccountDefaults:
         polling: How often `wait` polls; the vendor's advice by default.
     """
 
-    limits: Limits = _LIMITS
-    retry: Retry = _RETRY
-    circuit: Circuit = _CIRCUIT
-    polling: Polling | None = None
+    limits: Limits = attrs.field(default=_LIMITS, validator=is_a(Limits))
+    retry: Retry = attrs.field(default=_RETRY, validator=is_a(Retry))
+    circuit: Circuit = attrs.field(default=_CIRCUIT, validator=is_a(Circuit))
+    polling: Polling | None = attrs.field(default=None, validator=is_a(Polling, or_none=True))
 
 
 @attrs.frozen
 class Account(AccountDefaults):
     """One account at a vendor: `Account("atlas-india", "atlas", {"base_url": ..., "client_secret": Secret(...)})`.
+
+    It takes what `AccountDefaults` takes as well.
 
     Args:
         name: Your name for it: letters, digits, `.`, `_` and `-`. Store it as long as flows refer to it.
@@ -135,7 +148,7 @@ class Account(AccountDefaults):
     plugin: str = attrs.field(validator=is_text)
     settings: Any = attrs.field(factory=dict, repr=False, hash=False)
     cost: float | None = attrs.field(default=None, validator=attrs.validators.optional(is_not_negative), kw_only=True)
-    price: Price | None = attrs.field(default=None, kw_only=True)
+    price: Price | None = attrs.field(default=None, validator=is_a(Price, or_none=True), kw_only=True)
     daily_cap: int | None = attrs.field(
         default=None, validator=attrs.validators.optional(is_count_or_none), kw_only=True
     )
@@ -218,6 +231,7 @@ def resolve_account(account: Account, registry: Registry, reader: SettingsReader
         return None
     try:
         adapter = plugin.create(settings)
+        _check_adapter(adapter)
     except (ValueError, TypeError) as error:
         reader.problems.add(path, without(said(error), [account.settings, _values(settings)]))
         return None
@@ -226,12 +240,21 @@ def resolve_account(account: Account, registry: Registry, reader: SettingsReader
         if interrupt is not None:
             raise interrupt from None
         text = (
-            f"bug in plugin '{plugin.name}': create raised {type(error).__name__} for these settings. "
+            f"bug in plugin '{plugin.name}': {type(error).__name__} while its adapter was made from these settings. "
             "Please report it to the plugin's authors"
         )
         reader.problems.add(path, text)
         return None
     return ResolvedAccount(account=account, plugin=plugin.name, settings=settings, adapter=adapter)
+
+
+def _check_adapter(adapter: Any) -> None:
+    """Raises whatever shows that no account could work with it: better now than at the first applicant."""
+    for url in (adapter.base_url, *dict(getattr(adapter, "servers", {})).values()):
+        check_base_url("base_url", url)
+    polling = getattr(adapter, "polling", None)
+    if polling is not None and not isinstance(polling, Polling):
+        raise TypeError(f"the plugin's polling must be a Polling, not {what_is(polling)}")
 
 
 def _values(settings: Any) -> list[Any]:

@@ -11,7 +11,7 @@ import attrs
 from ..errors import ConfigError, Problem
 from ..model import CheckKind, Policy
 from ..model.policy import VerdictRule, split_name
-from ..model.words import listed, near, quoted
+from ..model.words import listed, near, quoted, what_is
 from ..plugin.protocols import (
     CAPABILITIES,
     KeyModeProtocol,
@@ -20,6 +20,7 @@ from ..plugin.protocols import (
     SelfCheckProtocol,
     UploadProtocol,
     capabilities,
+    offers,
 )
 from ..registry import Registry
 from ..routing import Route, RoutingTable
@@ -33,12 +34,12 @@ from .settings import WRONG, SettingsReader
 
 if TYPE_CHECKING:
     from ..plugin.spec import SecretSource
-    from .books import LedgerSettings
+    from .ledger import LedgerSettings
 
 DEFAULT = "default"
+"""The name of the policy for routes that name none."""
 # A random key of 32 hexadecimal digits has fewer different characters than this less than once in a thousand times.
 _DIFFERENT = 10
-"""The name of the policy for routes that name none."""
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
@@ -92,7 +93,7 @@ def check(
             problems.add(("webhooks", "key"), text, is_warning=True)
     ledger = configuration.ledger
     if ledger is not None:
-        from .books import LedgerSettings  # for those who keep any
+        from .ledger import LedgerSettings  # for those who keep any
 
         ledger = reader.read(LedgerSettings, ledger, ("ledger",))
     for ready in resolved.values():
@@ -112,7 +113,9 @@ def check(
 
 
 def check_default(configuration: Configuration, default: Policy) -> None:
-    """Raises ConfigError if the policy given in Python has the name of another one in the configuration."""
+    """Raises ConfigError if the policy given in Python is none, or has the name of another one in the configuration."""
+    if not isinstance(default, Policy):
+        raise ConfigError(f"policy: must be Policy(...), not {what_is(default)}")
     other = configuration.policies.get(default.name)
     if default.name and other is not None and other != default:
         text = f"the gateway has another policy named {quoted(default.name)}: rename one of them"
@@ -135,14 +138,14 @@ def _check_account(resolved: ResolvedAccount, webhooks: bool, problems: Problems
     """What the plugin says of its own settings, and whether the key is of the mode that the account is for."""
     account, adapter = resolved.account, resolved.adapter
     path: Path = ("accounts", account.name)
-    mode = adapter.key_mode if isinstance(adapter, KeyModeProtocol) else None
+    mode = adapter.key_mode if offers(adapter, KeyModeProtocol) else None
     if mode == "test" and not account.test:
         text = "this is a test key, so nobody is really checked; set test = true if that is intended"
         problems.add(path, text, is_warning=True)
     if mode == "live" and account.test:
         text = "test = true, but the key is a live one: real people are checked and the vendor charges for it"
         problems.add((*path, "test"), text, is_warning=True)
-    if isinstance(adapter, SelfCheckProtocol):
+    if offers(adapter, SelfCheckProtocol):
         for setting, text in adapter.problems(webhooks=webhooks):
             problems.add((*path, setting), text, is_warning=True)
 
@@ -246,7 +249,7 @@ class _Routes:
             return
         name, adapter = route.shadow.account, self.resolved[route.shadow.account].adapter
         where = (*path, "shadow", "account")
-        if not isinstance(adapter, UploadProtocol):
+        if not offers(adapter, UploadProtocol):
             if _needs_the_applicant(adapter):
                 text = (
                     f"account {quoted(name)} never finishes as a shadow: the applicant would have to visit its page too"
@@ -254,7 +257,7 @@ class _Routes:
                 self._warn(where, text)
             return
         for resolved in self._of(route):
-            if not isinstance(resolved.adapter, UploadProtocol):
+            if not offers(resolved.adapter, UploadProtocol):
                 text = (
                     f"account {quoted(name)} never finishes as a shadow of account {quoted(resolved.account.name)}, which "
                     "takes no documents through the API: there is nothing to upload to the shadow"
@@ -329,7 +332,7 @@ def _needs_the_applicant(adapter: Any) -> bool:
 
 
 def _capabilities_of(adapter: Any) -> ResultCapabilities | None:
-    return adapter.result_capabilities if isinstance(adapter, ResultCapabilitiesProtocol) else None
+    return adapter.result_capabilities if offers(adapter, ResultCapabilitiesProtocol) else None
 
 
 def _unsatisfied(policy: Policy, able: ResultCapabilities) -> Iterable[tuple[Path, str]]:

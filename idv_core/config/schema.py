@@ -19,7 +19,7 @@ from ..model import CheckKind, Secret, Threshold
 from ..registry import Registry
 from ..routing import Route
 from .accounts import OF_THE_CORE, Account, AccountDefaults, Webhooks
-from .books import LedgerSettings
+from .ledger import LedgerSettings
 from .secrets import BUILT_IN
 from .toml import PolicyTable
 

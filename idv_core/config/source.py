@@ -107,7 +107,8 @@ def _read(path: FilePath, above: tuple[FilePath, ...], number: Iterator[int], re
     except UnicodeDecodeError:
         return _Merged(reading, problems=[Problem("", "cannot be read: not UTF-8 text", str(path))])
     except OSError as error:
-        return _Merged(reading, problems=[Problem("", f"cannot be read ({type(error).__name__})", str(path))])
+        why = (error.strerror or type(error).__name__).lower()
+        return _Merged(reading, problems=[Problem("", f"cannot be read: {why}", str(path))])
     except tomllib.TOMLDecodeError as error:
         return _Merged(reading, problems=[_not_toml(str(error), str(path))])
     except RecursionError:

@@ -15,8 +15,8 @@ from ..model.words import listed, near
 from ..registry import discover
 from ..routing import Route
 from .accounts import OF_THE_CORE, Account, AccountDefaults
-from .books import LedgerSettings
 from .configuration import Configuration
+from .ledger import LedgerSettings
 from .places import Path
 from .problems import Problems, said, without
 from .settings import WRONG, SettingsReader

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import attrs
 
 from ..model.validation import as_seconds, is_count, is_positive, is_some_time
-from ..plugin.protocols import Grant, Polling, PollingProtocol, ServersProtocol, TokenProtocol
+from ..plugin.protocols import Grant, Polling, PollingProtocol, ServersProtocol, TokenProtocol, offers
 from ..runtime.forks import renew_after_fork
 from .breaker import Breaker, Circuit, CircuitState
 from .daily_cap import DailyCap
@@ -30,6 +30,7 @@ class Limits:
         operation: Timeout of a whole operation, with all calls, pauses and retries.
         max_response: The largest response, after decompression.
         max_upload: The largest document.
+        max_media: The largest picture, video or report that `download` writes.
         concurrency: The most calls at a time. Further calls queue up, first come, first served.
         rate: The most calls per second that start.
         burst: How many of them may start at once.
@@ -52,6 +53,10 @@ class Limits:
     allow_private_urls: bool = False
 
 
+# No token lives longer; a vendor may say any number.
+_LONGEST = timedelta(days=36_500)
+
+
 @attrs.frozen
 class CachedToken:
     """A token with the moments when to renew it and when it expires."""
@@ -62,8 +67,14 @@ class CachedToken:
 
     @classmethod
     def of(cls, grant: Grant, now: datetime) -> CachedToken:
-        expires_at = grant.expires_at if grant.expires_in is None else now + grant.expires_in
-        return cls(grant, expires_at and expires_at - grant.renew_before, expires_at)
+        expires_at = grant.expires_at
+        if grant.expires_in is not None:
+            expires_at = now + max(timedelta(0), min(grant.expires_in, _LONGEST))
+        if expires_at is None:
+            return cls(grant, None, None)
+        # counted from now, so that no moment leaves the calendar
+        left = min(expires_at - now, _LONGEST) - max(timedelta(0), min(grant.renew_before, _LONGEST))
+        return cls(grant, now + max(left, timedelta(0)), expires_at)
 
     def is_due(self, now: datetime) -> bool:
         return self.renew_at is not None and now >= self.renew_at
@@ -141,21 +152,21 @@ class AccountSession:
     budget: RetryBudget = attrs.field(init=False, repr=False)
     breaker: Breaker = attrs.field(init=False, repr=False)
     limiter: ConcurrencyLimiter = attrs.field(init=False, repr=False)
-    renewal: ConcurrencyLimiter = attrs.field(init=False, repr=False)
+    renewal: ConcurrencyLimiter | None = attrs.field(init=False, repr=False)
     rate_limiter: RateLimiter | None = attrs.field(init=False, repr=False)
     cap: DailyCap = attrs.field(init=False, repr=False)
     _offered: dict[type, bool] = attrs.field(init=False, factory=dict, repr=False)
 
     def __attrs_post_init__(self) -> None:
-        self.has_token = isinstance(self.adapter, TokenProtocol)
+        self.has_token = offers(self.adapter, TokenProtocol)
         self.base_url = self.adapter.base_url
         self.host = urlsplit(self.base_url).netloc.rpartition("@")[2]
         self.server = server_of(self.base_url)
-        self.servers = dict(self.adapter.servers) if isinstance(self.adapter, ServersProtocol) else {}
+        self.servers = dict(self.adapter.servers) if offers(self.adapter, ServersProtocol) else {}
         self.budget = RetryBudget(self.retry)
         self.breaker = Breaker(self.circuit)
         self.limiter = ConcurrencyLimiter(self.limits.concurrency)
-        self.renewal = ConcurrencyLimiter(1)
+        self.renewal = ConcurrencyLimiter(1) if self.has_token else None
         self.rate_limiter = RateLimiter(self.limits.rate, self.limits.burst) if self.limits.rate else None
         self.cap = DailyCap(self.daily_cap)
         renew_after_fork(self)
@@ -170,14 +181,12 @@ class AccountSession:
         """Whether the adapter implements the protocol. Asked once: looking at an object's members takes its time."""
         known = self._offered.get(protocol)
         if known is None:
-            known = self._offered[protocol] = isinstance(self.adapter, protocol)
+            known = self._offered[protocol] = offers(self.adapter, protocol)
         return known
 
     @property
     def polling(self) -> Polling:
-        return self.polling_override or (
-            self.adapter.polling if isinstance(self.adapter, PollingProtocol) else Polling()
-        )
+        return self.polling_override or (self.adapter.polling if offers(self.adapter, PollingProtocol) else Polling())
 
     def health(self, now: float, today: datetime) -> AccountHealth:
         """At `now`, a monotonic count of seconds, of this day."""

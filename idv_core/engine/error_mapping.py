@@ -9,7 +9,9 @@ import httpx
 from ..errors import (
     AuthenticationFailed,
     DeadlineExceeded,
+    FlowNotFound,
     IdvError,
+    InvalidOrder,
     OutcomeUnknown,
     PermissionDenied,
     RateLimited,
@@ -32,8 +34,11 @@ from .redaction import redact, redact_code, redact_id
 _NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError, httpx.UnsupportedProtocol)
 # Answers of which it is certain that nothing was carried out (RFC 9110 section 15.5, RFC 6585 section 4, RFC 8470 5.2).
 _REFUSED_UNSEEN = frozenset({425, 429})
-# What a web page with such a status says is true whoever made it.
-_MEANT_BY_ANYBODY = frozenset({401, 407, 408, 425, 429})
+# Answers of somebody who stopped waiting: what they were about may still be carried out. 499 is what gateways make of a call
+# that was cancelled behind them (gRPC's CANCELLED).
+GIVEN_UP = frozenset({408, 499})
+# What a web page with such a status says is true whoever made it: of the credentials, the time, or the size.
+_MEANT_BY_ANYBODY = frozenset({401, 407, 413, 414, 425, 429}) | GIVEN_UP
 _REQUEST_ID_HEADERS = ("x-request-id", "request-id", "x-amzn-requestid", "x-correlation-id")
 
 
@@ -145,6 +150,26 @@ def _read_error(run: Run, request: Request, response: Response) -> Refusal:
     return refusal if isinstance(refusal, Refusal) else Refusal()
 
 
+def is_readable(request: Request, response: Response) -> bool:
+    """Whether the operation that asked gets this answer: one of a status that it reads, and no page of somebody before the
+    vendor. What is fetched as a file may be anything, and its store answers with XML."""
+    if not (response.is_success or response.status in request.accept):
+        return False
+    return request.streamed or request.address is not None or not response.is_page
+
+
+def _is_of_nobody(run: Run, response: Response, refusal: Refusal) -> bool:
+    """Whether whoever wrote the answer may not be the vendor, so that its status says nothing of the order or the flow."""
+    if not 400 <= response.status < 500 or response.status in _MEANT_BY_ANYBODY:
+        return False
+    if response.is_page:
+        return True
+    if refusal.kind is not None or kind_of_status(response.status) is not FlowNotFound:
+        return False
+    # an address that a proxy does not know is no list without the order in it
+    return run.operation.operation == "recover" or response.is_line
+
+
 def answer_error(run: Run, request: Request, response: Response) -> VendorError:
     """The error that an answer means, in the vendor's words as far as they are harmless."""
     refusal = _read_error(run, request, response)
@@ -164,17 +189,17 @@ def answer_error(run: Run, request: Request, response: Response) -> VendorError:
         ),
         "retry_after": refusal.retry_after or retry_after(response),
     }
-    if refusal.kind is None and not request.idempotent and (status < 400 or status == 408 or status >= 500):
+    if refusal.kind is None and not request.idempotent and (status < 400 or status in GIVEN_UP or status >= 500):
         return outcome_unknown(run, request, "the response is inconclusive", **said)
     kind = refusal.kind or kind_of_status(status)
-    if response.is_page and 400 <= status < 500 and status not in _MEANT_BY_ANYBODY:
+    if _is_of_nobody(run, response, refusal):
         # who wrote this knows nothing of flows, fields and duplicates
         kind = UnexpectedResponse
     later = kind in (RateLimited, VendorUnavailable)
-    idempotent = status in _REFUSED_UNSEEN or (request.idempotent and (status == 408 or status >= 500 or later))
-    # nothing was done, but as long as nobody changes the key or the account the next call ends alike
-    idempotent = idempotent and not issubclass(kind, (AuthenticationFailed, PermissionDenied))
+    idempotent = status in _REFUSED_UNSEEN or (request.idempotent and (status in GIVEN_UP or status >= 500 or later))
+    # nothing was done, but as long as nobody changes the key, the account or the input the next call ends alike
+    idempotent = idempotent and not issubclass(kind, (AuthenticationFailed, PermissionDenied, InvalidOrder))
     # an answer that a plugin names is one that its vendor documents as a refusal
-    refused = refusal.kind is not None or (400 <= status < 500 and status != 408)
+    refused = refusal.kind is not None or (400 <= status < 500 and status not in GIVEN_UP)
     message = _MEANINGS.get(kind.__name__, "the call failed")
     return kind(message, safe_to_retry=idempotent, nothing_done=refused, **said)

@@ -48,7 +48,15 @@ from .clock_skew import skew_of
 from .context import Run, Trail
 from .conversation import Conversation
 from .effects import Lock, Pause, Queue, Send, Steps
-from .error_mapping import answer_error, fault_error, outcome_unknown, unless_carried_out, unless_opened
+from .error_mapping import (
+    GIVEN_UP,
+    answer_error,
+    fault_error,
+    is_readable,
+    outcome_unknown,
+    unless_carried_out,
+    unless_opened,
+)
 from .guard import Guard
 from .limiters import Slot
 from .log import (
@@ -237,6 +245,7 @@ def _renewed_token(run: Run, seen: CachedToken | None) -> Steps[CachedToken]:
     """
     session = run.session
     limiter, slot = session.renewal, Slot()
+    assert limiter is not None, "only accounts with tokens ask for one"
     try:
         if not limiter.take(slot):
             yield Lock(limiter, slot, run.left())
@@ -277,7 +286,7 @@ class _Retries:
         run.session.budget.earn()
 
     def answered(self, response: Response) -> None:
-        if self._nothing_done and 400 <= response.status < 500 and response.status != 408:
+        if self._nothing_done and 400 <= response.status < 500 and response.status not in GIVEN_UP:
             self._run.refused(self._request)
 
     def after(self, error: IdvError) -> IdvError | None:
@@ -322,11 +331,10 @@ def _attempt(run: Run, request: Request, token: CachedToken | None, retries: _Re
         if wait > 0:
             yield Pause(wait)
         left = run.left()
+        outgoing, address = _prepared(run, request, token)
         guard = Guard(run, request, retries.number)
         try:
             guard.admit()
-            outgoing = _authorized(run, request.with_fresh_nonce(), token)
-            address = address_of(session, outgoing)
             guard.begin()
             if not retries.does_nothing:
                 run.sent(request)
@@ -358,6 +366,16 @@ def _rate_limited(run: Run) -> float:
     return wait
 
 
+def _prepared(run: Run, request: Request, token: CachedToken | None) -> tuple[Request, str]:
+    """The request as it goes out, and where to. Whatever is raised here, nothing was sent."""
+    try:
+        outgoing = _authorized(run, request.with_fresh_nonce(), token)
+        return outgoing, address_of(run.session, outgoing)
+    except VendorError as error:
+        error.nothing_done = True
+        raise
+
+
 def _authorized(run: Run, request: Request, token: CachedToken | None) -> Request:
     if not request.signed:
         return request
@@ -370,7 +388,7 @@ def _authorized(run: Run, request: Request, token: CachedToken | None) -> Reques
 
 def _accepted(run: Run, request: Request, response: Response) -> Response:
     """The answer, if its status is one that the operation reads; else raises the error that it means."""
-    if response.is_success or response.status in request.accept:
+    if is_readable(request, response):
         return response
     if response.status in (401, 403):
         skew = skew_of(response, run.session.clock_skew)

@@ -194,10 +194,7 @@ def redact_result(result: Result) -> Result:
     """
     names = _names_in(result)
     word = result.vendor_word and _word(_without_names(result.vendor_word, names))
-    # a note may say again what the vendor's word is, or which check it is about
-    named = [check.vendor_name for check in result.checks if check.vendor_name and _is_code(check.vendor_name)]
-    own = {part for text in named for part in re.split("[.:]", text)}
-    own |= {word} if word else set()
+    own = _own_words(result.checks, word) if result.notes else ()
     changed = {
         "checks": tuple(redact_check(check, names) for check in result.checks),
         "documents": tuple(map(_redact_document, result.documents)),
@@ -206,6 +203,12 @@ def redact_result(result: Result) -> Result:
         "doubts": tuple(map(_redact_doubt, result.doubts)),
     }
     return _changed(result, changed)
+
+
+def _own_words(checks: Collection[Check], word: str | None) -> set[str]:
+    """A note may say again what the vendor's word is, or which check it is about."""
+    named = [check.vendor_name for check in checks if check.vendor_name and _is_code(check.vendor_name)]
+    return {part for text in named for part in re.split("[.:]", text)} | ({word} if word else set())
 
 
 def _names_in(result: Result) -> frozenset[str]:

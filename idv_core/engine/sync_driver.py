@@ -58,7 +58,12 @@ class SyncDriver:
             if self.is_closed:
                 raise closed()
             while True:
-                effect = steps.send(value) if fault is None else steps.throw(fault)
+                try:
+                    effect = steps.send(value) if fault is None else steps.throw(fault)
+                except StopIteration as stop:
+                    # only here: one that a transport or the platform's function lets out is no answer
+                    answer: T = stop.value
+                    return answer
                 value, fault = None, None
                 try:
                     value = self._carry_out(effect)
@@ -70,9 +75,6 @@ class SyncDriver:
                     if interrupt is None:
                         raise
                     raise interrupt from None
-        except StopIteration as stop:
-            answer: T = stop.value
-            return answer
         except IdvError as error:
             failure = error
         finally:

@@ -16,7 +16,7 @@ from ..engine.account import AccountSession
 from ..engine.breaker import CircuitState
 from ..errors import ConfigError, NoRoute
 from ..model import Candidate, Explanation, FlowOrder, Policy
-from ..model.words import is_shown, quoted
+from ..model.words import quoted
 from ..routing import Match, RoutingTable
 from ..routing.choosing import Choice, choose, percent
 from ..routing.conditions import Facts
@@ -129,7 +129,7 @@ class ActiveConfiguration:
         if session is None:
             known = ", ".join(sorted(self.sessions))
             text = f"there is no account {quoted(account)} (there are: {known}); after a rename, list the old name in formerly"
-            raise ConfigError(text, account=account if is_shown(account) else None)
+            raise ConfigError(text)
         return session
 
     def session(self, account: str | None) -> AccountSession:
@@ -145,7 +145,7 @@ class ActiveConfiguration:
             text = (
                 f"there is no account {quoted(account)} any more" if gone else f"there is no account {quoted(account)}"
             )
-            raise ConfigError(f"{text} (there are: {known})", account=account if is_shown(account) else None)
+            raise ConfigError(f"{text} (there are: {known})")
         return session
 
     def with_urls(self, account: str, order: FlowOrder, policy: str | None) -> FlowOrder:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import stat
 from collections.abc import Iterable
@@ -14,6 +15,7 @@ import attrs
 
 from ..errors import InvalidOrder
 from ..model import Document, FlowOrder
+from ..model.words import what_is
 from ..plugin.protocols import PictureProtocol
 
 _HEAD = 64
@@ -142,10 +144,16 @@ def _check_streams(documents: tuple[Document, ...]) -> None:
 def check_order(order: object, now: datetime) -> None:
     """Raise InvalidOrder if it is no FlowOrder or the birthdate is in the future (with a day of tolerance for time zones)."""
     if not isinstance(order, FlowOrder):
-        raise InvalidOrder("order must be a FlowOrder", fields=("order",))
+        raise InvalidOrder(f"order must be a FlowOrder, not {what_is(order)}", fields=("order",))
     born = order.applicant.birthdate
     if born is not None and born > (now + timedelta(days=1)).date():
         raise InvalidOrder("birthdate: must be in the past", fields=("applicant.birthdate",))
+
+
+def check_function(name: str, function: object) -> None:
+    """Raise InvalidOrder for what cannot be called."""
+    if function is not None and not callable(function):
+        raise InvalidOrder(f"{name} must be a function", fields=(name,))
 
 
 def _bytes(id: str, path: str | Path | None, content: bytes | BinaryIO | None, limit: int) -> bytes | None:
@@ -219,6 +227,8 @@ def _of_stream(id: str, stream: BinaryIO, limit: int) -> bytes:
         raise
     except UnicodeError:
         raise InvalidOrder(f"document {id!r}: open its file in binary mode", fields=(id,)) from None
+    except io.UnsupportedOperation:
+        raise InvalidOrder(f"document {id!r}: open its file for reading, in binary mode", fields=(id,)) from None
     except ValueError:
         raise InvalidOrder(f"document {id!r}: its file is closed", fields=(id,)) from None
     except Exception as error:
@@ -236,8 +246,10 @@ def _of_stream(id: str, stream: BinaryIO, limit: int) -> bytes:
 
 def _turned_back(stream: Any) -> bool:
     """Whether the stream stands at its beginning now."""
+    # some can be turned back and do not say so, such as mmap before Python 3.13
+    seekable = getattr(stream, "seekable", None)
     try:
-        if not stream.seekable():
+        if seekable is not None and not seekable():
             return False
         stream.seek(0)
     except (AttributeError, OSError):

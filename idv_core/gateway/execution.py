@@ -38,7 +38,7 @@ from .state import GatewayState
 
 T = TypeVar("T")
 
-# A shadow may not keep the applicant waiting for longer than so many seconds.
+# A shadow may not keep the applicant waiting for longer than this, in seconds.
 SHADOW_SECONDS = 10.0
 # A vendor may repeat a webhook after this time, when the secret that it is signed with is being read again.
 _REPEAT = timedelta(seconds=5)

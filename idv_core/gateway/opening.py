@@ -33,7 +33,7 @@ from ..model import Flow, FlowOrder, Policy
 from ..plugin.protocols import RecoverProtocol
 from . import operations
 from .active import ActiveConfiguration, Plan, refuse
-from .documents import check_order
+from .documents import check_function, check_order
 from .execution import SHADOW_SECONDS, check_granted, execute, needs, settled, unnoticed
 from .openings import SETTLING, Lost, OpenedFlow, identity
 from .state import GatewayState
@@ -53,6 +53,7 @@ def open_flow(
     """
     active = state.active
     check_order(order, state.clock.now())
+    check_function("attempt", attempt)
     plan = active.plan(order, account, state.clock.now())
     if plan.refused is not None:
         raise refuse(plan)
@@ -179,14 +180,14 @@ def _open_at(
         raise
     except IdvError as error:
         if error.nothing_done:
-            session.cap.give_back()
+            session.cap.give_back(now)
         raise
     except BaseException:
         # cancelled, or interrupted: nobody will be told what the vendor answered
         if trail.went_out:
             state.openings.lose(key, session.name, now, plan.policy)
         else:
-            session.cap.give_back()
+            session.cap.give_back(now)
         raise
 
 

@@ -22,9 +22,9 @@ from ..runtime.forks import renew_after_fork
 
 V = TypeVar("V")
 
-# For so many orders a second opening is given the flow of the first, as long as that is alive.
+# For this many orders a second opening is given the flow of the first, as long as that is alive.
 MOST = 5000
-# A vendor may still carry out what it was sent when the caller's time was up; for so long after that nothing is certain.
+# A vendor may still carry out what it was sent when the caller's time was up; for this long after that nothing is certain.
 SETTLING = timedelta(seconds=60)
 
 

@@ -14,8 +14,9 @@ from ..engine.context import Trail
 from ..engine.effects import Blocking, Lock, Steps
 from ..engine.limiters import Slot
 from ..engine.redaction import redact_check, redact_result
-from ..errors import IdvError, InvalidOrder
+from ..errors import IdvError, InvalidOrder, UnsupportedOperation
 from ..model import Flow, Result, Secret
+from ..model.words import near, quoted
 from ..plugin.http import Exchange
 from ..plugin.protocols import (
     CredentialsProtocol,
@@ -183,7 +184,19 @@ def provision(state: GatewayState, template: Template, account: str | None) -> S
 
 
 def vendor(state: GatewayState, name: str, call: Callable[[Any], Exchange[T]], account: str | None) -> Steps[T]:
-    return (yield from execute(state, state.active.session(account), name, call))
+    session = state.active.session(account)
+
+    def begin(adapter: Any) -> Exchange[T]:
+        try:
+            return call(adapter)
+        except AttributeError as error:
+            if error.obj is not adapter:
+                raise
+            # what the caller wrote, so no bug of the plugin
+            hint = near(error.name, [word for word in dir(adapter) if not word.startswith("_")])
+            raise UnsupportedOperation(f"plugin {session.plugin!r} has no {quoted(error.name)}{hint}") from None
+
+    return (yield from execute(state, session, name, begin))
 
 
 def _checked(document: Document) -> Document:

@@ -55,10 +55,13 @@ DEADLINE = timedelta(minutes=10)
 
 
 def as_configuration(accounts: Iterable[Account] | Configuration, webhooks: Webhooks | None) -> Configuration:
-    """Accounts without routes, as a configuration."""
-    if not isinstance(accounts, Configuration):
-        return Configuration(accounts=accounts, webhooks=webhooks)
-    return accounts if webhooks is None else attrs.evolve(accounts, webhooks=webhooks)
+    """Accounts without routes, as a configuration. Raises ConfigError for what is neither."""
+    if isinstance(accounts, Configuration):
+        return accounts if webhooks is None else attrs.evolve(accounts, webhooks=webhooks)
+    several: tuple[object, ...] = tuple(accounts) if isinstance(accounts, Iterable) else (None,)
+    if not all(isinstance(account, Account) for account in several):
+        raise ConfigError("accounts: must be a list of Account(...) or a Configuration; to read a file use load(path)")
+    return Configuration(accounts=several, webhooks=webhooks)
 
 
 class GatewayBase:

@@ -24,12 +24,13 @@ from ..errors import (
 from ..model import Flow, Result
 from ..model.validation import seconds
 from . import operations
+from .documents import check_function
 from .execution import flow_at
 from .state import GatewayState
 
 Progress: TypeAlias = Callable[[Result], Any]
 
-# Two looks begin at least so many seconds apart, and each may take so many also when the wait is nearly over.
+# Two looks begin at least this many seconds apart, and each may take that long also when the wait is nearly over.
 _LOOK_DISTANCE = 1.0
 _LOOK_SECONDS = 10.0
 _GROWTH = 1.5
@@ -47,6 +48,7 @@ def wait(
         patience = seconds(deadline)
     except ValueError as error:
         raise InvalidOrder(f"deadline: {error}", fields=("deadline",), account=session.name, operation="wait") from None
+    check_function("progress", progress)
     end = state.clock.monotonic() + patience
     pause = first = session.polling.first.total_seconds()
     ceiling = session.polling.ceiling.total_seconds()

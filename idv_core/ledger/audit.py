@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 import attrs
-from sqlalchemy import Connection, delete, func, insert, select, text, update
+from sqlalchemy import Connection, delete, func, select, text, update
 from sqlalchemy.exc import DBAPIError
 
 from . import chain
@@ -52,16 +52,20 @@ def seal(store: Store) -> Seal:
     Raises LedgerError where a transaction is open for so long that it cannot be told which events there are: try again.
     """
     key = store.chain_key
-    upto = _last_event(store)
-    with store.begin() as con:
-        before = con.execute(select(_S.n, _S.digest).order_by(_S.n.desc()).limit(1)).mappings().one_or_none()
-        made = _heads(con, key, before["digest"] if before else b"", upto)
-        n = (before["n"] if before else 0) + 1
-        row = {"n": n, "at": store.moment(), "upto": upto, "count": made.count, "digest": made.digest()}
-        con.execute(insert(seals).values(row))
-    sealed = Seal(n=n, upto=upto, count=made.count, digest=made.digest())
-    log.info("ledger sealed: seal %d, %d verifications, %s", n, sealed.count, sealed.digest.hex())
-    return sealed
+    while True:
+        upto = _last_event(store)
+        # read before anything is written: it takes long, and nobody else could write on SQLite meanwhile
+        with store.engine.connect() as con:
+            before = con.execute(select(_S.n, _S.digest).order_by(_S.n.desc()).limit(1)).mappings().one_or_none()
+            made = _heads(con, key, before["digest"] if before else b"", upto)
+        sealed = Seal(n=(before["n"] if before else 0) + 1, upto=upto, count=made.count, digest=made.digest())
+        row = {**attrs.asdict(sealed), "at": store.moment()}
+        with store.begin() as con:
+            is_next = con.execute(store.insert_new(seals, row).returning(_S.n)).all()
+        # where another process sealed in between, this is none behind its seal
+        if is_next:
+            log.info("ledger sealed: seal %d, %d verifications, %s", sealed.n, sealed.count, sealed.digest.hex())
+            return sealed
 
 
 def _last_event(store: Store) -> int:

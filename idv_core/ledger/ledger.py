@@ -295,8 +295,13 @@ class Ledger:
     def redeliver(
         self, *, message_id: str | None = None, endpoint: str | None = None, dead: bool = False, actor: str
     ) -> int:
-        """Send messages again, under the same ids: one, all of an endpoint, all dead letters (of an endpoint)."""
-        return outbox.redeliver(self.store, message_id=message_id, endpoint=endpoint, dead=dead, actor=actor)
+        """Send messages again, under the same ids: one, all of an endpoint, all dead letters (of an endpoint).
+
+        Raises LedgerError where its endpoint is not, or no longer, one of the ledger's.
+        """
+        return outbox.redeliver(
+            self.store, message_id=message_id, endpoint=endpoint, dead=dead, actor=actor, endpoints=self.endpoints
+        )
 
     def seal(self) -> audit.Seal:
         """Seal all chains as they are now. Do it daily; the log has the digest. Forgets old webhooks too."""

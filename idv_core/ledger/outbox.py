@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,6 +15,7 @@ from sqlalchemy import Connection, and_, insert, select, update
 
 from ..model import Secret
 from ..model.validation import as_secrets, is_base_url, is_text
+from ..model.words import quoted
 from .errors import LedgerError, Stale
 from .store import Store, new_id
 from .tables import deliveries, verifications
@@ -131,13 +132,26 @@ def settle(store: Store, delivery: Delivery, status: int | None, *, again: timed
             note(store, con, delivery.verification_id, News("delivered" if is_done else "undeliverable", data))
 
 
-def redeliver(store: Store, *, message_id: str | None, endpoint: str | None, dead: bool, actor: str) -> int:
-    """Send again: one message, or all of an endpoint, or all that are dead. Returns how many. The ids stay the same."""
+def redeliver(
+    store: Store, *, message_id: str | None, endpoint: str | None, dead: bool, actor: str, endpoints: Collection[str]
+) -> int:
+    """Send again: one message, or all of an endpoint, or all that are dead. Returns how many. The ids stay the same.
+
+    `endpoints` are those that there are. A message for another one stays as it is, for nobody would send it: raises
+    LedgerError where that one is asked for.
+    """
     which = [_D.id == message_id] if message_id else []
     which += [_D.endpoint == endpoint] if endpoint else []
     which += [_D.dead_at.is_not(None)] if dead else []
     if not which:
         raise LedgerError("redeliver: say which messages: an id, an endpoint, or all that are dead")
+    if message_id:
+        with store.engine.connect() as con:
+            named = con.execute(select(_D.endpoint).where(_D.id == message_id)).scalar_one_or_none()
+    else:
+        named = endpoint
+    if named is not None and named not in endpoints:
+        raise LedgerError(f"redeliver: there is no endpoint {quoted(named)} any more: add it to [ledger.endpoints]")
     values: Mapping[str, Any] = {
         "due": store.moment(),
         "tries": 0,
@@ -146,7 +160,8 @@ def redeliver(store: Store, *, message_id: str | None, endpoint: str | None, dea
         "turn": _D.turn + 1,
     }
     with store.begin() as con:
-        again = update(deliveries).where(*which).values(values).returning(_D.id, _D.verification_id, _D.endpoint)
+        there = _D.endpoint.in_(list(endpoints))
+        again = update(deliveries).where(there, *which).values(values).returning(_D.id, _D.verification_id, _D.endpoint)
         rows = con.execute(again).mappings().all()
         for row in rows:
             news = News("redelivered", {"endpoint": row["endpoint"], "id": row["id"]}, actor)

@@ -92,10 +92,6 @@ class Keyring:
         """Whether the first key wrapped it."""
         return wrapped[:_ID] == self._first
 
-    @property
-    def first_id(self) -> bytes:
-        return self._first
-
 
 def _encrypt(key: bytes, where: bytes, plain: bytes) -> bytes:
     nonce = os.urandom(_NONCE)

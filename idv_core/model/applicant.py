@@ -125,7 +125,7 @@ class Applicant:
         if not isinstance(value, date) or isinstance(value, datetime):
             raise ValueError("birthdate: must be a datetime.date without a time")
         if not _EARLIEST <= value.year <= _LATEST:
-            raise ValueError(f"birthdate: must be in {_EARLIEST} or later")
+            raise ValueError(f"birthdate: must be in {_EARLIEST} or later, and not in the future")
 
     @email.validator
     def _check_email(self, _: object, value: str | None) -> None:
@@ -139,7 +139,7 @@ class Applicant:
 
     @gender.validator
     def _check_gender(self, _: object, value: object) -> None:
-        if value is not None and value not in GENDERS:
+        if value is not None and not (isinstance(value, str) and value in GENDERS):
             raise ValueError(f"gender: must be one of {listed(sorted(GENDERS))}")
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 from datetime import date
@@ -11,13 +12,18 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import attrs
 
 from .document_types import IDENTITY_DOCUMENTS, DocumentType
-from .fields import OF_DOCUMENT, Address, ExtractedField, FieldName, Place
+from .fields import AMOUNTS, NUMBERS, OF_DOCUMENT, Address, ExtractedField, FieldName, Place
 from .redacted import not_pickled
 
 if TYPE_CHECKING:
     from .evidence import DocumentEvidence
 
 T = TypeVar("T")
+
+_GAP = re.compile(r"(?<=\d)[\W_]+(?=\d)")
+# Combining classes from here on are marks above, below or across a letter (UAX #44). Marks below it are vowels and the
+# like, without which two names of Indic scripts, Thai or Japanese would be one.
+_ACCENTS = 200
 
 
 @not_pickled
@@ -124,7 +130,9 @@ class Claims:
         sources = tuple(source for part in parts for source in part.sources)
         disagrees = any(part.disagrees for part in parts)
         given = [str(part.value) for part in parts if part]
-        value = None if disagrees else " ".join(given) or None
+        # without a part that is there and could not be read it is another name
+        is_unread = any(part.sources and not part for part in parts)
+        value = None if disagrees or is_unread else " ".join(given) or None
         return Claim(name=FieldName.NAME, value=value, sources=sources, disagrees=disagrees)
 
     @property
@@ -198,7 +206,7 @@ class Claims:
 
 def _claim(name: FieldName, sources: tuple[ClaimSource, ...]) -> Claim[Any]:
     values = [source.field.value for source in sources]
-    disagrees = len({_alike(value) for value in values}) > 1
+    disagrees = len({_alike(name, value) for value in values}) > 1
     value = None if disagrees or not values else values[0]
     return Claim(name=name, value=value, sources=sources, disagrees=disagrees)
 
@@ -213,12 +221,20 @@ def _dates(document: DocumentEvidence) -> Iterator[ExtractedField]:
             yield ExtractedField(name=name, value=read, vendor_name=key)
 
 
-def _alike(value: Any) -> Any:
-    """Two readings are the same whatever their case, accents, blanks and punctuation."""
+def _alike(name: FieldName, value: Any) -> Any:
+    """Two readings are the same whatever their case, accents, blanks and punctuation, where these do not matter."""
     if isinstance(value, str):
-        plain = unicodedata.normalize("NFKD", value).casefold()
-        letters = "".join(char for char in plain if char.isalnum())
-        return letters or value
+        # another dot is another amount, and another address; so is a letter that only looks like one of ASCII
+        if name in AMOUNTS or name is FieldName.EMAIL:
+            return b"".join(value.encode(errors="surrogatepass").lower().split())
+        plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", value).casefold())
+        # digits of a number are grouped as anybody likes; elsewhere a gap parts two (`1, 12 Street`, `11, 2 Street`)
+        parts = [plain] if name in NUMBERS else _GAP.split(plain)
+        return "|".join("".join(filter(_is_letter, part)) for part in parts) or value
     if attrs.has(type(value)):
-        return tuple(_alike(item) for item in attrs.astuple(value))
+        return tuple(_alike(name, item) for item in attrs.astuple(value))
     return repr(value) if isinstance(value, (list, dict)) else value
+
+
+def _is_letter(char: str) -> bool:
+    return unicodedata.category(char)[0] in "LMN" and unicodedata.combining(char) < _ACCENTS

@@ -19,6 +19,7 @@ from .policy import Policy
 from .result import Result
 from .secret import Secret
 from .strict import none_of_data, register_strict_scalars
+from .words import what_is
 
 T = TypeVar("T")
 
@@ -57,6 +58,9 @@ def from_json(cls: type[T], data: Any) -> T:
 
     Raises ValueError that names what does not fit.
     """
+    if attrs.has(cls) and not isinstance(data, Mapping):
+        hint = "; decode a JSON text with json.loads first" if isinstance(data, (str, bytes)) else ""
+        raise ValueError(f"not a stored {cls.__name__}: must be a dict, as to_json gave it, not {what_is(data)}{hint}")
     lenient = False
     if cls in _STORED and isinstance(data, Mapping) and "version" in data:
         version = data["version"]

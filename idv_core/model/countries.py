@@ -28,5 +28,7 @@ _ALPHA_2 = {three: two for two, three in ALPHA_3.items()} | {"RKS": "XK", "D": "
 
 def alpha_2(code: str) -> str | None:
     """The alpha-2 code of an alpha-2 or alpha-3 code in any case (ICAO 9303's `D` and `RKS` too); None for anything else."""
-    code = code.strip().upper()
+    code = code.strip()
+    # the capitals of other letters are ASCII too: those of ß are the code of South Sudan
+    code = code.upper() if code.isascii() else ""
     return code if code in ALPHA_3 else _ALPHA_2.get(code)

@@ -19,6 +19,8 @@ from .validation import is_country, plain_mapping, text
 
 
 class UploadKind(StrEnum):
+    """What a `Document` shows: a document, or the applicant's face."""
+
     DOCUMENT = "document"
     SELFIE = "selfie"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from datetime import date
+from decimal import Decimal
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 
 class CheckOutcome(StrEnum):
+    """How a check went. `INCONCLUSIVE`: it was done, and says neither; `NOT_DONE`: the vendor says that it was not done."""
+
     PASSED = "passed"
     FAILED = "failed"
     INCONCLUSIVE = "inconclusive"
@@ -55,13 +58,29 @@ class Score:
         """Read a vendor's number (or numeric text) on the scale `low`..`high`; None for anything else, or outside it."""
         if isinstance(raw, bool) or not isinstance(raw, (int, float, str)):
             return None
+        if isinstance(raw, str) and "_" in raw:
+            # Python's own way of writing numbers, and nobody's else
+            return None
         try:
             number = float(raw)
         except (ValueError, OverflowError):
             return None
         if not math.isfinite(number) or not low <= number <= high:
             return None
-        return cls((number - low) / (high - low), number, (low, high))
+        return cls(_share(number, low, high), number, (low, high))
+
+    @classmethod
+    def is_unread(cls, raw: object, low: float = 0.0, high: float = 1.0) -> bool:
+        """Whether something stands where the score should that is no number on the scale; nothing at all is none."""
+        return raw is not None and raw != "" and cls.read(raw, low, high) is None
+
+
+def _share(number: float, low: float, high: float) -> float:
+    """Where a number stands between two ends, 0..1: in decimals, so that 70.1 of 100 is 0.701, the bound of a policy."""
+    if (low, high) == (0.0, 1.0):
+        return number
+    first, last, here = (Decimal(repr(float(one))) for one in (low, high, number))
+    return float((here - first) / (last - first))
 
 
 @not_pickled

@@ -7,6 +7,8 @@ is neither is `other`, under the vendor's own name.
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Mapping
 from datetime import date, datetime
 from enum import StrEnum
@@ -16,7 +18,7 @@ import attrs
 
 from .redacted import not_pickled
 from .secret import Secret
-from .validation import COUNTRIES, is_country, is_unit, optional
+from .validation import COUNTRIES, is_country, is_string, is_unit, optional
 from .words import listed, near, quoted
 
 
@@ -122,6 +124,38 @@ DATES = frozenset(
 ADDRESSES = frozenset({FieldName.ADDRESS, FieldName.COMPANY_ADDRESS, FieldName.SELLER_ADDRESS, FieldName.BUYER_ADDRESS})
 """Fields whose value is an `Address`."""
 
+NUMBERS = frozenset(
+    {
+        FieldName.DOCUMENT_NUMBER,
+        FieldName.PERSONAL_NUMBER,
+        FieldName.SERIAL_NUMBER,
+        FieldName.TAX_NUMBER,
+        FieldName.PHONE_NUMBER,
+        FieldName.MACHINE_READABLE_ZONE,
+        FieldName.COMPANY_NUMBER,
+        FieldName.COMPANY_TAX_NUMBER,
+        FieldName.BANK_CODE,
+        FieldName.ACCOUNT_NUMBER,
+        FieldName.INVOICE_NUMBER,
+        FieldName.ORDER_NUMBER,
+        FieldName.DELIVERY_NUMBER,
+        FieldName.SELLER_TAX_NUMBER,
+        FieldName.BUYER_TAX_NUMBER,
+    }
+)
+"""Fields whose value names something by its digits and letters."""
+
+AMOUNTS = frozenset(
+    {
+        FieldName.AGE,
+        FieldName.OPENING_BALANCE,
+        FieldName.CLOSING_BALANCE,
+        FieldName.TOTAL_AMOUNT,
+        FieldName.TAX_AMOUNT,
+    }
+)
+"""Fields whose value is how much or how many."""
+
 OF_DOCUMENT = frozenset(
     {
         FieldName.DOCUMENT_NUMBER,
@@ -172,6 +206,9 @@ GENDERS = frozenset({"female", "male", "other"})
 _LOOSE = frozenset({FieldName.TRANSACTIONS, FieldName.LINE_ITEMS, FieldName.VEHICLE_CLASSES, FieldName.OTHER})
 
 
+_ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+
+
 def _of_address() -> Any:
     return attrs.field(default=None, repr=False, validator=optional(str))
 
@@ -212,14 +249,26 @@ def _value(value: Any, field: Any) -> Any:
     if name is FieldName.OTHER:
         return value
     if name in DATES and isinstance(value, str):
-        return date.fromisoformat(value)
+        return _iso_date(value)
     if name in ADDRESSES and isinstance(value, Mapping):
-        return Address(**value)
+        return _of(Address, value)
     if name is FieldName.PLACE_OF_BIRTH and isinstance(value, Mapping):
-        return Place(**value)
+        return _of(Place, value)
     if name is FieldName.NATIONALITIES and isinstance(value, list):
         return tuple(value)
     return value
+
+
+def _iso_date(value: str) -> Any:
+    """The date, or the text as it is for the validator to refuse: the standard library's own message would show it."""
+    try:
+        return date.fromisoformat(value) if _ISO_DATE.fullmatch(value) else value
+    except ValueError:
+        return value
+
+
+def _of(cls: type[Address] | type[Place], members: Mapping[str, Any]) -> Any:
+    return cls(**members) if {*members} <= {field.name for field in attrs.fields(cls)} else members
 
 
 _TYPED: Any = attrs.Converter(_value, takes_self=True)
@@ -240,8 +289,9 @@ def _fault(name: FieldName, value: Any) -> str | None:
         good = isinstance(value, tuple) and all(isinstance(one, str) and one in COUNTRIES for one in value)
         return None if good else "a tuple of ISO 3166-1 alpha-2 codes"
     if name is FieldName.GENDER:
-        return None if value in GENDERS else f"one of {listed(sorted(GENDERS))}"
-    return None if isinstance(value, (str, int, float)) and not isinstance(value, bool) else "a string or a number"
+        return None if isinstance(value, str) and value in GENDERS else f"one of {listed(sorted(GENDERS))}"
+    good = isinstance(value, (str, int)) and not isinstance(value, bool)
+    return None if good or (isinstance(value, float) and math.isfinite(value)) else "a string or a finite number"
 
 
 @not_pickled
@@ -261,7 +311,7 @@ class ExtractedField:
 
     name: FieldName = attrs.field(converter=_name)
     value: Any = attrs.field(repr=False, hash=False, converter=_TYPED)  # type: ignore[misc]
-    vendor_name: str = attrs.field(validator=attrs.validators.instance_of(str))
+    vendor_name: str = attrs.field(validator=is_string)
     vendor_text: str | None = attrs.field(default=None, repr=False, validator=optional(str))
     confidence: float | None = attrs.field(default=None, validator=is_unit)
     whole: Secret | None = attrs.field(default=None, repr=False)

@@ -31,6 +31,12 @@ from .validation import (
 
 
 class FlowStatus(StrEnum):
+    """How far a flow is, which says nothing about the person.
+
+    `OPEN` waits for uploads, `AWAITING_APPLICANT` for the applicant at the hosted page, `PROCESSING` for the vendor. `FAILED`
+    means that the vendor could not finish it, `ERASED` that it has no data of it any more.
+    """
+
     OPEN = "open"
     AWAITING_APPLICANT = "awaiting_applicant"
     PROCESSING = "processing"

@@ -10,6 +10,8 @@ from .validation import is_text
 
 
 class MediaKind(StrEnum):
+    """What a file of the vendor's shows. `PORTRAIT` is the face cut out of a document; `REPORT` is a text, such as a PDF."""
+
     DOCUMENT_FRONT = "document_front"
     DOCUMENT_BACK = "document_back"
     DOCUMENT = "document"

@@ -13,7 +13,7 @@ import attrs
 from .check_names import CheckKind, check_name_fault
 from .document_types import DocumentType, document_type, document_types
 from .evidence import Check, CheckOutcome
-from .validation import are_countries, is_unit, texts
+from .validation import are_countries, is_a, is_string, is_unit, texts
 from .words import listed, near, quoted
 
 
@@ -105,6 +105,8 @@ class CheckRules:
 
 
 def _by_type(days: Mapping[str, int]) -> Mapping[DocumentType, int]:
+    if not isinstance(days, Mapping):
+        raise ValueError("max_age_days: must be a mapping of document types to days")
     return {document_type(type_, "max_age_days"): count for type_, count in days.items()}
 
 
@@ -136,8 +138,10 @@ class DocumentRules:
 
     @max_age_days.validator
     def _check_max_age_days(self, _: object, value: Mapping[DocumentType, int]) -> None:
-        if any(days <= 0 for days in value.values()):
-            raise ValueError("max_age_days: must be a number of days above 0")
+        for days in value.values():
+            # of "not a number" no age is above
+            if not isinstance(days, int) or isinstance(days, bool) or days <= 0:
+                raise ValueError("max_age_days: must be a whole number of days above 0")
 
 
 @attrs.frozen(kw_only=True)
@@ -153,6 +157,8 @@ class ReviewRules:
 
 def _by_name(thresholds: Mapping[str, Threshold]) -> dict[str, Threshold]:
     """Kinds may be given as members of `CheckKind`."""
+    if not isinstance(thresholds, Mapping) or not all(isinstance(one, Threshold) for one in thresholds.values()):
+        raise ValueError("thresholds: must be a mapping of checks to Threshold values")
     return {str(name): threshold for name, threshold in thresholds.items()}
 
 
@@ -174,12 +180,12 @@ class Policy:
     Raises ValueError.
     """
 
-    name: str = ""
+    name: str = attrs.field(default="", validator=is_string)
     thresholds: Mapping[str, Threshold] = attrs.field(factory=dict, converter=_by_name, hash=False)
-    checks: CheckRules = attrs.field(factory=CheckRules)
-    documents: DocumentRules = attrs.field(factory=DocumentRules)
+    checks: CheckRules = attrs.field(factory=CheckRules, validator=is_a(CheckRules))
+    documents: DocumentRules = attrs.field(factory=DocumentRules, validator=is_a(DocumentRules))
     verdict: VerdictRule = attrs.field(default=VerdictRule.TRUST, converter=VerdictRule)
-    review: ReviewRules = attrs.field(factory=ReviewRules)
+    review: ReviewRules = attrs.field(factory=ReviewRules, validator=is_a(ReviewRules))
     _by_check: dict[tuple[CheckKind, str | None], Threshold] = attrs.field(init=False, repr=False, eq=False)
 
     def __attrs_post_init__(self) -> None:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 
 class Decision(StrEnum):
+    """What the policy makes of a result. `REVIEW`: a person has to decide; `UNDECIDED`: it is not finished, or a shadow."""
+
     APPROVED = "approved"
     DECLINED = "declined"
     REVIEW = "review"

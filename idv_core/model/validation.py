@@ -35,6 +35,8 @@ _CONTROL = re.compile(
     "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufff9-\ufffb\U000e0000-\U000e007f"
     f"{_NONCHARACTERS}]"
 )
+# letters and a sign that show nothing: the fillers of Hangul, and Braille without a dot
+_BLANK_LETTERS = frozenset("\u115f\u1160\u3164\uffa0\u2800")
 _HALF_PAIR = re.compile("[\ud800-\udfff]")
 _LOCALE = re.compile(r"[A-Za-z]{1,8}(?:-[A-Za-z0-9]{1,8})*")
 # printable ASCII that may stand in a URL (RFC 3986); no user name, a host in labels or in brackets
@@ -48,6 +50,8 @@ _LOOPBACK = re.compile(r"localhost|127(?:\.[0-9]{1,3}){3}|\[::1\]", re.IGNORECAS
 # a browser reads a host whose last label is a number as an IPv4 address (WHATWG URL section 3.5)
 _NUMERIC_HOST = re.compile(r"(?:.*\.)?(?:0x[0-9a-f]*|[0-9]+)\.?", re.IGNORECASE)
 _ENCODED_CONTROL = re.compile(r"%(?:[01][0-9a-f]|7f)", re.IGNORECASE)
+
+_NAMES: dict[type, str] = {str: "a string"}
 
 Validator = Callable[[Any, "attrs.Attribute[Any]", Any], None]
 
@@ -72,7 +76,8 @@ def text_fault(value: object, longest: int = REFERENCE, *, blank: bool = False, 
 
 def _is_seen(value: str) -> bool:
     """Whether a letter, a figure, or another sign is in it: blanks and characters without width alone are no text."""
-    return any(unicodedata.category(char)[0] in "LNPS" for char in value) or bool(_HALF_PAIR.search(value))
+    seen = (unicodedata.category(char)[0] in "LNPS" and char not in _BLANK_LETTERS for char in value)
+    return any(seen) or bool(_HALF_PAIR.search(value))
 
 
 def text(longest: int = REFERENCE, *, optional: bool = False) -> Validator:
@@ -180,7 +185,9 @@ def several(value: Any) -> Any:
     """One text, or several, as a tuple; anything else as it is, for the validator to refuse."""
     if isinstance(value, str):
         return (str(value),)
-    if type(value) is tuple and not any(issubclass(kind, str) and kind is not str for kind in {*map(type, value)}):
+    if type(value) is tuple and not (
+        value and any(issubclass(kind, str) and kind is not str for kind in {*map(type, value)})
+    ):
         return value
     try:
         return tuple(str(item) if isinstance(item, str) else item for item in value)
@@ -192,21 +199,39 @@ def are(kind: type) -> Callable[[object, attrs.Attribute[Any], Any], None]:
     """A validator: a tuple of values of that class."""
 
     def check(_: object, attribute: attrs.Attribute[Any], values: Any) -> None:
-        if not isinstance(values, tuple) or not all(issubclass(found, kind) for found in {*map(type, values)}):
+        if not isinstance(values, tuple) or (
+            values and not all(issubclass(found, kind) for found in {*map(type, values)})
+        ):
             raise ValueError(f"{attribute.name}: must hold {kind.__name__} values only")
 
     return check
 
 
-def optional(kind: type) -> Any:
-    """A validator: a value of that class, or None."""
-    is_kind: Validator = attrs.validators.instance_of(kind)
+def is_a(kind: type, *, or_none: bool = False) -> Validator:
+    """A validator: a value of that class; None too with `or_none`."""
 
-    def check(instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
-        if value is not None and not isinstance(value, kind):
-            is_kind(instance, attribute, value)
+    def check(_: object, attribute: attrs.Attribute[Any], value: object) -> None:
+        if not isinstance(value, kind) and not (or_none and value is None):
+            raise ValueError(f"{attribute.name}: must be {kind.__name__}(...), not {what_is(value)}")
 
     return check
+
+
+def optional(kind: type) -> Any:
+    """A validator: a value of that class, or None. Its message shows no value: it may be about a person."""
+
+    def check(_: object, attribute: attrs.Attribute[Any], value: object) -> None:
+        if value is not None and not isinstance(value, kind):
+            raise ValueError(
+                f"{attribute.name}: must be {_NAMES.get(kind, kind.__name__)} or None, not {what_is(value)}"
+            )
+
+    return check
+
+
+def is_string(_: object, attribute: attrs.Attribute[Any], value: object) -> None:
+    if not isinstance(value, str):
+        raise ValueError(f"{attribute.name}: must be a string, not {what_is(value)}")
 
 
 def is_date(_: object, attribute: attrs.Attribute[Any], value: object) -> None:
@@ -244,15 +269,14 @@ def plain_mapping(value: Mapping[Any, Any]) -> dict[Any, Any]:
 
 def is_country(_: object, attribute: attrs.Attribute[Any], value: str | None) -> None:
     if value is not None and not (isinstance(value, str) and value in COUNTRIES):
-        raise ValueError(f"{attribute.name}: must be an ISO 3166-1 alpha-2 code, such as 'IN'")
+        raise ValueError(f"{attribute.name}: must be an ISO 3166-1 alpha-2 code in capital letters, such as 'IN'")
 
 
 def are_countries(_: object, attribute: attrs.Attribute[Any], value: tuple[str, ...]) -> None:
-    wrong = [country for country in value if country not in COUNTRIES]
+    wrong = [country for country in value if not isinstance(country, str) or country not in COUNTRIES]
     if wrong:
-        raise ValueError(
-            f"{attribute.name}: must be ISO 3166-1 alpha-2 codes, such as 'IN'; {quoted(wrong[0])} is not one"
-        )
+        what = f"must be ISO 3166-1 alpha-2 codes in capital letters, such as 'IN'; {quoted(wrong[0])} is not one"
+        raise ValueError(f"{attribute.name}: {what}")
 
 
 def is_text(_: object, attribute: attrs.Attribute[Any], value: object) -> None:
@@ -347,7 +371,7 @@ def _is_whole(attribute: attrs.Attribute[Any], value: Any, least: int) -> None:
 
 
 def is_unit(_: object, attribute: attrs.Attribute[Any], value: float | None) -> None:
-    if value is not None and (isinstance(value, bool) or not 0.0 <= value <= 1.0):
+    if value is not None and not (_is_number(value) and 0.0 <= value <= 1.0):
         raise ValueError(f"{attribute.name}: must be a number from 0 to 1")
 
 
@@ -357,7 +381,13 @@ def without_slash(url: str) -> str:
 
 def is_base_url(_: object, attribute: attrs.Attribute[Any], value: str) -> None:
     """HTTPS, or HTTP to this very machine (emulators); no query, no credentials in it."""
-    name = attribute.name
+    check_base_url(attribute.name, value)
+
+
+def check_base_url(name: str, value: object) -> None:
+    """The same for a value of that name. Raises ValueError."""
+    if not isinstance(value, str):
+        raise ValueError(f"{name}: must be a URL such as 'https://api.vendor.example'")
     try:
         parts = urlsplit(value)
         host = parts.hostname

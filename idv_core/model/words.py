@@ -38,16 +38,16 @@ _KINDS: tuple[tuple[Any, str], ...] = (
 
 
 def what_is(value: object) -> str:
-    """What a value is: `a text`, `a whole number`, `a list`."""
+    """What a value is: `a string`, `a whole number`, `a list`."""
     for kinds, name in _KINDS:
         if isinstance(value, kinds):
             return name
     return "None" if value is None else f"a value of class {type(value).__name__}"
 
 
-def is_shown(text: str) -> bool:
-    """Whether a text looks like a name that somebody gave, and not like a key, a token or a number of a document."""
-    if len(text) > _LONGEST or not text or _MANY_DIGITS.match(text) or _KEYS.match(text):
+def is_shown(text: object) -> bool:
+    """Whether it is a text that looks like a name that somebody gave, and not like a key, a token or a number of a document."""
+    if not isinstance(text, str) or len(text) > _LONGEST or not text or _MANY_DIGITS.match(text) or _KEYS.match(text):
         return False
     words = [word for word in _BETWEEN.split(text) if word]
     return bool(words) and all(map(_WORD.fullmatch, words)) and not any(map(_is_mixed, text.split(".")))

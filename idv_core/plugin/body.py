@@ -87,7 +87,7 @@ def content_of(document: Document, *, back: bool = False) -> bytes | FileSource:
     if isinstance(content, bytes):
         return content
     if path is None:
-        raise InvalidOrder(f"document {document.id!r}: it has no such side", fields=(document.id,))
+        raise InvalidOrder(f"document {document.id!r}: it has no {'back' if back else 'front'}", fields=(document.id,))
     try:
         return FileSource(Path(path), os.stat(path).st_size)
     except OSError as error:
@@ -124,7 +124,7 @@ def _multipart(form: Iterable[tuple[str, str | FilePart]], boundary: str) -> Bod
         head = f'--{boundary}\r\nContent-Disposition: form-data; name="{_quoted(name)}"'
         if isinstance(value, FilePart):
             if not isinstance(value.type, str) or not value.type.isprintable():
-                raise ValueError("the media type of a file is no media type")
+                raise ValueError("the media type of a file must look like 'image/jpeg'")
             parts += [f'{head}; filename="{_quoted(value.name)}"\r\nContent-Type: {value.type}\r\n\r\n'.encode()]
             parts += [_content(value), b"\r\n"]
         else:

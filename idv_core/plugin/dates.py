@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import date
 from functools import lru_cache
 from typing import Any, TypeAlias
@@ -16,29 +16,34 @@ from typing import Any, TypeAlias
 Meaning: TypeAlias = Callable[[str, Any], bool]
 """Whether the value under a key is a date of some meaning: `means_expiry`, `means_issue`."""
 
+LEAF = (str, int, float, type(None))
+"""What holds nothing further in JSON: to be asked first, as `isinstance` with `Mapping` takes its time."""
+
 # Dates of identity documents lie between these years (Gregorian). 1448 is of another calendar, and so is 2567.
 FIRST_YEAR, LAST_YEAR = 1900, 2199
 
-_TIME = r"(?:[T ]\d{1,2}:\d{2}(?::\d{2}(?:[.,]\d+)?)?\s*(?:Z|UTC|[+-]\d{2}:?\d{2})?)?"
+# A time that a zone may have moved to another day is not read: `1990-04-30T18:30:00Z` is the first of May in India. A day's
+# first and last moment are told as such.
+_MIDNIGHT = r"(?:00:00(?::00(?:[.,]0+)?)?|23:59(?::59(?:[.,]\d+)?)?)"
+_CLOCK = r"(?:[01]?\d|2[0-3]):[0-5]\d(?::[0-5]\d(?:[.,]\d+)?)?"
+_TIME = rf"(?:[T ](?:{_MIDNIGHT}\s*(?:Z|UTC|[+-]\d{{2}}:?\d{{2}})|{_CLOCK}))?"
 _YEAR_FIRST = re.compile(rf"(\d{{4}})([-/.])(\d{{1,2}})\2(\d{{1,2}}){_TIME}", re.ASCII)
 _COMPACT = re.compile(r"(\d{4})(\d{2})(\d{2})", re.ASCII)
 _YEAR_LAST = re.compile(rf"(\d{{1,2}})([-/. ])(\d{{1,2}})\2(\d{{4}}){_TIME}", re.ASCII)
-_DAY_MONTH = re.compile(r"(\d{1,2})[-/. ]+([A-Za-z]{3,9})\.?,?[-/. ]+(\d{4})", re.ASCII)
-_MONTH_DAY = re.compile(r"([A-Za-z]{3,9})\.?[-/. ]+(\d{1,2}),?[-/. ]+(\d{4})", re.ASCII)
-_NAMES = (
-    "january",
-    "february",
-    "march",
-    "april",
-    "may",
-    "june",
-    "july",
-    "august",
-    "september",
-    "october",
-    "november",
-    "december",
-)
+_MONTH = r"([^\W\d_]{3,10})\.?"
+_DAY_MONTH = re.compile(rf"([0-9]{{1,2}})(?:[-/. ]+| de ){_MONTH},?(?:[-/. ]+| del? )([0-9]{{4}})")
+_MONTH_DAY = re.compile(rf"{_MONTH}[-/. ]+([0-9]{{1,2}}),?[-/. ]+([0-9]{{4}})")
+# English, Spanish, Portuguese: no word of one means another month in another.
+_MONTHS = {
+    name[:length]: number
+    for names in (
+        "january february march april may june july august september october november december",
+        "enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre diciembre",
+        "janeiro fevereiro marco abril maio junho julho agosto setembro outubro novembro dezembro",
+    )
+    for number, name in enumerate(names.split(), 1)
+    for length in (3, len(name))
+} | {"sept": 9, "setiembre": 9, "março": 3}
 # Names without case, accents, blanks and punctuation, in English, Spanish and Portuguese.
 _EXPIRES = re.compile(
     r"exp(?:i|ri|ry|d)|caduc|venc(?:im|e|to|$)|validade|vigencia|vigentehasta|"
@@ -66,15 +71,15 @@ _PLAIN = {code: chr(code).lower() if chr(code).isalnum() else None for code in r
 _NAMED = ("name", "key", "field", "fieldName", "label", "type")
 _SAID = ("raw", "text", "content", "value", "date", "normalized")
 _PARTS = frozenset({"year", "month", "day"})
-_MONTHS = {name[:length]: number for number, name in enumerate(_NAMES, 1) for length in (3, len(name))} | {"sept": 9}
 
 
 def read_date(value: object, *, day_first: bool = False) -> date | None:
     """The date that a text (or a mapping with `year`, `month` and `day`) says, or None where that is not certain.
 
     Year first in any punctuation (`2031-01-31`, also with a time behind it, `20310131`), a month in letters
-    (`31 Jan 2031`), and `31/01/2031`, where one of the two numbers can be no month. `day_first` is for vendors that document
-    that order, so that `05/06/2031` is the fifth of June. Years of two digits, and years outside 1900 to 2199, are not read.
+    (`31 Jan 2031`, `31 de enero de 2031`; English, Spanish and Portuguese), and `31/01/2031`, where one of the two numbers can
+    be no month. `day_first` is for vendors that document that order, so that `05/06/2031` is the fifth of June. Years of two
+    digits, years outside 1900 to 2199, and moments whose zone may have moved them to another day, are not read.
     """
     if isinstance(value, Mapping):
         parts = [value.get(name) for name in ("year", "month", "day")]
@@ -142,13 +147,15 @@ def means_issue(key: str, value: object = None) -> bool:
     return plain == "doi" or bool(_ISSUE.search(plain) and _OF_A_DATE.search(plain))
 
 
-def dates_under(data: Any, means: Meaning) -> tuple[Any, ...]:
+def dates_under(data: Any, means: Meaning, *, known: Collection[str] = ()) -> tuple[Any, ...]:
     """What stands under the keys of that meaning, however deep, for `document_dates`.
 
     Also where a list names its fields (`{"name": "expiry", "value": ...}`), and where a reader says more about a date than
-    the date (`{"value": ..., "confidence": ...}`).
+    the date (`{"value": ..., "confidence": ...}`). `known` are keys that the plugin understands wherever they stand.
     """
-    return tuple(_under(data, means))
+    found: list[Any] = []
+    _look_under(data, means, "", frozenset(known), found)
+    return tuple(found)
 
 
 def plain_name(key: str) -> str:
@@ -164,24 +171,31 @@ def _words(key: str) -> tuple[str, ...]:
     return tuple(word.lower() for word in _WORDS.findall(key[:_LONGEST_KEY]))
 
 
-def _under(data: Any, means: Meaning, above: str = "") -> Iterator[Any]:
+def _look_under(data: Any, means: Meaning, above: str, known: frozenset[str], found: list[Any]) -> None:
     if isinstance(data, (list, tuple)):
         for item in data:
-            yield from _under(item, means, above)
-    if isinstance(data, str) or not isinstance(data, Mapping):
-        return
-    said = next((data[key] for key in _SAID if key in data), None)
-    if said is not None and any(isinstance(data.get(key), str) and means(data[key], said) for key in _NAMED):
-        yield from _said(data)
-        return
-    for key, value in data.items():
-        # `{"validity": {"to": ...}}` is the same as `validityTo`
-        name = f"{above}{key}" if above and plain_name(key) in _ENDS else key
-        if means(name, value) and not _is_span(value):
-            if not _says_no(key, value):
-                yield from _said(value)
-        elif not isinstance(value, str):
-            yield from _under(value, means, key)
+            _look_under(item, means, above, known, found)
+    elif isinstance(data, Mapping):
+        if _is_named_date(data, means):
+            found += _said(data)
+            return
+        for key, value in data.items():
+            if key in known:
+                continue
+            # `{"validity": {"to": ...}}` is the same as `validityTo`
+            name = f"{above}{key}" if above and plain_name(key) in _ENDS else key
+            if means(name, value) and not _is_span(value):
+                if not _says_no(key, value):
+                    found += _said(value)
+            elif not isinstance(value, LEAF):
+                _look_under(value, means, key, known, found)
+
+
+def _is_named_date(data: Mapping[str, Any], means: Meaning) -> bool:
+    for key in _SAID:
+        if (said := data.get(key)) is not None:
+            return any(isinstance(data.get(name), str) and means(data[name], said) for name in _NAMED)
+    return False
 
 
 def _is_span(value: Any) -> bool:
@@ -236,5 +250,5 @@ def _date(year: Any, month: Any, day: Any) -> date | None:
         return None
     try:
         return date(int(year), int(month), int(day))
-    except ValueError:
+    except (ValueError, OverflowError):
         return None

@@ -20,9 +20,14 @@ def decode_with_stdlib(content: bytes) -> Any:
         data = json.loads(text, parse_constant=_refuse, parse_float=_finite)
     except RecursionError:
         raise ValueError("nested too deep") from None
-    if "\\u" in text:
+    if _has_escapes(content):
         _refuse_half_pairs(data)
     return data
+
+
+def _has_escapes(content: bytes) -> bool:
+    """Whether a character is written by its number. One byte is found much sooner than two."""
+    return b"\\" in content and b"\\u" in content
 
 
 def _refuse(constant: str) -> NoReturn:
@@ -55,7 +60,7 @@ def _fastest() -> Callable[[bytes], Any]:
             data = fast(content.removeprefix(BOM_UTF8))
         except (msgspec.MsgspecError, RecursionError):
             raise ValueError("not JSON") from None
-        if b"\\u" in content:
+        if _has_escapes(content):
             _refuse_half_pairs(data)
         return data
 

@@ -7,12 +7,12 @@ of something that is not as it should be must lead to review, in whatever spelli
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
-from .dates import means_expiry, plain_name, read_date
+from .dates import LEAF, means_expiry, plain_name, read_date
 
 
 def _set(words: str) -> frozenset[str]:
@@ -71,7 +71,9 @@ def failures_in(data: Any, *, known: Collection[str] = (), also: Collection[str]
     taken out which the plugin understands; `known` are keys that it understands wherever they stand, `also` names (without
     case and punctuation) that tell of a failure in this vendor's answers, such as "reason".
     """
-    return tuple(dict.fromkeys(_look("", data, frozenset(known), frozenset(also))))
+    found: list[str] = []
+    _look("", data, frozenset(known), frozenset(also), found)
+    return tuple(dict.fromkeys(found))
 
 
 def is_bad_word(text: str) -> bool:
@@ -82,20 +84,20 @@ def is_bad_word(text: str) -> bool:
     return any(one in ("not", "no", "un", "non") and two in _GOOD_WORDS for one, two in pairwise(words))
 
 
-def _look(name: str, value: Any, known: frozenset[str], also: frozenset[str]) -> Iterator[str]:
+def _look(name: str, value: Any, known: frozenset[str], also: frozenset[str], found: list[str]) -> None:
     if isinstance(value, (list, tuple)):
         for item in value:
-            yield from _look(name, item, known, also)
-    elif not isinstance(value, str) and isinstance(value, Mapping):
+            _look(name, item, known, also, found)
+    elif not isinstance(value, LEAF) and isinstance(value, Mapping):
         for key, inner in value.items():
             if key in known:
                 continue
             if _is_named_badly(key, also) and _is_something(key, inner):
-                yield shown(key)
+                found.append(shown(key))
             else:
-                yield from _look(key, inner, known, also)
+                _look(key, inner, known, also, found)
     elif _is_bad(name, value):
-        yield shown(name)
+        found.append(shown(name))
 
 
 def _is_bad(name: str, value: Any) -> bool:

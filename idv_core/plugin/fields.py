@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from ..model.countries import alpha_2
-from ..model.fields import ADDRESSES, DATES, Address, ExtractedField, FieldName, Place
+from ..model.fields import ADDRESSES, AMOUNTS, DATES, NUMBERS, Address, ExtractedField, FieldName, Place
 from ..model.secret import Secret
 from .dates import read_date
 
@@ -27,6 +28,8 @@ _GENDERS = {
     "nonbinary": "other",
     "transgender": "other",
 }
+_OLDEST = 130
+_MOST = 10**100
 _NOTHING: tuple[Any, ...] = (None, "", [], {})
 
 
@@ -74,10 +77,12 @@ def _typed(name: FieldName, raw: Any, day_first: bool) -> Any:
         return raw
     if name in DATES:
         return read_date(raw, day_first=day_first)
-    if name in ADDRESSES:
-        return raw if isinstance(raw, Address) else Address(formatted=raw.strip()) if isinstance(raw, str) else None
-    if name is FieldName.PLACE_OF_BIRTH:
-        return raw if isinstance(raw, Place) else Place(locality=raw.strip()) if isinstance(raw, str) else None
+    if name in ADDRESSES and not isinstance(raw, Address):
+        return Address(formatted=text) if (text := _text(raw)) else None
+    if name is FieldName.PLACE_OF_BIRTH and not isinstance(raw, Place):
+        return Place(locality=text) if (text := _text(raw)) else None
+    if name in ADDRESSES or name is FieldName.PLACE_OF_BIRTH:
+        return raw
     if name is FieldName.NATIONALITIES:
         return _countries([raw] if isinstance(raw, str) else raw)
     if name is FieldName.GENDER:
@@ -85,12 +90,28 @@ def _typed(name: FieldName, raw: Any, day_first: bool) -> Any:
     if name in (FieldName.TRANSACTIONS, FieldName.LINE_ITEMS, FieldName.VEHICLE_CLASSES):
         return raw
     if isinstance(raw, str):
-        return raw.strip()
-    return raw if isinstance(raw, (int, float)) and not isinstance(raw, bool) else None
+        return _text(raw)
+    return _number(name, raw)
+
+
+def _number(name: FieldName, raw: Any) -> str | int | float | None:
+    """A JSON number where one may stand. A person's name is none; that of a document is a text, whose digits nobody rounds."""
+    is_whole = isinstance(raw, int) and not isinstance(raw, bool)
+    if name in NUMBERS:
+        return str(raw) if is_whole and 0 <= raw < _MOST else None
+    if name not in AMOUNTS or not (is_whole or (isinstance(raw, float) and math.isfinite(raw))):
+        return None
+    return None if name is FieldName.AGE and not 0 <= raw <= _OLDEST else raw
+
+
+def _text(raw: Any) -> str | None:
+    """The text, None for one that says nothing: dashes, the fillers of a machine readable zone, `N/A`."""
+    text = raw.strip() if isinstance(raw, str) else ""
+    return text if any(map(str.isalnum, text)) and text.casefold() != "n/a" else None
 
 
 def _countries(raw: Any) -> tuple[str, ...] | None:
-    if not isinstance(raw, Iterable):
+    if not isinstance(raw, Iterable) or isinstance(raw, Mapping):
         return None
     read = [alpha_2(one) if isinstance(one, str) else None for one in raw]
     return tuple(dict.fromkeys(one for one in read if one)) if read and all(read) else None

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 import secrets
+from codecs import BOM_UTF8
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from datetime import datetime
 from functools import cached_property
@@ -56,7 +57,7 @@ def fill_path(template: str, *segments: str) -> str:
         if segment in ("", ".", ".."):
             raise InvalidOrder("an id that goes into a path is empty or a dot segment", fields=("id",))
         if text_fault(segment, _LONGEST_SEGMENT, blank=True, controls=True):
-            raise InvalidOrder("an id that goes into a path is no text that can be sent", fields=("id",))
+            raise InvalidOrder("an id that goes into a path is not text that can be sent", fields=("id",))
         path += [quote(segment, safe=""), after]
     return "".join(path)
 
@@ -87,9 +88,9 @@ class Request:
 
     The body is one of `json`; `form` (fields that are sent URL-encoded, or as multipart/form-data (RFC 7578) where a
     `FilePart` is among them); or `content`, bytes or a `FileSource`, with a `content_type`. `accept` names statuses outside
-    2xx that the operation wants to read itself instead of having them raised. `reads` says that the call changes nothing
-    (true for GET and HEAD; some vendors read by POST, too), `idempotent` that making it twice does no harm (true for what
-    reads, PUT and DELETE).
+    2xx that the operation wants to read itself instead of having them raised; a web page is raised all the same. `reads`
+    says that the call changes nothing (true for GET and HEAD; some vendors read by POST, too), `idempotent` that making it
+    twice does no harm (true for what reads, PUT and DELETE).
     With `signed` false the account's own credentials are left off. `headers` may hold secrets. `template` is the path without
     the values in it, for those who count and trace. `streamed` is for `download` alone: a successful answer's body goes to the
     platform's file and is not in `Response.content`.
@@ -129,7 +130,7 @@ class Request:
             raise ValueError(f"the path of {self.template!r} must have no segment '.' or '..'")
         for name, value in self.query:
             if not isinstance(value, str) or text_fault(value, len(value), blank=True, controls=True):
-                raise InvalidOrder(f"the value of {name!r} in the query is no text that can be sent", fields=(name,))
+                raise InvalidOrder(f"the value of {name!r} in the query is not text that can be sent", fields=(name,))
 
     @template.default
     def _by_path(self) -> str:
@@ -145,22 +146,27 @@ class Request:
 
     @classmethod
     def get(cls, path: str, *segments: str, **more: Any) -> Request:
+        """`GET` of a path, each `{}` of which is filled with an encoded segment. `more` are fields of `Request`."""
         return cls(method="GET", path=fill_path(path, *segments), template=path, **more)
 
     @classmethod
     def post(cls, path: str, *segments: str, **more: Any) -> Request:
+        """`POST` of a path, each `{}` of which is filled with an encoded segment. `more` are fields of `Request`."""
         return cls(method="POST", path=fill_path(path, *segments), template=path, **more)
 
     @classmethod
     def put(cls, path: str, *segments: str, **more: Any) -> Request:
+        """`PUT` of a path, each `{}` of which is filled with an encoded segment. `more` are fields of `Request`."""
         return cls(method="PUT", path=fill_path(path, *segments), template=path, **more)
 
     @classmethod
     def patch(cls, path: str, *segments: str, **more: Any) -> Request:
+        """`PATCH` of a path, each `{}` of which is filled with an encoded segment. `more` are fields of `Request`."""
         return cls(method="PATCH", path=fill_path(path, *segments), template=path, **more)
 
     @classmethod
     def delete(cls, path: str, *segments: str, **more: Any) -> Request:
+        """`DELETE` of a path, each `{}` of which is filled with an encoded segment. `more` are fields of `Request`."""
         return cls(method="DELETE", path=fill_path(path, *segments), template=path, **more)
 
     @classmethod
@@ -177,7 +183,7 @@ class Request:
         try:
             parse_url(text)
         except ValueError:
-            raise UnexpectedResponse("what the answer gives as an address is no plain web address") from None
+            raise UnexpectedResponse("the response gives an address that is not a valid web address") from None
         return cls(method=method, path="/", template=FETCHED, address=Secret(text), signed=signed, **more)
 
     @property
@@ -241,9 +247,19 @@ class Response:
 
     @property
     def is_page(self) -> bool:
-        """Whether this is a web page or XML: of a load balancer, a firewall, a maintenance, and not the vendor's own answer."""
+        """Whether this is a web page or XML: of a load balancer, a firewall, a maintenance, and not the vendor's own answer.
+
+        With a success only a web page is one: an interface may speak XML.
+        """
+        is_html = self.headers.get("content-type", "").strip().lower().startswith("text/html")
+        is_marked_up = self.content.removeprefix(BOM_UTF8).lstrip()[:1] == b"<"
+        return (is_html and is_marked_up) if self.is_success else (is_html or is_marked_up)
+
+    @property
+    def is_line(self) -> bool:
+        """Whether this is plain text, such as the "404 page not found" of a proxy that knows no such address."""
         kind = self.headers.get("content-type", "").strip().lower()
-        return kind.startswith("text/html") or self.content.lstrip()[:1] == b"<"
+        return kind.startswith("text/plain") and bool(self.content.strip()) and self.json_object() is None
 
     def json(self) -> Any:
         """The body as JSON data. Raises UnexpectedResponse when it is anything else, or nested more than 64 deep."""
@@ -311,9 +327,9 @@ _ALL_BUT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
 def _is_too_deep(data: Any, content: bytes) -> bool:
     """Counts brackets, then peels them pair by pair; only what is still there afterwards is looked at in earnest."""
-    if content.count(b"[") + content.count(b"{") <= _DEEPEST:
-        return False
     brackets = content.translate(None, _ALL_BUT_BRACKETS)
+    if len(brackets) <= _DEEPEST:
+        return False
     for _ in range(_DEEPEST // 2):
         if not brackets:
             return False

@@ -19,7 +19,7 @@ def trusted_link(url: str, base_url: str, hosts: Iterable[str]) -> str:
     try:
         link, own = parse_url(url), parse_url(base_url)
     except ValueError:
-        raise UnexpectedResponse("the link, or the account's base_url, is no plain web address") from None
+        raise UnexpectedResponse("the link, or the account's base_url, is not a valid web address") from None
     known = link.host == own.host or any(fnmatchcase(link.host, pattern.lower()) for pattern in hosts)
     usual = link.scheme == "https" and link.port is None
     same = (link.scheme, link.host, link.port) == (own.scheme, own.host, own.port)

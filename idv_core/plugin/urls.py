@@ -63,17 +63,17 @@ class WebAddress:
 def parse_url(text: str) -> WebAddress:
     """Read an `http` or `https` address. Raises ValueError that says why not, without the address."""
     if not isinstance(text, str) or len(text) > _LONGEST:
-        raise ValueError(f"it is no text of at most {_LONGEST} characters")
+        raise ValueError(f"it must be a string of at most {_LONGEST} characters")
     if not text.isascii():
-        raise ValueError("it holds other characters than ASCII: percent-encode them, and write the host as xn--")
+        raise ValueError("it must be ASCII: percent-encode other characters, and write the host as xn--")
     match = _URL.fullmatch(text)
     if match is None:
-        raise ValueError("it is not of the form https://host/path, without blanks, backslashes and user names")
+        raise ValueError("it must look like https://host/path, without spaces, backslashes or a user name")
     scheme, host, digits, rest = match.groups(default="")
     scheme, host = scheme.lower(), _checked_host(host.lower())
     port = int(digits) if digits else None
     if port is not None and not 0 < port < 65536:
-        raise ValueError("its port is none")
+        raise ValueError("its port must be from 1 to 65535")
     if port == _DEFAULT_PORTS[scheme]:
         port = None
     rest = quote(rest, safe="!#$%&'()*+,-./:;=?@[]_~")
@@ -85,10 +85,10 @@ def _checked_host(host: str) -> str:
         try:
             return f"[{ipaddress.IPv6Address(host[1:-1])}]"
         except ValueError:
-            raise ValueError("its host is no IPv6 address") from None
+            raise ValueError("its host is not a valid IPv6 address") from None
     labels = host.split(".")
     if len(host) > 253 or not all(_LABEL.fullmatch(label) for label in labels):
-        raise ValueError("its host is no name of letters, digits and hyphens")
+        raise ValueError("its host must be a name of letters, digits and hyphens")
     if _NUMBER.fullmatch(labels[-1]):
         # browsers take any of these for an IPv4 address: 127.1, 0x7f.1, 2130706433
         try:

@@ -18,6 +18,7 @@ from ..model import (
     CheckOutcome,
     Decision,
     DocumentEvidence,
+    FieldName,
     Flow,
     FlowStatus,
     Reason,
@@ -129,6 +130,7 @@ def _findings(policy: Policy, result: Result, checks: tuple[Check, ...], today: 
         if not any(_is(check, kind, named) for check in checks):
             yield policy.checks.missing, Reason("check.missing", f"the required check {name} is missing", name)
     yield from _document_findings(policy.documents, result.documents, today)
+    yield from _birthdate_findings(result, today)
     verdict = None if policy.verdict is VerdictRule.IGNORE else result.verdict
     if verdict is VendorVerdict.NEGATIVE:
         yield Action.DECLINE, Reason("verdict.negative", "the vendor's verdict is negative")
@@ -240,6 +242,25 @@ def _validity_findings(rules: DocumentRules, document: DocumentEvidence, name: s
             Action.REVIEW,
             Reason("document.dates_disagree", f"{name} was issued after its date of expiry", None, name),
         )
+
+
+def _birthdate_findings(result: Result, today: date) -> Iterator[Finding]:
+    """A person is born once, and before their documents are issued: what says otherwise was misread, or is of two persons."""
+    known: set[date] = set()
+    for document in (*result.documents, None):
+        for field in result.fields if document is None else document.fields:
+            if field.name is not FieldName.BIRTHDATE or field.value is None:
+                continue
+            known.add(field.value)
+            ends = (document.issued_on, document.expires_on) if document is not None else ()
+            if field.value > min((today, *filter(None, ends))):
+                name = (document and (document.document_id or document.type)) or None
+                text = (
+                    f"the birthdate {f'on {name} ' if name else ''}is in the future, or after the document's own dates"
+                )
+                yield Action.REVIEW, Reason("birthdate.implausible", text, None, name)
+    if len(known) > 1:
+        yield Action.REVIEW, Reason("birthdate.disagrees", "the evidence states two different birthdates")
 
 
 def _sentence(check: Check, what: str) -> str:

@@ -9,7 +9,7 @@ from typing import TypeAlias
 import attrs
 
 from ..model.document_types import DocumentType, document_types
-from ..model.validation import are_countries, is_aware, is_count, is_count_or_none, is_text, plain_mapping, texts
+from ..model.validation import are_countries, is_a, is_aware, is_count, is_count_or_none, is_text, plain_mapping, texts
 from ..model.words import quoted
 from .buckets import BUCKETS, hundredths, ranges_of
 
@@ -166,14 +166,14 @@ class Route:
     """
 
     name: str = attrs.field(validator=is_text)
-    when: When = ALWAYS
+    when: When = attrs.field(default=ALWAYS, validator=is_a(When))
     priority: int = 0
-    to: str | None = None
+    to: str | None = attrs.field(default=None, validator=attrs.validators.optional(is_text))
     split: Mapping[str, float] = attrs.field(factory=dict, converter=plain_mapping, hash=False)
     cheapest: tuple[str, ...] = attrs.field(default=(), converter=texts)
     refuse: str | None = None
     fallback: tuple[str, ...] = attrs.field(default=(), converter=texts)
-    shadow: Shadow | None = None
+    shadow: Shadow | None = attrs.field(default=None, validator=is_a(Shadow, or_none=True))
     policy: str | None = None
     needs: tuple[str, ...] = attrs.field(default=(), converter=texts)
     asked: Mapping[str | None, Asked] = attrs.field(init=False, repr=False, eq=False)

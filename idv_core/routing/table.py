@@ -28,11 +28,11 @@ from .route import ALWAYS, Route, When
 
 _Key: TypeAlias = tuple[Any, ...]
 
-# A route with long lists in several conditions is put under so many keys at most.
+# A route with long lists in several conditions is put under this many keys at most.
 _MOST_KEYS = 256
 # Routes before the one that matches are all explained if they are no more than these.
 _EXPLAINED = 25
-# A route is compared with so many earlier ones at most, so that the check of a file takes time in step with its length.
+# A route is compared with this many earlier ones at most, so that the check of a file takes time in step with its length.
 _COMPARED = 100
 
 

@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from enum import StrEnum
 from functools import partial
 from importlib.resources import files
 from typing import Any
@@ -23,6 +24,7 @@ from ..ledger.outbox import note
 from ..ledger.verification import News
 from ..model import Decision, Document, to_json
 from ..model.validation import text_fault
+from ..model.words import listed
 from ..tracker import AsyncTracker
 from ..tracker.tracker import pause_of
 from . import idempotency, keys, reviews, search
@@ -203,14 +205,12 @@ def _moment(text: str) -> datetime:
     return datetime.fromisoformat(text.upper()).astimezone(UTC)
 
 
-_FILTERS: dict[str, Callable[[str], Any]] = {
-    "state": State,
-    "decision": Decision,
-    "review_state": ReviewState,
-    "since": _moment,
-    "until": _moment,
+_WORDS: dict[str, type[StrEnum]] = {"state": State, "decision": Decision, "review_state": ReviewState}
+_FILTERS: dict[str, Callable[[str], Any]] = {**_WORDS, "since": _moment, "until": _moment}
+_WANTED = {
+    **{name: f"must be one of {listed(words)}" for name, words in _WORDS.items()},
+    **dict.fromkeys(("since", "until"), "must be a time such as 2026-11-30T10:00:00Z"),
 }
-_SAID = {"since": "must be a time such as 2026-11-30T10:00:00Z", "until": "must be a time such as 2026-11-30T10:00:00Z"}
 _FINDING = frozenset({"limit", *(field.name for field in attrs.fields(search.Filter))})
 
 
@@ -221,7 +221,7 @@ def read_filter(query: dict[str, str]) -> search.Filter:
         try:
             read[name] = _FILTERS.get(name, str)(text)
         except (ValueError, OverflowError):
-            raise BadRequest(f"{name}: {_SAID.get(name, 'is not one')}") from None
+            raise BadRequest(f"{name}: {_WANTED[name]}") from None
         fault = text_fault(text)
         if fault:
             raise BadRequest(f"{name}: {fault}")
@@ -261,7 +261,7 @@ def _check_new(verification: Verification, ids: list[str]) -> None:
     flow = verification.flow
     known = {upload.document_id for upload in flow.uploads if upload.accepted} if flow is not None else set()
     if known & set(ids):
-        raise Conflict("a document of that id was handed in before: give this one another id")
+        raise Conflict("a document with that id was uploaded before: give this one another id")
 
 
 def _step(name: str) -> Handler:

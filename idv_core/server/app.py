@@ -21,8 +21,10 @@ from starlette.routing import BaseRoute, Match, Mount, Route
 from ..errors import IdvError
 from ..gateway import AsyncGateway
 from ..ledger import Ledger
+from ..ledger.reaching import trouble
 from ..ledger.store import Store
 from ..tracker import AsyncTracker
+from ..tracker.delivery import check_endpoint
 from ..webhooks import WebhookApp
 from . import api, idempotency, metrics, performance
 from .console.routes import routes as console_routes
@@ -51,11 +53,15 @@ def create_app(
     The tables of the service are made on SQLite; for PostgreSQL run `idv server migrate`.
 
     Args:
+        gateway: The gateway.
+        ledger: Its ledger.
         console: How people come to the console.
         transport: How messages to your endpoints are sent; for tests.
 
-    Raises LedgerError where tables are missing.
+    Raises LedgerError where tables are missing or of another release, ConfigError where the secret of an endpoint cannot sign.
     """
+    for endpoint in ledger.endpoints.values():
+        check_endpoint(endpoint)
     engine = ledger.store.engine
     if not ledger.store.is_postgresql:
         migrate(engine)
@@ -89,6 +95,8 @@ def create_app(
         routes.append(Mount(path or "/", app=WebhookApp(gateway, on_received=ledger.hint)))
     handlers = {HTTPException: _refused, Exception: _failed}
     app = Starlette(routes=routes, lifespan=lifespan, exception_handlers=handlers)  # type: ignore[arg-type]
+    # a redirect would send key and order to the host and scheme that the request names: behind a proxy in clear
+    app.router.redirect_slashes = False
     app.state.console = Web(console or ConsoleOptions())
     return app
 
@@ -102,7 +110,7 @@ async def _keep(ledger: Ledger) -> None:
             if rounds % _HOURLY == 0:
                 await asyncio.to_thread(idempotency.prune, ledger.store)
         except SQLAlchemyError as error:
-            log.error("the ledger's database is away (%s)", type(error).__name__)
+            log.error("%s; trying again", trouble(error))
         except Exception as error:
             # one row that nobody foresaw ends neither the figures nor the forgetting
             log.error("figures or kept answers could not be brought up to date (%s)", type(error).__name__)
@@ -121,7 +129,7 @@ async def _ready(request: Request) -> Response:
         await asyncio.to_thread(_ask, store)
         lag = await asyncio.to_thread(metrics.due_lag, store)
     except SQLAlchemyError:
-        return _health(503, status="not ready", why="the database is away")
+        return _health(503, status="not ready", why="the database cannot be reached")
     if lag > LAGGING:
         why = f"what is due waits for {round(lag.total_seconds())} s"
         return _health(503, status="not ready", why=why)
@@ -153,7 +161,10 @@ async def _metrics(request: Request) -> Response:
 
 async def _refused(request: Request, error: HTTPException) -> Response:
     kind = {404: "NotFound", 405: "MethodNotAllowed"}.get(error.status_code, "BadRequest")
-    detail = {404: "there is nothing at this address", 405: "this address does not take that method"}
+    nothing = "there is nothing at this address"
+    if request.url.path.endswith("/"):
+        nothing += ": leave out the slash at its end"
+    detail = {404: nothing, 405: "this address does not take that method"}
     answer = plain_problem(error.status_code, detail.get(error.status_code, error.detail), kind=kind)
     if error.status_code == 405:
         found = [one for one in request.app.routes if one.matches(request.scope)[0] is not Match.NONE]

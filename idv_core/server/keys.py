@@ -7,12 +7,14 @@ import hmac
 import re
 import secrets
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import datetime, timedelta
 from hashlib import sha256
 from weakref import WeakKeyDictionary
 
 import attrs
 from sqlalchemy import and_, bindparam, func, insert, or_, select, update
+from sqlalchemy.exc import DBAPIError
 
 from ..errors import ConfigError
 from ..ledger.store import Store
@@ -29,7 +31,7 @@ _NOBODY = bytes(32)
 _TOKEN = re.compile(r"idv_([0-9a-f]{12})_([A-Za-z0-9_-]{43})")
 _USED = timedelta(minutes=1)
 FORGOTTEN = 0.5
-"""For so many seconds a process knows a key without asking the database again."""
+"""How many seconds a process knows a key without asking the database again."""
 _BY_ID = select(keys).where(_K.id == bindparam("of"))
 
 
@@ -119,7 +121,8 @@ def find(store: Store, token: str) -> Key | None:
         return None
     now = store.clock.now()
     if row["used_at"] is None or now - row["used_at"] > _USED:
-        with store.begin() as con:
+        # who looks is let in also where nothing can be written
+        with suppress(DBAPIError), store.begin() as con:
             old = and_(_K.id == id, or_(_K.used_at.is_(None), _K.used_at == row["used_at"]))
             con.execute(update(keys).where(old).values(used_at=store.moment()))
     key = Key(id=id, name=row["name"], scopes=frozenset(row["scopes"].split()), created_at=row["created_at"])

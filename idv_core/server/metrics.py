@@ -17,7 +17,7 @@ from ..ledger import Ledger, State
 from ..ledger.store import Store
 from ..ledger.tables import deliveries, verifications
 from .performance import rollups
-from .performance.refreshing import PAGE, refresh
+from .performance.refreshing import refresh_for_page
 from .performance.rollups import sums
 
 _V, _D = verifications.c, deliveries.c
@@ -30,7 +30,7 @@ class _Ledger(Collector):
 
     def collect(self) -> Iterator[GaugeMetricFamily | HistogramMetricFamily]:
         store = self._ledger.store
-        refresh(store, most=PAGE)
+        refresh_for_page(store)
         with store.engine.connect() as con:
             by_state = sums(con, rollups.STATE, "word", "account")
             by_decision = sums(con, rollups.DECISION, "word", "account")

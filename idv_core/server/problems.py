@@ -31,6 +31,7 @@ from ..errors import (
     VendorUnavailable,
 )
 from ..ledger import LedgerError, NewerRelease, Stale, Tampered
+from ..ledger.reaching import trouble
 
 log = logging.getLogger("idv_core")
 
@@ -239,10 +240,10 @@ def plain_problem(status: int, detail: str, *, kind: str, retry_after: int | Non
 
 
 def unexpected(request: Request, error: Exception) -> Response:
-    """A bug, or a database that is away. The log says where; nobody is shown a value."""
+    """A bug, or a database that cannot be reached. The log says where; nobody is shown a value."""
     if isinstance(error, _AWAY):
-        log.error("the ledger's database is away (%s)", type(error).__name__)
-        detail = "the database of the service is away; try again in a moment"
+        log.error("%s", trouble(error))
+        detail = "the service cannot reach its database; try again in a moment"
         return plain_problem(503, detail, kind="DatabaseUnavailable", retry_after=5)
     frame, line = error.__traceback__, 0
     place = "an unknown place"

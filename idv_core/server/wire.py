@@ -3,21 +3,37 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from datetime import datetime
-from typing import Any
+from datetime import date, datetime
+from enum import StrEnum
+from types import NoneType, UnionType
+from typing import Any, get_args, get_origin
+
+import attrs
+import cattrs
+from cattrs import ForbiddenExtraKeysError
 
 from ..errors import InvalidOrder
 from ..gateway.sync import GatewayBase
 from ..ledger import Event, Verification
 from ..model import Applicant, Check, Document, DocumentEvidence, FlowOrder, Result, from_json, to_json
+from ..model.words import listed, quoted
 from ..plugin.protocols import capabilities
 from .reviews import Review, state_of
 
 # set by the gateway, never by who orders
 _OURS = frozenset({"version", "urls", "is_shadow"})
 _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+_A_DATE = "a date such as 1990-05-31"
+_BRACKETS = re.compile(r"\[.*?\](?=[.\[]|$)")
+_KINDS: tuple[tuple[type[Any], str], ...] = (
+    (StrEnum, "one of the words that openapi.json has for it"),
+    (str, "a string"),
+    (date, _A_DATE),
+    (Mapping, "an object"),
+    (Sequence, "a list"),
+)
 # the members of an order that are JSON of the vendor's, where null means something
 _VENDORS = "vendor_options"
 
@@ -59,7 +75,7 @@ def _check_applicant(given: Mapping[str, Any]) -> None:
     """What the model would also take in another form."""
     birthdate = given.get("birthdate")
     if birthdate is not None and not (isinstance(birthdate, str) and _DATE.fullmatch(birthdate)):
-        raise InvalidOrder("birthdate: must be a date such as 1990-05-31", fields=("applicant.birthdate",))
+        raise InvalidOrder(f"birthdate: must be {_A_DATE}", fields=("applicant.birthdate",))
     for name in ("nationalities", "identification_numbers"):
         if not isinstance(given.get(name, []), list):
             raise InvalidOrder(f"{name}: must be a list", fields=(f"applicant.{name}",))
@@ -70,10 +86,29 @@ def _read(cls: type[Any], data: Mapping[str, Any], field: str | None) -> Any:
         return from_json(cls, data)
     except ValueError as error:
         cause = error.__context__
-        # the validators of the model say what is wrong without the value, `from_json` says only where
+        # the validators of the model say what is wrong without the value
         said = _first(cause) if cause is not None else None
-        fields = (field,) if field else ()
-        raise InvalidOrder(said or str(error).partition(": ")[2], fields=fields) from None
+        if said is not None or cause is None:
+            fields = (field,) if field else ()
+            raise InvalidOrder(said or str(error).partition(": ")[2], fields=fields) from None
+        faults = [line.rpartition(" @ $") for line in cattrs.transform_error(cause, format_exception=_fault)]
+    # what stands in brackets is a number, or a name that the caller has chosen
+    places = [f"{field or ''}{_BRACKETS.sub('', place)}".lstrip(".") for _, _, place in faults]
+    told = dict.fromkeys(f"{place or 'the order'}: {said}" for place, (said, _, _) in zip(places, faults, strict=True))
+    raise InvalidOrder("; ".join(told), fields=tuple(dict.fromkeys(filter(None, places))))
+
+
+def _fault(error: BaseException, kind: Any) -> str:
+    """What is wrong with one member, without its value. JSON's words, for who orders may not know Python's."""
+    if isinstance(error, KeyError):
+        return "is missing"
+    if isinstance(error, ForbiddenExtraKeysError):
+        return f"has what an order does not know: {listed(sorted(map(quoted, error.extra_fields)))}"
+    # of what may be left out: the kind that it has where it is there
+    kind = next((one for one in get_args(kind) if one is not NoneType), kind) if isinstance(kind, UnionType) else kind
+    kind = get_origin(kind) or kind
+    wanted = next((words for known, words in _KINDS if isinstance(kind, type) and issubclass(kind, known)), None)
+    return f"must be {wanted}" if wanted else "must be an object" if attrs.has(kind) else "cannot be read"
 
 
 def _first(error: BaseException) -> str | None:

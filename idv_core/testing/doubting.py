@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
+from urllib.parse import parse_qsl
 
 import attrs
 import httpx
@@ -13,7 +14,7 @@ import httpx
 from ..engine.breaker import Circuit
 from ..engine.retry import Retry
 from ..errors import IdvError, PluginError
-from ..model import CheckKind, CheckOutcome, Decision, Flow, Result
+from ..model import CheckKind, CheckOutcome, Decision, ExtractedField, FieldName, Flow, Result, Score
 from .harness import Driver, Finish, Harness, another_person
 from .specimens import PEOPLE
 
@@ -25,6 +26,10 @@ IDENTITY = frozenset({CheckKind.DOCUMENT, CheckKind.FACE_MATCH, CheckKind.LIVENE
 _WORD = re.compile(r"[A-Za-z]+([ _-][A-Za-z]+){0,4}")
 _NAMES = {part.casefold() for person in PEOPLE.values() for part in person.name.split()}
 _LATER = 3600.0
+
+
+GIVEN_NAME, FAMILY_NAME = "Qörvax", "de la Zürnik"
+"""Words that stand nowhere else."""
 
 
 class Replayed:
@@ -101,6 +106,23 @@ class Misnaming(httpx.BaseTransport):
         return httpx.Response(
             response.status_code, headers=headers, stream=httpx.ByteStream(json.dumps(changed).encode())
         )
+
+
+class Overhearing(httpx.BaseTransport):
+    """Keeps the texts of all JSON and all forms that are sent."""
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+        self.texts: set[str] = set()
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        content = request.read()
+        if _is_json(content):
+            self.texts |= {value for _, value in leaves(json.loads(content)) if isinstance(value, str)}
+        elif request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
+            self.texts |= {value for _, value in parse_qsl(content.decode())}
+        response: httpx.Response = self._inner.handle_request(request)
+        return response
 
 
 class _Answers(httpx.BaseTransport):
@@ -193,6 +215,26 @@ def reworded(word: Any, other: Any) -> Change:
     return apply
 
 
+UNREADABLE_SCORES: tuple[Any, ...] = ("high", "95%", "0,9", -1, 10**6, True, [0.9], {"n": 0.9})
+"""In words, of another scale, below and above every scale, of another type."""
+
+
+def scores_in(answers: list[Any], result: Result) -> set[str]:
+    """The names of the keys under which a number stands that the result has as a score."""
+    scores = {check.score.raw for check in result.checks if check.score is not None}
+    found = ((path, value) for answer in answers for path, value in leaves(answer))
+    return {
+        next((name for name in reversed(path) if not name.isdigit()), "")
+        for path, value in found
+        if (score := Score.read(value, -(10**9), 10**9)) is not None and score.raw in scores
+    }
+
+
+def rescored(name: str, other: Any) -> Change:
+    """What stands under that key, where it is no list and no object, is something else."""
+    return everywhere(lambda key, value: {key: other if key == name and not isinstance(value, (list, dict)) else value})
+
+
 _DATE = re.compile(r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{4}|\d{1,2} [A-Za-z]{3,9} \d{4}")
 _PARTS = {"year", "month", "day"}
 UNREADABLE_DATES: tuple[Any, ...] = (
@@ -211,6 +253,22 @@ UNREADABLE_DATES: tuple[Any, ...] = (
     {"year": 2031},
 )
 """Ambiguous, implausible, of another calendar, incomplete, of another type, or no date at all."""
+
+
+MOVED_DATES = ("1990-04-30T18:30:00.000Z", "1990-04-30T19:00:00-05:00")
+"""Midnight of somebody's birthday, written as a moment of another zone: which day is meant is not known."""
+
+STRANGE_NAMES = (
+    "Nguyễn Văn An",
+    "Jose\u0301 D’Arcy-O'Neil",
+    "\u200fمحمد بن سلمان",
+    "Null",
+    "O",
+    "李",
+    "ANA \U0001f469\u200d\U0001f680",
+    "de la Cruz y " * 30 + "Mora",
+)
+"""Names that are somebody's, however they look."""
 
 
 def dates_in(value: Any) -> set[str]:
@@ -241,6 +299,13 @@ def _dates(result: Result) -> int:
     return sum((one.issued_on is not None) + (one.expires_on is not None) for one in result.documents)
 
 
+def told_of(result: Result | None, *names: FieldName) -> Iterator[ExtractedField]:
+    """What a result tells of the person under these names, wherever it stands."""
+    if result is not None:
+        places = (result.fields, *(document.fields for document in result.documents))
+        yield from (field for place in places for field in place if field.name in names)
+
+
 CHANGES: Mapping[str, Callable[[str], Change]] = {"missing": without, "renamed": renamed, "empty": emptied}
 """What can happen to a key."""
 
@@ -260,6 +325,12 @@ def telling(good: Replayed, bad: Replayed, but: Collection[str]) -> tuple[set[st
                 keys.add(key)
                 words.add(value)
     return keys, words
+
+
+def is_name(text: str) -> bool:
+    """Whether it holds a part of that name, however it is written."""
+    words = GIVEN_NAME, FAMILY_NAME.rpartition(" ")[2]
+    return any(word.casefold() in text.casefold() for word in words)
 
 
 def is_word(value: Any) -> bool:

@@ -39,8 +39,10 @@ def run_exchange(exchange: Exchange[T], replies: Iterable[Response]) -> Ran:
         while True:
             requests.append(request)
             last = next(feed, last)
-            if last is None or len(requests) > 500:
-                raise AssertionError("the exchange asks on and on")
+            if last is None:
+                raise AssertionError(f"the exchange asks {request.method} {request.template}: give it a reply")
+            if len(requests) > 500:
+                raise AssertionError("the exchange never ends: it asked more than 500 times")
             request = exchange.send(last)
     except StopIteration as stop:
         return Ran(stop.value, tuple(requests))

@@ -33,7 +33,7 @@ from .harness import DECLINE, Driver, Harness, another_person, operations_of
 _BODY_LIMIT = 200_000
 _PATIENT = Limits(connect=60.0, read=60.0, write=60.0, pool=60.0, allow_private_urls=True)
 _UNDER_TEST = attrs.evolve(_PATIENT, max_response=_BODY_LIMIT, concurrency=10, allow_private_urls=False)
-# A call that will not be answered is given up after so many seconds.
+# A call that will not be answered is given up after this many seconds.
 _BRIEF = 0.2
 _RETRY = Retry(attempts=3, base=0.01, ceiling=0.02)
 # One cell may fail as often as it likes; that circuits open is tested elsewhere.
@@ -124,7 +124,7 @@ class _Skewed:
         return getattr(self.clock, name)
 
 
-class _InStep:
+class _InStep(Limits):
     """The limits of the account under test, and an observer of its calls, which keep it in step with the server.
 
     A call that will be answered has all the time it needs. One that will not is given up soon, and what comes next waits
@@ -132,7 +132,7 @@ class _InStep:
     """
 
     def __init__(self, server: FaultServer) -> None:
-        self._server = server
+        object.__setattr__(self, "_server", server)
 
     @property
     def read(self) -> float:

@@ -14,7 +14,7 @@ _SECONDS = 120.0
 
 
 def in_children(count: int, ask: Callable[[int], Any]) -> list[Any]:
-    """Run `ask(number)` in so many forked processes at once; what each returned, through JSON.
+    """Run `ask(number)` in several forked processes at once; what each returned, through JSON.
 
     Raises AssertionError with the kind of the error if one raised or never came to an end.
     """

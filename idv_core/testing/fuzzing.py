@@ -120,7 +120,7 @@ def _answered(steps: Steps[Any], answers: list[Response], sent: list[Send]) -> A
             if isinstance(effect, Send):
                 sent.append(effect)
                 if len(sent) > 400:
-                    pytest.fail("the operation asks on and on")
+                    pytest.fail("the operation never ends: it asked more than 400 times")
                 value = answers[min(len(sent), len(answers)) - 1]
     except StopIteration as stop:
         return stop.value

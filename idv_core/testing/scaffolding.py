@@ -14,7 +14,7 @@ def new_plugin(name: str, into: Path) -> Path:
     """Make the folder `idv-{name}`. Raises ValueError for a name that is none, FileExistsError where something is already."""
     if not _NAME.fullmatch(name):
         raise ValueError(
-            f"{name!r}: a plugin's name is of small letters, digits and single dashes, such as 'my-vendor'"
+            f"{name!r}: a plugin's name must have lower-case letters, digits and single hyphens, such as 'my-vendor'"
         )
     place = into / f"idv-{name}"
     if place.exists():

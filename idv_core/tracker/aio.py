@@ -24,10 +24,10 @@ from ..ledger.outbox import claim as claim_deliveries
 from ..ledger.verification import Claim, News
 from ..model import Document
 from ..model.validation import seconds
-from .delivery import LEASE, MOST_BYTES, SECONDS, Letter, Reply, check_endpoint
+from .delivery import LEASE, MOST_BYTES, SECONDS, UNSENT, Letter, Reply, check_endpoint
 from .listening import Listener
 from .tracker import _AWAY, _BEFORE_OPENED, _PRUNE, _WITHIN, pause_of, poll_of, worker_name
-from .turning import Ask, Context, Effect, Rest, Steps, Work, deliver, failed, hand_in, log, turn
+from .turning import Ask, Context, Effect, Rest, Steps, Work, deliver, failed, hand_in, log, stumbled, turn
 
 T = TypeVar("T")
 
@@ -103,17 +103,21 @@ class AsyncTracker:
         free = self._concurrency - len(self._under_way)
         if free <= 0:
             return False
+        claims: list[Claim] = []
+        letters: list[Delivery] = []
         try:
             claims = await asyncio.to_thread(self._ledger.claim, self.worker, self._context.lease, free)
             letters = await self._letters(free - len(claims))
             if time.monotonic() - self._pruned > _PRUNE:
                 self._pruned = time.monotonic()
                 await asyncio.to_thread(prune, self._ledger.store)
-        except SQLAlchemyError as error:
-            log.error("the ledger's database is away, trying again (%s)", type(error).__name__)
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), _AWAY)
-            return False
+        except Exception as error:
+            stumbled(error)
+            # what was claimed before that is worked on
+            if not claims:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._stopping.wait(), _AWAY)
+                return False
         work: list[Callable[[], Coroutine[Any, Any, None]]] = [partial(self._turn, claim) for claim in claims]
         work += [partial(self._deliver, letter) for letter in letters]
         for one in work:
@@ -168,8 +172,8 @@ class AsyncTracker:
     async def _deliver(self, delivery: Delivery) -> None:
         try:
             await self._carry_through(deliver(self._context, delivery))
-        except (Stale, SQLAlchemyError) as error:
-            log.info("message %s is sent again when its lease is over (%s)", delivery.id, type(error).__name__)
+        except Exception as error:
+            log.warning("message %s is sent again when its lease is over (%s)", delivery.id, type(error).__name__)
 
     async def _carry_through(self, steps: Steps[T]) -> T:
         value: Any = None
@@ -205,7 +209,7 @@ class AsyncTracker:
             case Letter(url, headers, content):
                 reply = Reply(None)
                 # an endpoint's address may be a secret, and httpx logs addresses
-                with contextlib.suppress(httpx.HTTPError, httpx.StreamError, TimeoutError), QUIET:
+                with contextlib.suppress(*UNSENT, TimeoutError), QUIET:
                     async with (
                         asyncio.timeout(SECONDS),
                         self._client.stream("POST", url, headers=headers, content=content) as answer,
@@ -238,7 +242,7 @@ class AsyncTracker:
         return await self._hand_in(id, "upload", (documents,), News("uploaded", {"count": len(documents)}, "platform"))
 
     async def submit(self, id: str) -> Verification:
-        """Say that everything was handed in. Raises the gateway's errors."""
+        """Say that all documents are uploaded. Raises the gateway's errors."""
         return await self._hand_in(id, "submit", (), News("submitted", {}, "platform"))
 
     async def renew_link(self, id: str) -> Verification:

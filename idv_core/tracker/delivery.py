@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 
 import attrs
+import httpx
 from standardwebhooks import Webhook
 
 from ..errors import ConfigError
 from ..ledger import Delivery, Endpoint
 from ..model import Secret
+from ..model.words import quoted
 
 SCHEDULE = (
     timedelta(seconds=5),
@@ -25,10 +28,12 @@ SCHEDULE = (
 )
 """The pauses between tries, as the specification has them. After the last a message is a dead letter."""
 SECONDS = 15.0
-"""So long an endpoint may take to answer."""
+"""How long an endpoint may take to answer."""
 MOST_BYTES = 65_536
-"""So much of its answer is read, that the connection can serve again. Only the status counts."""
+"""How many bytes of its answer are read, so that the connection can serve again. Only the status counts."""
 LEASE = timedelta(seconds=45)
+UNSENT = (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, ValueError)
+"""What clients raise for a message that nobody answered. ValueError: for a host with a label that no name server takes."""
 _GONE = 410
 _LONGEST = timedelta(days=1)
 
@@ -65,19 +70,21 @@ def letter(delivery: Delivery, endpoint: Endpoint, now: datetime) -> Letter:
 
 
 def check_endpoint(endpoint: Endpoint) -> None:
-    """Raises ConfigError where a secret cannot sign."""
+    """Raises ConfigError where a secret is none of Standard Webhooks: 24 to 64 bytes."""
     for secret in endpoint.secret:
-        _signer(secret)
+        try:
+            size = len(b64decode(secret.reveal().removeprefix("whsec_"), validate=True))
+        except ValueError:
+            size = 0
+        if not 24 <= size <= 64:
+            raise ConfigError(
+                f"endpoint {quoted(endpoint.name)}: its secret must be 24 to 64 random bytes in base64, with or without whsec_ "
+                "in front; make one with: openssl rand -base64 32"
+            )
 
 
 def _signer(secret: Secret) -> Webhook:
-    try:
-        return Webhook(secret.reveal())
-    except Exception:
-        pass
-    raise ConfigError(
-        "an endpoint's secret must be base64, with or without whsec_ in front; make one with: openssl rand -base64 32"
-    )
+    return Webhook(secret.reveal())
 
 
 def again_after(delivery: Delivery, reply: Reply, now: datetime) -> timedelta | None:

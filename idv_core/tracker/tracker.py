@@ -28,9 +28,9 @@ from ..ledger.outbox import claim as claim_deliveries
 from ..ledger.verification import Claim, News
 from ..model import Document
 from ..model.validation import seconds
-from .delivery import LEASE, MOST_BYTES, SECONDS, Letter, Reply, check_endpoint
+from .delivery import LEASE, MOST_BYTES, SECONDS, UNSENT, Letter, Reply, check_endpoint
 from .listening import Listener
-from .turning import Ask, Context, Effect, Rest, Steps, Work, deliver, failed, hand_in, log, turn
+from .turning import Ask, Context, Effect, Rest, Steps, Work, deliver, failed, hand_in, log, stumbled, turn
 
 T = TypeVar("T")
 
@@ -140,14 +140,18 @@ class Tracker:
             free = self._concurrency - self._running
         if free <= 0:
             return False
+        claims: list[Claim] = []
+        letters: list[Delivery] = []
         try:
             claims = self._ledger.claim(self.worker, self._context.lease, free)
             letters = self._letters(free - len(claims))
             self._prune()
-        except SQLAlchemyError as error:
-            log.error("the ledger's database is away, trying again (%s)", type(error).__name__)
-            self._stopping.wait(_AWAY)
-            return False
+        except Exception as error:
+            stumbled(error)
+            # what was claimed before that is worked on
+            if not claims:
+                self._stopping.wait(_AWAY)
+                return False
         work: list[Callable[[], object]] = [partial(self._turn, claim) for claim in claims]
         work += [partial(self._deliver, letter) for letter in letters]
         for one in work:
@@ -216,8 +220,8 @@ class Tracker:
     def _deliver(self, delivery: Delivery) -> None:
         try:
             self._carry_through(deliver(self._context, delivery))
-        except (Stale, SQLAlchemyError) as error:
-            log.info("message %s is sent again when its lease is over (%s)", delivery.id, type(error).__name__)
+        except Exception as error:
+            log.warning("message %s is sent again when its lease is over (%s)", delivery.id, type(error).__name__)
 
     def _carry_through(self, steps: Steps[T]) -> T:
         value: Any = None
@@ -252,7 +256,7 @@ class Tracker:
                 reply, end = Reply(None), time.monotonic() + SECONDS
                 # an endpoint's address may be a secret, and httpx logs addresses
                 with (
-                    contextlib.suppress(httpx.HTTPError, httpx.StreamError),
+                    contextlib.suppress(*UNSENT),
                     QUIET,
                     self._client.stream("POST", url, headers=headers, content=content) as answer,
                 ):
@@ -284,7 +288,7 @@ class Tracker:
         return self._hand_in(id, "upload", (documents,), News("uploaded", {"count": len(documents)}, "platform"))
 
     def submit(self, id: str) -> Verification:
-        """Say that everything was handed in. Raises the gateway's errors."""
+        """Say that all documents are uploaded. Raises the gateway's errors."""
         return self._hand_in(id, "submit", (), News("submitted", {}, "platform"))
 
     def renew_link(self, id: str) -> Verification:

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any, TypeAlias, TypeVar
 
 import attrs
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from ..config import UnknownRule
 from ..engine.account import AccountSession
@@ -23,6 +23,7 @@ from ..gateway.telling import decided
 from ..ledger import Delivery, Ledger, LedgerError, Stale, Verification
 from ..ledger.leases import Handler, reserve
 from ..ledger.outbox import settle
+from ..ledger.reaching import trouble
 from ..ledger.verification import Change, Claim, News
 from ..model import Decision, Flow
 from . import delivery as deliveries
@@ -38,6 +39,8 @@ _MARGIN = timedelta(seconds=30)
 # An account's pace is waited for in place if it takes no longer than this.
 _PATIENCE = timedelta(seconds=5)
 _COMMITS = (0.5, 1.0, 2.0, 4.0, 8.0)
+# For what nobody waits for, and many vendors cannot be asked for again: a flow that was opened.
+_OPENINGS = (*_COMMITS, 16.0, 30.0, 30.0, 30.0)
 _FIRST, _LONGEST = timedelta(seconds=5), timedelta(minutes=15)
 
 
@@ -59,7 +62,7 @@ class Work:
 
 @attrs.frozen
 class Rest:
-    """Let so many seconds pass."""
+    """Let this many seconds pass."""
 
     seconds: float
 
@@ -223,11 +226,11 @@ def _ask(action: Open | Recover | Look | Adopt | Compare | Erase, held: _Held) -
 
 
 def _keep(context: Context, claim: Claim, change: Change, *, is_opening: bool) -> Steps[Verification]:
-    """Commit what only the vendor knows besides: a flow that was opened, a link that was renewed. It is tried for as long as
-    the lease lasts: where the database is away, and an opening also where somebody else took over what he believed to be lost.
+    """Commit what only the vendor knows besides: a flow that was opened, a link that was renewed. Where the database is away
+    it is tried again, an opening for two minutes; and once more where somebody else took over what he believed to be lost.
     """
     is_late = False
-    for pause in (*_COMMITS, None):
+    for pause in (*(_OPENINGS if is_opening else _COMMITS), None):
         try:
             commit = partial(context.ledger.commit, claim, change, context.handlers, is_late=is_late)
             return (yield Work(commit))  # type: ignore[no-any-return]
@@ -272,11 +275,22 @@ def deliver(context: Context, delivery: Delivery) -> Steps[None]:
     yield Work(partial(settle, context.ledger.store, delivery, reply.status, again=again, is_done=is_done))
 
 
+def stumbled(error: Exception) -> None:
+    """Log that what is due could not be looked for. Whatever it was, the tracker goes on: nobody else would."""
+    what = trouble(error) if isinstance(error, SQLAlchemyError) else f"what is due cannot be taken: {_place_of(error)}"
+    log.error("%s; trying again", what)
+
+
+def _place_of(error: BaseException) -> str:
+    """Its class, and where it was raised. No values."""
+    frame = traceback.extract_tb(error.__traceback__)[-1:]
+    return type(error).__name__ + (f" at {frame[0].filename}:{frame[0].lineno}" if frame else "")
+
+
 def failed(claim: Claim, error: BaseException) -> timedelta:
     """Log that a turn was broken off by what is no error of a vendor (a handler of the platform, most likely); after which
     pause it is tried again. No values are shown."""
-    frame = traceback.extract_tb(error.__traceback__)[-1:]
-    where = f" at {frame[0].filename}:{frame[0].lineno}" if frame else ""
-    log.error("verification %s: its turn failed with %s%s", claim.id, type(error).__name__, where)
+    why = f": {trouble(error)}" if isinstance(error, DBAPIError) else ""
+    log.error("verification %s: its turn failed with %s%s", claim.id, _place_of(error), why)
     pause: timedelta = _FIRST * 2 ** min(claim.verification.tries, 20)
     return min(pause, _LONGEST)

@@ -33,7 +33,7 @@ _SHARE = 20
 _HOURLY = timedelta(hours=1)
 _GROWTH = 1.5
 _ERASURE = timedelta(days=1)
-# So long vendors are asked to erase; then somebody has to call them.
+# How long vendors are asked to erase; then somebody has to call them.
 _PATIENCE = timedelta(days=60)
 _RESTING_TRIES = 5
 _BEFORE = frozenset({FlowStatus.OPEN, FlowStatus.AWAITING_APPLICANT})
@@ -352,7 +352,7 @@ def _is_new(claim: Claim, result: Result) -> bool:
 
 def _evidence(result: Result) -> Any:
     # without the verdict: it is what a vendor makes of the person's decision that it was told
-    return to_json([*result.checks, *result.documents])
+    return to_json([*result.checks, *result.documents, *result.fields])
 
 
 def _check(check: Any) -> dict[str, Any]:

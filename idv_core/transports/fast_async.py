@@ -17,7 +17,7 @@ from .calls import ssl_context
 
 
 class Sessions:
-    """One of aiohttp's for each event loop, with so many connections at most. `proxy_for` decides for each server."""
+    """One of aiohttp's for each event loop, with at most `connections` connections. `proxy_for` decides for each server."""
 
     def __init__(self, connections: int, proxy_for: Callable[[str], str | None]) -> None:
         self._connections, self._proxy_for = connections, proxy_for

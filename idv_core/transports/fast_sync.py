@@ -96,7 +96,7 @@ class Server:
 
 
 class Pool:
-    """Connections of one process, at most so many at a time. `proxy_for` decides for each server."""
+    """Connections of one process, at most `connections` at a time. `proxy_for` decides for each server."""
 
     def __init__(self, connections: int, proxy_for: Callable[[str], str | None]) -> None:
         self._connections, self._proxy_for = connections, proxy_for

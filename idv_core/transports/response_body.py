@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 ACCEPTED = "gzip, deflate"
 _MOST_CODINGS = 3
 _PIECE = 65_536
+_GZIP = zlib.MAX_WBITS | 16
+# The first byte of each member.
+_MEMBER = b"\x1f"
 
 
 class Body:
@@ -22,7 +25,8 @@ class Body:
 
     With a `sink` they go there, and `content` is empty.
 
-    What `Content-Encoding` names and nobody knows (servers say `UTF-8` there) is taken as it is.
+    What `Content-Encoding` names and nobody knows (servers say `UTF-8` there) is taken as it is. A success that is packed in a
+    way that was not asked for cannot be read; of an error the status counts.
     """
 
     def __init__(self, headers: Mapping[str, str], status: int, limit: int, sink: Sink | None = None) -> None:
@@ -35,15 +39,23 @@ class Body:
         self._parts: list[bytes] = []
         self._size = 0
         self._unpack: list[_Unpacking] = []
+        self._unasked: str | None = None
         encoding = headers.get("content-encoding")
         if encoding:
-            known = [coding for coding in (part.strip() for part in encoding.lower().split(",")) if coding in _PACKED]
+            named = [part.strip() for part in encoding.lower().split(",")]
+            known = [coding for coding in named if coding in _PACKED]
+            if 200 <= status < 300:
+                self._unasked = next((coding for coding in named if coding in _UNASKED), None)
             if len(known) > _MOST_CODINGS:
                 raise UnexpectedResponse("the response is compressed too many times", status=status)
             # the last one was put on last
             self._unpack = [_Unpacking(coding) for coding in reversed(known)]
 
     def add(self, chunk: bytes) -> None:
+        if self._unasked is not None and chunk:
+            raise UnexpectedResponse(
+                f"the response is compressed with {self._unasked}, which was not asked for", status=self._status
+            )
         try:
             for piece in _unpacked(chunk, self._unpack, self._most):
                 self._size += len(piece)
@@ -66,7 +78,14 @@ class Body:
 
 
 def body_for(limits: Limits, headers: Mapping[str, str], status: int, sink: Sink | None) -> Body:
-    """What takes the body of this answer. Only that of a success goes to the sink; an error is read by the plugin."""
+    """What takes the body of this answer. Only that of a success goes to the sink; an error is read by the plugin.
+
+    Raises UnexpectedResponse for a part of a file, which nobody asked for, and for a web page in place of one.
+    """
+    if sink is not None and status == 206:
+        raise UnexpectedResponse("the vendor gave only a part of the file", status=status)
+    if sink is not None and 200 <= status < 300 and headers.get("content-type", "").lower().startswith("text/html"):
+        raise UnexpectedResponse("a web page came in place of the file", status=status)
     if sink is not None and 200 <= status < 300:
         return Body(headers, status, limits.max_media, sink)
     return Body(headers, status, limits.max_response)
@@ -82,15 +101,20 @@ def _unpacked(chunk: bytes, codings: list[_Unpacking], most: int) -> Iterator[by
 
 
 _PACKED = frozenset({"gzip", "x-gzip", "deflate"})
+_UNASKED = frozenset({"br", "zstd", "compress", "x-compress", "dcb", "dcz"})
 
 
 class _Unpacking:
-    """One coding undone, chunk by chunk. `deflate` is zlib's format (RFC 9110 section 8.4.1.2) or, as IIS sends it, bare."""
+    """One coding undone, chunk by chunk. `deflate` is zlib's format (RFC 9110 section 8.4.1.2) or, as IIS sends it, bare.
+
+    `gzip` is members one after the other (RFC 1952 section 2.2). What follows and is none is padding.
+    """
 
     def __init__(self, coding: str) -> None:
         self._head = b""
         self._begun = False
-        self._inner = zlib.decompressobj(zlib.MAX_WBITS | 16) if coding != "deflate" else None
+        self._has_members = coding != "deflate"
+        self._inner = zlib.decompressobj(_GZIP) if self._has_members else None
 
     def add(self, chunk: bytes, most: int) -> Iterator[bytes]:
         """Pieces of at most `most` bytes."""
@@ -105,9 +129,16 @@ class _Unpacking:
             self._inner = zlib.decompressobj(zlib.MAX_WBITS if is_zlib else -zlib.MAX_WBITS)
         full = True
         while chunk or full:
+            if self._inner.eof:
+                self._has_members = self._has_members and chunk[:1] in (b"", _MEMBER)
+                if not chunk or not self._has_members:
+                    return
+                self._inner = zlib.decompressobj(_GZIP)
             # a full piece may leave something behind although everything was taken in
             piece = self._inner.decompress(chunk, most)
-            chunk, full = self._inner.unconsumed_tail, len(piece) == most
+            is_over = self._inner.eof
+            chunk = self._inner.unused_data if is_over else self._inner.unconsumed_tail
+            full = len(piece) == most and not is_over
             if piece:
                 yield piece
 

@@ -104,7 +104,7 @@ def secured(plain: socket.socket, context: ssl.SSLContext, host: str, until: flo
 
 
 Ready = Callable[[float | None], bool]
-"""Whether a socket can be read (or written to) within so many seconds, or ever. Also where it is closed or broken."""
+"""Whether a socket can be read (or written to) within a number of seconds, or ever. Also where it is closed or broken."""
 
 
 def readiness(of: socket.socket, writing: bool = False) -> Ready:

@@ -13,6 +13,7 @@ import attrs
 from ..model import FlowUrls, Secret
 
 BEARER_LIFETIME = timedelta(minutes=5)
+_write = json.JSONEncoder(separators=(",", ":")).encode
 _PURPOSE = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 
 
@@ -36,7 +37,7 @@ class Addressee:
     def text(self) -> str:
         """The addressee as the first part of a token, in URL-safe characters."""
         payload = [self.application_id, self.return_url, self.policy, self.is_shadow]
-        return _encode(json.dumps(payload, separators=(",", ":")).encode())
+        return _encode(_write(payload).encode())
 
     @classmethod
     def parse(cls, text: str) -> Addressee | None:

@@ -25,7 +25,7 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
-# So many frames of a platform's error are logged; ours, and those that only start the thread, are left out.
+# This many frames of a platform's error are logged; ours, and those that only start the thread, are left out.
 _FRAMES = 12
 _NOT_THEIRS = frozenset({__file__, asyncio.threads.__file__, concurrent.futures.thread.__file__})
 _ANYBODY = frozenset({404, 405, 408, 429, 503})
@@ -200,11 +200,12 @@ class WebhookApp:
 def _outcome(on_received: Callable[[Received], Any], received: Received) -> tuple[Any, BaseException | None]:
     """What a plain function returned or raised, as a value.
 
-    A future cannot carry StopIteration, and takes a CancelledError of other work for its own.
+    A future cannot carry StopIteration, and takes a CancelledError of other work for its own. With SystemExit a command that
+    the function calls would end the server.
     """
     try:
         return on_received(received), None
-    except (Exception, asyncio.CancelledError) as error:
+    except (Exception, asyncio.CancelledError, SystemExit) as error:
         return None, error
 
 
@@ -254,5 +255,12 @@ def _where(error: BaseException) -> str:
         frames = [frame for frame in traceback.extract_tb(seen.__traceback__) if frame.filename not in _NOT_THEIRS]
         places = [f"{frame.filename}:{frame.lineno} in {frame.name}" for frame in reversed(frames[-_FRAMES:])]
         told.append(f"{type(seen).__name__} at " + " < ".join(places or ["an unknown place"]))
-        seen = seen.__cause__ or (None if seen.__suppress_context__ else seen.__context__)
+        seen = _behind(seen)
     return "; caused by ".join(told)
+
+
+def _behind(error: BaseException) -> BaseException | None:
+    """What led to it: of several errors of a task group the first."""
+    if isinstance(error, BaseExceptionGroup):
+        return error.exceptions[0]
+    return error.__cause__ or (None if error.__suppress_context__ else error.__context__)

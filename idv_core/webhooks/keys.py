@@ -1,7 +1,7 @@
 """The keys of vendors whose webhooks are signed with keys that have to be fetched. They are kept for each account.
 
 Whoever knows one of our addresses can name any key. So few are kept, one that the vendor does not know is not asked for again
-for a minute, and so many are fetched in a minute at most.
+for a minute, and only a few are fetched in a minute.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import quote, urlsplit
 
 import attrs
@@ -20,7 +20,7 @@ from ..errors import IdvError, PluginError, WebhookRejected, bounded
 from ..model import FlowRef, FlowUrls
 from ..model.copies import with_changed
 from ..model.flow import RETURN
-from ..model.validation import plain_mapping
+from ..model.validation import is_string, plain_mapping
 from ..plugin.protocols import Webhook, WebhookEvent, WebhookKeysProtocol, WebhookProtocol
 from ..runtime.interrupts import interrupt_in
 from .addresses import BEARER_LIFETIME, Addressee, Addresses
@@ -41,6 +41,29 @@ _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*", re.IGNORECASE)
 _ACTIVE = frozenset({"javascript", "data", "vbscript", "file", "blob", "about"})
 
 
+def _mapping(value: Any) -> Any:
+    try:
+        return dict(value)
+    except (TypeError, ValueError):
+        return value
+
+
+def _raw(value: Any) -> Any:
+    return bytes(value) if isinstance(value, (bytearray, memoryview)) else value
+
+
+def _are_strings(_: object, attribute: attrs.Attribute[Any], value: object) -> None:
+    if not isinstance(value, dict) or not all(
+        issubclass(kind, str) for kind in {*map(type, value), *map(type, value.values())}
+    ):
+        raise ValueError(f"{attribute.name}: must be a mapping of strings to strings, with one value for each name")
+
+
+def _is_raw(_: object, attribute: attrs.Attribute[Any], value: object) -> None:
+    if not isinstance(value, bytes):
+        raise ValueError(f"{attribute.name}: must be the bytes that were received, not decoded")
+
+
 @attrs.frozen(kw_only=True)
 class WebhookRequest:
     """An incoming HTTP request.
@@ -51,13 +74,21 @@ class WebhookRequest:
         headers: Names in any case. Join repeated headers with ", " (RFC 9110 section 5.3).
         query: The decoded parameters of the query string.
         body: The raw bytes, as received.
+
+    Raises ValueError that names the field.
     """
 
-    method: str
-    path: str = attrs.field(repr=False)
-    headers: Mapping[str, str] = attrs.field(factory=dict, converter=plain_mapping, repr=False, hash=False)
-    query: Mapping[str, str] = attrs.field(factory=dict, converter=plain_mapping, repr=False, hash=False)
-    body: bytes = attrs.field(default=b"", repr=False)
+    method: str = attrs.field(validator=is_string)
+    path: str = attrs.field(validator=is_string, repr=False)
+    headers: Mapping[str, str] = attrs.field(
+        factory=dict, converter=_mapping, validator=_are_strings, repr=False, hash=False
+    )
+    query: Mapping[str, str] = attrs.field(
+        factory=dict, converter=_mapping, validator=_are_strings, repr=False, hash=False
+    )
+    body: bytes = attrs.field(default=b"", converter=_raw, validator=_is_raw, repr=False)
+    # what was found of its address, by which addresses and for whom: it is asked for before the body is read, and again
+    _admitted: list[tuple[Addresses, str, Admitted]] = attrs.field(factory=list, init=False, repr=False, eq=False)
 
 
 @attrs.frozen(kw_only=True)
@@ -119,10 +150,11 @@ class Received:
 
 @attrs.frozen
 class Admitted:
-    """A call whose address was verified."""
+    """A call whose address was verified. `signed` is the part of its token that says whose it is."""
 
     addressee: Addressee
     purpose: str
+    signed: str
 
     @property
     def is_visit(self) -> bool:
@@ -131,7 +163,7 @@ class Admitted:
     def place(self, account: str) -> Place:
         """The address, whichever key signed its token."""
         is_of_account = self.addressee.application_id is None
-        return Place(account, f"{self.purpose}/{self.addressee.text}", is_of_account)
+        return Place(account, f"{self.purpose}/{self.signed}", is_of_account)
 
 
 @attrs.frozen
@@ -162,12 +194,17 @@ class WebhookReceiver:
         """
         if request.method not in METHODS:
             raise WebhookRejected("this method is not allowed: use GET, HEAD or POST", status=405)
+        for addresses, account, admitted in request._admitted:
+            if addresses is self.addresses and account == session.name:
+                return admitted
         path = request.path.removeprefix("/").removeprefix(f"{session.name}/")
         token, _, purpose = path.partition("/")
         addressee = self.addresses.read(session.name, token, purpose)
         if addressee is None or not (purpose == RETURN or session.offers(WebhookProtocol)):
             raise WebhookRejected("there is no webhook URL with this path", status=404)
-        return Admitted(addressee, purpose)
+        admitted = Admitted(addressee, purpose, token.partition(".")[0])
+        request._admitted.append((self.addresses, session.name, admitted))
+        return admitted
 
     def missing_key(self, session: AccountSession, request: WebhookRequest) -> str | None:
         """The id of the key that has to be fetched before `receive`, None where there is nothing to fetch.
@@ -264,8 +301,9 @@ class WebhookReceiver:
 
 def _digest(request: WebhookRequest) -> bytes:
     """Two calls to one address are the same if method, query and body are."""
-    head = json.dumps([request.method, sorted(request.query.items())]).encode()
-    return hashlib.sha256(hashlib.sha256(head).digest() + request.body).digest()
+    head = repr((request.method, sorted(request.query.items()))).encode()
+    # what Python writes has no line break
+    return hashlib.sha256(head + b"\n" + request.body).digest()
 
 
 def _webhook(admitted: Admitted, request: WebhookRequest, now: datetime) -> Webhook:

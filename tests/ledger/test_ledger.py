@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
@@ -439,3 +440,17 @@ class TestMigrations:
     def test_other_databases_are_refused(self, address: str, text: str) -> None:
         with pytest.raises(ConfigError, match=text):
             Ledger(address, keys=[KEY])
+
+
+def test_two_who_seal_at_the_same_time_make_two_seals(connect: Callable[..., Ledger]) -> None:
+    books = [connect() for _ in range(3)]
+    books[0].take(order())
+    ready = threading.Barrier(3)
+
+    def seal(one: Ledger) -> int:
+        ready.wait()
+        return one.seal().n
+
+    with ThreadPoolExecutor(3) as pool:
+        assert sorted(pool.map(seal, books)) == [1, 2, 3]
+    assert books[0].verify().problems == ()

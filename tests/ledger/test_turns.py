@@ -29,7 +29,7 @@ from idv_core.errors import (
 )
 from idv_core.ledger import State, Verification
 from idv_core.ledger.verification import KEEP, Change, Claim, FlowRow, Hint, Order, Role
-from idv_core.model import Erasure, subject_of
+from idv_core.model import Check, Erasure, ExtractedField, subject_of
 from idv_core.tracker.tracker import pause_of
 from idv_core.tracker.turns import Adopt, Apply, Compare, Erase, Look, Open, Recover, Terms, conclude, plan
 
@@ -271,6 +271,21 @@ class TestAfterTheEnd:
     def test_a_changed_outcome_is_told_as_another_round(self) -> None:
         change = came_to(self.decided(), result(FlowStatus.FINISHED, Decision.APPROVED))
         assert (change.state, change.delivery) == (State.DECIDED, "verification.decided")
+
+    @pytest.mark.parametrize(
+        ("changes", "is_new"),
+        [
+            ({"fields": [ExtractedField(name="name", value="Meera Iyer", vendor_name="name")]}, True),
+            ({"checks": [Check(kind="liveness", outcome="passed")]}, True),
+            # what the vendor makes of the decision that it was told is no evidence
+            ({"verdict": "positive", "decided_by": "person"}, False),
+        ],
+    )
+    def test_people_review_what_there_is_now(self, changes: Any, is_new: bool) -> None:
+        before = result(FlowStatus.FINISHED, Decision.REVIEW)
+        claimed = claim(State.DECIDED, decision=Decision.REVIEW, result=before, flow=before.flow, round=1)
+        change = conclude(claimed, Look(before.flow), attrs.evolve(before, **changes), TERMS)
+        assert (change.delivery, change.result is not None) == ("verification.decided" if is_new else None, is_new)
 
     def test_a_flow_that_was_reopened_is_followed_and_decided_anew(self) -> None:
         change = came_to(self.decided(), result(FlowStatus.PROCESSING))

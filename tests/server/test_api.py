@@ -374,7 +374,7 @@ class TestAround:
         monkeypatch.setattr("idv_core.server.metrics.exposition", away)
         answer = running.client("read").get("/metrics")
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
-        assert "OperationalError" in caplog.text
+        assert "the ledger's database cannot be reached" in caplog.text
         assert "secret" not in caplog.text
 
     async def test_a_fault_in_the_figures_ends_neither_them_nor_the_forgetting(

@@ -238,6 +238,39 @@ class TestBodies:
             read_order({**ORDER, **more})
         assert "stored" not in refused.value.message
 
+    @pytest.mark.parametrize(
+        ("changes", "said", "fields"),
+        [
+            ({"product": 5}, "product: must be a string", ("product",)),
+            ({"applicant": []}, "applicant: must be an object", ("applicant",)),
+            ({"applicant": {"name": "Meera"}}, "applicant.reference: is missing", ("applicant.reference",)),
+            (
+                {"applicant": {"reference": "r", "birthdate": "2026-02-30"}},
+                "applicant.birthdate: must be a date such as 1990-05-31",
+                ("applicant.birthdate",),
+            ),
+            (
+                {"applicant": {"reference": "r", "address": "Meera Iyer"}},
+                "applicant.address: must be an object",
+                ("applicant.address",),
+            ),
+            (
+                {"documents": ["Meera"]},
+                "documents: must be one of the words that openapi.json has for it",
+                ("documents",),
+            ),
+            ({"metadata": {"Meera's": 5}}, "metadata: must be a string", ("metadata",)),
+            ({"metadata": []}, "metadata: must be an object", ("metadata",)),
+            ({"surname": "Meera"}, "the order: has what an order does not know: 'surname'", ()),
+        ],
+    )
+    def test_what_is_wrong_is_said_in_words_of_json_and_names_the_field(
+        self, changes: Any, said: str, fields: tuple[str, ...]
+    ) -> None:
+        with pytest.raises(InvalidOrder) as refused:
+            read_order({**ORDER, **changes})
+        assert (refused.value.message, refused.value.fields) == (said, fields)
+
     def test_what_the_vendor_reads_may_be_null(self) -> None:
         read = read_order({**ORDER, "vendor_options": {"acme": {"a": None}}})
         assert read.vendor_options == {"acme": {"a": None}}
@@ -317,6 +350,14 @@ class TestAnswers:
                 answer = client.request(method, path.replace("{id}", "01ARZ3NDEKTSV4RRFFQ69G5FAV"))
                 assert answer.status_code == 405, f"{method} {path}"
                 assert {one.strip() for one in answer.headers["allow"].split(",")} - {"HEAD"} == there
+
+    @pytest.mark.parametrize("path", [V, "/console", "/readyz", "/v1/accounts", "/console/login"])
+    def test_a_slash_at_the_end_sends_the_key_nowhere_else(self, running: Running, path: str) -> None:
+        client = running.client("verify", "read")
+        for method in ("GET", "POST"):
+            answer = client.request(method, f"{path}/", json=ORDER, headers={"host": "elsewhere.example"})
+            assert (answer.status_code, "location" in answer.headers) == (404, False)
+            assert answer.json()["detail"] == "there is nothing at this address: leave out the slash at its end"
 
     def test_a_head_is_a_get_without_its_body(self, running: Running) -> None:
         answer: httpx.Response = running.client("read").head("/v1/accounts")

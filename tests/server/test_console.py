@@ -178,7 +178,7 @@ class TestWhatStandsThere:
             "what others add is left alone"
         )
         wrong = client.get(V, params={"state": "nonsense"})
-        assert (wrong.status_code, "state: is not one" in wrong.text) == (400, True)
+        assert (wrong.status_code, "state: must be one of " in wrong.text) == (400, True)
 
     def test_the_review_is_a_filter_too(self, running: Running, doubtful: str) -> None:
         client, api = log_in(running, "ana"), running.client("read")
@@ -325,6 +325,22 @@ class TestTrouble:
         running.until(id, lambda _: len(running.messages) > count)
         assert press(client, "/console/trouble", "/console/redelivery", message="msg_x").status_code == 404
         assert press(client, "/console/trouble", "/console/redelivery").status_code == 400
+
+    def test_messages_for_an_endpoint_that_is_gone_are_in_trouble(self, running: Running) -> None:
+        client = log_in(running, "ana", "operate")
+        assert "waits for the endpoint" not in client.get("/console/trouble").text
+        id = running.decided().id
+        running.until(id, lambda _: all(one.done_at for one in running.ledger.deliveries(id)))
+        message = running.ledger.deliveries(id)[0].id
+        gone = {"endpoint": "renamed", "done_at": None, "due": datetime.now().astimezone()}
+        with running.ledger.store.begin() as con:
+            con.execute(update(deliveries).where(deliveries.c.id == message).values(gone))
+        assert "1 message waits for the endpoint renamed, which is not in the configuration" in (
+            client.get("/console/trouble").text
+        )
+        again = press(client, "/console/trouble", "/console/redelivery", message=message)
+        assert again.status_code == 409
+        assert "add it to [ledger.endpoints]" in again.text
 
 
 class TestTheScript:

@@ -177,13 +177,16 @@ def test_a_report_is_about_a_time(ledger: Ledger) -> None:
         report(ledger.store, ["name"])
 
 
-def test_a_spreadsheet_computes_nothing_of_a_name() -> None:
+@pytest.mark.parametrize("begin", [*"=+-@\t\r\n＝＋－＠"])
+def test_a_spreadsheet_computes_nothing_of_a_name(begin: str) -> None:
     counts = dict.fromkeys((*performance.COLUMNS,), 1)
-    line = Line(group=("=cmd()",), median=None, most=None, **counts)
+    line = Line(group=(f"{begin}cmd()",), median=None, p95=None, **counts)
     (row,) = csv.DictReader(
-        io.StringIO(performance.csv_of(performance.rows([line], ["account"]), performance.columns(["account"])))
+        io.StringIO(
+            performance.csv_of(performance.rows([line], ["account"]), performance.columns(["account"])), newline=""
+        )
     )
-    assert row["account"] == "'=cmd()"
+    assert row["account"] == f"'{begin}cmd()"
     assert row["median_seconds"] == ""
 
 

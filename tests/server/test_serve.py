@@ -205,6 +205,11 @@ class TestUsers:
         assert idv("server", "user", "remove", "ben").exit_code == 0
         assert idv("server", "user", "remove", "ben").exit_code == 2
 
+    def test_without_a_password_it_is_the_password_that_is_asked_for(self, environment: Path) -> None:
+        made = CliRunner().invoke(app, ["server", "user", "add", "ana"], input="")
+        assert made.exit_code == 2
+        assert "user: there is no password: type one" in made.stderr
+
     def test_a_short_password_and_a_role_that_there_is_not(self, environment: Path) -> None:
         short = CliRunner().invoke(app, ["server", "user", "add", "ana"], input="short\n")
         assert (short.exit_code, "12 characters" in short.stderr) == (2, True)

@@ -26,10 +26,11 @@ from typer.testing import CliRunner
 
 from idv_core.cli.commands import app
 from idv_core.errors import ConfigError
+from idv_core.ledger import LedgerError
 from idv_core.ledger.store import connect
 from idv_core.server import serving
 from idv_core.server.console.web import ConsoleOptions
-from idv_core.server.migrating import migrate
+from idv_core.server.migrating import check_tables, migrate
 from idv_core.server.serving import Binding, listen
 
 KEY = "an-invented-key-of-the-ledger-0001"
@@ -104,6 +105,13 @@ class TestTheConfiguration:
     def test_a_secret_of_an_account_that_is_missing(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv("TEST_VERIGRAM_KEY")
         assert "TEST_VERIGRAM_KEY is not set" in CliRunner().invoke(app, ["serve"]).stderr
+
+    def test_an_endpoint_whose_secret_cannot_sign(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("TEST_HOOKS", "no base64 at all")
+        with_ledger(folder, f"sqlite:///{folder}/idv.db")
+        with (folder / "idv.toml").open("a") as file:
+            file.write('[ledger.endpoints.loans]\nurl = "https://loans.example"\nsecret = { env = "TEST_HOOKS" }\n')
+        assert "endpoint 'loans': its secret must be 24 to 64 random bytes" in refused("--port", "0")
 
 
 class TestTheCertificate:
@@ -204,6 +212,25 @@ class TestTheDatabase:
             con.execute(text(f"ALTER DATABASE {engine.url.database} SET default_transaction_read_only = on"))
         engine.dispose()
         assert "read-only" in refused(code=1)
+
+    @pytest.mark.parametrize("table", ["idv_migration", "idv_server_migration"])
+    def test_whose_tables_a_newer_release_has_changed(self, folder: Path, table: str) -> None:
+        engine = connect(f"sqlite:///{folder}/idv.db")
+        migrate(engine)
+        with engine.begin() as con:
+            con.execute(text(f"UPDATE {table} SET version_num = '9999'"))
+        engine.dispose()
+        assert "were changed by a newer release: install that one again" in refused(code=1)
+
+    def test_whose_tables_an_older_release_has_made(self, folder: Path) -> None:
+        engine = connect(f"sqlite:///{folder}/idv.db")
+        migrate(engine)
+        check_tables(engine)
+        with engine.begin() as con:
+            con.execute(text("UPDATE idv_server_migration SET version_num = '0002'"))
+        with pytest.raises(LedgerError, match="of an older release: run 'idv server migrate'"):
+            check_tables(engine)
+        engine.dispose()
 
     def test_that_is_away_when_its_tables_are_to_be_made(self, folder: Path) -> None:
         with_ledger(folder, "postgresql://idv@127.0.0.1:1/idv")

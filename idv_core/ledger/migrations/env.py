@@ -1,23 +1,8 @@
-"""Runs the migrations on the connection that `migrate` brings. SQLite is altered by copying (batch)."""
+"""Runs the migrations of the ledger."""
 
 from __future__ import annotations
 
-from alembic import context
-from sqlalchemy import text
-
+from idv_core.ledger.migrating import VERSIONS, run
 from idv_core.ledger.tables import metadata
 
-_LOCK = 0x1D7C0DE
-
-connection = context.config.attributes["connection"]
-if connection.dialect.name == "postgresql":
-    connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
-context.configure(
-    connection=connection,
-    target_metadata=metadata,
-    version_table="idv_migration",
-    render_as_batch=True,
-    transactional_ddl=connection.dialect.name == "postgresql",
-)
-with context.begin_transaction():
-    context.run_migrations()
+run(metadata, VERSIONS, lock=0x1D7C0DE)

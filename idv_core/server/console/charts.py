@@ -10,7 +10,7 @@ import attrs
 
 WIDTH, HEIGHT = 720, 160
 MOST = 5
-"""So many names have a colour of their own; the rest are drawn together."""
+"""How many names have a colour of their own; the rest are drawn together."""
 OTHERS = "others"
 
 

@@ -22,7 +22,7 @@ from ...model.validation import text_fault
 from .. import metrics, performance
 from ..performance import rollups
 from ..performance.facts import COMPLETED
-from ..performance.refreshing import PAGE, behind, refresh
+from ..performance.refreshing import behind, refresh_for_page
 from ..performance.rollups import sums
 from ..problems import BadRequest
 from ..wire import accounts_json
@@ -57,7 +57,7 @@ class _Overview:
 
 
 def _read(store: Store, days: int) -> _Overview:
-    refresh(store, most=PAGE)
+    refresh_for_page(store)
     today = store.clock.now().astimezone(UTC).date()
     first = today - timedelta(days=days - 1)
     with store.engine.connect() as con:

@@ -30,7 +30,7 @@ Detail: TypeAlias = tuple[str, str, str]
 """Account (or an empty text), kind, code."""
 
 PROMPT = timedelta(days=1)
-"""A verdict counts what was completed within so long after the order."""
+"""A verdict counts what was completed within this time after the order."""
 
 _OURS = frozenset({"ConfigError", "DuplicateFlow", "InvalidOrder", "NoRoute", "UnsupportedOperation"})
 _OPENED = ("opened", "recovered", "adopted")

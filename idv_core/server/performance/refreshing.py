@@ -10,10 +10,12 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import attrs
 from sqlalchemy import BigInteger, Connection, RowMapping, Text, cast, delete, func, insert, select, update
+from sqlalchemy.exc import DBAPIError
 
 from ...ledger import LedgerError
 from ...ledger.store import Store, as_event
@@ -25,8 +27,7 @@ from .facts import DIMENSIONS, Detail, dimensions, fact_of
 _D, _E, _F, _M, _V = details.c, events.c, facts.c, marks.c, verifications.c
 _NAME = "facts"
 _BATCH = 500
-PAGE = 2
-"""Rounds that a page waits for. The service itself refreshes every few seconds."""
+_PAGE = 2
 
 
 @attrs.frozen
@@ -53,7 +54,7 @@ class Mark:
 
 
 def refresh(store: Store, most: int | None = None) -> int:
-    """Bring the facts up to what the events say, with at most so many rounds. Returns how many were written.
+    """Bring the facts up to what the events say, in at most `most` rounds. Returns how many were written.
 
     With `most`, for a page that must not wait, what was committed out of turn is left to the next whole refresh.
     """
@@ -70,6 +71,13 @@ def refresh(store: Store, most: int | None = None) -> int:
             break
         written += _round(store, mark, attrs.evolve(mark, seen=rows[-1].n), rows) or 0
     return written
+
+
+def refresh_for_page(store: Store) -> None:
+    """As `refresh`, for a page that shows how far `behind` the facts are: it waits for a few rounds alone, for the service
+    itself refreshes every few seconds, and where nothing can be written it shows what there is."""
+    with suppress(DBAPIError):
+        refresh(store, most=_PAGE)
 
 
 def behind(store: Store) -> int:

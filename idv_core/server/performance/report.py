@@ -80,11 +80,14 @@ class Line:
         opened: Of `ordered`: the vendor made a flow.
         started: Of these: the applicant did something, as far as the vendor tells.
         completed: Of these: the vendor came to an end with the evidence.
-        approved, declined, review: What the policy made of it.
+        approved: The policy approved it.
+        declined: The policy declined it.
+        review: The policy left it to a person.
         abandoned: Opened, and expired or cancelled before it was completed.
         failed: Ended by an error, before or after it was opened.
         running: Opened, and not ended yet.
-        median, most: Seconds from opened to completed: half, and 95 %, took no longer. None where nothing was completed.
+        median: Seconds from opened to completed: half took no longer. None where nothing was completed.
+        p95: The same for 95 %.
         errors: Of `asked`: the vendor failed at least once.
         unknowns: Of `asked`: nobody could tell, at least once, whether a flow was opened.
         cost: What it cost. None where a price is missing, or the accounts have prices in several currencies.
@@ -104,7 +107,7 @@ class Line:
     failed: int = 0
     running: int = 0
     median: float | None = None
-    most: float | None = None
+    p95: float | None = None
     errors: int = 0
     unknowns: int = 0
     cost: Cost | None = None
@@ -156,7 +159,7 @@ def report(
     Raises ValueError for what a report is not divided by.
     """
     if not set(by) <= set(BY):
-        raise ValueError(f"by: must be of {', '.join(BY)}")
+        raise ValueError(f"by: must be one or more of {', '.join(BY)}")
     refresh(store)
     where = [_F.created_at >= since] if since is not None else []
     where += [_F.created_at < until] if until is not None else []
@@ -171,7 +174,7 @@ def report(
             group=group,
             **{name: counts[name] for name in COLUMNS},
             median=times.get(group, (None, None))[0],
-            most=times.get(group, (None, None))[1],
+            p95=times.get(group, (None, None))[1],
             cost=costs.get(group),
             reasons=reasons.get(group, ()),
         )
@@ -279,9 +282,9 @@ def _times(
     picked = select(*columns, timed.c.took, timed.c.place == ranks[0], timed.c.place == ranks[1])
     made: dict[Group, tuple[float | None, float | None]] = {}
     for row in con.execute(picked.where(timed.c.place.in_(ranks))):
-        group, (took, is_median, is_most) = tuple(row[: len(by)]), row[len(by) :]
-        median, most = made.get(group, (None, None))
-        made[group] = (took / 1000 if is_median else median, took / 1000 if is_most else most)
+        group, (took, is_median, is_p95) = tuple(row[: len(by)]), row[len(by) :]
+        median, p95 = made.get(group, (None, None))
+        made[group] = (took / 1000 if is_median else median, took / 1000 if is_p95 else p95)
     return made
 
 
@@ -299,7 +302,7 @@ def rows(lines: Iterable[Line], by: Sequence[str]) -> Iterator[dict[str, Any]]:
             **{name: getattr(line, name) for name in COLUMNS},
             **{name: _rounded(getattr(line, name), 4) for name in RATES},
             "median_seconds": _rounded(line.median, 1),
-            "p95_seconds": _rounded(line.most, 1),
+            "p95_seconds": _rounded(line.p95, 1),
             "cost": str(cost.total) if cost is not None else None,
             "cost_per_completed": _text(cost.per_completed) if cost is not None else None,
             "cost_per_decided": _text(cost.per_decided) if cost is not None else None,
@@ -331,5 +334,9 @@ def csv_of(rows: Iterable[Mapping[str, Any]], names: Sequence[str]) -> str:
     return made.getvalue()
 
 
+# OWASP, "CSV Injection", with the wide forms that Japanese spreadsheets take for the same
+_FORMULA = tuple("=+-@\t\r\n＝＋－＠")
+
+
 def _cell(value: Any) -> Any:
-    return f"'{value}" if isinstance(value, str) and value[:1] in "=+-@\t\r" else value
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value

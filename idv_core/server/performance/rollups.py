@@ -35,7 +35,7 @@ STEPS: Mapping[str, float] = {
     "1 day": 86_400,
     "3 days": 259_200,
 }
-"""How long it took from opened to completed: up to so many seconds."""
+"""How long it took from opened to completed: upper bounds of the buckets, in seconds."""
 LONGER = "longer"
 _STEPS = tuple(STEPS.values())
 NAMES = (*STEPS, LONGER)

@@ -10,16 +10,24 @@ import attrs
 import httpx
 import pytest
 
-from ...errors import DuplicateFlow, FlowNotFound, IdvError, OutcomeUnknown, VendorUnavailable
+from ...errors import (
+    DuplicateFlow,
+    FlowNotFound,
+    IdvError,
+    OutcomeUnknown,
+    PluginError,
+    UnexpectedResponse,
+    VendorUnavailable,
+)
 from ...model import Decision
-from ...plugin.protocols import RecoverProtocol
+from ...plugin.protocols import CancelProtocol, CredentialsProtocol, EraseProtocol, RecoverProtocol
 from ..emulator import EmulatedResponse
 from ..fuzzing import first_requests
 from ..garbled import UNREADABLE, assert_error_is_read
 from ..harness import ACCOUNT, Driver, Harness, another_person
 from .steps import impatient, is_understood, offered, operate
 
-# So many calls by POST may come before the one that opens.
+# This many calls by POST may come before the one that opens.
 _READS = 5
 _UNUSUAL = (
     100,
@@ -46,6 +54,12 @@ _UNUSUAL = (
     503,
     599,
 )
+_OF_A_PROXY = (
+    EmulatedResponse(404, content=b"404 page not found\n", type="text/plain; charset=utf-8"),
+    EmulatedResponse(404, content=b"<html><body>Not found</body></html>", type="text/html"),
+    EmulatedResponse(404, content=b"\xef\xbb\xbf<html></html>", type="application/octet-stream"),
+    EmulatedResponse(200, content=b"<html><body>Sign in</body></html>", type="text/html"),
+)
 
 
 class MapsErrors:
@@ -68,6 +82,43 @@ class MapsErrors:
         harness.emulator.fault("", EmulatedResponse(status, content=b"<html>", type="text/html"), times=20)
         for operation in ("open", "status", "result"):
             is_understood(partial(operate, idv, harness, operation, flow))
+
+    @pytest.mark.parametrize("answer", _OF_A_PROXY)
+    def test_a_proxy_that_knows_no_such_address_says_nothing_of_the_flow(
+        self, harness: Harness, idv: Driver, answer: EmulatedResponse
+    ) -> None:
+        """Nor does what it says end one, or make the order one that was never opened."""
+        since = harness.clock.now()
+        flow = idv.open(harness.order)
+        harness.clock.advance(86_400)
+        harness.emulator.fault("", answer, times=30)
+        calls = [partial(idv.status, flow), partial(idv.result, flow)]
+        if isinstance(idv.adapter, RecoverProtocol):
+            calls.append(partial(idv.recover, harness.order, since=since))
+        for call in calls:
+            try:
+                # some need not ask before documents were handed in
+                assert not call().status.is_settled
+            except (UnexpectedResponse, VendorUnavailable, OutcomeUnknown):
+                pass
+
+    @pytest.mark.parametrize("status", [404, 410])
+    def test_a_page_on_the_way_ends_nothing_and_proves_no_key(self, harness: Harness, idv: Driver, status: int) -> None:
+        """A web page is of a proxy, or of a wrong address. It is not the vendor's word that a flow is gone or a key good."""
+        flow = harness.finish(idv, idv.open(harness.order))
+        harness.clock.advance(3600)
+        page = EmulatedResponse(status, content=b"<html>Not found</html>", type="text/html")
+        asked = [(object, "status"), (object, "result"), (EraseProtocol, "erase"), (CancelProtocol, "cancel")]
+        for operation in (name for protocol, name in asked if isinstance(idv.adapter, protocol)):
+            harness.emulator.fault("", page, times=20)
+            with pytest.raises(IdvError) as caught:
+                operate(idv, harness, operation, flow)
+            assert not isinstance(caught.value, PluginError), operation
+            harness.emulator.clear_faults()
+        if isinstance(idv.adapter, CredentialsProtocol):
+            harness.emulator.fault("", page, times=20)
+            with pytest.raises(IdvError):
+                idv.check_credentials()
 
     def test_errors_are_read_whatever_the_body_is(self, harness: Harness) -> None:
         """A page of HTML in place of JSON is everyday: `read_error` raises nothing, and the HTTP status still counts."""

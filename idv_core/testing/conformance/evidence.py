@@ -3,29 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import attrs
 import pytest
 
 from ...errors import DuplicateFlow, IdvError, PluginError
-from ...model import Decision, Result
+from ...model import Decision, FieldName, Result
+from ...plugin.dates import read_date
 from ...plugin.protocols import RecoverProtocol
 from ..doubting import (
     CHANGES,
+    FAMILY_NAME,
+    GIVEN_NAME,
+    MOVED_DATES,
+    STRANGE_NAMES,
     UNREADABLE_DATES,
+    UNREADABLE_SCORES,
     Misnaming,
+    Overhearing,
     Replayed,
     approves,
     dates_in,
     is_borne,
+    is_name,
     keys_in,
     lost_dates,
     names,
     redated,
+    rescored,
     reworded,
+    scores_in,
     telling,
+    told_of,
 )
 from ..harness import Driver, Finish, Harness, another_person
+
+_NAMES = (FieldName.NAME, FieldName.GIVEN_NAME, FieldName.MIDDLE_NAME, FieldName.FAMILY_NAME)
+
+_TOLD: tuple[dict[str, str], ...] = (
+    {"name": f"{GIVEN_NAME} {FAMILY_NAME}"},
+    {"given_name": GIVEN_NAME},
+    {"family_name": FAMILY_NAME},
+    {"given_name": GIVEN_NAME, "family_name": FAMILY_NAME},
+)
 
 
 class ApprovesOnlyEvidence:
@@ -126,6 +147,71 @@ class ApprovesOnlyEvidence:
                     f"approved although {name!r}, a date of the document, is {other!r}"
                 )
         made.close()
+
+    def test_scores_that_cannot_be_read_never_approve(self, harness: Harness) -> None:
+        """A score that is there and no number on its scale is not the same as none."""
+        made = Replayed(harness, harness.finish, "scores")
+        labels = {check.label for check in made.result.checks if check.score is not None}
+        for key in sorted(scores_in(made.answers, made.result)):
+            for other in UNREADABLE_SCORES:
+                result = made.with_change(rescored(key, other))
+                is_lost = result is not None and any(
+                    check.score is None for check in result.checks if check.label in labels
+                )
+                assert not (approves(result) and is_lost), f"approved although {key!r}, a score, is {other!r}"
+        made.close()
+        if not labels:
+            pytest.skip("not offered: these results have no score")
+
+    def test_what_is_told_of_a_person_is_kept_exactly_or_not_at_all(self, harness: Harness) -> None:
+        """A name is never cut, turned or completed, and a birthdate that may mean another day is none."""
+        made = Replayed(harness, harness.finish, "exactly")
+        before = {(field.name, str(field.value)) for field in told_of(made.result, *_NAMES, FieldName.BIRTHDATE)}
+        if not before:
+            made.close()
+            pytest.skip("not offered: these results hold no name and no birthdate")
+        for text in {field.vendor_text or str(field.value) for field in told_of(made.result, *_NAMES)}:
+            for other in STRANGE_NAMES:
+                for field in told_of(made.with_change(reworded(text, other)), *_NAMES):
+                    is_kept = field.value is None or other.strip() in str(field.value)
+                    assert is_kept or (field.name, str(field.value)) in before, (
+                        f"{field.name.value} is another text than the vendor wrote under {field.vendor_name!r}"
+                    )
+        for key in sorted(dates_in(made.answers)):
+            for moment in (*UNREADABLE_DATES, *MOVED_DATES):
+                days = {None, read_date(moment), read_date(moment, day_first=True)}
+                for field in told_of(made.with_change(redated(key, moment)), FieldName.BIRTHDATE):
+                    assert field.value in days or (field.name, str(field.value)) in before, (
+                        f"the birthdate is {field.value} where the vendor wrote {moment!r}"
+                    )
+        made.close()
+
+    def test_a_name_goes_out_whole_or_not_at_all(self, harness: Harness) -> None:
+        """No vendor is told a name that was cut by guess, turned round, or written otherwise."""
+        is_sent = False
+        for number, told in enumerate(_TOLD):
+            mark = f"whole-{number}"
+            order = another_person(attrs.evolve(harness.order, application_id=f"APP-{mark}"), mark)
+            nobody: dict[str, Any] = dict.fromkeys(("name", "given_name", "family_name"))
+            person = attrs.evolve(order.applicant, **{**nobody, **told})
+            overhearing = Overhearing(harness.transport)
+            driver = Driver(attrs.evolve(harness, transport=overhearing), "sync")
+            try:
+                driver.open(attrs.evolve(order, applicant=person))
+            except PluginError as error:
+                pytest.fail(f"the plugin broke: {error}")
+            except IdvError:
+                # it may need the parts
+                pass
+            driver.close()
+            for text in overhearing.texts:
+                if is_name(text):
+                    is_sent = True
+                    assert text in {*told.values(), " ".join(told.values())}, (
+                        f"of a person with {' and '.join(told)} the vendor was told another name than was given"
+                    )
+        if not is_sent:
+            pytest.skip("not offered: the vendor is told no name")
 
 
 def _changed(harness: Harness, finish: Finish, mark: str) -> Iterator[tuple[str, str, Result | None]]:

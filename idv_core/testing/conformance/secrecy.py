@@ -57,7 +57,7 @@ class ShowsNothingSecret:
         dark = [*harness.personal, *secrets_of(flow), *secrets_of(finished), *given_secrets(harness.settings)]
         for where, text in shown.items():
             for secret in dark:
-                assert secret not in text, f"{where} shows what must stay dark"
+                assert secret not in text, f"{where} shows what must be redacted"
 
     def test_no_error_names_the_person(self, harness: Harness) -> None:
         """Whatever the vendor answers: an error that the plugin words itself is not redacted for names."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
@@ -46,6 +47,7 @@ _MASTER = {
 _ALIASES = {"FSSAI_CERTIFICATE": "FSSAI", "AADHAR": "AADHAAR"}
 _INDIAN = frozenset({"AADHAAR", "PAN", "VOTER_ID", "GST_CERT", "UDYAM_CERT"})
 _DEEPEST = 8
+_TAIL = re.compile(r"\d{4}\W*\Z")
 _ADDRESS_GROUP = "formatted_address"
 _LINES = ("address_line_1", "address_line_2")
 _ADDRESS_PARTS = frozenset({*_LINES, "city", "state", "postcode"})
@@ -293,13 +295,15 @@ def _fields(
             continue
         dark = masked(key, value, is_aadhaar)
         whole = None if dark is value else Secret(str(value))
-        name = FieldName.OTHER if prefix or isinstance(dark, (dict, list)) else field_name(word, key)
+        name = FieldName.OTHER if prefix or isinstance(value, (dict, list)) else field_name(word, key)
         if key == "address" and name in ADDRESSES:
             continue
         vendor_name, confidence = f"{prefix}{key}", _confidence(item)
         field = read_field(name, vendor_name, dark, confidence=confidence, whole=whole, day_first=True)
         if field is not None:
-            yield field
+            # a mask over what is no number would be read as one
+            is_unread = is_number_name(key) and not _TAIL.search(str(value))
+            yield attrs.evolve(field, value=None, vendor_text=None) if is_unread else field
 
 
 def _says_anything(content: Mapping[str, Any]) -> bool:

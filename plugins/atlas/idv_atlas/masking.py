@@ -49,16 +49,15 @@ def speaks_of_aadhaar(node: Mapping[str, Any]) -> bool:
     the name of a field."""
     if not _COMPARED.keys().isdisjoint(node) and _said_aadhaar(node.get("name")):
         return True
-    inner = [value for value in node.values() if isinstance(value, Mapping)]
-    return any(
-        _speaks(key) or (_is_label(key) and _said_aadhaar(value))
-        for place in (node, *inner)
-        for key, value in place.items()
-    )
+    for place in (node, *(value for value in node.values() if isinstance(value, dict))):
+        for key, value in place.items():
+            if _speaks(key) or (_is_label(key) and _said_aadhaar(value)):
+                return True
+    return False
 
 
 def _said_aadhaar(value: Any) -> bool:
-    text = value.get("value") if isinstance(value, Mapping) else value
+    text = value.get("value") if isinstance(value, dict) else value
     return isinstance(text, str) and is_aadhaar_name(text[:_LONGEST_LABEL])
 
 

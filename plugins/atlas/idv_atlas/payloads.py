@@ -96,7 +96,6 @@ class Submitted:
 @attrs.frozen(kw_only=True)
 class CoApplicantCreated:
     external_reference_id: str
-    co_applicant_id: str | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -118,13 +117,14 @@ class ChatReply:
 
 @attrs.frozen(kw_only=True)
 class AddressTarget:
-    """Section 3.15."""
+    """Section 3.15. A strange target does not hide the others."""
 
-    index: int | None = None
-    target_address: str | None = None
-    similarity_score: float | None = None
-    same_person_score: float | None = None
-    error_code: str | None = None
+    index: Any = None
+    target_address: Any = None
+    similarity_score: Any = None
+    same_person_score: Any = None
+    error_code: Any = None
+    error_message: Any = None
 
 
 @attrs.frozen(kw_only=True)

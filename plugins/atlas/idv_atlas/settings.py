@@ -19,6 +19,8 @@ class Family(StrEnum):
 
 
 _HOSTS = {Family.IDP: "https://docstream.dev.kreditmind.com"}
+# The FAQ shows a pre-signed address of S3; that the region is India's is assumed.
+_MEDIA_HOSTS = ("*.helloatlas.in", "*.kreditmind.com", "*.s3.amazonaws.com", "*.s3.ap-south-1.amazonaws.com")
 _VERSIONS = {Family.VERIFICATION: "v3", Family.ONBOARDING: "v2"}
 _TOKEN_PATHS = {
     Family.VERIFICATION: "/v3/verification/authtoken",
@@ -50,7 +52,7 @@ class AtlasSettings:
     extracts_name_flow: bool = True
     address_client_id: Secret | None = None
     address_client_secret: Secret | None = None
-    media_hosts: tuple[str, ...] = attrs.field(default=("*.helloatlas.in", "*.kreditmind.com"), converter=as_tuple)
+    media_hosts: tuple[str, ...] = attrs.field(default=_MEDIA_HOSTS, converter=as_tuple)
 
     @base_url.default
     def _base_url(self) -> str:

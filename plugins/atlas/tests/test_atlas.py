@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import attrs
@@ -273,6 +274,36 @@ class TestVerification:
         for _ in range(60):
             clock.advance(1)
         assert emulator.deliveries == [404, 404, 404, 404]
+
+    def test_it_is_not_looked_at_more_often_than_atlas_allows(
+        self, connect: Connect, emulator: AtlasEmulator, network: Network
+    ) -> None:
+        emulator.variants.poll_distance = timedelta(seconds=5)
+        emulator.variants.stage = timedelta(seconds=40)
+        idv = connect()
+        flow = idv.upload(idv.open(order()), documents(network, MEERA))
+        answers = len(emulator.calls)
+        assert idv.wait(flow, deadline=timedelta(minutes=10)).status is FlowStatus.FINISHED
+        looks = [call for call in emulator.calls[answers:] if call.endswith("/status")]
+        assert 15 <= len(looks) <= 160 / 5
+        assert emulator.refused_looks == 0
+
+    @pytest.mark.parametrize("is_up", [True, False])
+    def test_atlas_may_ask_for_a_token_when_documents_come(
+        self, connect: Connect, emulator: AtlasEmulator, network: Network, is_up: bool
+    ) -> None:
+        emulator.variants.auth_at_upload = True
+        idv = connect()
+        flow = idv.open(order())
+        if is_up:
+            assert len(idv.upload(flow, documents(network, MEERA)).uploads) == 4
+            return
+        emulator.cases[flow.id].request["auth_url"] = "https://nobody.example/auth"
+        before = len(emulator.calls)
+        with pytest.raises(VendorUnavailable) as caught:
+            idv.upload(flow, documents(network, MEERA))
+        assert (caught.value.status, caught.value.safe_to_retry) == (422, False)
+        assert len(emulator.calls) == before + 1
 
     def test_more_documents_later_start_it_again(self, connect: Connect, network: Network) -> None:
         idv = connect()
@@ -564,14 +595,45 @@ class TestAddresses:
         data = [
             {"index": 1, "target_address": "b", "similarity_score": 50, "same_person_score": 5},
             {"index": None, "target_address": "a", "similarity_score": 90, "same_person_score": 9},
-            {"index": 9, "target_address": "c", "similarity_score": 90},
+            {"index": 9, "target_address": "c", "similarity_score": 70},
+            {"index": 9, "target_address": "none of ours", "similarity_score": 80},
             {"index": 1, "target_address": "b", "similarity_score": 1},
         ]
         matched = run_exchange(
-            AtlasVerification(SETTINGS).match_addresses("A", "s", ["a", "b", "c"]), [reply({"match_data": data})]
+            AtlasVerification(SETTINGS).match_addresses("A", "s", ["a", "b", "c", "d"]), [reply({"match_data": data})]
         ).value
-        assert [match.similarity and match.similarity.raw for match in matched] == [90, 50, None]
-        assert matched[2].error == "no answer for this address"
+        assert [match.similarity and match.similarity.raw for match in matched] == [90, 50, 70, None]
+        assert matched[3].error == "no answer for this address"
+
+    @pytest.mark.parametrize(
+        ("said", "error"),
+        [
+            ({"error_code": "422"}, "422"),
+            ({"error_code": 422}, "422"),
+            ({"error_code": ["422"]}, "error"),
+            ({"error_code": True}, "error"),
+            ({"error_message": "Unprocessable Entity: not an address"}, "error"),
+            ({"error_code": "", "error_message": None}, None),
+        ],
+    )
+    def test_scores_beside_an_error_do_not_count_and_hide_no_other_target(
+        self, said: dict[str, object], error: str | None
+    ) -> None:
+        scores = {"similarity_score": 94.1, "same_person_score": 8}
+        data = [{"index": 0, **scores, **said}, {"index": 1, **scores}]
+        first, second = run_exchange(
+            AtlasVerification(SETTINGS).match_addresses("A", "s", ["a", "b"]), [reply({"match_data": data})]
+        ).value
+        assert (first.error, first.similarity is None, first.same_person is None) == (error, bool(error), bool(error))
+        assert second.similarity is not None
+
+    def test_the_application_is_named(self, network: Network, emulator: AtlasEmulator) -> None:
+        headers = {"client_id": "atlas-client-1", "client_secret": "atlas-secret-1"}
+        body = {"source_address": self.source, "target_addresses": [{"address": "x street 12345", "index": 0}]}
+        with network.client() as client:
+            address = f"https://{HOST}/v1/address/match/batch"
+            assert client.post(address, json=body, headers=headers).status_code == 400
+            assert client.post(address, json={**body, "application_id": "A"}, headers=headers).status_code == 200
 
 
 def test_the_emulator_refuses_what_atlas_refuses(network: Network, emulator: AtlasEmulator) -> None:
@@ -596,6 +658,18 @@ def test_the_emulator_refuses_what_atlas_refuses(network: Network, emulator: Atl
             == 409
         )
         assert status("POST", "/v2/verification/flow/coapplicant", json={"flow_id": "x"}, headers=shown) == 409
+        applicant = {"product_type": "x", "application_id": "A", "external_reference_id": "C", "username": "N"}
+        flow = client.post(f"{base}/v2/verification/flow/init", json=applicant, headers=shown).json()["flow_id"]
+        gone = "/v2/verification/flow/coapplicant"
+        assert status("DELETE", gone, json={"flow_id": flow}, headers=shown) == 400
+        assert status("DELETE", gone, json={"flow_id": flow, "external_reference_id": "C"}, headers=shown) == 409
+        people = {"flow_id": flow, "co_applicants": [{"external_reference_id": "D", "username": "M"}]}
+        made = client.post(f"{base}{gone}", json=people, headers=shown).json()["created"][0]["co_applicant_id"]
+        assert status("DELETE", gone, json={"flow_id": flow, "co_applicant_id": made}, headers=shown) == 204
+        assert status("DELETE", gone, json={"flow_id": flow, "co_applicant_id": made}, headers=shown) == 410
+        nameless = {"flow_id": flow, "file_urls": [{"file_url": "https://files.example/a.png"}]}
+        assert status("POST", "/v2/verification/multiupload", json=nameless, headers=shown) == 400
+        assert status("GET", f"/v2/verification/chat-history?flow_id={flow}&page=x", headers=shown) == 400
         assert status("POST", "/v2/verification/flow/submit", json={}, headers=shown) == 400
         assert status("GET", "/v1/bulk/extracts", headers=shown) == 400
         assert (

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import attrs
 import pytest
-from idv_atlas import AtlasSettings, idv_plugin
+from idv_atlas import idv_plugin
 from idv_atlas.testing.emulator import AtlasEmulator, masked_card
-from idv_atlas.testing.harness import HOST, MEERA, order
+from idv_atlas.testing.harness import MEERA, order
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
@@ -188,6 +188,31 @@ def test_what_atlas_has_no_call_for_says_what_remains(connect: Connect) -> None:
         idv.retry(flow, order())
 
 
-def test_pictures_come_from_atlas_own_hosts_by_default() -> None:
-    settings = AtlasSettings(client_id=Secret("i"), client_secret=Secret("s"), base_url=f"https://{HOST}")
-    assert settings.media_hosts == ("*.helloatlas.in", "*.kreditmind.com")
+@pytest.mark.parametrize(
+    ("host", "is_known"),
+    [
+        ("my-dummy-bucket.s3.amazonaws.com", True),
+        ("my-dummy-bucket.s3.ap-south-1.amazonaws.com", True),
+        ("files.helloatlas.in", True),
+        ("ec2-1-2-3-4.compute.amazonaws.com", False),
+        ("s3.amazonaws.com.example", False),
+    ],
+)
+def test_pictures_come_from_where_the_pages_show_them_by_default(
+    connect: Connect,
+    read: Callable[[Gateway], Flow],
+    emulator: AtlasEmulator,
+    network: Network,
+    host: str,
+    is_known: bool,
+) -> None:
+    """The FAQ (seed 001): a pre-signed address of S3."""
+    idv = connect()
+    flow = read(idv)
+    emulator.pictures_url = f"https://{host}"
+    network.add(host, Starlette(routes=[Route("/redacted/{name}", lambda _: Response(b"card"))]))
+    if is_known:
+        assert idv.download(flow, CARD, io.BytesIO()).size == 4
+    else:
+        with pytest.raises(UnexpectedResponse, match="allowed_hosts"):
+            idv.download(flow, CARD, io.BytesIO())

@@ -263,3 +263,24 @@ def test_very_deep_answers_are_cut() -> None:
         deep = {"group": deep}
     read_documents([{"data": deep}], "data")
     json.dumps(public(deep))
+
+
+@pytest.mark.parametrize(
+    ("printed", "shown"),
+    [
+        ("2345 6789 0123", "XXXX XXXX 0123"),
+        ("XXXX XXXX 0123", "XXXX XXXX 0123"),
+        ("xxxxxxxx0123", "XXXX XXXX 0123"),
+        ("not found", None),
+        ("unreadable!", None),
+        ("N/A", None),
+        ("XXXX XXXX XXXX", None),
+        ("12", None),
+        (True, None),
+    ],
+)
+def test_a_masked_number_is_one(printed: object, shown: str | None) -> None:
+    entry = {"document_id": "a", "data": {"document_type": "AADHAAR", "aadhaar_number": printed, "name": "Meera Iyer"}}
+    (document,) = read_documents([entry], "data").documents
+    assert document.claims.document_number.value == shown
+    assert str(printed) not in repr(document.fields)

@@ -112,6 +112,8 @@ _NUMBERS = {
     "personal_number": FieldName.PERSONAL_NUMBER,
     "tax_id": FieldName.TAX_NUMBER,
 }
+# Of reports that look for somebody in lists: what they have found (API v3.6), by the beginning of their names.
+_FINDINGS: Mapping[str, tuple[str, ...]] = {"watchlist": ("records",), "known": ("matches",)}
 # What is read where it stands, or is about the report itself; the rest may tell of a failure or a date.
 _REPORT = frozenset(
     {
@@ -187,7 +189,7 @@ def _check(report: Report, kind: CheckKind | None, name: str, ours: Mapping[str,
         name=name,
         vendor_name=as_word(report.name) or "report",
         outcome=outcome or CheckOutcome.INCONCLUSIVE,
-        reasons=tuple(_flagged(report.data)) or (tuple(_contradictions(report.data)) if word == "clear" else ()),
+        reasons=tuple(_flagged(report.data)) or (tuple(_contradictions(report)) if word == "clear" else ()),
         document_id=_one_of_ours(report, "documents", ours),
         vendor_word=sub or word,
     )
@@ -198,18 +200,19 @@ def _face_checks(report: Report, ours: Mapping[str, str]) -> Iterator[Check]:
     for part_name, kind, name, scored in _FACE_PARTS:
         said = as_object(report.data.get("breakdown")).get(part_name)
         part, word = as_object(said), as_word(_result_of(said))
-        if complete and word == "clear" and _is_clear(report):
+        score = as_object(as_object(as_object(part.get("breakdown")).get(scored)).get("properties")).get("score")
+        unread = ("score",) if Score.is_unread(score) else ()
+        if complete and word == "clear" and _is_clear(report) and not unread:
             outcome = CheckOutcome.PASSED
         else:
             outcome = CheckOutcome.FAILED if complete and word == "consider" else CheckOutcome.INCONCLUSIVE
-        properties = as_object(as_object(as_object(part.get("breakdown")).get(scored)).get("properties"))
         yield Check(
             kind=kind,
             name=name,
             vendor_name=part_name,
             outcome=outcome,
-            score=Score.read(properties.get("score")),
-            reasons=tuple(_flagged(part)),
+            score=Score.read(score),
+            reasons=(*_flagged(part), *unread),
             document_id=_one_of_ours(report, "live_photos", ours),
             vendor_word=word or whole,
         )
@@ -222,7 +225,7 @@ def _is_complete(report: Report) -> bool:
 
 def _is_clear(report: Report) -> bool:
     """Clear as a whole and in all of its parts; one that contradicts itself is not understood."""
-    return report.data.get("result") == "clear" and next(_contradictions(report.data), None) is None
+    return report.data.get("result") == "clear" and next(_contradictions(report), None) is None
 
 
 def is_clear(report: Report) -> bool:
@@ -230,9 +233,17 @@ def is_clear(report: Report) -> bool:
     return _is_complete(report) and _is_clear(report) and report.data.get("sub_result") in (None, "clear")
 
 
-def _contradictions(data: Mapping[str, Any]) -> Iterator[str]:
-    """The parts of the breakdown, of any depth, that are not clear, and what else tells of a failure."""
+def _contradictions(report: Report) -> Iterator[str]:
+    """The parts of the breakdown, of any depth, that are not clear, what was found all the same, and what else tells of a
+    failure."""
+    data = report.data
     yield from (as_word(name) or "part" for name, part in _all_parts(data) if _is_flagged(part))
+    # what was read of a document stands there, and with it when it ends
+    properties = data.get("properties")
+    if not isinstance(properties, (dict, list, type(None))):
+        yield "properties"
+    found = _FINDINGS.get(report.name.partition("_")[0], ())
+    yield from (key for key in found if as_object(properties).get(key))
     for rest in _rests(data):
         yield from failures_in(rest, known=_PERSONAL)
 
@@ -275,11 +286,11 @@ def _is_flagged(part: object) -> bool:
 
 def _document(report: Report, ours: Mapping[str, str]) -> DocumentEvidence:
     read = as_object(report.data.get("properties"))
-    fields = [read_field(name, key, as_text(read.get(key))) for key, name in _CLAIMS.items()]
+    fields = [read_field(name, key, read.get(key)) for key, name in _CLAIMS.items()]
     for number in as_list(read.get("document_numbers")):
         key = as_word(as_object(number).get("type"))
         if key:
-            fields.append(read_field(_NUMBERS.get(key, FieldName.OTHER), key, as_text(as_object(number).get("value"))))
+            fields.append(read_field(_NUMBERS.get(key, FieldName.OTHER), key, as_object(number).get("value")))
     fields.append(_address(read))
     word = as_word(read.get("document_type"))
     return DocumentEvidence(

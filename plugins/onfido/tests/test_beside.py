@@ -113,7 +113,8 @@ def properties(draw: st.DrawFn, key: str, value: Any) -> Any:
     told: Any = {key: value}
     for name in draw(st.lists(st.sampled_from(["nfc", "mrz", "barcode", "extracted_data", "[]"]), max_size=4)):
         told = [told] if name == "[]" else {name: told}
-    return told
+    # properties that are no object are a doubt by themselves
+    return told if isinstance(told, dict) else {"read": told}
 
 
 @given(

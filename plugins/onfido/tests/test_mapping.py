@@ -47,6 +47,23 @@ def test_a_document_report(result: str | None, sub_result: str | None, outcome: 
 
 
 @pytest.mark.parametrize(
+    ("name", "key"),
+    [
+        ("watchlist_aml", "records"),
+        ("watchlist_standard", "records"),
+        ("watchlist_enhanced", "records"),
+        ("watchlist_peps_only", "records"),
+        ("watchlist_sanctions_only", "records"),
+        ("known_faces", "matches"),
+    ],
+)
+def test_a_list_that_is_clear_and_names_somebody_is_looked_at(name: str, key: str) -> None:
+    assert one(name, result="clear", properties={key: []}).outcome is PASSED
+    found = one(name, result="clear", properties={key: [{"full_name": "somebody"}]})
+    assert (found.outcome, found.reasons) == (INCONCLUSIVE, (key,))
+
+
+@pytest.mark.parametrize(
     ("status", "outcome"),
     [
         ("complete", PASSED),
@@ -184,9 +201,24 @@ def test_a_document() -> None:
     assert (document.type, document.vendor_type) == ("idcard", "national_identity_card")
     assert [(field.name, field.value) for field in document.fields] == [
         ("given_name", "Ana"),
+        ("birthdate", None),
         ("document_number", "X1"),
     ]
     assert "X1" not in repr(report("document", {"properties": properties}))
+
+
+@pytest.mark.parametrize("there", ["Ana Ruiz", 7, True, False, ""])
+def test_what_was_read_and_is_no_object_is_not_clear(there: Any) -> None:
+    data = {"result": "clear", "sub_result": "clear", "status": "complete", "properties": there}
+    (check,), _ = read_reports([report("document", data)], {})
+    assert (check.outcome, check.reasons) == (INCONCLUSIVE, ("properties",))
+
+
+@pytest.mark.parametrize("there", [7, True, ["Ana"], {"first": "Ana"}])
+def test_a_name_that_cannot_be_read_is_not_the_other_half_of_it(there: Any) -> None:
+    _, (document,) = read_reports([report("document", {"properties": {"first_name": there, "last_name": "Ruiz"}})], {})
+    assert (document.claims.given_name.value, document.claims.name.value) == (None, None)
+    assert document.claims.family_name.value == "Ruiz"
 
 
 def test_an_address_is_one_with_its_parts() -> None:

@@ -35,7 +35,18 @@ from idv_core.plugin import (
 )
 
 from .json_api import all_related, as_list, as_object, as_text, attributes_of, included, related
-from .words import ADDRESS, CHECKS, CLAIMS, FORGERY, ID_CLASSES, REGISTER_CLAIMS, REPORTS, VERIFICATIONS
+from .words import (
+    ADDRESS,
+    CHECKS,
+    CLAIMS,
+    COMPARED,
+    FORGERY,
+    ID_CLASSES,
+    REGISTER_CLAIMS,
+    REPORTS,
+    STREETS,
+    VERIFICATIONS,
+)
 
 _STATUS = {
     "created": FlowStatus.AWAITING_APPLICANT,
@@ -82,7 +93,7 @@ _SHARED = frozenset(
 # Texts of any kind: of a person's papers, of an applicant, and Persona's places of files.
 _LOOSE = frozenset(
     {
-        *CLAIMS, *REGISTER_CLAIMS, *ADDRESS, "address-street-1", "address-street-2", "address-country-code", "name-suffix",
+        *CLAIMS, *REGISTER_CLAIMS, *ADDRESS, *STREETS, "address", "address-country-code", "kana-name", "name-suffix",
         "native-name-first", "native-name-middle", "native-name-last", "native-name-title", "issuing-subdivision",
         "visa-status", "designations", "endorsements", "restrictions", "height", "front-photo-url", "back-photo-url",
         "photo-urls", "selfie-photo", "selfie-photo-url", "video-url", "center-photo-url", "left-photo-url",
@@ -90,7 +101,9 @@ _LOOSE = frozenset(
         "files-normalized", "extraction-responses", "confirmation-code",
     }
 )  # fmt: skip
-_DOCUMENTS = frozenset({"government-id", "government-id-nfc", "mdoc"})
+_DOCUMENTS = frozenset({"government-id", "government-id-nfc", "jp-my-number-nfc-scan", "mdoc"})
+# What a report has found (schemas report-watchlist, report-adverse-media), and what of it somebody has dismissed.
+_FINDINGS, _DISMISSED = ("matched-lists", "related-sources"), ("ignore-list", "ignore-list-media", "ignore-list-entity")
 _OTHER_FIELDS = ("name-suffix", "native-name-first", "native-name-middle", "native-name-last", "issuing-subdivision",
                  "visa-status", "endorsements", "restrictions", "height")  # fmt: skip
 _REGISTERS = frozenset({CheckKind.DATA_SOURCE, CheckKind.EMAIL, CheckKind.PHONE})
@@ -200,6 +213,8 @@ def _checks(verification: Mapping[str, Any], notes: list[str]) -> Iterator[Check
     word = as_text(attributes.get("status"))
     outcome = _OUTCOMES.get(word or "", CheckOutcome.INCONCLUSIVE)
     beside = failures_in({key: value for key, value in attributes.items() if key not in (*_SHARED, *_LOOSE)})
+    if attributes.get("meets-minimum-age") not in (None, True):
+        beside = (*beside, "meets-minimum-age")
     is_list = isinstance(attributes.get("checks"), list)
     bad = beside or not is_list or any(part.outcome is not CheckOutcome.PASSED for part in parts)
     if outcome is CheckOutcome.PASSED and (bad or kind is CheckKind.OTHER):
@@ -247,26 +262,32 @@ def _screening(report: Mapping[str, Any]) -> Check:
     attributes = attributes_of(report)
     name = REPORTS.get(_type_of(report))
     word, match = as_text(attributes.get("status")), attributes.get("has-match")
-    is_clear = word == "ready" and match is False
+    found = any(attributes.get(key) for key in _FINDINGS) and not any(attributes.get(key) for key in _DISMISSED)
+    is_clear = word == "ready" and match is False and not found
     return Check(
         kind=CheckKind.SCREENING if name else CheckKind.OTHER,
         name=name or OTHER,
         vendor_name=shown(_type_of(report)),
         outcome=CheckOutcome.PASSED if is_clear and name else CheckOutcome.INCONCLUSIVE,
-        reasons=("match",) if match is True else (),
+        reasons=("match",) if match is True else ("findings_disagree",) if found else (),
         vendor_word=word and word[:40],
     )
 
 
 def read_id_class(attributes: Mapping[str, Any]) -> DocumentType | None:
     """The type of document that a verification is about, None where it does not say."""
-    word = as_text(attributes.get("id-class"))
+    word = _class_of(attributes)
     return ID_CLASSES.get(word, DocumentType.OTHER) if word else None
+
+
+def _class_of(attributes: Mapping[str, Any]) -> str | None:
+    return as_text(attributes.get("id-class")) or as_text(attributes.get("identification-class"))
 
 
 def _document(verification: Mapping[str, Any]) -> DocumentEvidence:
     attributes = attributes_of(verification)
-    word, country = as_text(attributes.get("id-class")), as_text(attributes.get("country-code"))
+    word = _class_of(attributes)
+    country = as_text(attributes.get("issuing-country")) or as_text(attributes.get("country-code"))
     told = {key: value for key, value in attributes.items() if key not in _SHARED}
     names = {**CLAIMS, **dict.fromkeys(_OTHER_FIELDS, FieldName.OTHER)}
     return DocumentEvidence(
@@ -280,11 +301,14 @@ def _document(verification: Mapping[str, Any]) -> DocumentEvidence:
 
 
 def _confirmed(verification: Mapping[str, Any]) -> Iterator[ExtractedField]:
-    """What a register, or a code that was sent, confirmed."""
+    """What a register, or a code that was sent, confirmed; not what it compared and found otherwise, required or not."""
     attributes = attributes_of(verification)
     kind, _ = VERIFICATIONS.get(_type_of(verification), (CheckKind.OTHER, OTHER))
     if kind in _REGISTERS and attributes.get("status") == "passed":
-        yield from _fields(REGISTER_CLAIMS, attributes)
+        checks = map(as_object, as_list(attributes.get("checks")))
+        slugs = [as_text(check.get("name")) for check in checks if check.get("status") != "passed"]
+        denied = {key for slug in slugs for key in COMPARED.get(slug or "", ())}
+        yield from _fields(REGISTER_CLAIMS, {key: value for key, value in attributes.items() if key not in denied})
 
 
 def _fields(names: Mapping[str, FieldName], attributes: Mapping[str, Any]) -> Iterator[ExtractedField]:
@@ -293,10 +317,16 @@ def _fields(names: Mapping[str, FieldName], attributes: Mapping[str, Any]) -> It
         field = read_field(name, key, attributes.get(key))
         if field is not None:
             yield field
-    lines = [text for line in ("address-street-1", "address-street-2") if (text := as_text(attributes.get(line)))]
-    parts = {member: as_text(attributes.get(key)) for key, member in ADDRESS.items()}
-    if lines or any(parts.values()):
-        address = Address(street_address="\n".join(lines) or None, **parts)
+    lines = [text for line in STREETS if (text := as_text(attributes.get(line)))]
+    parts = {member: text for key, member in ADDRESS.items() if (text := as_text(attributes.get(key)))}
+    printed, country = as_text(attributes.get("address")), as_text(attributes.get("address-country-code"))
+    if lines or parts or printed:
+        address = Address(
+            formatted=printed,
+            street_address="\n".join(lines) or None,
+            **parts,
+            country=country if country in COUNTRIES else None,
+        )
         yield ExtractedField(name=FieldName.ADDRESS, value=address, vendor_name="address")
 
 

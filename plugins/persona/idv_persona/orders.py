@@ -158,8 +158,10 @@ def _fields(order: FlowOrder) -> Iterator[tuple[str, str]]:
         "phone-number": person.phone_number,
     }
     if person.address:
+        street, _, more = (person.address.street_address or "").partition("\n")
         known |= {
-            "address-street-1": person.address.street_address,
+            "address-street-1": street,
+            "address-street-2": more.replace("\n", ", "),
             "address-city": person.address.locality,
             "address-subdivision": person.address.region,
             "address-postal-code": person.address.postal_code,

@@ -120,6 +120,19 @@ CHECKS: Mapping[str, Named] = {
 }
 """Persona's checks within a verification. One that is not here is `other` of the verification's kind."""
 
+_NAMES = ("name-first", "name-middle", "name-last")
+_STREET = ("address-street-1", "address-street-2", "address-city", "address-subdivision", "address-postal-code")
+
+COMPARED: Mapping[str, tuple[str, ...]] = {
+    "database_address_comparison": _STREET,
+    "database_birthdate_comparison": ("birthdate",),
+    "database_name_comparison": _NAMES,
+    "email_address_confirmation_code_comparison": ("email-address",),
+    "phone_number_confirmation_code_comparison": ("phone-number",),
+    "phone_number_silent_network_authentication_sim_verified_detection": ("phone-number",),
+}
+"""Persona's comparisons with a register or a code, and the keys of what each compares."""
+
 FORGERY = frozenset({"authenticity", "compromised", "presentation_attack", "duplicate_face", "selfie_to_document"})
 """What is a doubt where it failed, also where the template does not require it."""
 
@@ -152,6 +165,7 @@ ID_CLASSES: Mapping[str, DocumentType] = {
 """Classes of government ids (docs.withpersona.com/api-reference/verifications/government-id-verifications)."""
 
 CLAIMS: Mapping[str, FieldName] = {
+    "name-full": FieldName.NAME,
     "name-first": FieldName.GIVEN_NAME,
     "name-middle": FieldName.MIDDLE_NAME,
     "name-last": FieldName.FAMILY_NAME,
@@ -180,6 +194,9 @@ REGISTER_CLAIMS: Mapping[str, FieldName] = {
 ADDRESS: Mapping[str, str] = {
     "address-city": "locality",
     "address-subdivision": "region",
+    "address-state": "region",
     "address-postal-code": "postal_code",
 }
-"""Keys of an address and the members of ours. Streets are `address-street-1` and `address-street-2`, a line each."""
+"""Keys of an address and the members of ours."""
+STREETS = ("address-street", "address-street-1", "address-street-2")
+"""Its streets, a line each."""

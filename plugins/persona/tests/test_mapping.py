@@ -15,7 +15,7 @@ from idv_persona.mapping import public, read_inquiry, read_status
 
 from idv_core import CheckKind, CheckOutcome, Decision, Flow, FlowStatus, Result, Secret
 from idv_core.errors import UnexpectedResponse
-from idv_core.model import VendorVerdict, subject_of
+from idv_core.model import DocumentType, FieldName, VendorVerdict, subject_of
 from idv_core.policy import DEFAULT_POLICY, evaluate
 from idv_core.testing.exchange import reply, run_exchange
 from idv_core.testing.strategies import json_values
@@ -123,6 +123,45 @@ def test_statuses(word: object, waiting: FlowStatus, not_waiting: FlowStatus) ->
 def test_verdicts(word: str, verdict: VendorVerdict | None, decision: Decision) -> None:
     result = read(answer(word, part()))
     assert (result.verdict, result.decision, result.vendor_word) == (verdict, decision, word)
+
+
+@pytest.mark.parametrize("type", ["government-id", "government-id-nfc", "jp-my-number-nfc-scan", "mdoc"])
+def test_a_document_that_has_ended_is_seen_whatever_read_it(type: str) -> None:
+    good, ended = (part(type=type, **{"expiration-date": day}) for day in ("2034-05-31", "2020-01-31"))
+    assert read(answer("approved", good)).decision is Decision.APPROVED
+    assert read(answer("approved", ended)).decision is Decision.REVIEW
+
+
+@pytest.mark.parametrize("told", [False, "no", 0])
+def test_who_is_too_young_for_the_template_is_not_approved_by_a_mobile_id(told: object) -> None:
+    assert read(answer("approved", part(type="mdoc", **{"meets-minimum-age": True}))).decision is Decision.APPROVED
+    result = read(answer("approved", part(type="mdoc", **{"meets-minimum-age": told})))
+    assert (result.checks[0].reasons, result.decision) == (("meets-minimum-age",), Decision.REVIEW)
+
+
+def test_what_stands_in_a_mobile_id_and_on_a_japanese_card_is_read() -> None:
+    mobile = {"address-street": "1 Elm St", "address-state": "CA", "address-city": "Oakland"}
+    (document,) = read(
+        answer("approved", part(type="mdoc", **mobile, **{"issuing-country": "CA", "address-country-code": "US"}))
+    ).documents
+    assert document.country == "CA"
+    (address,) = [field.value for field in document.fields if field.name is FieldName.ADDRESS]
+    assert (address.street_address, address.region, address.country) == ("1 Elm St", "CA", "US")
+    card = {"identification-class": "myn", "name-full": "Hanako Yamada", "address": "Chiyoda 1-1", "country-code": "JP"}
+    (document,) = read(answer("approved", part(type="jp-my-number-nfc-scan", **card))).documents
+    assert (document.type, document.country) == (DocumentType.NATIONAL_NUMBER_CARD, "JP")
+    assert {field.name for field in document.fields} >= {FieldName.NAME, FieldName.ADDRESS}
+
+
+@pytest.mark.parametrize(
+    ("type", "found"),
+    [("watchlist", {"matched-lists": [{"name": "a list"}]}), ("adverse-media", {"related-sources": [{"url": "u"}]})],
+)
+def test_a_report_without_a_match_that_names_findings_goes_to_a_person(type: str, found: dict[str, Any]) -> None:
+    assert read(answer("approved", part(), report(type, **{key: [] for key in found}))).decision is Decision.APPROVED
+    assert read(answer("approved", part(), report(type, **found))).decision is Decision.REVIEW
+    dismissed = {**found, "ignore-list": ["1"], "ignore-list-media": ["1"]}
+    assert read(answer("approved", part(), report(type, **dismissed))).decision is Decision.APPROVED
 
 
 def test_without_decisions_at_persona_the_checks_decide() -> None:
@@ -338,6 +377,16 @@ class TestDocuments:
         }
         failed = part("ver_2", "database", "failed", **said)
         assert read(answer("declined", failed)).fields == ()
+
+    @pytest.mark.parametrize("word", ["failed", "not_applicable", "another word", None])
+    @pytest.mark.parametrize("requirement", ["required", "not_required"])
+    def test_what_a_register_found_otherwise_is_no_claim(self, word: Any, requirement: str) -> None:
+        """The key holds what the applicant gave; the register's word on it stands in the check alone."""
+        said = {"name-first": "Jane", "birthdate": "1990-01-01", "identification-number": "078051120"}
+        checks = [check("database_birthdate_comparison", word, requirement=requirement)]
+        result = read(answer("approved", part(), part("ver_2", "database", checks=checks, **said)))
+        assert result.claims.birthdate.sources == ()
+        assert (result.claims.given_name.value, result.claims.personal_number.value) == ("Jane", "078051120")
 
 
 class TestWhoseItIs:

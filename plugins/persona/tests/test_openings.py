@@ -19,7 +19,7 @@ from idv_persona.testing.harness import INQUIRIES, MEERA, TEMPLATE, order, pictu
 from idv_core import Applicant, Decision, Flow, FlowOrder, FlowStatus, Gateway, OutcomeUnknown, Secret
 from idv_core.config import Account
 from idv_core.errors import DuplicateFlow, IdvError, InvalidOrder, UnexpectedResponse
-from idv_core.plugin import NotAccepted
+from idv_core.plugin import Address, NotAccepted
 from idv_core.registry import registry_of
 from idv_core.testing import EmulatedResponse, FakeClock, Network
 from idv_core.testing.applicant import submit_forms
@@ -415,6 +415,12 @@ class TestSent:
         }
         assert json.loads(attributes["note"]) == {"application_id": "APP-1", "product": "wallet"}
         assert body["meta"] == {"auto-create-account-reference-id": "CUST-9283"}
+
+    def test_the_lines_of_a_street_are_kept_apart(self) -> None:
+        address = Address(street_address="14 Lantern Row\nFlat 2\nBlock B", country="IN")
+        person = attrs.evolve(order().applicant, address=address)
+        fields = body_of(attrs.evolve(order(), applicant=person), SETTINGS)["data"]["attributes"]["fields"]
+        assert (fields["address-street-1"], fields["address-street-2"]) == ("14 Lantern Row", "Flat 2, Block B")
 
     @pytest.mark.parametrize(
         ("template", "key"),

@@ -115,6 +115,8 @@ _CALM: Mapping[str, frozenset[str]] = {
     "behavior.risk_level": frozenset({"low", "medium", "no_data"}),
     "network.risk_level": frozenset({"low", "medium", "no_data"}),
     "identity_abuse_signals.synthetic_identity.risk_level": frozenset({"low", "medium", "no_data"}),
+    "identity_abuse_signals.synthetic_identity.first_party_synthetic_fraud.risk_level": frozenset({"low", "medium"}),
+    "identity_abuse_signals.synthetic_identity.third_party_synthetic_fraud.risk_level": frozenset({"low", "medium"}),
     "identity_abuse_signals.stolen_identity.risk_level": frozenset({"low", "medium", "no_data"}),
 }
 # The keys of each step's details that are read here or elsewhere, or are figures and texts about the person.
@@ -132,6 +134,8 @@ _KNOWN: Mapping[str, frozenset[str]] = {
 }  # fmt: skip
 _SUBMISSIONS = {"documentary_verification": "documents", "selfie_check": "selfies"}
 _OF_DOCUMENT = frozenset({*(row.key.partition(".")[0] for row in DOCUMENT), "aamva_verification"})
+# What the states' register of licences says of the licence and its holder; an address or a height there may be an old one.
+_OF_REGISTER = ("id_number", "id_issue_date", "id_expiration_date", "date_of_birth", "first_name", "last_name")
 _OF_SELFIE = frozenset({*(row.key.partition(".")[0] for row in SELFIE), "facial_analysis"})
 _OF_FIELD = frozenset(
     {
@@ -230,6 +234,13 @@ def _details(name: str, details: Mapping[str, Any], *, is_passed: bool) -> Itera
             if analysis.get("aamva_verification") is not None:
                 verified = _at(analysis, "aamva_verification.is_verified")
                 yield from _register("aamva_verification", verified, True, is_passed, is_needed=True)
+                for part in _OF_REGISTER:
+                    word = _at(analysis, f"aamva_verification.{part}")
+                    if word is not None and word not in ("match", "partial_match", "no_data"):
+                        bad = _UNCLEAR if is_passed else _FAILED
+                        yield _check(
+                            CheckKind.DATA_SOURCE, "government_register", f"aamva_verification.{part}", word, bad
+                        )
         case "selfie_check":
             analysis = as_object(latest(details.get("selfies")).get("analysis"))
             yield from _read(SELFIE, analysis, is_passed)

@@ -185,11 +185,11 @@ def _fields(data: Mapping[str, Any], names: Mapping[str, FieldName]) -> Iterator
         raw = data.get(key)
         if name is FieldName.NAME:
             parts = as_object(raw)
-            found = [read_field(part, theirs, as_text(parts.get(theirs))) for theirs, part in NAMES.items()]
+            found = [read_field(part, theirs, parts.get(theirs)) for theirs, part in NAMES.items()]
         elif name is FieldName.ADDRESS:
             found = [_address(as_object(raw))]
         else:
-            found = [read_field(name, key, as_text(raw) if name is not FieldName.BIRTHDATE else raw)]
+            found = [read_field(name, key, raw)]
         yield from (field for field in found if field is not None)
 
 

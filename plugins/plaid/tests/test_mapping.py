@@ -257,6 +257,12 @@ def test_who_overrules_a_step_overrules_what_was_looked_at_in_it() -> None:
         ("kyc_check.id_number.ssa_verification", {"match": "match", "is_deceased": "no"}),
         (f"{ANALYSIS}.aamva_verification", {"is_verified": False}),
         (f"{ANALYSIS}.aamva_verification", {}),
+        (f"{ANALYSIS}.aamva_verification", {"is_verified": True, "date_of_birth": "no_match"}),
+        (f"{ANALYSIS}.aamva_verification", {"is_verified": True, "id_number": "splendid"}),
+        (
+            "risk_check.identity_abuse_signals",
+            {"synthetic_identity": {"risk_level": "low", "first_party_synthetic_fraud": {"risk_level": "high"}}},
+        ),
         (f"{ANALYSIS}.human_review", {"status": "no_data"}),
         ("steps.palm_check", "success"),
     ],
@@ -273,6 +279,10 @@ def test_what_stands_beside_a_success_and_is_no_good_news_goes_to_review(place: 
         ("selfie_check.selfies.0.analysis.age_check", {"status": "match", "reported_age": 34}),
         ("kyc_check.id_number.ssa_verification", {"match": "match", "is_deceased": False}),
         (f"{ANALYSIS}.aamva_verification", {"is_verified": True, "eye_color": "no_data"}),
+        (
+            f"{ANALYSIS}.aamva_verification",
+            {"is_verified": True, "street": "no_match", "first_name": "partial_match", "last_name": "match"},
+        ),
         (f"{ANALYSIS}.human_review", {"status": "success"}),
         ("steps.palm_check", "not_applicable"),
         ("latest_scored_protect_event", {"trust_index": {"score": 1}}),

@@ -42,6 +42,13 @@ _STATUS = {
 }
 # The beginnings of error codes that speak of what was checked; the applicant may try again with a fresh link.
 _AGAINST = ("document_", "selfie_", "id_number_", "email_unverified", "phone_unverified", "under_supported_age")
+# Codes of a paper that cannot be used, or of what the applicant would not give: nothing speaks against the person.
+_NOT_AGAINST = frozenset(
+    {
+        "document_type_not_supported", "id_number_insufficient_document_data", "selfie_document_missing_photo",
+        "email_verification_declined", "phone_verification_declined",
+    }
+)  # fmt: skip
 PARTS = (
     ("document", CheckKind.DOCUMENT, "authenticity"),
     ("selfie", CheckKind.FACE_MATCH, "selfie_to_document"),
@@ -124,7 +131,7 @@ def read_session(flow: Flow, session: Mapping[str, Any]) -> Result:
         return attrs.evolve(result, verdict=verdict, doubts=tuple(_doubts(session, report)))
     if word == "requires_input" and code not in (None, "abandoned"):
         # the attempt is over, and nothing more comes unless the applicant is sent there again
-        against = code.startswith(_AGAINST)
+        against = code.startswith(_AGAINST) and code not in _NOT_AGAINST
         verdict = VendorVerdict.NEGATIVE if against else VendorVerdict.DOUBTFUL
         return attrs.evolve(
             result,
@@ -181,6 +188,8 @@ def _check(kind: CheckKind, name: str, part_name: str, part: object) -> Check:
     if outcome is CheckOutcome.PASSED and (error or beside or kind is CheckKind.OTHER):
         outcome = CheckOutcome.INCONCLUSIVE
     code = as_text(as_object(error).get("code")) or ("unknown_error" if error else None)
+    if code in _NOT_AGAINST:
+        outcome = CheckOutcome.INCONCLUSIVE
     return Check(
         kind=kind,
         name=name,
@@ -210,7 +219,7 @@ def _documents(report: Mapping[str, Any]) -> Iterator[DocumentEvidence]:
 
 def _fields(data: Mapping[str, Any]) -> Iterator[ExtractedField]:
     for key, name in _CLAIMS.items():
-        raw = data.get(key) if name is FieldName.BIRTHDATE else as_text(data.get(key))
+        raw = data.get(key)
         field = None if _is_null(raw) else read_field(name, key, raw)
         if field is not None:
             yield field

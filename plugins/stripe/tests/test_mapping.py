@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -10,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from idv_stripe.mapping import public, read_session, read_status
 
-from idv_core import CheckKind, CheckOutcome, Flow, FlowStatus
+from idv_core import CheckKind, CheckOutcome, Decision, Flow, FlowStatus
 from idv_core.model import VendorVerdict
+from idv_core.policy import DEFAULT_POLICY, evaluate
 from idv_core.testing.strategies import json_values
 
 PASSED, FAILED, INCONCLUSIVE = CheckOutcome.PASSED, CheckOutcome.FAILED, CheckOutcome.INCONCLUSIVE
@@ -72,6 +74,11 @@ def test_verified_counts_with_verified_checks_behind_it(report: Any, verdict: Ve
         ("under_supported_age", FlowStatus.FINISHED, NEGATIVE),
         ("consent_declined", FlowStatus.FINISHED, DOUBTFUL),
         ("device_not_supported", FlowStatus.FINISHED, DOUBTFUL),
+        ("country_not_supported", FlowStatus.FINISHED, DOUBTFUL),
+        ("document_type_not_supported", FlowStatus.FINISHED, DOUBTFUL),
+        ("id_number_insufficient_document_data", FlowStatus.FINISHED, DOUBTFUL),
+        ("selfie_document_missing_photo", FlowStatus.FINISHED, DOUBTFUL),
+        ("phone_verification_declined", FlowStatus.FINISHED, DOUBTFUL),
         ("something_new", FlowStatus.FINISHED, DOUBTFUL),
         ("abandoned", FlowStatus.AWAITING_APPLICANT, None),
         (None, FlowStatus.AWAITING_APPLICANT, None),
@@ -81,6 +88,25 @@ def test_an_attempt_that_failed(code: str | None, status: FlowStatus, verdict: V
     reading = read_session(FLOW, session("requires_input", GOOD, code))
     assert (reading.status, reading.verdict) == (status, verdict)
     assert bool(reading.checks) is status.is_settled, "what an earlier attempt reported says nothing of this one"
+
+
+@pytest.mark.parametrize(
+    ("part", "code"),
+    [
+        ("document", "document_type_not_supported"),
+        ("id_number", "id_number_insufficient_document_data"),
+        ("selfie", "selfie_document_missing_photo"),
+        ("email", "email_verification_declined"),
+        ("phone", "phone_verification_declined"),
+    ],
+)
+def test_a_paper_that_cannot_be_used_turns_nobody_down_and_approves_nobody(part: str, code: str) -> None:
+    report = {part: {"status": "unverified", "error": {"code": code}}}
+    result = read_session(FLOW, session("requires_input", report, code))
+    assert [(check.outcome, check.reasons) for check in result.checks] == [(INCONCLUSIVE, (code,))]
+    decided = evaluate(DEFAULT_POLICY, result, datetime(2026, 3, 1, tzinfo=UTC))
+    assert decided.decision is Decision.REVIEW
+    assert read_session(FLOW, session("verified", report)).verdict is DOUBTFUL
 
 
 def test_the_parts_of_a_report() -> None:
@@ -139,7 +165,9 @@ def test_a_document() -> None:
         ("gender", "female"),
     ]
     document, check = read(issuing_country="UTO", first_name=7, last_name="")
-    assert (document.type, document.country, document.fields, check.vendor_name) == (None, None, (), "document")
+    assert (document.type, document.country, check.vendor_name) == (None, None, "document")
+    assert [(field.name, field.value) for field in document.fields] == [("given_name", None)]
+    assert read(first_name=["Ana"], last_name="Ruiz")[0].claims.name.value is None
     assert read_session(FLOW, session("verified", {"selfie": {"status": "verified"}})).documents == ()
 
 

@@ -150,7 +150,7 @@ class TestOpeningAgain:
 
         idv = gateway_at(vendor, clock)
         for call in (idv.open, idv.recover):
-            with pytest.raises(UnexpectedResponse, match="no list"):
+            with pytest.raises(UnexpectedResponse, match="not understood"):
                 call(order())
         assert {*asked} == {"GET"}
 

@@ -42,7 +42,8 @@ def wanted_checks(settings: Mapping[str, Any], checks: tuple[Check, ...]) -> set
     steps = section(settings, "steps") or {"document": "mandatory", "liveness": "mandatory"}
     form = section(settings, "signUpForm")
     wanted = {kind for step, kind in _STEPS.items() if _is_mandatory(steps.get(step))}
-    if _is_mandatory(steps.get("signUpForm")):
+    # Verifik's own pages take a form for mandatory unless the steps say otherwise
+    if _is_mandatory(steps.get("signUpForm", "mandatory")):
         wanted |= {
             kind
             for asked, gateway, kind in _GATEWAYS

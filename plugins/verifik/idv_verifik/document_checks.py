@@ -13,6 +13,8 @@ from .payloads import Said
 from .printed import error_words
 from .words import CODE, DOCUMENT, as_object, unless, word_of
 
+BACK_NEEDED = "requiresBackSide"
+"""Among the reasons of a document whose back Verifik still wants (section 3.6.2)."""
 # Per cent of the full name from which Verifik says that names match (section 3.6.4).
 _NAMES_AGREE = 90
 
@@ -25,12 +27,13 @@ def read_document(data: Mapping[str, Any], document_id: str | None) -> Check:
     ]
     if word in ("EXPIRED", "NOT_FOUND"):
         reasons.append(word.lower())
+    needed = (BACK_NEEDED,) if data.get(BACK_NEEDED) not in (None, False) and not data.get("backUrl") else ()
     errors = error_words(data)
-    reasons += [name for name in errors if name != "failedReason" or not isinstance(data[name], str)]
+    reasons += [*needed, *(name for name in errors if name != "failedReason" or not isinstance(data[name], str))]
     return Check(
         kind=CheckKind.DOCUMENT,
         vendor_name=label(data.get("documentType")),
-        outcome=unless(errors, DOCUMENT.get(word or "", CheckOutcome.INCONCLUSIVE)),
+        outcome=unless((*needed, *errors), DOCUMENT.get(word or "", CheckOutcome.INCONCLUSIVE)),
         reasons=tuple(reasons),
         document_id=document_id,
         vendor_word=word,

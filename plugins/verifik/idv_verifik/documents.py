@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import attrs
+
 from idv_core.plugin import (
     DocumentEvidence,
     DocumentType,
@@ -112,18 +114,28 @@ def read_evidence(registration: Mapping[str, Any], flow: Flow) -> Iterator[Docum
 
 
 def _fields(document: Mapping[str, Any]) -> Iterator[ExtractedField]:
-    """What stands beside the extraction, and what was extracted; where both say it, the extraction."""
-    extracted, more = document.get("OCRExtraction"), document.get("documentData")
-    read: dict[str, Any] = {key: document[key] for key in _BESIDE if document.get(key) not in (None, "")}
-    for place in (more, extracted):
-        read |= place if isinstance(place, dict) else {}
-    for key, raw in read.items():
-        name = _NAMES.get(plain_name(key), FieldName.OTHER)
-        if name is FieldName.NATIONALITIES and isinstance(raw, str):
-            raw = country_code(raw) or raw
-        field = read_field(name, key, raw)
-        if field is not None:
-            yield field
+    """What was extracted, then what else the document says and the extraction does not, or says otherwise."""
+    beside = {key: document[key] for key in _BESIDE if document.get(key) not in (None, "")}
+    is_mexican = country_code(document.get("country")) == "MX"
+    seen: dict[str, list[Any]] = {}
+    for place in (document.get("OCRExtraction"), document.get("documentData"), beside):
+        for key, raw in place.items() if isinstance(place, dict) else ():
+            field = _field(key, raw, is_mexican)
+            if field is not None and field.value not in (values := seen.setdefault(plain_name(key), [])):
+                values.append(field.value)
+                yield field
+
+
+def _field(key: str, raw: Any, is_mexican: bool) -> ExtractedField | None:
+    name = _NAMES.get(plain_name(key), FieldName.OTHER)
+    if name is FieldName.NATIONALITIES and isinstance(raw, str):
+        raw = country_code(raw) or raw
+    field = read_field(name, key, raw)
+    if is_mexican and name is FieldName.GENDER and field is not None:
+        # `M` is `mujer` on a voter's card and `masculino` in a passport; `H` is `hombre`
+        sign = plain_name(str(raw))
+        return attrs.evolve(field, value={"m": None, "h": "male"}.get(sign, field.value))
+    return field
 
 
 def id_of_ours(flow: Flow, kind: str, theirs: Mapping[str, Any]) -> str | None:

@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from idv_core.plugin import Erasure, ErasureStatus, Exchange, Flow, FlowNotFound, Request, UnexpectedResponse
+from idv_core.plugin import (
+    Erasure,
+    ErasureStatus,
+    Exchange,
+    Flow,
+    FlowNotFound,
+    NotAccepted,
+    Request,
+    UnexpectedResponse,
+)
 
 from .payloads import reference_id
 from .registrations import Registrations, path_id
@@ -51,7 +60,10 @@ def _parts(registration: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _delete(path: str, id: str) -> Exchange[None]:
-    """What is gone already is fine."""
-    reply = yield Request.delete(path, id, accept={404})
+    """What is gone already is fine, if it is Verifik that says so and not some page on the way."""
+    request = Request.delete(path, id, accept={404})
+    reply = yield request
+    if reply.status == 404 and reply.json_object() is None:
+        raise NotAccepted(request, reply)
     if (reply.json_object() or {}).get("success") is False and reply.is_success:
         raise UnexpectedResponse("Verifik answered that it deleted nothing", status=reply.status)

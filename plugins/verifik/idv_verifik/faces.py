@@ -17,6 +17,7 @@ def read_liveness(data: Mapping[str, Any], document_id: str | None) -> Check:
     word = word_of(data.get("status"))
     # `response` is what the engine for faces answered, in its own words
     errors = error_words({key: value for key, value in data.items() if key != "response"})
+    errors += ("livenessScore",) if Score.is_unread(data.get("livenessScore")) else ()
     return Check(
         kind=CheckKind.LIVENESS,
         vendor_name="biometricValidation",
@@ -31,12 +32,11 @@ def read_liveness(data: Mapping[str, Any], document_id: str | None) -> Check:
 def read_refused_selfie(said: Said, document_id: str) -> Check:
     """A 409 that speaks of the person is evidence; one about the picture asks for another (section 3.7)."""
     score = Score.read(said.body.get("livenessScore")) or Score.read(said.detail)
-    low = (
-        said.names("liveness_failed")
-        and (score is not None or not said.detail)
-        and said.body.get("failureKind") != "quality"
-    )
-    reason = said.body.get("failureReason")
+    kind, reason = said.body.get("failureKind"), said.body.get("failureReason")
+    # without a score only words that say nothing else: `unknown`, `poor_lighting` and `liveness_error` are not about the person
+    is_bare = kind in (None, "score") and not said.detail and "@" not in said.token
+    is_of_score = kind == "score" or (kind != "quality" and reason in (None, "liveness_failed"))
+    low = said.names("liveness_failed") and is_of_score and (score is not None or is_bare)
     words = (said.token, None if score else said.detail, reason if isinstance(reason, str) else None)
     return Check(
         kind=CheckKind.LIVENESS,
@@ -58,6 +58,10 @@ def read_comparison(data: Mapping[str, Any]) -> Check:
     else:
         outcome = CheckOutcome.PASSED if passed is True and word == "SUCCESS" else CheckOutcome.INCONCLUSIVE
     errors = error_words({**data, "result": result})
+    if data.get("type") not in (None, "compare"):
+        # a search in a collection says nothing of the document
+        errors = (*errors, "type")
+    errors += ("score",) if Score.is_unread(result.get("score")) else ()
     return Check(
         kind=CheckKind.FACE_MATCH,
         name="selfie_to_document",

@@ -57,10 +57,15 @@ class Likeness(StrEnum):
 
 def asked_of(person: Applicant) -> dict[str, Any]:
     """The applicant's part of a registration's body (section 3.3.1)."""
-    body: dict[str, Any] = {"email": person.email.lower()} if person.email else {}
+    body: dict[str, Any] = {"email": small_letters(person.email)} if person.email else {}
     body |= phone(person.phone_number) if person.phone_number else {}
     names = {"firstName": person.given_name, "lastName": person.family_name}
     return body | (names if all(names.values()) else {"fullName": person.full_name} if person.full_name else {})
+
+
+def small_letters(email: str) -> str:
+    """A mail address as Verifik keeps it. Only ASCII: the small letters of `İ` and the Kelvin sign are another address."""
+    return email.encode().lower().decode()
 
 
 def person_of(*told: object) -> Person:
@@ -69,7 +74,7 @@ def person_of(*told: object) -> Person:
     first, last = _first(facts, "firstName"), _first(facts, "lastName")
     email = _first(facts, "email")
     return Person(
-        email=email.lower() if email else None,
+        email=email and small_letters(email),
         dialling_code=_digits(_first(facts, "countryCode")),
         phone=_digits(_first(facts, "phone")),
         name=_first(facts, "fullName", "name") or " ".join(part for part in (first, last) if part) or None,

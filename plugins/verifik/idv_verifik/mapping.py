@@ -111,14 +111,21 @@ def read_registration(data: Mapping[str, Any], flow: Flow, settings: Mapping[str
         if word == "COMPLETED_WITHOUT_KYC" or not passed & _IDENTITY:
             checks += (_NOTHING_VERIFIED,)
     return Result(
-        flow=attrs.evolve(flow, status=status),
+        flow=become(flow, status, word),
         verdict=verdict,
         vendor_word=word,
         checks=checks,
         documents=tuple(read_evidence(data, flow)),
         notes=tuple(notes),
         doubts=tuple(_doubts(data)),
+        is_test=_is_for_show(data),
     )
+
+
+def _is_for_show(data: Mapping[str, Any]) -> bool:
+    """A project in demo mode takes its own code for every one-time code (section 3.1); a demo document is nobody's (3.6.2)."""
+    is_demo = as_object(data.get("project")).get("demoMode") not in (None, False)
+    return is_demo or word_of(as_object(data.get("documentValidation")).get("type")) == "DEMO"
 
 
 def is_being_read(registration: Mapping[str, Any]) -> bool:
@@ -130,6 +137,11 @@ def is_being_read(registration: Mapping[str, Any]) -> bool:
 def read_status(word: object) -> FlowStatus:
     """The flow status that a registration's word alone means."""
     return _REGISTRATION.get(word_of(word) or "", (FlowStatus.PROCESSING, None))[0]
+
+
+def become(flow: Flow, status: FlowStatus, word: object) -> Flow:
+    """The flow as far as it is. After a manual review another word comes (sections 4.3 and 5.2)."""
+    return attrs.evolve(flow, status=status, may_reopen=word_of(word) == "NEEDS_MANUAL_VERIFICATION")
 
 
 def _checks(data: Mapping[str, Any], settings: Mapping[str, Any], flow: Flow) -> Iterator[Check]:
@@ -158,7 +170,7 @@ def _checks(data: Mapping[str, Any], settings: Mapping[str, Any], flow: Flow) ->
                 name="possession",
                 vendor_name=key,
                 outcome=unless(errors, outcome),
-                reasons=errors,
+                reasons=(("expired",) if word == "EXPIRED" else ()) + errors,
                 vendor_word=word,
             )
             yield _owned(check, validation, data)

@@ -23,9 +23,23 @@ ACCOUNT_TOKENS = (
     "Feature_not_available",
     "document_settings_not_set",
 )
+# Of calls that make something: what is missing is a setting of the project, not the flow (sections 3.4 and 3.6.1).
+SETTING_TOKENS = ("project_not_found", "projectFlow_not_found", "security_not_set", "prompt_template_not_found")
+UNREADABLE_TOKENS = (
+    "could_not_compress_image",
+    "image_is_required",
+    "insecure_image_url",
+    "failed_to_read",
+    "failed_to_read_document",
+    "document_type_not_detected",
+    "document_number_is_not_extracted",
+    "existing_document_validation_with_document_number",
+)
+# Of a selfie, in words whose status no page tells (section 3.7).
+FACE_TEXTS = ("image is invalid for checking liveness", "the image has more than one face")
 CALLER_TOKENS = ("MissingParameter", "PreconditionFailed", "BadRequest", "already_exists", "person_already_set")
 # A score or a provider's word; what else stands behind an `@` may be half a mail address.
-_WITH_DETAIL = re.compile(r"([A-Za-z_]+)@([0-9.]+|[A-Z][A-Z_]*)?")
+_WITH_DETAIL = re.compile(r"([A-Za-z_]+)@([0-9.]+|[A-Z][A-Z0-9_]*)?|([A-Za-z]+(?:_[A-Za-z]+)+)@([A-Za-z][A-Za-z0-9_]*)")
 # A list that is longer is no list of one project's things; the operation must end.
 _MOST_PAGES = 300
 _STATUS_PREFIX = re.compile(r"^\d{3}:")
@@ -54,7 +68,7 @@ def read_said(response: Response) -> Said:
     token, detail = _STATUS_PREFIX.sub("", text.strip()).strip(), ""
     with_detail = _WITH_DETAIL.fullmatch(token)
     if with_detail is not None:
-        token, detail = with_detail[1], with_detail[2] or ""
+        token, detail = with_detail[1] or with_detail[3], with_detail[2] or with_detail[4] or ""
     code = body.get("code")
     return Said(token=token, detail=detail, code=code if isinstance(code, str) else "", body=body)
 

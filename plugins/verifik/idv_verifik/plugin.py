@@ -51,7 +51,17 @@ from idv_core.plugin import (
 
 from . import erasure, mapping, reach
 from .credentials import bearer, grant
-from .payloads import ACCOUNT_TOKENS, CALLER_TOKENS, DUPLICATES, Said, SessionToken, read_said, reference_id, unwrap
+from .payloads import (
+    ACCOUNT_TOKENS,
+    CALLER_TOKENS,
+    DUPLICATES,
+    SETTING_TOKENS,
+    Said,
+    SessionToken,
+    read_said,
+    reference_id,
+    unwrap,
+)
 from .pictures import Pictures
 from .project_flows import ProjectFlows
 from .registrations import Registrations
@@ -143,7 +153,7 @@ class Verifik:
 
     def status(self, flow: Flow) -> Exchange[Flow]:
         registration = yield from self.registrations.retrieve(flow)
-        return attrs.evolve(flow, status=mapping.read_registration(registration, flow).status)
+        return mapping.read_registration(registration, flow).flow
 
     def result(self, flow: Flow) -> Exchange[Result]:
         registration = yield from self.registrations.retrieve(flow)
@@ -151,7 +161,9 @@ class Verifik:
         if mapping.read_status(registration.get("status")) is FlowStatus.FINISHED:
             settings = yield from self.project_flows.settings_of(registration)
         result = mapping.read_registration(registration, flow, settings)
-        return attrs.evolve(result, raw=without_secrets(registration, mapping.NEVER_KEPT))
+        # of the project its id only: it is about the account, and names people of it
+        told = {key: reference_id(part) if key == "project" else part for key, part in registration.items()}
+        return attrs.evolve(result, raw=without_secrets(told, mapping.NEVER_KEPT))
 
     def read_webhook(self, webhook: Webhook) -> WebhookEvent:
         """`{type, object}`, or the object itself as older texts have it; only a hint which registration to fetch (4.2)."""
@@ -194,7 +206,7 @@ class Verifik:
         refusal = Refusal(code=said.code or None, message=said.token or None, fields=_missing_fields(said))
         if said.names(*DUPLICATES):
             return attrs.evolve(refusal, kind=DuplicateFlow)
-        if said.names(*ACCOUNT_TOKENS):
+        if said.names(*ACCOUNT_TOKENS) or (request.method == "POST" and said.names(*SETTING_TOKENS)):
             return attrs.evolve(refusal, kind=PermissionDenied)
         if response.status == 403 and said.names("token_expired"):
             return attrs.evolve(refusal, kind=AuthenticationFailed)

@@ -7,7 +7,7 @@ from typing import Any
 
 import attrs
 
-from idv_core.plugin import Exchange, ProvisionedTemplate, Request, Template
+from idv_core.plugin import Exchange, NotAccepted, ProvisionedTemplate, Request, Template
 
 from . import asked
 from .payloads import read_id, read_list, read_object, reference_id, unwrap
@@ -73,7 +73,10 @@ class ProjectFlows:
 
     def delete(self, id: str) -> Exchange[None]:
         """One that is gone already is fine. Raises InvalidOrder while Verifik says that applicants are using it."""
-        yield Request.delete("/v3/project-flows/{}", id, accept={404})
+        request = Request.delete("/v3/project-flows/{}", id, accept={404})
+        reply = yield request
+        if reply.status == 404 and reply.json_object() is None:
+            raise NotAccepted(request, reply)
 
     def _link_webhook(self, url: str, name: str, flow_id: str) -> Exchange[str]:
         hooks = yield from read_list("/v2/webhooks", {"where_url": url})

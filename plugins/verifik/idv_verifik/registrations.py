@@ -30,7 +30,7 @@ from idv_core.plugin import (
 
 from . import mapping
 from .credentials import bearer
-from .facts import Likeness, asked_of, is_foreign, likeness, moment, person_of
+from .facts import Likeness, asked_of, is_foreign, likeness, moment, person_of, small_letters
 from .payloads import (
     DUPLICATES,
     LinkResent,
@@ -48,6 +48,7 @@ from .settings import VerifikSettings
 _APPLICANT_TOKEN_LIFE = timedelta(minutes=120)
 _CLOCKS_DIFFER = timedelta(minutes=1)
 _POPULATES = (
+    "project",
     "projectFlow",
     "emailValidation",
     "phoneValidation",
@@ -138,10 +139,10 @@ class Registrations:
         if not resent.token:
             raise UnexpectedResponse("the answer has an empty token", status=reply.status)
         must_be(flow, resent.appRegistrationId, reply.status)
-        status = mapping.read_status(resent.status) if resent.status else flow.status
+        if resent.status:
+            flow = mapping.become(flow, mapping.read_status(resent.status), resent.status)
         secrets = {**flow.secrets, "token": Secret(resent.token)}
-        link = self._link(resent.token, moment(resent.expiresAt))
-        return attrs.evolve(flow, status=status, secrets=secrets, link=link)
+        return attrs.evolve(flow, secrets=secrets, link=self._link(resent.token, moment(resent.expiresAt)))
 
     def recover(self, order: FlowOrder, since: datetime | None) -> Exchange[Flow]:
         """The registration that this order was opened as, with a fresh link. It never registers.
@@ -198,7 +199,7 @@ class Registrations:
 
     def find(self, email: str) -> Exchange[tuple[str, ...]]:
         """Ids of the registrations with this e-mail, newest first. They may be of several people: look at their names."""
-        return tuple(read_id(item) for item in (yield from self._list({"email": email.lower()})))
+        return tuple(read_id(item) for item in (yield from self._list({"email": small_letters(email)})))
 
     def _list(self, contact: Mapping[str, str]) -> Exchange[list[dict[str, Any]]]:
         filters = {f"where_{name}": value for name, value in contact.items()}

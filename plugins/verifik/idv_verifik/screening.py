@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from idv_core.plugin import Check, CheckKind, CheckOutcome
+from idv_core.plugin import Check, CheckKind, CheckOutcome, plain_name
 
 from .asked import is_searched_for, section
 from .documents import label
+from .printed import error_words
 from .words import as_object, word_of
+
+# Members of a source that tell of a hit beside `foundKeys`: `foundInFBI`, `totalCards`.
+_HIT = re.compile(r"found|total|hits?$|matches$|count$")
+_UNFINISHED = re.compile(r"fail|error|time|pending|assess|progress|partial|unavailable|unknown|not_supported")
+_NOTHING: tuple[object, ...] = (None, False, 0, "", "0", "no", "none", "false", [])
 
 
 def read_screening(information: Mapping[str, Any], settings: Mapping[str, Any]) -> Iterator[Check]:
@@ -33,8 +40,10 @@ def read_screening(information: Mapping[str, Any], settings: Mapping[str, Any]) 
             )
         return
     found, word = criminal.get("foundKeys"), word_of(information.get("status"))
-    clear = found == [] and word == "ACTIVE"
-    hits = tuple(label(key) or "hit" for key in found) if isinstance(found, list) else ()
+    sources = {key: value for key, value in criminal.items() if key not in ("foundKeys", "requestedAt")}
+    disagreeing = tuple(dict.fromkeys((*_disagreeing(sources), *error_words(sources))))
+    clear = found == [] and word == "ACTIVE" and not disagreeing
+    hits = tuple(label(key) or "hit" for key in (*found, *disagreeing)) if isinstance(found, list) else ()
     outcome = CheckOutcome.PASSED if clear else CheckOutcome.INCONCLUSIVE
     yield Check(
         kind=CheckKind.SCREENING,
@@ -44,6 +53,18 @@ def read_screening(information: Mapping[str, Any], settings: Mapping[str, Any]) 
         reasons=hits,
         vendor_word=word,
     )
+
+
+def _disagreeing(source: Mapping[str, Any]) -> Iterator[str]:
+    """The members of the sources that tell of a hit although no source is named, or that a source was not searched."""
+    for key, value in source.items():
+        if isinstance(value, Mapping):
+            yield from (key for _ in _disagreeing(value))
+        elif _HIT.search(plain_name(key)):
+            if (value.strip().lower() if isinstance(value, str) else value) not in _NOTHING:
+                yield key
+        elif plain_name(key).endswith("status") and isinstance(value, str) and _UNFINISHED.search(value.lower()):
+            yield key
 
 
 def is_background_checked(registration: Mapping[str, Any]) -> bool:

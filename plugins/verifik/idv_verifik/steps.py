@@ -10,6 +10,7 @@ import attrs
 
 from idv_core.plugin import (
     Check,
+    CheckKind,
     Document,
     Exchange,
     Flow,
@@ -29,7 +30,20 @@ from . import asked, document_checks, faces, mapping, screening
 from .countries import country_name
 from .documents import SENT_CATEGORIES
 from .facts import phone
-from .payloads import ACCOUNT_TOKENS, CALLER_TOKENS, Said, Synced, read_id, read_object, read_said, reference_id, unwrap
+from .payloads import (
+    ACCOUNT_TOKENS,
+    CALLER_TOKENS,
+    FACE_TEXTS,
+    SETTING_TOKENS,
+    UNREADABLE_TOKENS,
+    Said,
+    Synced,
+    read_id,
+    read_object,
+    read_said,
+    reference_id,
+    unwrap,
+)
 from .project_flows import ProjectFlows
 from .registrations import Registrations, must_be, path_id
 from .settings import VerifikSettings
@@ -75,7 +89,7 @@ class Steps:
         registration = yield from self.registrations.retrieve(flow)
         status = mapping.read_status(registration.get("status"))
         if status.is_settled:
-            return attrs.evolve(flow, status=status)
+            return mapping.become(flow, status, registration.get("status"))
         if mapping.is_being_read(registration) or status is FlowStatus.PROCESSING:
             raise VendorUnavailable(
                 "Verifik is still reading the document; submit again", safe_to_retry=True, retry_after=_READING
@@ -112,7 +126,8 @@ class Steps:
             if step in ("end", "skipKYC") and synced.token
             else None
         )
-        return attrs.evolve(flow, status=mapping.read_status(synced.status), secrets=secrets or flow.secrets)
+        flow = mapping.become(flow, mapping.read_status(synced.status), synced.status)
+        return attrs.evolve(flow, secrets=secrets or flow.secrets)
 
     def send_email_code(self, flow: Flow, email: str) -> Exchange[Flow]:
         """Have a one-time code sent to the applicant's mailbox (section 3.4)."""
@@ -188,13 +203,14 @@ class Steps:
         body |= {"backImage": _base64(document.back_content)} if document.back_content is not None else {}
         body |= {"category": _category(document)} if document.type else {}
         body |= {"country": country_name(document.country)} if document.country else {}
-        body |= {"force": True} if _was_refused(flow, "document") else {}
-        request = Request.post("/v2/document-validations/app-registration", json=body, accept=_UNREADABLE)
+        body |= {"force": True} if _takes_another_document(flow) else {}
+        request = Request.post("/v2/document-validations/app-registration", json=body, accept=_UNREADABLE | {404})
         flow, reply = yield from self.registrations.as_applicant(flow, request)
         if not reply.is_success:
             if read_said(reply).names("already_exists") and (known := (yield from self._taken(flow, "document"))):
                 return _with_upload(flow, _handed_in(document, known))
-            refused = document_checks.read_refused_document(self._about_person(request, reply), document.id)
+            said = self._about_person(request, reply, reply.status in _UNREADABLE)
+            refused = document_checks.read_refused_document(said, document.id)
             return _with_upload(flow, Upload(document_id=document.id, accepted=False, check=refused))
         data = read_object(reply)
         nested = data.get("documentValidation")
@@ -206,12 +222,13 @@ class Steps:
 
     def _upload_selfie(self, flow: Flow, document: Document) -> Exchange[Flow]:
         body = {"image": _data_uri(document.content), "os": str(self.settings.device)}
-        request = Request.post("/v2/biometric-validations/app-registration", json=body, accept={409})
+        request = Request.post("/v2/biometric-validations/app-registration", json=body, accept=_UNREADABLE)
         flow, reply = yield from self.registrations.as_applicant(flow, request)
         if not reply.is_success:
             if read_said(reply).names("person_already_set") and (known := (yield from self._taken(flow, "biometric"))):
                 return _with_upload(flow, _handed_in(document, known))
-            refused = faces.read_refused_selfie(self._about_person(request, reply), document.id)
+            said = self._about_person(request, reply, reply.status == 409)
+            refused = faces.read_refused_selfie(said, document.id)
             return _with_upload(flow, Upload(document_id=document.id, accepted=False, check=refused))
         data = read_object(reply)
         validation = data.get("biometricValidation")
@@ -230,10 +247,14 @@ class Steps:
         by_applicant = isinstance(part, dict) and part.get("inputMethod") == "CAMERA"
         return part if isinstance(part, dict) and reference_id(part) and not by_applicant else None
 
-    def _about_person(self, request: Request, reply: Response) -> Said:
-        """What was said, if it is about person or picture; else the error it is (sections 3.0.1 and 7 row 8)."""
+    def _about_person(self, request: Request, reply: Response, is_usual: bool) -> Said:
+        """What was said, if it is about person or picture; else the error it is (sections 3.0.1 and 7 row 8).
+
+        `is_usual`: the status is one with which Verifik speaks of them. With another one only the words that are known count.
+        """
         said = read_said(reply)
-        if said.names(*ACCOUNT_TOKENS, *CALLER_TOKENS):
+        is_about = is_usual or said.names(*UNREADABLE_TOKENS, *FACE_TEXTS)
+        if said.names(*ACCOUNT_TOKENS, *SETTING_TOKENS, *CALLER_TOKENS) or not is_about:
             raise NotAccepted(request, reply)
         return said
 
@@ -273,11 +294,14 @@ def _with_detail(flow: Flow, name: str, value: str) -> Flow:
     return attrs.evolve(flow, details={**flow.details, name: value})
 
 
-def _was_refused(flow: Flow, kind: str) -> bool:
-    """Whether an earlier document of this flow was refused, so that another one takes its place."""
-    return any(
-        upload.check is not None and upload.check.kind == kind and not upload.accepted for upload in flow.uploads
-    )
+def _takes_another_document(flow: Flow) -> bool:
+    """Whether the last document of this flow was refused or lacks its back, so that another one takes its place."""
+    told = [
+        (upload.accepted, upload.check.reasons)
+        for upload in flow.uploads
+        if upload.check is not None and upload.check.kind is CheckKind.DOCUMENT
+    ]
+    return any(not accepted or document_checks.BACK_NEEDED in reasons for accepted, reasons in told[-1:])
 
 
 def _category(document: Document) -> str:

@@ -557,3 +557,59 @@ def test_each_check_has_our_name_and_verifiks_beside() -> None:
         "phone.possession": "phoneValidation",
         "screening.background": "criminalData",
     }
+
+
+class TestWhoStandsOnTheDocument:
+    """What two places of an answer say of one person is told as what two sources say: nobody chooses."""
+
+    @pytest.mark.parametrize(
+        ("key", "extracted", "more"),
+        [
+            ("fullName", "ANA RUIZ", "Eva López"),
+            ("birthDate", "1990-01-01", "1991-01-01"),
+            ("documentNumber", "4711", "4712"),
+            ("gender", "F", "M"),
+            ("nationality", "COL", "VEN"),
+        ],
+    )
+    def test_two_places_that_differ(self, key: str, extracted: str, more: str) -> None:
+        def document(there: str) -> dict[str, object]:
+            read = {"OCRExtraction": {key: extracted}, "documentData": {key: there}}
+            return {**GOOD, "documentValidation": {**GOOD["documentValidation"], **read}}
+
+        (claim,) = judged(document(more)).claims
+        assert (claim.value, claim.disagrees) == (None, True)
+        (claim,) = judged(document(extracted.lower())).claims
+        assert claim.value is not None
+        assert len(claim.sources) in (1, 2)
+
+    @pytest.mark.parametrize(
+        ("country", "printed", "read"),
+        [
+            ("Mexico", "H", "male"),
+            ("MX", "M", None),
+            ("Mexico", "F", "female"),
+            ("Mexico", "Mujer", "female"),
+            ("Colombia", "M", "male"),
+            ("Colombia", "H", None),
+        ],
+    )
+    def test_a_letter_that_means_another_sex_in_mexico(self, country: str, printed: str, read: str | None) -> None:
+        part = {**GOOD["documentValidation"], "country": country, "OCRExtraction": {"sexo": printed}}
+        (claim,) = judged({**GOOD, "documentValidation": part}).claims
+        assert (claim.value, claim.sources[0].field.vendor_text) == (read, printed)
+
+    @pytest.mark.parametrize("month", ["ENE", "abr", "Ago", "DIC"])
+    def test_the_months_of_a_colombian_card(self, month: str) -> None:
+        read = {"fechaDeNacimiento": f"21-{month}-1990", "fechaExpedicion": f"05-{month}-2010"}
+        result = judged({**GOOD, "documentValidation": {**GOOD["documentValidation"], "OCRExtraction": read}})
+        assert result.decision is Decision.APPROVED
+        assert result.claims.birthdate.value is not None
+        assert result.documents[0].issued_on is not None
+
+    @pytest.mark.parametrize("score", ["high", "95%", -1, 95, True, [0.9], {"value": 0.9}])
+    def test_a_score_that_cannot_be_read_is_not_good(self, score: object) -> None:
+        liveness = {**GOOD["biometricValidation"], "livenessScore": score}
+        face = {**GOOD["compareFaceVerification"], "result": {"passed": True, "score": score}}
+        for part, said in (("biometricValidation", liveness), ("compareFaceVerification", face)):
+            assert judged({**GOOD, part: said}).decision is Decision.REVIEW

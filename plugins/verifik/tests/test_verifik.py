@@ -712,7 +712,8 @@ class TestErrors:
             with pytest.raises(PermissionDenied):
                 idv.upload(flow, pictures()[:1])
         emulator.fault("POST /v2/", EmulatedResponse(409, content=b"<html>", type="text/html"))
-        assert not idv.upload(flow, pictures()[:1]).uploads[0].accepted
+        with pytest.raises(UnexpectedResponse):
+            idv.upload(flow, pictures()[:1])
 
 
 def test_the_emulator_keeps_its_doors(network: Network, emulator: VerifikEmulator, idv: Gateway) -> None:

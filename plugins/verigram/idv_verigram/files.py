@@ -17,7 +17,9 @@ from idv_core.plugin import (
     InvalidOrder,
     Media,
     MediaKind,
+    NotAccepted,
     Request,
+    Response,
     Result,
     UnexpectedResponse,
 )
@@ -32,6 +34,14 @@ SIMULATIONS = {"kisc_match": (True, 99.0), "kisc_mismatch": (False, 1.0)}
 
 _OF_REGISTER = "kisc_"
 _NO_RECORD = base64.b64encode(b'{"person":{}}').decode()
+
+
+def answered(request: Request) -> Exchange[Response]:
+    """The answer. Where it says no it must be Verigram's own, and not a page or a line of text of a proxy."""
+    reply = yield request
+    if not reply.is_success and (reply.is_page or reply.is_line):
+        raise NotAccepted(request, reply)
+    return reply
 
 
 def list_files(result: Result, with_register: bool) -> Iterator[Media]:
@@ -55,7 +65,7 @@ def download_file(flow: Flow, label: str, with_register: bool) -> Exchange[None]
             fields=("media",),
         )
     query = {"label": label, "flow_id": flow.id}
-    reply = yield Request.get("/resources/file", query=query, streamed=True, accept={404})
+    reply = yield from answered(Request.get("/resources/file", query=query, streamed=True, accept={404}))
     if reply.status == 404:
         raise FlowNotFound("Verigram has no file of this name for this flow, or none yet", status=404)
     # a failure is JSON with `error_code`, under a status that is not documented; the register's record is JSON itself

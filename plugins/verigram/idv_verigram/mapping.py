@@ -117,16 +117,8 @@ def _dates(rest: Mapping[str, Any]) -> dict[str, Any]:
     """When a document ends. No such date is documented; one that is there all the same counts. `expires_at` beside the
     services is the flow's own end.
     """
-    told = _without_records({key: value for key, value in rest.items() if key != "expires_at"})
-    return document_dates(expires=dates_under(told, means_expiry))
-
-
-def _without_records(data: Any) -> Any:
-    if isinstance(data, list):
-        return [_without_records(item) for item in data]
-    if isinstance(data, dict):
-        return {key: _without_records(value) for key, value in data.items() if key not in _RECORDS}
-    return data
+    told = {key: value for key, value in rest.items() if key != "expires_at"}
+    return document_dates(expires=dates_under(told, means_expiry, known=_RECORDS))
 
 
 def _services(key: str, value: object, place: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -198,6 +190,9 @@ def _last_attempts(services: list[tuple[str, dict[str, Any]]]) -> tuple[tuple[Ch
     notes: list[str] = []
     for service_name, tried in attempts.items():
         *earlier, last = tried
+        if not earlier:
+            checks.extend(last.values())
+            continue
         for name in dict.fromkeys(name for attempt in tried for name in attempt):
             before = [attempt[name] for attempt in earlier if name in attempt]
             check = last.get(name)
@@ -231,15 +226,16 @@ def _checks(service: Mapping[str, Any]) -> Iterator[Check]:
             vendor_word=(_as_said(service.get("service_status")) or "")[:40] or None,
         )
     if compares:
-        matched = service.get("face_match")
+        matched, similarity = service.get("face_match"), service.get("similarity")
+        unread = ("similarity",) if Score.is_unread(similarity, 0, 100) else ()
+        outcome = CheckOutcome.FAILED if matched is False else CheckOutcome.INCONCLUSIVE
         yield Check(
             kind=CheckKind.FACE_MATCH,
             name=_COMPARED_WITH.get(name, _COMPARED),
             vendor_name=f"{name}.face_match",
-            outcome={True: CheckOutcome.PASSED, False: CheckOutcome.FAILED}.get(matched, CheckOutcome.INCONCLUSIVE)
-            if isinstance(matched, bool)
-            else CheckOutcome.INCONCLUSIVE,
-            score=Score.read(service.get("similarity"), 0, 100),
+            outcome=CheckOutcome.PASSED if matched is True and not unread else outcome,
+            reasons=unread,
+            score=Score.read(similarity, 0, 100),
         )
 
 

@@ -38,7 +38,7 @@ from idv_core.plugin import (
     trusted_link,
 )
 
-from .files import SIMULATIONS, download_file, known_coverage, list_files, plant_result
+from .files import SIMULATIONS, answered, download_file, known_coverage, list_files, plant_result
 from .mapping import KINDS, read_answer
 from .register import LABEL, read_register
 from .settings import Journey, VerigramSettings
@@ -192,7 +192,7 @@ class Verigram:
         if not (self.settings.read_register and over):
             return result
         query = {"label": LABEL, "flow_id": flow.id}
-        reply = yield Request.get("/resources/file", query=query, accept={404})
+        reply = yield from answered(Request.get("/resources/file", query=query, accept={404}))
         if not reply.is_success:
             return attrs.evolve(result, notes=(*result.notes, "Verigram has no record of the register for this flow"))
         register = read_register(reply.content, reply.received_at.date())
@@ -223,14 +223,14 @@ class Verigram:
 
     def _verdict(self, flow: Flow) -> Exchange[Result]:
         _check_id(flow)
-        reply = yield Request.get("/flow/{}/result", flow.id, accept={404, 409, 422, 425})
+        reply = yield from answered(Request.get("/flow/{}/result", flow.id, accept={404, 409, 422, 425}))
         if not reply.is_success:
             return Result(flow=self._unfinished(flow, reply))
         return self._read(flow, reply)
 
     def check_credentials(self) -> Exchange[None]:
         """Asks for a flow that nobody made: 404 means that the key works (section 7)."""
-        yield Request.get("/flow/{}/result", _NOBODY, accept={404})
+        yield from answered(Request.get("/flow/{}/result", _NOBODY, accept={404}))
 
     def _unfinished(self, flow: Flow, reply: Response) -> Flow:
         """The answers that mean "not yet", and the 404 that means "lost" (section 5.2)."""

@@ -95,8 +95,11 @@ def read_register(content: bytes, today: date) -> Register:
     if any(not _says(one.get("status"), _IN_FORCE) for one, _ in current):
         doubts.append(Reason("register.document_status", "a document in the register has a status that is not known"))
     ended = len(read) - len(current)
+    fields = tuple(_person_fields(person))
+    if person and not fields and not read and not doubts:
+        doubts.append(Reason("register.unread", "the register's record says nothing that is understood"))
     return Register(
-        fields=tuple(_person_fields(person)),
+        fields=fields,
         documents=tuple(paper for _, paper in current),
         notes=(f"{ended} documents in the register are not in force",) if ended else (),
         doubts=tuple(doubts),

@@ -20,6 +20,7 @@ from idv_core import Decision, Flow, Gateway, Result, Secret
 from idv_core.config import Account
 from idv_core.errors import PermissionDenied
 from idv_core.model import Address, DocumentType, FieldName, Place
+from idv_core.plugin import NotAccepted
 from idv_core.policy import DEFAULT_POLICY, evaluate
 from idv_core.registry import registry_of
 from idv_core.testing import FakeClock, Network, make_specimen
@@ -152,6 +153,7 @@ class TestWhatIsRead:
 
     def test_a_record_of_nothing(self) -> None:
         assert read_register(b'{"person": {}}', TODAY) == Register()
+        assert codes(read_register(b'{"person": {"data": {"name": "x"}}}', TODAY)) == ["register.unread"]
 
     def test_base64_is_read_alike(self) -> None:
         plain = json.dumps({"person": PERSON}).encode()
@@ -230,6 +232,10 @@ class TestWhenItIsAskedFor:
         result = run_exchange(Verigram(SETTINGS).result(FLOW), [reply(PASS), reply({}, 404)]).value
         assert evaluate(DEFAULT_POLICY, result, datetime(2026, 3, 1, tzinfo=UTC)).decision is Decision.APPROVED
         assert result.notes == ("Verigram has no record of the register for this flow",)
+
+    def test_a_page_in_its_place_is_not_verigrams_word_that_there_is_none(self) -> None:
+        with pytest.raises(NotAccepted):
+            run_exchange(Verigram(SETTINGS).result(FLOW), [reply(PASS), reply(b"<html>Not found</html>", 404)])
 
     def test_nothing_of_it_is_shown(self) -> None:
         result = decide(json.dumps({"person": PERSON}).encode())

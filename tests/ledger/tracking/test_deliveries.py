@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import attrs
 import httpx
 import pytest
 from acme import order
@@ -14,7 +15,7 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import OperationalError
 
 from idv_core import ConfigError, Secret
-from idv_core.ledger import Endpoint, Ledger
+from idv_core.ledger import Endpoint, Ledger, LedgerError
 from idv_core.ledger.tables import deliveries
 from idv_core.tracker import Tracker
 
@@ -112,10 +113,42 @@ class TestDelivery:
         run(track(on=ledger), ledger)
         assert platform.told() == [("verification.decided", "APP-1")]
 
-    def test_a_secret_that_cannot_sign_is_refused_at_the_start(self, connect: Connect, gateways: Any) -> None:
-        ledger = connect(endpoints=[Endpoint("loans", "https://loans.example", Secret("no base64 at all é"))])
-        with pytest.raises(ConfigError, match="secret must be base64"):
+    @pytest.mark.parametrize("given", ["no base64 at all é", "whsec_", "c2hvcnQ=", f"{SECRET.reveal()}!", "A" * 88])
+    def test_a_secret_that_cannot_sign_is_refused_at_the_start(
+        self, connect: Connect, gateways: Any, given: str
+    ) -> None:
+        ledger = connect(endpoints=[Endpoint("loans", "https://loans.example", Secret(given))])
+        with pytest.raises(ConfigError, match="endpoint 'loans': its secret must be 24 to 64 random bytes in base64"):
             Tracker(gateways(), ledger)
+
+    @pytest.mark.parametrize("failure", [UnicodeError("label too long"), httpx.InvalidURL("no URL")])
+    def test_an_address_that_nobody_can_call_counts_as_a_try(
+        self, ledger: Ledger, gateways: Any, town: Town, failure: Exception
+    ) -> None:
+        def refuse(request: httpx.Request) -> httpx.Response:
+            raise failure
+
+        town.shops["a"].status = "good"
+        taken = ledger.take(order())
+        tracker = Tracker(gateways(), ledger, transport=httpx.MockTransport(refuse))
+        run(tracker, ledger, rounds=2, seconds=60)
+        tracker.stop()
+        (message,) = ledger.deliveries(taken.id)
+        assert message.tries > 0
+
+    def test_what_waits_for_an_endpoint_that_is_gone_is_not_taken_off_the_dead_letters(
+        self, connect: Connect, ledger: Ledger, track: Make, town: Town, platform: Platform
+    ) -> None:
+        platform.status = 410
+        self.decided(ledger, track, town)
+        renamed = connect(endpoints=[attrs.evolve(ledger.endpoints["loans"], name="other")])
+        (dead,) = renamed.deliveries(ledger.find(application_id="APP-1").id)  # type: ignore[union-attr]
+        assert renamed.redeliver(dead=True, actor="user:ana") == 0
+        for which in ({"message_id": dead.id}, {"endpoint": "loans"}, {"endpoint": "loans", "dead": True}):
+            with pytest.raises(LedgerError, match="there is no endpoint 'loans' any more: add it"):
+                renamed.redeliver(**which, actor="user:ana")
+        assert renamed.deliveries(dead.verification_id) == (dead,)
+        assert dead.dead_at is not None
 
     def test_a_message_is_written_with_the_outcome_or_not_at_all(
         self, ledger: Ledger, track: Make, town: Town, monkeypatch: pytest.MonkeyPatch

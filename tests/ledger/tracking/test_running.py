@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
+from importlib import import_module
 from typing import Any
 
 import attrs
@@ -19,6 +20,27 @@ from idv_core import Document
 from idv_core.ledger import Ledger, State
 from idv_core.testing import FakeClock
 from idv_core.tracker import AsyncTracker, Tracker
+
+
+@pytest.fixture
+def once_broken(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Breaks a function for one call. Trackers do not wait after it."""
+
+    def breaks(name: str) -> None:
+        module, _, function = name.rpartition(".")
+        real, failures = getattr(import_module(module), function), [1]
+
+        def broken(*args: Any, **more: Any) -> Any:
+            if failures:
+                failures.pop()
+                raise RuntimeError("no thread for Meera")
+            return real(*args, **more)
+
+        monkeypatch.setattr(name, broken)
+        for one in ("tracker", "aio"):
+            monkeypatch.setattr(f"idv_core.tracker.{one}._AWAY", 0.01)
+
+    return breaks
 
 
 class TestRunning:
@@ -40,6 +62,31 @@ class TestRunning:
             ledger.wake(opened.id)
             assert heard.wait(20)
         assert ledger.get(opened.id).state is State.DECIDED
+
+    @pytest.mark.parametrize("name", ["idv_core.ledger.leases.claim", "idv_core.tracker.tracker.claim_deliveries"])
+    def test_a_fault_that_nobody_foresaw_ends_no_tracker(
+        self, ledger: Ledger, gateways: Any, name: str, once_broken: Callable[[str], None], caplog: Any
+    ) -> None:
+        """And what was claimed before it is worked on at once, not when its lease is over."""
+        taken = ledger.take(order())
+        once_broken(name)
+        with Tracker(gateways(), ledger, transport=httpx.MockTransport(Platform())) as tracker:
+            assert tracker.opened(taken, within=20).flow is not None
+        assert "what is due cannot be taken: RuntimeError at" in caplog.text
+        assert "Meera" not in caplog.text
+
+    @pytest.mark.parametrize("name", ["idv_core.ledger.leases.claim", "idv_core.tracker.aio.claim_deliveries"])
+    async def test_nor_one_of_tasks(
+        self, ledger: Ledger, town: Town, clock: FakeClock, name: str, once_broken: Callable[[str], None], caplog: Any
+    ) -> None:
+        taken = ledger.take(order())
+        once_broken(name)
+        async with (
+            make_async_gateway(town, clock, account("a")) as gateway,
+            AsyncTracker(gateway, ledger, transport=httpx.MockTransport(Platform())) as tracker,
+        ):
+            assert (await tracker.opened(taken, within=20)).flow is not None
+        assert "what is due cannot be taken: RuntimeError at" in caplog.text
 
     @pytest.mark.parametrize("url", ["postgresql"], indirect=True)
     def test_another_process_is_told_by_the_database(

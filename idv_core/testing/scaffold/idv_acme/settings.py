@@ -1,4 +1,4 @@
-"""Settings of an Acme account."""
+"""Settings of an account at Acme."""
 
 from __future__ import annotations
 

@@ -77,6 +77,8 @@ class Variants:
     callback_header: Literal["token", "bearer", "bare", "none"] = "token"
     callback_times: int = 1
     auth_call: bool = True
+    auth_at_upload: bool = False
+    poll_distance: timedelta = timedelta(0)
     page_size: int = 50
 
 
@@ -91,15 +93,17 @@ class EmulatedFile:
 
 @attrs.define(kw_only=True)
 class EmulatedCase:
-    """A flow (v3, v2) or a batch. `applicants` maps external reference to name (v2)."""
+    """A flow (v3, v2) or a batch. `applicants` maps external reference to name, `coapplicants` Atlas's id to reference (v2)."""
 
     id: str
     request: Mapping[str, Any]
     files: list[EmulatedFile] = attrs.field(factory=list)
     uploaded_at: datetime | None = None
     applicants: dict[str, str] = attrs.field(factory=dict)
+    coapplicants: dict[str, str] = attrs.field(factory=dict)
     deleted: set[str] = attrs.field(factory=set)
     closed: bool = False
+    looked_at: datetime | None = None
     chat: list[dict[str, str]] = attrs.field(factory=list)
 
 
@@ -121,6 +125,7 @@ class AtlasEmulator(Emulator):
         self.variants = variants or Variants()
         self.account_callback: tuple[str, str] | None = None
         self.deliveries: list[int] = []
+        self.refused_looks = 0
         self._fetch_hosts = set(fetch_hosts)
         self._tokens: dict[str, datetime] = {}
         self._refresh_tokens: set[str] = set()
@@ -211,6 +216,7 @@ class AtlasEmulator(Emulator):
 
     def _status_v3(self, call: EmulatedRequest) -> EmulatedResponse:
         case = self._case(call, "flow_uuid")
+        self._check_distance(case)
         upload, processing, crosscheck, master = self._stages(case)
         return EmulatedResponse(
             200,
@@ -272,6 +278,7 @@ class AtlasEmulator(Emulator):
 
     def _status_v2(self, call: EmulatedRequest) -> EmulatedResponse:
         case = self._applicant(call)
+        self._check_distance(case)
         stage, (_, _, _, master) = self._stage_number(case), self._stages(case)
         words = {0: "UPLOAD_SUCCESS", 1: "UPLOAD_SUCCESS", 2: "PROCESSING", 3: "PROCESSING"}
         files = [
@@ -312,16 +319,24 @@ class AtlasEmulator(Emulator):
                 failed.append({"external_reference_id": reference, "error": "already there, or incomplete"})
                 continue
             case.applicants[reference] = person["username"]
-            created.append({"co_applicant_id": str(uuid4()), "external_reference_id": reference})
+            id = str(uuid4())
+            case.coapplicants[id] = reference
+            created.append({"co_applicant_id": id, "external_reference_id": reference})
         return EmulatedResponse(201, {"created": created, "failed": failed})
 
     def _delete_coapplicant(self, call: EmulatedRequest) -> EmulatedResponse:
         case = self._case_of_body(call, "flow_id")
-        reference = str(call.json().get("external_reference_id"))
+        body = call.json()
+        named, id = (str(body.get(name) or "") for name in ("external_reference_id", "co_applicant_id"))
+        reference = named or case.coapplicants.get(id, "")
+        if not named and not id:
+            raise _error(400, "Missing or empty required parameters: ['external_reference_id']")
         if reference in case.deleted:
             raise _error(410, "Applicant was deleted")
-        if case.applicants.pop(reference, None) is None:
+        # only co-applicants can be deleted (section 3.10)
+        if reference not in case.coapplicants.values():
             raise _error(409, "Applicant not found")
+        del case.applicants[reference]
         case.deleted.add(reference)
         return EmulatedResponse(204)
 
@@ -366,10 +381,11 @@ class AtlasEmulator(Emulator):
     def _upload_batch(self, call: EmulatedRequest) -> EmulatedResponse:
         self._authenticated(call)
         body = _body(call, "product_type", "file_urls")
+        listed = _files_of(body)
         batch = _batch_id(self.clock.now())
         case = EmulatedCase(id=batch, request=body)
         self.cases[batch] = case
-        self._take(case, body["file_urls"])
+        self._take(case, listed)
         is_idp = "docstream" in call.path
         if is_idp and self.account_callback is not None:
             self._schedule_callback(case, *self.account_callback)
@@ -398,9 +414,10 @@ class AtlasEmulator(Emulator):
         if (call.headers.get("client_id"), call.headers.get("client_secret")) != self.credentials:
             raise _address_error(401, "Authentication Error: unknown credentials")
         body = call.json()
-        source, targets = body.get("source_address"), body.get("target_addresses")
-        if not source or not targets:
-            raise _address_error(400, "Bad Request: source_address and target_addresses are needed")
+        missing = [name for name in ("application_id", "source_address", "target_addresses") if not body.get(name)]
+        if missing:
+            raise _address_error(400, f"Bad Request: missing {missing}")
+        source, targets = body["source_address"], body["target_addresses"]
         if not _is_address(source):
             raise _address_error(422, "Unprocessable Entity: source address could not be normalised")
         return EmulatedResponse(200, {"match_data": [_match(source, target) for target in targets]})
@@ -414,8 +431,11 @@ class AtlasEmulator(Emulator):
         case = self.cases.get(body[key])
         if case is None or case.closed:
             raise _error(409, "Flow not found or closed")
-        new = self._take(case, body["file_urls"])
+        listed = _files_of(body)
         auth_url = case.request.get("auth_url") or case.request.get("auth_token_url")
+        if self.variants.auth_at_upload and auth_url and not self._token_from(auth_url):
+            raise _error(422, "The authentication URL could not be reached")
+        new = self._take(case, listed)
         if case.request.get("callback_url"):
             self._schedule_callback(case, case.request["callback_url"], auth_url)
         batch = _batch_id(self.clock.now())
@@ -560,6 +580,23 @@ class AtlasEmulator(Emulator):
         except (httpx.HTTPError, ValueError, KeyError):
             return 0
 
+    def _token_from(self, auth_url: str) -> str:
+        """Atlas asks for a token when documents come, too (section 1.5 row 42); empty where nobody gives one."""
+        try:
+            with self._client() as client:
+                granted = client.post(auth_url, json={})
+            return str(granted.json()["access_token"]) if granted.is_success else ""
+        except (httpx.HTTPError, ValueError, KeyError):
+            return ""
+
+    def _check_distance(self, case: EmulatedCase) -> None:
+        """Not more often than that for each flow (section 1.5 row 32)."""
+        now, looked_at = self.clock.now(), case.looked_at
+        case.looked_at = now
+        if looked_at is not None and now - looked_at < self.variants.poll_distance:
+            self.refused_looks += 1
+            raise _error(429, "polled too often")
+
     def _case(self, call: EmulatedRequest, *names: str) -> EmulatedCase:
         self._authenticated(call)
         for name in names:
@@ -597,8 +634,20 @@ def _body(call: EmulatedRequest, *required: str) -> dict[str, Any]:
     return body
 
 
+def _files_of(body: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Each file needs its address and its id (sections 3.2, 3.6 and 3.13)."""
+    listed: list[Mapping[str, Any]] = body["file_urls"]
+    for name in ("file_url", "document_id"):
+        if not isinstance(listed, list) or not all(isinstance(item, dict) and item.get(name) for item in listed):
+            raise _error(400, f"Missing or empty required parameters: ['{name}']")
+    return listed
+
+
 def _paged(items: list[Any], call: EmulatedRequest | None, size: int) -> dict[str, Any]:
-    page = int(call.query.get("page", "1")) if call else 1
+    asked = call.query.get("page", "1") if call else "1"
+    if not (asked.isascii() and asked.isdigit()) or int(asked) < 1:
+        raise _error(400, "page must be an integer")
+    page = int(asked)
     pages = max(1, -(-len(items) // size))
     return {
         "data": items[(page - 1) * size : page * size],

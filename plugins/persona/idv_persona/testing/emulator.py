@@ -427,6 +427,6 @@ def _object(value: object) -> Mapping[str, Any]:
 def _fields(given: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of the template, with what was filled in."""
     names = ("name-first", "name-middle", "name-last", "birthdate", "email-address", "phone-number",
-             "address-street-1", "address-city", "address-subdivision", "address-postal-code",
+             "address-street-1", "address-street-2", "address-city", "address-subdivision", "address-postal-code",
              "address-country-code", "identification-number")  # fmt: skip
     return {name: {"type": "date" if name == "birthdate" else "string", "value": given.get(name)} for name in names}

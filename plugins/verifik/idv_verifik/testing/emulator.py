@@ -32,6 +32,7 @@ from idv_core.testing import (
 
 from .hosted import HostedPage
 from .kept import Kept
+from .limits import Limits
 
 _TYPES = {"CEDULA": ("CC", "IDv2", "Colombia"), "PASSPORT": ("PA", "Passport", None)}
 _SUPPORTED = ("CCPA", "CC", "DRCC", "CL")
@@ -66,6 +67,8 @@ class Variants:
     compare_says_passed: bool = True
     email_check_by: Literal["PUT", "POST"] = "PUT"
     reading: timedelta = timedelta(0)
+    wants_back: bool = False
+    limited: bool = False
     otp: str = "123456"
     otp_refusal: Literal["otp_does_not_match", "Forbidden"] = "otp_does_not_match"
     page_size: int = 10
@@ -102,6 +105,7 @@ class VerifikEmulator(Emulator):
         self.comparisons: dict[str, Record] = {}
         self.webhooks: dict[str, Record] = {}
         self.kept = Kept(self)
+        self.limits = Limits(clock)
         self._own_url = ""
         self.deliveries: list[tuple[str, int]] = []
         self._faces: dict[str, str | None] = {}
@@ -111,6 +115,17 @@ class VerifikEmulator(Emulator):
         self.projects = {project: {"_id": project, "name": "Emulated project", "status": "active"}}
 
     def routes(self) -> list[tuple[str, str, Handler]]:
+        return [(method, path, self._limited(run)) for method, path, run in self._routes()]
+
+    def _limited(self, run: Handler) -> Handler:
+        def limited(call: EmulatedRequest) -> EmulatedResponse:
+            if self.variants.limited:
+                self.limits.count(call.path)
+            return run(call)
+
+        return limited
+
+    def _routes(self) -> list[tuple[str, str, Handler]]:
         return [
             ("GET", "/v2/auth/session", self._renew),
             ("POST", "/v2/auth/session", self._renew),
@@ -179,7 +194,7 @@ class VerifikEmulator(Emulator):
     def _as_applicant(self, call: EmulatedRequest) -> Record:
         id = self._claims(call).get("appRegistrationId", "")
         registration = self.registrations.get(id)
-        if registration is None or registration["status"] in _ENDED:
+        if registration is None or self._expired(registration)["status"] in (*_ENDED, "EXPIRED"):
             raise _coded(404, "appRegistration_not_found")
         return registration
 
@@ -439,7 +454,9 @@ class VerifikEmulator(Emulator):
     def is_done(self, registration: Record, step: str) -> bool:
         if step == "document":
             document = self.documents.get(registration.get("documentValidation", ""))
-            return document is not None and self._read_yet(document)["status"] == "ACTIVE"
+            if document is None or document["requiresBackSide"]:
+                return False
+            return bool(self._read_yet(document)["status"] == "ACTIVE")
         biometric = self.biometrics.get(registration.get("biometricValidation", ""))
         return biometric is not None and biometric["status"] == "validated"
 
@@ -530,8 +547,12 @@ class VerifikEmulator(Emulator):
     def take_document(
         self, registration: Record, content: bytes | None, force: bool, back: bytes | None = None
     ) -> Record:
-        if registration.get("documentValidation") and not force:
+        earlier = self.documents.get(registration.get("documentValidation", ""))
+        if earlier is not None and not force:
             raise _coded(409, "already_exists")
+        if earlier is not None and earlier["status"] in ("FAILED", "EXPIRED"):
+            # the attempt counts, also where another document takes its place (section 8)
+            registration["failedDocumentValidations"].append(earlier["_id"])
         if self._attempts_left(registration, "document") <= 0:
             raise _coded(409, "attempts_limit_reached")
         if content is None or not is_picture(content):
@@ -563,6 +584,7 @@ class VerifikEmulator(Emulator):
                 "namesMatch": percentage >= 90,
                 "fullNameMatchPercentage": percentage,
                 "url": self.kept.keep_picture(content, self._own_url),
+                "requiresBackSide": self.variants.wants_back and back is None,
                 **({"backUrl": self.kept.keep_picture(back, self._own_url)} if back is not None else {}),
                 "type": "validation",
             },
@@ -617,7 +639,11 @@ class VerifikEmulator(Emulator):
 
     def _create_biometric(self, call: EmulatedRequest) -> EmulatedResponse:
         registration = self._as_applicant(call)
+        if registration["status"] not in ("STARTED", "ONGOING"):
+            raise _coded(404, "appRegistration_not_found")
         body = _required(call, "image", "os")
+        if body["os"] not in ("DESKTOP", "IOS", "ANDROID"):
+            raise _said(409, "MissingParameter", '"os" is required')
         if registration.get("biometricValidation") and body.get("force") is not True:
             told = {"error": True, "statusCode": "409", "message": "person_already_set"}
             self._announce("app_registration_person_already_set", {**told, **registration})

@@ -30,7 +30,7 @@ def refused(status: int) -> EmulatedResponse:
 
 
 def pictures(face: Person) -> tuple[Form, ...]:
-    """What the applicant hands in on the vendor's page: Meera's passport, and somebody's face."""
+    """What the applicant uploads on the vendor's page: Meera's passport, and somebody's face."""
     return {"document": make_specimen("passport", MEERA)}, {"face": make_specimen("selfie", face)}
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from typing import Any
 
 import attrs
 
@@ -10,6 +12,15 @@ from ..model import Secret
 from ..model.validation import as_secrets, is_base_url, is_count, is_text, plain_mapping
 
 _DAYS = 30
+# in memory it would be gone with the process
+_IN_MEMORY = re.compile(r"sqlite(?:\+pysqlite)?://(?:/(?::memory:)?)?", re.IGNORECASE)
+_CENTURY = 36_500
+
+
+def _are_days(_: object, attribute: attrs.Attribute[Any], value: Any) -> None:
+    is_count(_, attribute, value)
+    if value > _CENTURY:
+        raise ValueError(f"{attribute.name}: must be {_CENTURY} days at most, which is a century")
 
 
 @attrs.frozen(kw_only=True)
@@ -39,12 +50,20 @@ class LedgerSettings:
         endpoints: Where the platform is told of outcomes, by name.
     """
 
-    url: str = attrs.field(validator=is_text)
+    # it may hold a password
+    url: str = attrs.field(validator=is_text, repr=False)
     password: Secret | None = None
     key: tuple[Secret, ...] = attrs.field(converter=as_secrets)
-    deadline_days: int = attrs.field(default=_DAYS, validator=is_count)
-    retention_days: int | None = attrs.field(default=None, validator=attrs.validators.optional(is_count))
+    deadline_days: int = attrs.field(default=_DAYS, validator=_are_days)
+    retention_days: int | None = attrs.field(default=None, validator=attrs.validators.optional(_are_days))
     endpoints: Mapping[str, EndpointSettings] = attrs.field(factory=dict, converter=plain_mapping, hash=False)
+
+    @url.validator
+    def _check_url(self, _: object, url: str) -> None:
+        if _IN_MEMORY.fullmatch(url.partition("?")[0]):
+            raise ValueError(
+                "url: must name a file, such as sqlite:///idv.db: in memory all would be lost with the process"
+            )
 
     @key.validator
     def _check_key(self, _: object, keys: tuple[Secret, ...]) -> None:
