@@ -31,6 +31,7 @@ from ..model import (
 )
 from ..model.check_names import OTHER
 from ..model.validation import is_base_url, without_slash
+from ..plugin.dates import read_date
 from ..plugin.http import Exchange, Request, Response
 from ..plugin.links import trusted_link
 from ..plugin.protocols import CONTRACT_VERSION, Polling, Webhook, WebhookEvent
@@ -191,6 +192,9 @@ def _check(checked: _Checked) -> Check:
 
 
 def _field(name: str, value: Any) -> ExtractedField:
+    if name == FieldName.BIRTHDATE:
+        # one that may mean another day is none
+        value = read_date(value)
     try:
         return ExtractedField(name=name, value=value, vendor_name=name)
     except (ValueError, TypeError):
