@@ -147,7 +147,7 @@ def test_the_whole_table_is_printed_when_a_harness_breaks_half_way(monkeypatch: 
     done = CliRunner().invoke(app, ["plugin", "check", "verigram"])
     assert done.exit_code == 0, done.output
     *points, last = done.output.splitlines()
-    assert (len(points), last) == (24, "verigram: none")
+    assert (len(points), last) == (26, "verigram: none")
     assert [line for line in points if "it crashed: RuntimeError: the emulator is gone (at test_levels.py:" in line]
     assert "[x] gold    its page says what is covered and what is assumed: its README has the table" in points
 

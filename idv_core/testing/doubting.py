@@ -53,6 +53,10 @@ class Replayed:
         self._answers.replays = True
 
     @property
+    def adapter(self) -> Any:
+        return self._driver.adapter
+
+    @property
     def answers(self) -> list[Any]:
         """The answers, decoded."""
         return [json.loads(content) for content in self._answers.recorded.values()]
@@ -83,11 +87,11 @@ class Replayed:
 
 
 class Misnaming(httpx.BaseTransport):
-    """Answers that name `fact` name `other` instead; `met` says whether any did."""
+    """Answers get a change on the way; `met` says whether it changed any."""
 
-    def __init__(self, inner: Any, fact: str, other: str) -> None:
+    def __init__(self, inner: Any, change: Change) -> None:
         self._inner = inner
-        self._change = reworded(fact, other)
+        self._change = change
         self.met = False
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:

@@ -129,14 +129,16 @@ def _answered(steps: Steps[Any], answers: list[Response], sent: list[Send]) -> A
 def recorded_answers(harness: Harness) -> list[Any]:
     """Real answers of the emulator to start the changes from."""
     if not harness.recorded:
-        idv = Driver(attrs.evolve(harness, transport=_Recorder(harness.transport, harness.recorded)), "sync")
+        idv = Driver(attrs.evolve(harness, transport=Recorder(harness.transport, harness.recorded)), "sync")
         flow = harness.finish(idv, idv.open(harness.order))
         harness.clock.advance(3600)
         idv.result(flow)
     return harness.recorded
 
 
-class _Recorder(httpx.BaseTransport):
+class Recorder(httpx.BaseTransport):
+    """Keeps the decoded answers that pass."""
+
     def __init__(self, inner: httpx.BaseTransport, seen: list[Any]) -> None:
         self._inner, self._seen = inner, seen
 

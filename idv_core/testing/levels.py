@@ -80,6 +80,19 @@ _BY_TESTS: tuple[tuple[Level, str, tuple[str, ...]], ...] = (
             "test_no_name_is_nearly_one_of_the_contract",
             "test_says_all_that_the_suite_needs",
             "test_does_no_io",
+            "test_reads_neither_clock_nor_files_nor_chance",
+            "test_keeps_nothing_between_calls",
+        ),
+    ),
+    (
+        Level.BRONZE,
+        "guards its account",
+        (
+            "test_settings_refuse_addresses_without_https",
+            "test_secrets_are_settings_of_type_secret",
+            "test_calls_go_where_the_settings_say",
+            "test_credentials_travel_dark",
+            "test_results_of_the_test_mode_say_so",
         ),
     ),
     (
@@ -92,6 +105,8 @@ _BY_TESTS: tuple[tuple[Level, str, tuple[str, ...]], ...] = (
             "test_good_evidence_approves",
             "test_bad_evidence_declines",
             "test_a_reference_is_enough_to_go_on",
+            "test_status_and_result_agree",
+            "test_a_link_to_a_foreign_host_is_not_handed_on",
             "test_results_go_through_json",
             "test_results_speak_the_vocabulary",
             "test_what_is_told_of_a_person_is_kept_exactly_or_not_at_all",
@@ -107,6 +122,9 @@ _BY_TESTS: tuple[tuple[Level, str, tuple[str, ...]], ...] = (
             "test_any_status_is_a_model_or_an_error",
             "test_a_page_on_the_way_ends_nothing_and_proves_no_key",
             "test_errors_are_read_whatever_the_body_is",
+            "test_a_refused_call_is_an_error",
+            "test_a_success_without_an_answer_is_an_error",
+            "test_a_flow_that_the_vendor_does_not_know_is_an_error",
         ),
     ),
     (
@@ -119,6 +137,9 @@ _BY_TESTS: tuple[tuple[Level, str, tuple[str, ...]], ...] = (
             "test_bad_evidence_stays_bad",
             "test_dates_that_cannot_be_read_never_approve",
             "test_scores_that_cannot_be_read_never_approve",
+            "test_a_document_that_has_ended_never_approves",
+            "test_the_worse_of_two_tellings_counts",
+            "test_scores_and_dates_are_the_right_way_round",
         ),
     ),
     (
@@ -126,8 +147,10 @@ _BY_TESTS: tuple[tuple[Level, str, tuple[str, ...]], ...] = (
         "takes nothing that is about somebody else",
         (
             "test_an_answer_about_somebody_else_never_approves",
+            "test_an_answer_that_names_another_person_never_approves",
             "test_an_opening_that_names_somebody_else_is_not_taken",
             "test_the_same_order_again_is_one_flow_or_an_advice",
+            "test_an_opening_is_made_once",
         ),
     ),
     (
@@ -140,9 +163,14 @@ _BY_TESTS: tuple[tuple[Level, str, tuple[str, ...]], ...] = (
     (
         Level.SILVER,
         "tries credentials, renews tokens",
-        ("test_a_token_is_fetched_once_and_renewed", "test_credentials_can_be_tried"),
+        (
+            "test_a_token_is_fetched_once_and_renewed",
+            "test_credentials_can_be_tried",
+            "test_credentials_that_are_wrong_are_refused",
+        ),
     ),
     (Level.SILVER, "cancels", ("test_cancelling_twice_is_cancelling_once",)),
+    (Level.SILVER, "reads what a reviewer decides", ("test_a_reviewers_decision_is_read",)),
     (Level.SILVER, "erases", ("test_erasing_twice_is_erasing_once",)),
     (
         Level.SILVER,
@@ -152,8 +180,24 @@ _BY_TESTS: tuple[tuple[Level, str, tuple[str, ...]], ...] = (
     (Level.SILVER, "makes another attempt", ("test_another_attempt_has_its_own_reference",)),
     (Level.SILVER, "simulates outcomes", ("test_simulations_end_as_they_say",)),
     (Level.SILVER, "tells its coverage", ("test_coverage_is_no_less_than_what_results_hold",)),
-    (Level.SILVER, "webhooks are proved", ("test_webhooks_are_proved_bounded_and_known_again",)),
-    (Level.SILVER, "shows nothing secret", ("test_nothing_secret_shows",)),
+    (
+        Level.SILVER,
+        "webhooks are proved",
+        (
+            "test_webhooks_are_proved_bounded_and_known_again",
+            "test_signatures_are_over_the_body_and_the_time",
+            "test_webhook_secrets_can_be_rotated",
+        ),
+    ),
+    (
+        Level.SILVER,
+        "shows nothing secret",
+        (
+            "test_nothing_secret_shows",
+            "test_no_error_names_the_person",
+            "test_what_is_kept_of_a_result_opens_nothing",
+        ),
+    ),
     (
         Level.GOLD,
         "withstands any answer",
@@ -163,6 +207,13 @@ _BY_TESTS: tuple[tuple[Level, str, tuple[str, ...]], ...] = (
             "test_any_webhook_is_read_or_refused",
         ),
     ),
+)
+_RECOVERY = (
+    "test_an_opening_without_an_answer_is_cleared_up",
+    "test_recover_takes_no_flow_of_another_application",
+    "test_recover_takes_no_flow_from_before",
+    "test_recover_takes_no_flow_that_has_ended",
+    "test_recover_finds_its_flow_among_many",
 )
 _RECOVERS = "clears up an opening that was never answered"
 _ERROR_TABLE = "has the whole error table"
@@ -294,7 +345,7 @@ def _by_tests(level: Level, point: str, tests: Iterable[str], outcomes: _Outcome
 def _recovery(harness: Harness, adapter: Any, outcomes: _Outcomes) -> Grade:
     point = _RECOVERS
     if isinstance(adapter, RecoverProtocol):
-        return _by_tests(Level.SILVER, point, ("test_an_opening_without_an_answer_is_cleared_up",), outcomes)
+        return _by_tests(Level.SILVER, point, _RECOVERY, outcomes)
     why = harness.no_recovery
     detail = (
         f"the vendor has no way: {why}" if why else "write recover(), or say in Harness.no_recovery why there is no way"

@@ -18,22 +18,30 @@ from typing import Any
 import pytest
 
 from ..harness import Driver, Harness
+from .account import GuardsItsAccount
 from .contract import KeepsTheContract
 from .errors import MapsErrors
 from .evidence import ApprovesOnlyEvidence
 from .inputs import SurvivesAnyInput
 from .life import LivesThroughAFlow
 from .lifecycle import LivesOnAfterwards
+from .ownership import AdoptsItsOwnOnly
+from .purity import IsPure
+from .reading import ReadsItAsMeant
 from .secrecy import ShowsNothingSecret
 from .webhooks import ReadsWebhooks
 
 
 class PluginConformance(
     KeepsTheContract,
+    IsPure,
+    GuardsItsAccount,
     LivesThroughAFlow,
     LivesOnAfterwards,
     MapsErrors,
     ApprovesOnlyEvidence,
+    ReadsItAsMeant,
+    AdoptsItsOwnOnly,
     SurvivesAnyInput,
     ReadsWebhooks,
     ShowsNothingSecret,

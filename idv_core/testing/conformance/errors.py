@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
@@ -18,12 +19,13 @@ from ...errors import (
     UnexpectedResponse,
     VendorUnavailable,
 )
+from ...model import Decision
 from ...plugin.protocols import CancelProtocol, CredentialsProtocol, EraseProtocol, RecoverProtocol
 from ..emulator import EmulatedResponse
 from ..fuzzing import first_requests
 from ..garbled import UNREADABLE, assert_error_is_read
 from ..harness import ACCOUNT, Driver, Harness, another_person
-from .steps import is_understood, offered, operate
+from .steps import impatient, is_understood, offered, operate
 
 # This many calls by POST may come before the one that opens.
 _READS = 5
@@ -156,14 +158,101 @@ class MapsErrors:
             assert harness.opened(harness.order) <= 1, "recover opened a second flow"
         driver.close()
 
+    @pytest.mark.parametrize("status", [401, 403, 429, 500, 503])
+    def test_a_refused_call_is_an_error(self, harness: Harness, status: int) -> None:
+        """A key that was taken back, or a vendor that is down, must not look like an applicant who is still busy."""
+        for operation, told in _answers_to(harness, EmulatedResponse(status, {}), ("status", "result")):
+            pytest.fail(
+                f"{operation} returned a {told} though every call was answered {status}: name in `accept` only statuses that "
+                "the vendor's pages give a meaning for this call, and let the core raise the others"
+            )
+
+    @pytest.mark.parametrize("content", [b"<html><body>Please wait</body></html>", b"", b'{"id": "x", "sta'])
+    def test_a_success_without_an_answer_is_an_error(self, harness: Harness, content: bytes) -> None:
+        """A page of a load balancer, nothing, half an answer, under 200: nothing is known of the flow."""
+        answer = EmulatedResponse(200, content=content, type="text/html")
+        for operation, told in _answers_to(harness, answer, ("open", "status", "result")):
+            pytest.fail(
+                f"{operation} returned a {told} though the answer was {content[:20]!r}: read it with `reply.structure(...)` "
+                "or `reply.json()`, which raise UnexpectedResponse"
+            )
+
+    def test_a_flow_that_the_vendor_does_not_know_is_an_error(self, harness: Harness) -> None:
+        """Deleted, or of another account: whoever waits for it would wait for ever."""
+        driver = impatient(harness)
+        flow = driver.open(harness.order)
+        harness.clock.advance(86400)
+        unknown = attrs.evolve(flow, id=flow.id[:-1] + ("0" if flow.id[-1] != "0" else "1"))
+        for given in (unknown, unknown.ref):
+            harness.emulator.calls.clear()
+            try:
+                result = driver.result(given)
+            except IdvError:
+                continue
+            if not harness.emulator.calls:
+                # nothing was handed in, and the vendor was not asked
+                continue
+            assert result.decision is not Decision.APPROVED
+            assert result.status.is_settled, (
+                f"the result of a flow that the vendor does not know is '{result.status}', for ever: a 404 is FlowNotFound, "
+                "and 'not yet' only where the vendor's pages say so, for a flow that is young (`flow.created_at`)"
+            )
+        driver.close()
+
+    @pytest.mark.parametrize("answer", ["lost", "502", "503"])
+    def test_an_opening_is_made_once(self, harness: Harness, answer: str) -> None:
+        """The vendor did it and the answer did not arrive: the call is repeated only where the vendor keeps two apart."""
+        if harness.opened is None:
+            pytest.skip("not offered: without Harness.opened nobody counts")
+        losing = _LosesAnswers(harness.transport, None if answer == "lost" else int(answer))
+        driver = Driver(attrs.evolve(harness, transport=losing), "sync")
+        driver.open(another_person(attrs.evolve(harness.order, application_id=f"APP-warm-{answer}"), f"warm-{answer}"))
+        for passes in range(_READS):
+            mark = f"{answer}-{passes}"
+            order = another_person(attrs.evolve(harness.order, application_id=f"APP-{mark}"), mark)
+            losing.armed, losing.passes, losing.loses = True, passes, 1
+            try:
+                driver.open(order)
+            except IdvError as error:
+                losing.armed = False
+                if getattr(error, "nothing_done", False) or getattr(error, "safe_to_retry", False):
+                    driver.open(order)
+            losing.armed = False
+            assert harness.opened(order) <= 1, (
+                "the vendor has two flows of one order after the answer to a create was lost: `idempotent=True` is for calls "
+                "that do no harm twice, and the key that makes a create such a one is derived from the order alone; a 5xx gets "
+                "no `kind` that says that nothing was done unless the vendor's pages do"
+            )
+        driver.close()
+
+
+def _answers_to(harness: Harness, answer: EmulatedResponse, operations: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    """The operations that return something, and what, though each call of theirs gets this answer."""
+    driver = impatient(harness)
+    flow = harness.finish(driver, driver.open(harness.order))
+    for operation in operations:
+        harness.emulator.calls.clear()
+        harness.emulator.fault("", answer, times=100)
+        try:
+            told = operate(driver, harness, operation, flow)
+        except IdvError:
+            continue
+        finally:
+            harness.emulator.clear_faults()
+        if harness.emulator.calls:
+            yield operation, type(told).__name__
+    driver.close()
+
 
 class _LosesAnswers(httpx.BaseTransport, httpx.AsyncBaseTransport):
-    """The vendor gets each call; while armed, nobody gets the answers to those that do something, after the first `passes`."""
+    """The vendor gets each call; while armed, nobody gets the answers to those that do something, after the first `passes`,
+    or gets a page with `status` in their place. So many answers as `loses` says are lost."""
 
-    def __init__(self, inner: Any) -> None:
-        self._inner = inner
+    def __init__(self, inner: Any, status: int | None = None) -> None:
+        self._inner, self._status = inner, status
         self.armed = False
         self.passes = 0
+        self.loses = 10**6
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         return self._passed_on(request, self._inner.handle_request(request))
@@ -175,6 +264,9 @@ class _LosesAnswers(httpx.BaseTransport, httpx.AsyncBaseTransport):
         if not self.armed or request.method == "GET":
             return response
         self.passes -= 1
-        if self.passes < 0:
+        if self.passes >= 0 or not self.loses:
+            return response
+        self.loses -= 1
+        if self._status is None:
             raise httpx.ReadError("the answer was lost")
-        return response
+        return httpx.Response(self._status, stream=httpx.ByteStream(b"<html>"))

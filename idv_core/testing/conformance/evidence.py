@@ -108,9 +108,8 @@ class ApprovesOnlyEvidence:
             asked = order.application_id if fact == "application_id" else getattr(order.applicant, fact)
             if asked is None:
                 continue
-            misnaming = Misnaming(
-                harness.transport, asked, another_person(order, "somebody-else").applicant.email or "else"
-            )
+            other = another_person(order, "somebody-else").applicant.email or "else"
+            misnaming = Misnaming(harness.transport, reworded(asked, other))
             driver = Driver(attrs.evolve(harness, transport=misnaming), "sync")
             try:
                 driver.open(order)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from typing import Any
+from urllib.parse import urlsplit
 
 import attrs
 import pytest
@@ -17,10 +19,13 @@ from ...plugin.protocols import (
     TokenProtocol,
     UploadProtocol,
 )
+from ..doubting import Misnaming, everywhere
 from ..fuzzing import assert_announced
 from ..harness import ACCOUNT, Driver, Harness, another_person
 from ..vocabulary import assert_speaks_vocabulary
 from .steps import offered, secrets_of
+
+_FOREIGN = "https://foreign.example/verify"
 
 
 class LivesThroughAFlow:
@@ -74,6 +79,16 @@ class LivesThroughAFlow:
         assert there.ref == flow.ref
         assert idv.result(flow.ref).status is FlowStatus.FINISHED
 
+    def test_status_and_result_agree(self, harness: Harness, idv: Driver) -> None:
+        for finish in (harness.finish, harness.finish_badly):
+            order = another_person(attrs.evolve(harness.order, application_id=f"APP-{finish}"), str(id(finish)))
+            flow = finish(idv, idv.open(order))
+            harness.clock.advance(3600)
+            told, result = idv.status(flow).status, idv.result(flow).status
+            assert told is result, (
+                f"of one flow `status` says '{told}' and `result` '{result}': read both by one function"
+            )
+
     def test_results_go_through_json(self, harness: Harness, idv: Driver) -> None:
         result = idv.wait(harness.finish(idv, idv.open(harness.order)))
         assert from_json(Result, json.loads(json.dumps(to_json(result, secrets=True)))) == result
@@ -83,6 +98,32 @@ class LivesThroughAFlow:
             mark = f"words-{number}"
             order = another_person(attrs.evolve(harness.order, application_id=f"APP-{mark}"), mark)
             assert_speaks_vocabulary(idv.wait(finish(idv, idv.open(order))))
+
+    def test_a_link_to_a_foreign_host_is_not_handed_on(self, harness: Harness) -> None:
+        """Whoever can change an answer would send applicants, with their papers, to a page of his own."""
+        driver = Driver(harness, "sync")
+        link = driver.open(harness.order).link
+        driver.close()
+        if link is None:
+            pytest.skip("not offered: the flow has no link")
+        host = urlsplit(link.url.reveal()).netloc
+        foreign = Misnaming(
+            harness.transport,
+            everywhere(
+                lambda key, value: {key: _FOREIGN if isinstance(value, str) and f"//{host}/" in value else value}
+            ),
+        )
+        driver = Driver(attrs.evolve(harness, transport=foreign), "sync")
+        order = another_person(attrs.evolve(harness.order, application_id="APP-foreign"), "foreign")
+        try:
+            flow = driver.open(order)
+        except IdvError:
+            return
+        finally:
+            driver.close()
+        assert flow.link is None or not flow.link.url.reveal().startswith(_FOREIGN), (
+            "the flow's link leads to a host that is not the vendor's: pass it through `trusted_link(url, base_url, hosts)`"
+        )
 
     def test_uploads_are_answered_one_by_one(self, harness: Harness, idv: Driver) -> None:
         offered(idv.adapter, UploadProtocol)
@@ -117,9 +158,27 @@ class LivesThroughAFlow:
         offered(idv.adapter, TokenProtocol)
         assert harness.expire_tokens is not None, "TokenProtocol needs Harness.expire_tokens"
         flow = idv.open(harness.order)
-        idv.status(flow)
+        for _ in range(2):
+            harness.clock.advance(2)
+            idv.status(flow)
+        fetched = [call for call in harness.emulator.calls if call.split("?")[0] in _token_calls(idv.adapter)]
+        assert len(fetched) <= 1, (
+            f"three operations fetched {len(fetched)} tokens: give `Grant(expires_in=...)` the life that the vendor's answer "
+            "tells, and a `renew_before` that is shorter than it"
+        )
         harness.expire_tokens()
         try:
             assert idv.status(flow).ref == flow.ref
         except VendorError as error:
             pytest.fail(f"after the token expired: {error}")
+
+
+def _token_calls(adapter: Any) -> set[str]:
+    """`METHOD /path` of the call that fetches a first token; none where the settings hold it."""
+    exchange = adapter.obtain_token(None)
+    try:
+        request = next(exchange)
+    except StopIteration:
+        return set()
+    exchange.close()
+    return {f"{request.method} {urlsplit(adapter.base_url).path}{request.path}"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 
@@ -19,9 +20,12 @@ from ...plugin.protocols import (
     MediaProtocol,
     ResultCapabilitiesProtocol,
     RetryProtocol,
+    ReviewProtocol,
     SimulateProtocol,
 )
-from ..harness import Driver, Harness, another_person
+from ..doubting import is_word, leaves
+from ..fuzzing import Recorder
+from ..harness import DECLINE, Driver, Harness, another_person
 from .steps import offered
 
 _SIXTY_DAYS = 60 * 86400
@@ -40,7 +44,18 @@ class LivesOnAfterwards:
         for given in (first, flow, flow.ref):
             assert idv.cancel(given).status is first.status
         assert idv.status(flow.ref).status is first.status
-        assert idv.result(flow).decision is not Decision.APPROVED
+        assert idv.result(flow).decision not in (Decision.APPROVED, Decision.DECLINED), (
+            "a cancelled flow has a decision: it ended with FlowStatus.CANCELLED and without a verdict, for nobody looked at it"
+        )
+
+    def test_a_reviewers_decision_is_read(self, harness: Harness, idv: Driver) -> None:
+        offered(idv.adapter, ReviewProtocol)
+        flow = _finished(harness, idv)
+        assert idv.review(flow, DECLINE).ref == flow.ref
+        harness.clock.advance(60)
+        assert idv.result(flow).decision is Decision.DECLINED, (
+            "a person declined at the vendor, and the result does not say so: the reviewer's word comes before the checks"
+        )
 
     def test_erasing_twice_is_erasing_once(self, harness: Harness, idv: Driver) -> None:
         offered(idv.adapter, EraseProtocol)
@@ -53,9 +68,15 @@ class LivesOnAfterwards:
         except FlowNotFound:
             # of what is gone a vendor may know no more than of what never was
             pass
+        told = _words(harness, flow)
         harness.clock.advance(_SIXTY_DAYS)
         try:
             after = idv.erase(flow)
+            if first.status is ErasureStatus.DONE:
+                assert told == _words(harness, flow), (
+                    "erasure was called done, and the vendor says something else of it later: what it has only taken is "
+                    "ErasureStatus.REQUESTED, until its answer says that the data are gone"
+                )
         except AuthenticationFailed:
             # a token that is given to the platform may not live that long
             after = first
@@ -167,3 +188,13 @@ def _approves(idv: Driver, flow: Flow) -> bool:
         pytest.fail(f"the plugin broke: {error}")
     except IdvError:
         return False
+
+
+def _words(harness: Harness, flow: Flow) -> set[object]:
+    """The words in what the vendor answers when it is asked once more to erase."""
+    seen: list[object] = []
+    idv = Driver(attrs.evolve(harness, transport=Recorder(harness.transport, seen)), "sync")
+    with suppress(IdvError):
+        idv.erase(flow)
+    idv.close()
+    return {value for answer in seen for _, value in leaves(answer) if is_word(value)}

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import attrs
 import pytest
 from hypothesis import HealthCheck, settings
 
+from ...engine.breaker import Circuit
+from ...engine.retry import Retry
 from ...errors import IdvError, PluginError
-from ...model import Flow
+from ...model import Flow, Secret
 from ..harness import DECLINE, Driver, Harness
 
 SLOW = settings(
@@ -56,3 +60,29 @@ def secrets_of(flow: Flow) -> list[str]:
     link = [flow.link.url.reveal()] if flow.link else []
     sdk = [flow.sdk.token.reveal()] if flow.sdk else []
     return [*link, *sdk, *(secret.reveal() for secret in flow.secrets.values())]
+
+
+def secrets_in(value: Any) -> list[str]:
+    """The secret texts of one setting: of a Secret, or of several of them."""
+    if isinstance(value, (list, tuple)):
+        return [text for one in value for text in secrets_in(one)]
+    return [value.reveal()] if isinstance(value, Secret) else []
+
+
+def given_secrets(settings: Mapping[str, Any]) -> list[str]:
+    """The secret texts that an account is given."""
+    return [text for value in settings.values() for text in secrets_in(value)]
+
+
+def impatient(harness: Harness, kind: str = "sync") -> Driver:
+    """A driver that asks once, whatever went wrong before, so that each answer reaches the adapter."""
+    return Driver(harness, kind, retry=Retry(attempts=1), circuit=Circuit(failures=10**6))
+
+
+def shipped_files(adapter: Any) -> Iterator[tuple[Path, Path]]:
+    """The files of an adapter's package that run in production, each with its place in the package."""
+    package = Path(str(sys.modules[type(adapter).__module__.partition(".")[0]].__file__)).parent
+    for file in sorted(package.rglob("*.py")):
+        place = file.relative_to(package)
+        if "testing" not in place.parts[:-1]:
+            yield file, place
