@@ -144,7 +144,10 @@ def test_a_plugin_that_breaks_on_its_settings_is_named() -> None:
     plugin = attrs.evolve(PLUGIN, create=lambda settings: {}["a secret"])
     account = Account("a", "acme", {"key": Secret("k")})
     (problem,) = check(Configuration(accounts=[account]), registry_of(plugin), NOW).problems
-    text = "accounts.a: bug in plugin 'acme': create raised KeyError for these settings. Please report it to the plugin's authors"
+    text = (
+        "accounts.a: bug in plugin 'acme': KeyError while its adapter was made from these settings. Please report it to the "
+        "plugin's authors"
+    )
     assert str(problem) == text
 
 

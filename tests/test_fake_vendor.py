@@ -9,9 +9,10 @@ from idv_core.testing.fake_emulator import harness as make_harness
 
 
 class TestFakeVendor(PluginConformance):
-    # it lives in idv_core, whose other packages do I/O
+    # it lives in idv_core, whose other packages do I/O and keep what they need
     test_does_no_io = None
     test_reads_neither_clock_nor_files_nor_chance = None
+    test_keeps_nothing_between_calls = None
 
     @pytest.fixture
     def harness(self) -> Harness:

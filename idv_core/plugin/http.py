@@ -343,8 +343,8 @@ def _deeper_than(data: Any, depth: int) -> bool:
         layer = [
             item
             for holder in layer
-            if isinstance(holder, (dict, list))
             for item in (holder.values() if isinstance(holder, dict) else holder)
+            if isinstance(item, (dict, list))
         ]
         if not layer:
             return False

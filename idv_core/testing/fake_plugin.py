@@ -7,7 +7,7 @@ from typing import Any
 
 import attrs
 
-from ..errors import Refusal, UnexpectedResponse, WebhookRejected
+from ..errors import FlowNotFound, Refusal, UnexpectedResponse, WebhookRejected
 from ..model import (
     Applicant,
     Check,
@@ -91,7 +91,8 @@ class FakeAdapter:
 
     def read_error(self, request: Request, response: Response) -> Refusal:
         body = response.json_object() or {}
-        return Refusal(code=body.get("code"), message=body.get("message"))
+        code = body.get("code")
+        return Refusal(code=code, message=body.get("message"), kind=FlowNotFound if code == "NOT_FOUND" else None)
 
     def open_flow(self, order: FlowOrder) -> Exchange[Flow]:
         person = order.applicant

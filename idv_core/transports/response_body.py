@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from codecs import BOM_UTF8
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
@@ -26,7 +27,7 @@ class Body:
     With a `sink` they go there, and `content` is empty.
 
     What `Content-Encoding` names and nobody knows (servers say `UTF-8` there) is taken as it is. A success that is packed in a
-    way that was not asked for cannot be read; of an error the status counts.
+    way that was not asked for cannot be read; of an error the status counts. A web page in place of a file is none.
     """
 
     def __init__(self, headers: Mapping[str, str], status: int, limit: int, sink: Sink | None = None) -> None:
@@ -39,6 +40,8 @@ class Body:
         self._parts: list[bytes] = []
         self._size = 0
         self._unpack: list[_Unpacking] = []
+        # a picture that is called a page is one all the same, so that its first byte counts
+        self._may_be_page = sink is not None and headers.get("content-type", "").strip().lower().startswith("text/html")
         self._unasked: str | None = None
         encoding = headers.get("content-encoding")
         if encoding:
@@ -64,11 +67,18 @@ class Body:
                         f"the response is larger than {self._limit} bytes (limits.{self._bound})", status=self._status
                     )
                 if self._sink is not None:
+                    self._refuse_page(piece)
                     self._sink.write(piece)
                 else:
                     self._parts.append(piece)
         except zlib.error:
             raise UnexpectedResponse("the response could not be decompressed", status=self._status) from None
+
+    def _refuse_page(self, piece: bytes) -> None:
+        begins = piece.removeprefix(BOM_UTF8).lstrip()[:1]
+        if self._may_be_page and begins == b"<":
+            raise UnexpectedResponse("a web page came in place of the file", status=self._status)
+        self._may_be_page = self._may_be_page and not begins
 
     def content(self) -> bytes:
         """The whole of it."""
@@ -80,12 +90,10 @@ class Body:
 def body_for(limits: Limits, headers: Mapping[str, str], status: int, sink: Sink | None) -> Body:
     """What takes the body of this answer. Only that of a success goes to the sink; an error is read by the plugin.
 
-    Raises UnexpectedResponse for a part of a file, which nobody asked for, and for a web page in place of one.
+    Raises UnexpectedResponse for a part of a file, which nobody asked for.
     """
     if sink is not None and status == 206:
         raise UnexpectedResponse("the vendor gave only a part of the file", status=status)
-    if sink is not None and 200 <= status < 300 and headers.get("content-type", "").lower().startswith("text/html"):
-        raise UnexpectedResponse("a web page came in place of the file", status=status)
     if sink is not None and 200 <= status < 300:
         return Body(headers, status, limits.max_media, sink)
     return Body(headers, status, limits.max_response)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import copy
 import sys
 from collections import deque
@@ -90,12 +91,16 @@ def _kept(adapter: Any) -> dict[str, Any]:
     kept: dict[str, Any] = {}
     for name, module in sorted(sys.modules.items()):
         if name.partition(".")[0] == package and "testing" not in name.split("."):
-            kept |= {f"{name}.{key}": copy.deepcopy(value) for key, value in _changeable(module)}
+            for key, value in _changeable(module):
+                # what cannot be copied (a table of routes with open sockets, say) cannot be compared
+                with contextlib.suppress(Exception):
+                    kept[f"{name}.{key}"] = copy.deepcopy(value)
     names = [field.name for field in attrs.fields(type(adapter))] if attrs.has(type(adapter)) else []
     own = {name: getattr(adapter, name) for name in names} | getattr(adapter, "__dict__", {})
     for name, value in own.items():
         if not isinstance(getattr(type(adapter), name, None), cached_property):
-            kept[f"{type(adapter).__name__}.{name}"] = copy.deepcopy(value)
+            with contextlib.suppress(Exception):
+                kept[f"{type(adapter).__name__}.{name}"] = copy.deepcopy(value)
     return kept
 
 
