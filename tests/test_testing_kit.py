@@ -187,12 +187,20 @@ class Dated:
         self.inner = inner
     def handle_request(self, request):
         response = self.inner.handle_request(request)
-        said = json.loads(response.read() or b"null")
-        said = said | {"ends": "2034-05-31", "born": "1984-05-31"} if isinstance(said, dict) else said
-        return httpx.Response(response.status_code, stream=httpx.ByteStream(json.dumps(said).encode()))
+        content = response.read()
+        try:
+            said = json.loads(content)
+        except ValueError:
+            said = None
+        if isinstance(said, dict):
+            content = json.dumps(said | {"ends": "2034-05-31", "born": "1984-05-31"}).encode()
+        return self.told(response, content)
     async def handle_async_request(self, request):
         response = await self.inner.handle_async_request(request)
-        return httpx.Response(response.status_code, stream=httpx.ByteStream(await response.aread()))
+        return self.told(response, await response.aread())
+    def told(self, response, content):
+        headers = {"content-type": response.headers.get("content-type", "application/json")}
+        return httpx.Response(response.status_code, headers=headers, stream=httpx.ByteStream(content))
     def __getattr__(self, name):
         return getattr(self.inner, name)
 '''
