@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 from urllib.request import parse_http_list
 
+from python_multipart.exceptions import FormParserError
 from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
@@ -148,7 +149,8 @@ async def read_form(request: Request) -> tuple[Document, bytes]:
     stream = _bounded(request, MAX_FORM)
     try:
         form = await _InMemory(request.headers, stream, max_files=len(_FILES), max_fields=len(_TEXTS)).parse()
-    except MultiPartException:
+    # older releases of starlette hand on what its parser raises
+    except (MultiPartException, FormParserError):
         raise BadRequest("the body is not multipart/form-data, or has too many parts") from None
     try:
         return await _document(form)
