@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import ssl
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,25 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture
 def vendor() -> Vendor:
     return Vendor()
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[Callable[[], str]]:
+    """Makes an empty database on a server of its own, and gives its address."""
+    # for those who want it: it loads the ledger
+    from books import postgresql_server
+
+    with postgresql_server() as make:
+        yield make
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of an empty database of each kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/idv.db"
+    make: Callable[[], str] = request.getfixturevalue("postgresql")
+    return make()
 
 
 @pytest.fixture(scope="session")

@@ -56,14 +56,16 @@ def _check_extra() -> None:
 
 def _actor(given: str | None) -> str:
     """Raises ValueError for what does not fit into the history."""
-    if given is not None and (fault := text_fault(given, _ACTOR)):
-        raise ValueError(f"--as: {fault}")
+    if given is not None:
+        if fault := text_fault(given, _ACTOR):
+            raise ValueError(f"--as: {fault}")
+        return given
     try:
         name = getuser()
     except (KeyError, OSError):
         # in containers users have numbers only
         name = str(os.getuid())
-    return given or f"user:{name}"[:_ACTOR]
+    return f"user:{name}"[:_ACTOR]
 
 
 @ledger.command()

@@ -152,7 +152,7 @@ class Store:
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """A connection for single SELECTs. A server is spared the messages that begin and end a transaction."""
+        """A connection for single statements, each a transaction by itself on a server (see `one_write`)."""
         with self._reader.connect() as con:
             yield con
 

@@ -14,21 +14,6 @@ from idv_core.ledger import Ledger
 from idv_core.testing import FakeClock
 
 
-@pytest.fixture(scope="session")
-def postgresql() -> Iterator[Callable[[], str]]:
-    """Makes an empty database on a server, and gives its address."""
-    with postgresql_server() as make:
-        yield make
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/idv.db"
-    make: Callable[[], str] = request.getfixturevalue("postgresql")
-    return make()
-
-
 @pytest.fixture
 def clock() -> FakeClock:
     """Of the gateway, and of the ledger on SQLite. PostgreSQL has its own, which is the real one."""

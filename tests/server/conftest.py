@@ -71,12 +71,6 @@ def database(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path}/idv.db"
 
 
-@pytest.fixture(scope="session")
-def postgresql() -> Iterator[Callable[[], str]]:
-    with postgresql_server() as make:
-        yield make
-
-
 @pytest.fixture
 def running(
     town: Town,

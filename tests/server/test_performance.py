@@ -7,7 +7,7 @@ import io
 import json
 import re
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -39,14 +39,6 @@ from idv_core.server.tables import facts, metadata
 from idv_core.telemetry import Decided, observes
 from idv_core.testing import FakeClock
 from idv_core.tracker import Tracker
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/idv.db"
-    make: Callable[[], str] = request.getfixturevalue("postgresql")
-    return make()
 
 
 @pytest.fixture

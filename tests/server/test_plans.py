@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
 from books import KEY
@@ -18,13 +17,8 @@ from idv_core.server.migrating import migrate
 BY_INDEX = "enable_seqscan = off"
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path}/idv.db"
-    else:
-        make: Callable[[], str] = request.getfixturevalue("postgresql")
-        url = make()
+@pytest.fixture
+def store(url: str) -> Iterator[Store]:
     engine = connect(url)
     migrate(engine)
     yield Ledger(engine, keys=[KEY]).store

@@ -58,13 +58,8 @@ def prepared(url: str) -> Ledger:
     return made
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def ledger(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Ledger]:
-    if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path}/idv.db"
-    else:
-        make: Callable[[], str] = request.getfixturevalue("postgresql")
-        url = make()
+@pytest.fixture
+def ledger(url: str) -> Iterator[Ledger]:
     made = prepared(url)
     yield made
     made.close()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +15,10 @@ OPERATIONS = {
 }
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.long)])
-def address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/idv.db"
-    make: Callable[[], str] = request.getfixturevalue("postgresql")
-    return make()
-
-
-def test_it_finds_nothing_in_a_walk_through_the_operations(address: str) -> None:
-    with service(address) as (url, key, app):
-        found = schemathesis(url, key, *SAME_EACH_TIME, "--phases", "fuzzing,stateful", "--max-examples", "2")
+@pytest.mark.parametrize("url", ["sqlite", pytest.param("postgresql", marks=pytest.mark.long)], indirect=True)
+def test_it_finds_nothing_in_a_walk_through_the_operations(url: str) -> None:
+    with service(url) as (address, key, app):
+        found = schemathesis(address, key, *SAME_EACH_TIME, "--phases", "fuzzing,stateful", "--max-examples", "2")
     assert found.returncode == 0, found.stdout + found.stderr
     assert cases(found.stdout) > 60
     # what is unknown takes a while to come about
